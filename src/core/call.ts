@@ -1,0 +1,229 @@
+import { MeshError } from "./errors.ts";
+import type { PeerIdentity, Principal } from "./identity.ts";
+import type { Outcome } from "./outcome.ts";
+
+/** The wire dialect of a call. `local` is a function that is wrapped without any wire. */
+export type Protocol = "rest" | "grpc" | "grpc-web" | "connect" | "local";
+
+/**
+ * What a repetition of the call would do. `safe` has no side effects, `idempotent` may be repeated,
+ * `unknown` is repeated only when it provably never started.
+ */
+export type Idempotency = "safe" | "idempotent" | "unknown";
+
+/** A typed slot in a call's context. */
+export interface CallKey<T> {
+  readonly id: symbol;
+  readonly defaultValue: T;
+}
+
+/** Makes a {@link CallKey}; `name` is for debugging only. */
+export function callKey<T>(name: string, defaultValue: T): CallKey<T> {
+  return { id: Symbol(name), defaultValue };
+}
+
+/** What a new {@link Call} is made of; everything but the first four has a default. */
+export interface CallInit {
+  readonly side: "client" | "server";
+  readonly protocol: Protocol;
+  readonly service: string;
+  readonly operation: string;
+  /** Absolute deadline on the mesh clock. @default Infinity */
+  readonly deadline?: number;
+  /** 1 for the first attempt. @default 1 */
+  readonly attempt?: number;
+  /** @default "unknown" */
+  readonly idempotency?: Idempotency;
+  /** 0 is shed last, higher numbers sooner. @default 0 */
+  readonly priority?: number;
+  /** Aborting it cancels the call. */
+  readonly signal?: AbortSignal | undefined;
+  /** The call on whose behalf this one is made; its cancellation and context carry over. */
+  readonly parent?: Call | undefined;
+}
+
+type CancelListener = (reason: unknown) => void;
+type EndListener = (outcome: Outcome) => void;
+
+/**
+ * What any layer may know about one exchange, whatever the protocol.
+ *
+ * The abort signal is made only when somebody asks for it: `onCancel` costs a function in a list,
+ * an `AbortController` costs microseconds.
+ */
+export class Call {
+  readonly side: "client" | "server";
+  readonly protocol: Protocol;
+  readonly service: string;
+  /** Route pattern or `package.Service/Method`; a REST server knows it only after routing. */
+  operation: string;
+  /** Absolute deadline on the mesh clock, `Infinity` when there is none. */
+  deadline: number;
+  readonly attempt: number;
+  readonly idempotency: Idempotency;
+  priority: number;
+  readonly parent: Call | undefined;
+  /** Identifies the request across services; the first service of a chain makes it up. */
+  requestId: string;
+  /** W3C `traceparent` of this call; empty when there is none. */
+  traceparent: string;
+  /** W3C `tracestate` that came with it; empty when there is none. */
+  tracestate: string;
+  /** Whether another service up the chain retries, so that this process must not. */
+  retryOwnedUpstream: boolean;
+  peer: PeerIdentity | undefined;
+  principal: Principal | undefined;
+
+  #values: Map<symbol, unknown> | undefined;
+  #cancelled = false;
+  #reason: unknown;
+  #controller: AbortController | undefined;
+  #cancelListeners: Set<CancelListener> | undefined;
+  #endListeners: EndListener[] | undefined;
+  #outcome: Outcome | undefined;
+  #detach: (() => void) | undefined;
+
+  constructor(init: CallInit) {
+    const parent = init.parent;
+    this.side = init.side;
+    this.protocol = init.protocol;
+    this.service = init.service;
+    this.operation = init.operation;
+    this.deadline = Math.min(init.deadline ?? Infinity, parent?.deadline ?? Infinity);
+    this.attempt = init.attempt ?? 1;
+    this.idempotency = init.idempotency ?? "unknown";
+    this.priority = init.priority ?? parent?.priority ?? 0;
+    this.parent = parent;
+    this.requestId = parent?.requestId ?? "";
+    this.traceparent = parent?.traceparent ?? "";
+    this.tracestate = parent?.tracestate ?? "";
+    this.retryOwnedUpstream = parent?.retryOwnedUpstream ?? false;
+    this.peer = undefined;
+    this.principal = parent?.principal;
+    if (parent !== undefined) this.#follow(parent);
+    if (init.signal !== undefined) this.#followSignal(init.signal);
+  }
+
+  /** A call for one attempt of this one: same exchange, own end, cancelled together with this one. */
+  fork(attempt: number, deadline: number = this.deadline): Call {
+    return new Call({
+      side: this.side,
+      protocol: this.protocol,
+      service: this.service,
+      operation: this.operation,
+      idempotency: this.idempotency,
+      deadline,
+      attempt,
+      parent: this,
+    });
+  }
+
+  /** Whether the call was cancelled, by its caller, its parent or its deadline. */
+  get cancelled(): boolean {
+    return this.#cancelled;
+  }
+
+  /** Why it was cancelled; undefined while it was not. */
+  get reason(): unknown {
+    return this.#reason;
+  }
+
+  /** An `AbortSignal` that aborts with the reason; made at the first look. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#cancelled) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Cancels the call; the first reason stays. */
+  cancel(reason: unknown = new MeshError("ERR_CANCELLED", "The call was cancelled by its caller")): void {
+    if (this.#cancelled || this.#outcome !== undefined) return;
+    this.#cancelled = true;
+    this.#reason = reason;
+    const listeners = this.#cancelListeners;
+    this.#cancelListeners = undefined;
+    this.#detach?.();
+    this.#detach = undefined;
+    this.#controller?.abort(reason);
+    if (listeners !== undefined) for (const listener of listeners) listener(reason);
+  }
+
+  /** Calls `listener` when the call is cancelled, at once if it already is; the returned function removes it. */
+  onCancel(listener: CancelListener): () => void {
+    if (this.#cancelled) {
+      listener(this.#reason);
+      return () => {};
+    }
+    this.#cancelListeners ??= new Set();
+    this.#cancelListeners.add(listener);
+    return () => this.#cancelListeners?.delete(listener);
+  }
+
+  /** Throws the reason if the call was cancelled. */
+  throwIfCancelled(): void {
+    if (this.#cancelled) throw this.#reason;
+  }
+
+  /** The final verdict, once {@link end} was called. */
+  get outcome(): Outcome | undefined {
+    return this.#outcome;
+  }
+
+  /**
+   * States the final verdict, once; later ones are ignored. A response that is a stream ends the call
+   * when the stream ends (its classifier answers `pending` until then).
+   */
+  end(outcome: Outcome): void {
+    if (this.#outcome !== undefined) return;
+    this.#outcome = outcome;
+    this.#detach?.();
+    this.#detach = undefined;
+    this.#cancelListeners = undefined;
+    const listeners = this.#endListeners;
+    this.#endListeners = undefined;
+    if (listeners !== undefined) for (const listener of listeners) listener(outcome);
+  }
+
+  /** Calls `listener` with the final verdict, at once if it is already there. */
+  onEnd(listener: EndListener): void {
+    if (this.#outcome !== undefined) listener(this.#outcome);
+    else if (this.#endListeners === undefined) this.#endListeners = [listener];
+    else this.#endListeners.push(listener);
+  }
+
+  /** The value of a context slot, inherited from the parent, or the key's default. */
+  get<T>(key: CallKey<T>): T {
+    const own = this.#values;
+    if (own?.has(key.id)) return own.get(key.id) as T;
+    return this.parent === undefined ? key.defaultValue : this.parent.get(key);
+  }
+
+  /** Sets a context slot of this call; calls made on its behalf see it too. */
+  set<T>(key: CallKey<T>, value: T): this {
+    this.#values ??= new Map();
+    this.#values.set(key.id, value);
+    return this;
+  }
+
+  #follow(parent: Call): void {
+    const remove = parent.onCancel((reason) => this.cancel(reason));
+    if (!this.#cancelled) this.#detach = remove;
+  }
+
+  #followSignal(signal: AbortSignal): void {
+    if (signal.aborted) {
+      this.cancel(signal.reason);
+      return;
+    }
+    const onAbort = (): void => this.cancel(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    const before = this.#detach;
+    // A long-lived signal collects listeners: it must not outlive the call.
+    this.#detach = () => {
+      before?.();
+      signal.removeEventListener("abort", onAbort);
+    };
+  }
+}

@@ -1,0 +1,62 @@
+import type { Call } from "./call.ts";
+import { isMeshError, isTransportError, type MeshErrorCode } from "./errors.ts";
+import { type Outcome, ok, outcome } from "./outcome.ts";
+
+/** Says that the verdict falls later: a stream's {@link Call} ends when the stream does. */
+export const pending: unique symbol = Symbol("pending");
+
+/** Turns a response or an error into one verdict; REST and RPC each supply one. */
+export interface Classifier<Res = unknown> {
+  /** The verdict on a response; `pending` when it falls at the stream's end (see `Call.onEnd`). */
+  response(call: Call, response: Res): Outcome | typeof pending;
+  /** The verdict on an error. */
+  error(call: Call, error: unknown): Outcome;
+}
+
+/** Verdicts on the mesh's own errors, the same whatever the protocol. */
+const byMeshError: Readonly<Record<MeshErrorCode, Outcome>> = {
+  ERR_BODY_TOO_LARGE: outcome("success", "body_too_large"),
+  ERR_BREAKER_OPEN: outcome("rejected", "breaker_open", { local: true, neverStarted: true }),
+  ERR_BULKHEAD_FULL: outcome("rejected", "bulkhead_full", { local: true, neverStarted: true }),
+  ERR_CANCELLED: outcome("cancelled", "cancelled"),
+  ERR_CAPABILITY: outcome("failure", "capability", { local: true, neverStarted: true }),
+  ERR_DEADLINE_EXCEEDED: outcome("retryable", "deadline_exceeded"),
+  ERR_HTTP_STATUS: outcome("failure", "http_status"),
+  ERR_INVALID_BODY: outcome("success", "invalid_body"),
+  ERR_METHOD_NOT_ALLOWED: outcome("success", "method_not_allowed"),
+  ERR_NO_ENDPOINTS: outcome("rejected", "no_endpoints", { local: true, neverStarted: true }),
+  ERR_PERMISSION_DENIED: outcome("success", "permission_denied"),
+  ERR_RATE_LIMITED: outcome("rejected", "rate_limited", { local: true, neverStarted: true }),
+  ERR_ROUTE_UNKNOWN: outcome("success", "route_unknown"),
+  ERR_SERVICE_UNKNOWN: outcome("rejected", "service_unknown", { local: true, neverStarted: true }),
+  ERR_SHUTTING_DOWN: outcome("rejected", "shutting_down", { local: true, neverStarted: true }),
+  ERR_TLS_CONFIG: outcome("failure", "tls_config", { local: true, neverStarted: true }),
+  ERR_TRANSPORT: outcome("retryable", "transport"),
+  ERR_UNAUTHENTICATED: outcome("success", "unauthenticated"),
+};
+
+/** The verdict on an error that the mesh raised itself; undefined for any other error. */
+export function outcomeOfMeshError(error: unknown): Outcome | undefined {
+  if (isTransportError(error)) {
+    return outcome("retryable", `transport_${error.fault}`, { neverStarted: error.neverStarted });
+  }
+  return isMeshError(error) ? byMeshError[error.code] : undefined;
+}
+
+/** The verdict that holds whatever the protocol, when the call was cancelled; undefined otherwise. */
+export function outcomeOfCancelledCall(call: Call): Outcome | undefined {
+  if (!call.cancelled) return undefined;
+  return isMeshError(call.reason, "ERR_DEADLINE_EXCEEDED")
+    ? byMeshError.ERR_DEADLINE_EXCEEDED
+    : byMeshError.ERR_CANCELLED;
+}
+
+/**
+ * The classifier of a wrapped function: what it returns is a success, what it throws is retryable,
+ * unless it is an error of the mesh's own or the call was cancelled.
+ */
+export const defaultClassifier: Classifier = {
+  response: () => ok,
+  error: (call, error) =>
+    outcomeOfCancelledCall(call) ?? outcomeOfMeshError(error) ?? outcome("retryable", "error"),
+};

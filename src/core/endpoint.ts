@@ -1,0 +1,9 @@
+/** One address of a service. */
+export interface Endpoint {
+  /** Scheme, host and port, without a trailing slash: `https://10.0.0.7:7101`. */
+  readonly origin: string;
+  /** Relative share of the load. @default 1 */
+  readonly weight?: number;
+  /** Where it runs, for zone-aware choices. */
+  readonly zone?: string;
+}

@@ -1,0 +1,101 @@
+/** Every code a {@link MeshError} can carry. */
+export type MeshErrorCode =
+  | "ERR_BODY_TOO_LARGE"
+  | "ERR_BREAKER_OPEN"
+  | "ERR_BULKHEAD_FULL"
+  | "ERR_CANCELLED"
+  | "ERR_CAPABILITY"
+  | "ERR_DEADLINE_EXCEEDED"
+  | "ERR_HTTP_STATUS"
+  | "ERR_INVALID_BODY"
+  | "ERR_METHOD_NOT_ALLOWED"
+  | "ERR_NO_ENDPOINTS"
+  | "ERR_PERMISSION_DENIED"
+  | "ERR_RATE_LIMITED"
+  | "ERR_ROUTE_UNKNOWN"
+  | "ERR_SERVICE_UNKNOWN"
+  | "ERR_SHUTTING_DOWN"
+  | "ERR_TLS_CONFIG"
+  | "ERR_TRANSPORT"
+  | "ERR_UNAUTHENTICATED";
+
+const brand = Symbol.for("@datapunk/mesh/error");
+
+/** Options of {@link MeshError}. */
+export interface MeshErrorOptions {
+  /** What went wrong beneath. */
+  readonly cause?: unknown;
+  /** How long the caller should wait before it tries again, in milliseconds. */
+  readonly retryAfterMs?: number;
+}
+
+/**
+ * The base of every error the mesh itself raises; tell them apart by `code`, not by class.
+ *
+ * @example
+ * ```ts
+ * try { await lake.get("datasets"); }
+ * catch (error) { if (isMeshError(error, "ERR_BREAKER_OPEN")) return cached; throw error; }
+ * ```
+ */
+export class MeshError extends Error {
+  override readonly name: string = "MeshError";
+  readonly code: MeshErrorCode;
+  /** How long the caller should wait before it tries again, in milliseconds; undefined when nobody said. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: MeshErrorCode, message: string, options: MeshErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.retryAfterMs = options.retryAfterMs;
+    Object.defineProperty(this, brand, { value: true });
+  }
+}
+
+/** Whether `error` is a {@link MeshError} (of that code), also when it comes from another copy of the package. */
+export function isMeshError<C extends MeshErrorCode = MeshErrorCode>(
+  error: unknown,
+  code?: C,
+): error is MeshError & { readonly code: C } {
+  return (
+    error instanceof Error &&
+    (error as { [brand]?: boolean })[brand] === true &&
+    (code === undefined || (error as MeshError).code === code)
+  );
+}
+
+/**
+ * How a connection failed, as far as the runtime can tell.
+ *
+ * `refused`, `dns`, `unreachable` and `tls` happen before a request is sent; the others prove nothing.
+ */
+export type TransportFault = "refused" | "dns" | "unreachable" | "tls" | "never-started" | "reset" | "closed" | "unknown";
+
+const faultsBeforeStart: ReadonlySet<TransportFault> = new Set([
+  "refused",
+  "dns",
+  "unreachable",
+  "tls",
+  "never-started",
+]);
+
+/** A fault of the connection, not an answer of the server. */
+export class TransportError extends MeshError {
+  override readonly name: string = "TransportError";
+  readonly fault: TransportFault;
+
+  constructor(fault: TransportFault, message: string, options: MeshErrorOptions = {}) {
+    super("ERR_TRANSPORT", message, options);
+    this.fault = fault;
+  }
+
+  /** Whether the request provably never reached the server's application, so that any call may be retried. */
+  get neverStarted(): boolean {
+    return faultsBeforeStart.has(this.fault);
+  }
+}
+
+/** Whether `error` is a {@link TransportError}, also when it comes from another copy of the package. */
+export function isTransportError(error: unknown): error is TransportError {
+  return isMeshError(error, "ERR_TRANSPORT") && typeof (error as { fault?: unknown }).fault === "string";
+}

@@ -1,0 +1,33 @@
+export { Call, type CallInit, type CallKey, callKey, type Idempotency, type Protocol } from "./call.ts";
+export {
+  type Classifier,
+  defaultClassifier,
+  outcomeOfCancelledCall,
+  outcomeOfMeshError,
+  pending,
+} from "./classifier.ts";
+export { type Clock, clockFrom, systemClock } from "./clock.ts";
+export type { Connection } from "./connection.ts";
+export type { Endpoint } from "./endpoint.ts";
+export {
+  isMeshError,
+  isTransportError,
+  MeshError,
+  type MeshErrorCode,
+  type MeshErrorOptions,
+  TransportError,
+  type TransportFault,
+} from "./errors.ts";
+export { type HeaderSource, meshHeaders } from "./headers.ts";
+export type { PeerIdentity, Principal, TlsIdentity } from "./identity.ts";
+export { type Outcome, ok, outcome, type Verdict } from "./outcome.ts";
+export { type Random, systemRandom } from "./random.ts";
+export { type AnyLayer, compose, type Layer, type ProtectOptions, protect, type Service } from "./service.ts";
+export {
+  httpStatusFromMeshError,
+  httpStatusFromRpc,
+  type RpcCode,
+  rpcCodeFromHttp,
+  rpcCodeFromMeshError,
+  rpcCodeFromNumber,
+} from "./status.ts";

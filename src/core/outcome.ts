@@ -1,0 +1,41 @@
+/**
+ * The kinds of verdict.
+ *
+ * - `success`: the server did its work, or the fault is the caller's (4xx).
+ * - `failure`: the server failed, and another attempt would not help.
+ * - `retryable`: the server or the way to it failed for now.
+ * - `rejected`: a limit refused the call, here or there.
+ * - `cancelled`: the caller lost interest; says nothing about the server.
+ */
+export type Verdict = "success" | "failure" | "retryable" | "rejected" | "cancelled";
+
+/** The one verdict on a result that retry, breaker, ejection, metrics and tracing read. */
+export interface Outcome {
+  readonly verdict: Verdict;
+  /** Short stable name for metrics and logs: `ok`, `unavailable`, `http_503`, `breaker_open`. */
+  readonly status: string;
+  /** Whether the request provably never reached the server's application. */
+  readonly neverStarted: boolean;
+  /** Whether this process refused by itself (breaker, limiter): never retried, blames no endpoint. */
+  readonly local: boolean;
+  /** The server's word on the next attempt: wait so many milliseconds; `Infinity` forbids one. */
+  readonly pushbackMs: number | undefined;
+}
+
+/** Makes an {@link Outcome}; the flags default to false. */
+export function outcome(
+  verdict: Verdict,
+  status: string,
+  flags: Partial<Pick<Outcome, "neverStarted" | "local" | "pushbackMs">> = {},
+): Outcome {
+  return {
+    verdict,
+    status,
+    neverStarted: flags.neverStarted ?? false,
+    local: flags.local ?? false,
+    pushbackMs: flags.pushbackMs,
+  };
+}
+
+/** The plain good verdict. */
+export const ok: Outcome = outcome("success", "ok");

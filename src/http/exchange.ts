@@ -1,0 +1,40 @@
+import type { Call } from "../core/call.ts";
+import type { HeaderSource } from "../core/headers.ts";
+
+/** What can be sent as a body. A stream is read with back-pressure and cannot be replayed. */
+export type HttpBody = string | Uint8Array | ReadableStream<Uint8Array>;
+
+/** One HTTP request as the leaf sends it: complete, for one endpoint. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Absolute URL: endpoint, path and query. */
+  readonly url: string;
+  /** Lower-case names. */
+  readonly headers: Record<string, string>;
+  readonly body: HttpBody | undefined;
+}
+
+/**
+ * The part of a `Response` that the mesh needs. A real `Response` fits; a runtime may hand out
+ * something lighter.
+ */
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: HeaderSource & Iterable<readonly [string, string]>;
+  /** Reading it pulls from the socket; cancelling it ends the exchange. Null when there is none. */
+  readonly body: ReadableStream<Uint8Array> | null;
+  text(): Promise<string>;
+  json(): Promise<unknown>;
+  bytes(): Promise<Uint8Array>;
+}
+
+/**
+ * Sends a request over the wire: pooled, over TLS, and nothing more. No retry, no redirect, no deadline
+ * of its own; it stops when the call is cancelled, with the call's reason, and raises `TransportError`
+ * for every fault of the connection.
+ */
+export interface HttpLeaf {
+  send(call: Call, request: HttpRequest): Promise<HttpResponse>;
+  /** Closes idle connections and lets used ones finish. */
+  close(): Promise<void>;
+}
