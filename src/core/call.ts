@@ -1,3 +1,4 @@
+import type { Endpoint } from "./endpoint.ts";
 import { MeshError } from "./errors.ts";
 import type { PeerIdentity, Principal } from "./identity.ts";
 import type { Outcome } from "./outcome.ts";
@@ -73,6 +74,8 @@ export class Call {
   retryOwnedUpstream: boolean;
   peer: PeerIdentity | undefined;
   principal: Principal | undefined;
+  /** Where this attempt goes; set by the layer that picks, read by the leaf. */
+  endpoint: Endpoint | undefined;
 
   #values: Map<symbol, unknown> | undefined;
   #cancelled = false;
@@ -100,6 +103,7 @@ export class Call {
     this.retryOwnedUpstream = parent?.retryOwnedUpstream ?? false;
     this.peer = undefined;
     this.principal = parent?.principal;
+    this.endpoint = undefined;
     if (parent !== undefined) this.#follow(parent);
     if (init.signal !== undefined) this.#followSignal(init.signal);
   }
