@@ -1,0 +1,142 @@
+import type { ConnectRouter, Interceptor, Transport } from "@connectrpc/connect";
+import type { Hono } from "hono";
+import type { Call } from "./core/call.ts";
+import type { Clock } from "./core/clock.ts";
+import type { TlsIdentity } from "./core/identity.ts";
+import type { Random } from "./core/random.ts";
+import type { Discovery } from "./discovery/discovery.ts";
+import type { RestClient, RestDefaults } from "./http/client.ts";
+import type { CircuitBreakerOptions } from "./policy/circuit-breaker.ts";
+import type { RetryOptions } from "./policy/retry.ts";
+import type { Runtime } from "./runtime/port.ts";
+import type { AppOptions, MeshEnv } from "./server/app.ts";
+import type { AdmissionOptions } from "./server/create-admission.ts";
+import type { HealthCheck } from "./server/health.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
+
+/** What the mesh does around the calls to one service. */
+export interface ClientPolicy {
+  /** The whole call with all its attempts, in milliseconds. @default 30_000 */
+  readonly timeoutMs?: number;
+  /** One attempt, in milliseconds; never more than what remains of the call. @default no own limit */
+  readonly attemptTimeoutMs?: number;
+  /** `false` for a single attempt. @default 3 attempts, see `retry()` */
+  readonly retry?: false | Omit<RetryOptions, "clock" | "random" | "classifier" | "replayable" | "onRetry">;
+  /** One breaker for each endpoint; `false` for none. @default see `circuitBreaker()` */
+  readonly breaker?: false | Omit<CircuitBreakerOptions, "clock" | "random" | "classifier" | "onStateChange">;
+  /** Calls in flight to the service; more are refused at once. @default no limit */
+  readonly maxConcurrent?: number;
+}
+
+/** What a mesh is made of. */
+export interface MeshOptions {
+  /** The name of the service that this process is. */
+  readonly service: string;
+  /** The identity shown to other services and the roots trusted; clients and servers both use it. @default cleartext */
+  readonly tls?: TlsIdentity;
+  /** Where the other services are. @default none is known */
+  readonly discovery?: Discovery;
+  /** Policies by the name of the called service; `"*"` holds for all, a name's own entry wins field by field. */
+  readonly policies?: Readonly<Record<string, ClientPolicy>>;
+  /** HTTP/1.1 connections to one endpoint. @default 100 */
+  readonly maxConnectionsPerEndpoint?: number;
+  /** Security, rate limit and deadlines of the server side, the same for REST and RPC. */
+  readonly server?: Omit<AdmissionOptions, "clock" | "metrics" | "service">;
+  /** Collects metrics; give one to share a registry between meshes. @default its own */
+  readonly metrics?: Metrics;
+  /** The platform adapter. @default the one of the runtime that runs */
+  readonly runtime?: Runtime;
+  /** @default the system's clock */
+  readonly clock?: Clock;
+  /** @default Math.random */
+  readonly random?: Random;
+}
+
+/** How an RPC transport speaks. */
+export interface TransportOptions {
+  /** @default "grpc" where the runtime can call it, else "connect" */
+  readonly protocol?: "grpc" | "grpc-web" | "connect";
+  /** `false` sends JSON. @default true */
+  readonly useBinaryFormat?: boolean;
+  /** The largest message in either direction, in bytes. @default 4 MiB */
+  readonly maxMessageBytes?: number;
+  /** Connect interceptors, outside the mesh's own layers. */
+  readonly interceptors?: readonly Interceptor[];
+}
+
+/** What is served. */
+export interface HandlerOptions {
+  /** The REST side; make it with `mesh.app()`, so that the chain is on it. */
+  readonly app?: Hono<MeshEnv>;
+  /** The RPC side: Connect's own router. */
+  readonly routes?: (router: ConnectRouter) => void;
+  /** Connect interceptors on the RPC side, inside the mesh's own chain. */
+  readonly interceptors?: readonly Interceptor[];
+  /** The largest RPC message in either direction, in bytes. @default 4 MiB */
+  readonly maxMessageBytes?: number;
+  /** What must hold for the service to be ready, by name. */
+  readonly checks?: Readonly<Record<string, HealthCheck>>;
+}
+
+/** How and where it is served. */
+export interface ServeOptions extends HandlerOptions {
+  /** @default 8080 */
+  readonly port?: number;
+  /** Two ports instead of one: REST, Connect and gRPC-Web on the runtime's native server, gRPC apart. */
+  readonly ports?: { readonly rest: number; readonly grpc: number };
+  /** @default "0.0.0.0" */
+  readonly hostname?: string;
+  /** `false` serves cleartext although the mesh has an identity. @default true when the mesh has an identity */
+  readonly tls?: boolean;
+  /** Whether peers must show a certificate of the CA. @default "require" */
+  readonly clientAuth?: "require" | "request" | "none";
+  /** How long work in flight may take after `close()`, in milliseconds. @default 30_000 */
+  readonly drainMs?: number;
+  /** Closes at SIGTERM and SIGINT, and forces at the second. @default false */
+  readonly closeOnSignals?: boolean;
+}
+
+/** A service that is being served. */
+export interface Server {
+  /** The port (of REST, when there are two). */
+  readonly port: number;
+  readonly ports: { readonly rest: number; readonly grpc: number };
+  /** Scheme, host and port, to reach it from this machine. */
+  readonly url: string;
+  /** Requests that have not finished yet. */
+  readonly inFlight: number;
+  /** Resolves when the last port is closed. */
+  readonly closed: Promise<void>;
+  /** Says whether the service wants traffic; `/readyz` tells. */
+  setReady(ready: boolean): void;
+  /** Not ready, GOAWAY, work in flight finishes, ports close. `force` (or a second signal) ends the work in flight. */
+  close(options?: { readonly force?: boolean }): Promise<void>;
+}
+
+/** A fetch handler, as edge platforms want it: `export default mesh.handler({ app, routes })`. */
+export interface MeshHandler {
+  fetch(request: Request, env?: unknown, context?: unknown): Promise<Response>;
+}
+
+/** One service's view of the mesh. */
+export interface Mesh {
+  readonly service: string;
+  readonly runtime: Runtime;
+  readonly metrics: Metrics;
+  /** A REST client of a service. */
+  rest(service: string, defaults?: RestDefaults): RestClient;
+  /** A Connect transport to a service, for `createClient`. */
+  transport(service: string, options?: TransportOptions): Transport;
+  /** Like the platform's `fetch`, through the pipeline: `mesh://lake/datasets`, or any http(s) URL. */
+  readonly fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+  /** A Hono app with the chain in place. */
+  app(options?: AppOptions): Hono<MeshEnv>;
+  /** @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there */
+  serve(options: ServeOptions): Promise<Server>;
+  /** A fetch handler for platforms that bring their own listener. */
+  handler(options: HandlerOptions): MeshHandler;
+  /** The call whose handler runs now; undefined outside of one, or where the runtime has no async context. */
+  current(): Call | undefined;
+  /** Closes every connection of the clients; servers are closed by their own `close()`. */
+  close(): Promise<void>;
+}
