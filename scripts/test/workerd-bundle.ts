@@ -1,0 +1,102 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { builtinModules, SourceMap } from "node:module";
+import { join, resolve } from "node:path";
+import { build, type Plugin } from "esbuild";
+
+/** What the generated worker entries need to know. */
+export interface BundleOptions {
+  readonly root: string;
+  readonly files: readonly string[];
+  readonly outDir: string;
+  /** The newest compatibility date the workerd binary knows. */
+  readonly compatibilityDate: string;
+  readonly filter: string;
+  readonly timeoutMs: number;
+}
+
+/** Bundles each test file into a worker of its own, and writes the configuration that holds them all. */
+export async function bundleForWorkerd(options: BundleOptions): Promise<string> {
+  const { root, files, outDir, compatibilityDate } = options;
+  await build({
+    absWorkingDir: root,
+    entryPoints: files.map((file, index) => ({ in: `mesh-test-entry:${file}`, out: `worker-${index}` })),
+    outdir: outDir,
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    target: "esnext",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["node:*", "cloudflare:*"],
+    sourcemap: "external",
+    sourcesContent: false,
+    logLevel: "silent",
+    plugins: [testEntries(options)],
+  });
+  const config = join(outDir, "config.capnp");
+  writeFileSync(config, configText(files, compatibilityDate));
+  return config;
+}
+
+function testEntries({ root, filter, timeoutMs }: BundleOptions): Plugin {
+  const engine = join(import.meta.dirname, "workerd-node-test.ts");
+  return {
+    name: "mesh-test-entries",
+    setup(build) {
+      build.onResolve({ filter: /^mesh-test-(entry|setup):/ }, ({ path }) => {
+        const [namespace = "", file = ""] = path.split(":", 2);
+        return { path: file, namespace };
+      });
+      build.onLoad({ filter: /.*/, namespace: "mesh-test-entry" }, ({ path }) => ({
+        resolveDir: root,
+        contents: `import ${JSON.stringify(`mesh-test-setup:${path}`)};
+import { runTests } from ${JSON.stringify(engine)};
+import ${JSON.stringify(join(root, path))};
+export default { test: runTests };`,
+      }));
+      build.onLoad({ filter: /.*/, namespace: "mesh-test-setup" }, ({ path }) => ({
+        contents: `globalThis.meshTest = ${JSON.stringify({ file: path, filter, timeoutMs })};`,
+      }));
+      build.onResolve({ filter: /^node:test$/ }, () => ({ path: engine }));
+      // Dependencies that say "events" mean "node:events", which nodejs_compat provides.
+      const builtins = new Set(builtinModules);
+      build.onResolve({ filter: /^[a-z_/]+$/ }, ({ path }) =>
+        builtins.has(path) ? { path: `node:${path}`, external: true } : undefined,
+      );
+    },
+  };
+}
+
+function configText(files: readonly string[], compatibilityDate: string): string {
+  const services = files.map((file, index) => `(name = ${JSON.stringify(file)}, worker = .worker${index})`);
+  const workers = files.map(
+    (_, index) => `const worker${index} :Workerd.Worker = (
+  modules = [ (name = "worker-${index}.js", esModule = embed "worker-${index}.js") ],
+  compatibilityDate = "${compatibilityDate}",
+);`,
+  );
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (services = [ ${services.join(", ")} ]);
+${workers.join("\n")}
+`;
+}
+
+/** Replaces positions in the bundles by positions in the sources. */
+export function sourcePositions(text: string, outDir: string): string {
+  return text.replace(
+    /(?:file:\/\/\/bundle\/)?(worker-\d+\.js):(\d+):(\d+)/g,
+    (given, bundle, line, column) => {
+      const map = sourceMapOf(join(outDir, bundle));
+      const entry = map.findEntry(Number(line) - 1, Number(column) - 1);
+      if (!("originalSource" in entry)) return given;
+      return `${resolve(outDir, entry.originalSource)}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
+    },
+  );
+}
+
+const sourceMaps = new Map<string, SourceMap>();
+
+function sourceMapOf(bundle: string): SourceMap {
+  const known = sourceMaps.get(bundle) ?? new SourceMap(JSON.parse(readFileSync(`${bundle}.map`, "utf8")));
+  sourceMaps.set(bundle, known);
+  return known;
+}
