@@ -46,11 +46,15 @@ function testEntries({ root, filter, timeoutMs }: BundleOptions): Plugin {
         const [namespace = "", file = ""] = path.split(":", 2);
         return { path: file, namespace };
       });
+      // The package says that it has no side effects; a test file has nothing else.
+      build.onResolve({ filter: /^mesh-test-file:/ }, ({ path }) => {
+        return { path: join(root, path.slice("mesh-test-file:".length)), sideEffects: true };
+      });
       build.onLoad({ filter: /.*/, namespace: "mesh-test-entry" }, ({ path }) => ({
         resolveDir: root,
         contents: `import ${JSON.stringify(`mesh-test-setup:${path}`)};
 import { runTests } from ${JSON.stringify(engine)};
-import ${JSON.stringify(join(root, path))};
+import ${JSON.stringify(`mesh-test-file:${path}`)};
 export default { test: runTests };`,
       }));
       build.onLoad({ filter: /.*/, namespace: "mesh-test-setup" }, ({ path }) => ({
