@@ -26,12 +26,18 @@ export interface HttpResponse {
   text(): Promise<string>;
   json(): Promise<unknown>;
   bytes(): Promise<Uint8Array>;
+  /** Ends the exchange, also while the body is being read; whoever reads gets the reason. A plain `Response` has none. */
+  cancel?(reason?: unknown): void;
+  /** False while the body still comes in and the call is not over; undefined where nobody tells. */
+  readonly settled?: boolean;
 }
 
 /**
  * Sends a request over the wire: pooled, over TLS, and nothing more. No retry, no redirect, no deadline
  * of its own; it stops when the call is cancelled, with the call's reason, and raises `TransportError`
  * for every fault of the connection.
+ *
+ * What it hands out is a `LeafResponse`: the end of the body ends the call.
  */
 export interface HttpLeaf {
   send(call: Call, request: HttpRequest): Promise<HttpResponse>;

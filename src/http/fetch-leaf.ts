@@ -1,0 +1,208 @@
+import type { Call } from "../core/call.ts";
+import { isMeshError, MeshError, TransportError, type TransportFault } from "../core/errors.ts";
+import type { HttpLeaf, HttpRequest, HttpResponse } from "./exchange.ts";
+import { LeafResponse } from "./leaf-response.ts";
+import { Slots } from "./slots.ts";
+
+/** The part of the platform's `fetch` that the leaf uses; a handler function or a service binding fits too. */
+export type FetchFunction = (url: string, init: RequestInit) => Promise<Response> | Response;
+
+/** Options of {@link createFetchLeaf}. */
+export interface FetchLeafOptions {
+  /** What sends: the platform's `fetch`, a certificate binding's, or a handler in the same process. */
+  readonly fetch: FetchFunction;
+  /** How the connection failed, from whatever `fetch` raised; undefined for an error of another kind, which is shown as it is. */
+  readonly faultOf: (error: unknown) => TransportFault | undefined;
+  /** What goes into every `RequestInit` besides: Deno's `client`, Bun's `tls`. */
+  readonly init?: Readonly<Record<string, unknown>>;
+  /** Exchanges with one origin at once; those beyond wait in line. @default 100 */
+  readonly maxConnectionsPerEndpoint?: number;
+  /** Frees what stands behind `fetch`; called when the last exchange is over. */
+  readonly close?: () => void | Promise<void>;
+}
+
+/**
+ * Makes an HTTP leaf of any `fetch`: redirects are answers, streams go both ways with back-pressure, and
+ * cancelling the call ends the exchange.
+ *
+ * The answer occupies its place among the `maxConnectionsPerEndpoint` until its body was read to the end or cancelled.
+ */
+export function createFetchLeaf(options: FetchLeafOptions): HttpLeaf {
+  const { maxConnectionsPerEndpoint: limit = 100 } = options;
+  if (!Number.isInteger(limit) || limit < 1) {
+    throw new RangeError(
+      `Cannot open an HTTP leaf: maxConnectionsPerEndpoint is ${limit}, it must be a whole number from 1`,
+    );
+  }
+  const slots = new Slots(limit);
+  let closing: Promise<void> | undefined;
+
+  async function send(call: Call, request: HttpRequest): Promise<HttpResponse> {
+    call.throwIfCancelled();
+    if (closing !== undefined) {
+      throw new MeshError("ERR_SHUTTING_DOWN", `Cannot call ${call.service}: the client has been closed`);
+    }
+    const origin = originOf(call, request.url);
+    if (!slots.tryTake(origin)) await slots.wait(origin, call);
+    const exchange = new Exchange(options, slots, call, origin);
+    return exchange.run(request);
+  }
+
+  async function close(): Promise<void> {
+    await slots.idle();
+    await options.close?.();
+  }
+
+  return {
+    send,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+function originOf(call: Call, url: string): string {
+  if (call.endpoint !== undefined) return call.endpoint.origin;
+  const end = url.indexOf("/", 8);
+  return end === -1 ? url : url.slice(0, end);
+}
+
+/** One request on its way, and what it takes to stop it. */
+class Exchange {
+  readonly call: Call;
+  readonly #options: FetchLeafOptions;
+  readonly #slots: Slots;
+  readonly #origin: string;
+  // Not the call's own signal: that one is deaf once the call has its verdict, and a body can outlive it.
+  readonly #controller = new AbortController();
+
+  constructor(options: FetchLeafOptions, slots: Slots, call: Call, origin: string) {
+    this.#options = options;
+    this.#slots = slots;
+    this.call = call;
+    this.#origin = origin;
+  }
+
+  run(request: HttpRequest): Promise<HttpResponse> {
+    return new Promise((resolve, reject) => {
+      let over = false;
+      const detach = this.call.onCancel((reason) => {
+        if (over) return;
+        over = true;
+        this.abort(reason);
+        this.release();
+        reject(reason);
+      });
+      if (over) return;
+      this.#fetch(request).then(
+        (response) => {
+          detach();
+          if (over) {
+            // A `fetch` that does not listen to its signal: nobody wants this answer any more.
+            response.body?.cancel().catch(() => {});
+            return;
+          }
+          over = true;
+          resolve(new FetchResponse(this, response, request.method).attach());
+        },
+        (error) => {
+          detach();
+          if (over) return;
+          over = true;
+          this.release();
+          reject(this.translate(error, "reach"));
+        },
+      );
+    });
+  }
+
+  abort(reason: unknown): void {
+    this.#controller.abort(reason);
+  }
+
+  release(): void {
+    this.#slots.give(this.#origin);
+  }
+
+  translate(error: unknown, doing: "reach" | "read the answer of"): unknown {
+    if (isMeshError(error)) return error;
+    const fault = this.#options.faultOf(error);
+    if (fault === undefined) return error;
+    const detail = error instanceof Error ? error.message : String(error);
+    const message = `Cannot ${doing} ${this.call.service} at ${this.#origin}: ${wordsOf[fault]} (${detail})`;
+    return new TransportError(fault, message, { cause: error });
+  }
+
+  async #fetch(request: HttpRequest): Promise<Response> {
+    const { method, headers, body } = request;
+    const init: RequestInit & { duplex?: "half" } = {
+      ...this.#options.init,
+      method,
+      headers,
+      redirect: "manual",
+      signal: this.#controller.signal,
+    };
+    if (body !== undefined) {
+      init.body = body as BodyInit;
+      // Node refuses a stream without it.
+      if (typeof body === "object" && !(body instanceof Uint8Array)) init.duplex = "half";
+    }
+    return this.#options.fetch(request.url, init);
+  }
+}
+
+const wordsOf: Readonly<Record<TransportFault, string>> = {
+  refused: "the connection was refused",
+  dns: "the name is unknown",
+  unreachable: "the host cannot be reached",
+  tls: "the TLS handshake failed",
+  "never-started": "the request was never sent",
+  reset: "the connection was reset",
+  closed: "the connection was closed",
+  unknown: "the connection failed",
+};
+
+class FetchResponse extends LeafResponse {
+  readonly #exchange: Exchange;
+  readonly #response: Response;
+
+  constructor(exchange: Exchange, response: Response, method: string) {
+    const { status, headers } = response;
+    const bodyless =
+      method === "HEAD" ||
+      status === 204 ||
+      status === 205 ||
+      status === 304 ||
+      headers.get("content-length") === "0";
+    super(exchange.call, status, headers, bodyless);
+    this.#exchange = exchange;
+    this.#response = response;
+    // A body of zero bytes still holds a resource on some platforms.
+    if (bodyless) response.body?.cancel().catch(() => {});
+  }
+
+  protected override readText(): Promise<string> {
+    return this.#response.text();
+  }
+
+  protected override readBytes(): Promise<Uint8Array> {
+    return this.#response.arrayBuffer().then((buffer) => new Uint8Array(buffer));
+  }
+
+  protected override openBody(): ReadableStream<Uint8Array> | null {
+    return this.#response.body;
+  }
+
+  protected override abort(reason: unknown): void {
+    this.#exchange.abort(reason);
+  }
+
+  protected override release(): void {
+    this.#exchange.release();
+  }
+
+  protected override translate(error: unknown): unknown {
+    return this.#exchange.translate(error, "read the answer of");
+  }
+}

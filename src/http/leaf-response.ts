@@ -1,0 +1,158 @@
+import type { Call } from "../core/call.ts";
+import { isMeshError, MeshError } from "../core/errors.ts";
+import { type Outcome, outcome } from "../core/outcome.ts";
+import type { HttpResponse } from "./exchange.ts";
+import { outcomeOfError, outcomeOfStatus } from "./http-outcome.ts";
+
+/** The answer came and nobody was reading its body at the deadline: no fault of the server's. */
+const unread: Outcome = outcome("success", "unread");
+const cancelled: Outcome = outcome("cancelled", "cancelled");
+
+/**
+ * A response whose body belongs to a call: it ends the call when the body ends, fails or is cancelled,
+ * and stops when the call is cancelled. Every HTTP leaf hands out one of these.
+ *
+ * A runtime supplies the primitives; a body is read by one of them, once. What a primitive raises passes
+ * through {@link translate} before anybody sees it.
+ */
+export abstract class LeafResponse implements HttpResponse {
+  readonly status: number;
+  readonly headers: HttpResponse["headers"];
+  readonly #call: Call;
+  readonly #bodyless: boolean;
+  #settled = false;
+  #cancelled = false;
+  #reason: unknown;
+  #used = false;
+  #waiting = false;
+  #interrupt: ((reason: unknown) => void) | undefined;
+  #body: ReadableStream<Uint8Array> | null | undefined;
+  #detach: (() => void) | undefined;
+
+  /** @param bodyless - that no body will come: HEAD, 204, 304, or a length of zero */
+  constructor(call: Call, status: number, headers: HttpResponse["headers"], bodyless: boolean) {
+    this.#call = call;
+    this.status = status;
+    this.headers = headers;
+    this.#bodyless = bodyless;
+  }
+
+  /** Reads the whole body as UTF-8. */
+  protected abstract readText(): Promise<string>;
+  /** Reads the whole body. */
+  protected abstract readBytes(): Promise<Uint8Array>;
+  /** The platform's own stream; null when there is none. */
+  protected abstract openBody(): ReadableStream<Uint8Array> | null;
+  /** Ends the exchange at once, whoever reads. */
+  protected abstract abort(reason: unknown): void;
+  /** Called once, when the exchange is over: the connection is free. */
+  protected abstract release(): void;
+  /** The error to show for what the platform raised while the body was read. */
+  protected abstract translate(error: unknown): unknown;
+
+  /** Whether the exchange is over: nothing more will be read from the wire. */
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  /** Ties the body to the call; the leaf calls it once, when the response is complete. */
+  attach(): this {
+    if (this.#bodyless) this.#settle(outcomeOfStatus(this.status, this.headers));
+    else this.#detach = this.#call.onCancel((reason) => this.cancel(reason));
+    return this;
+  }
+
+  /** Ends the exchange, also while the body is being read; whoever reads it gets the reason. */
+  cancel(reason: unknown = new MeshError("ERR_CANCELLED", "The body was cancelled by its reader")): void {
+    if (this.#settled) return;
+    this.#cancelled = true;
+    this.#reason = reason;
+    const late = isMeshError(reason, "ERR_DEADLINE_EXCEEDED");
+    this.#settle(!late ? cancelled : this.#waiting ? outcomeOfError(this.#call, reason) : unread);
+    this.#interrupt?.(reason);
+    this.abort(reason);
+  }
+
+  text(): Promise<string> {
+    return this.#bodyless ? Promise.resolve("") : this.#whole(() => this.readText());
+  }
+
+  bytes(): Promise<Uint8Array> {
+    return this.#bodyless ? Promise.resolve(new Uint8Array(0)) : this.#whole(() => this.readBytes());
+  }
+
+  async json(): Promise<unknown> {
+    return JSON.parse(await this.text());
+  }
+
+  get body(): ReadableStream<Uint8Array> | null {
+    if (this.#body === undefined) this.#body = this.#bodyless ? null : this.#stream();
+    return this.#body;
+  }
+
+  #whole<T>(read: () => Promise<T>): Promise<T> {
+    if (this.#cancelled) return Promise.reject(this.#reason);
+    if (this.#used) return Promise.reject(new TypeError("Cannot read the body: it has been read already"));
+    this.#used = true;
+    this.#waiting = true;
+    return new Promise((resolve, reject) => {
+      // Not every platform's read rejects when its exchange is aborted.
+      this.#interrupt = reject;
+      read().then(
+        (result) => {
+          this.#settle(outcomeOfStatus(this.status, this.headers));
+          resolve(result);
+        },
+        (error) => reject(this.#failed(error)),
+      );
+    });
+  }
+
+  #failed(error: unknown): unknown {
+    if (this.#cancelled) return this.#reason;
+    const shown = this.translate(error);
+    this.#settle(outcomeOfError(this.#call, shown));
+    return shown;
+  }
+
+  #settle(verdict: Outcome): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#detach?.();
+    this.#detach = undefined;
+    this.release();
+    this.#call.end(verdict);
+  }
+
+  #stream(): ReadableStream<Uint8Array> | null {
+    const source = this.openBody();
+    this.#used = true;
+    if (source === null) {
+      this.#settle(outcomeOfStatus(this.status, this.headers));
+      return null;
+    }
+    const reader = source.getReader();
+    this.#interrupt = (reason) => void reader.cancel(reason).catch(() => {});
+    // No buffer of its own (highWaterMark 0): the reader's pace is the socket's pace.
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          this.#waiting = true;
+          const chunk = await reader.read().catch((error) => {
+            throw this.#failed(error);
+          });
+          this.#waiting = false;
+          if (this.#cancelled) throw this.#reason;
+          if (!chunk.done) {
+            controller.enqueue(chunk.value);
+            return;
+          }
+          this.#settle(outcomeOfStatus(this.status, this.headers));
+          controller.close();
+        },
+        cancel: (reason) => this.cancel(reason),
+      },
+      { highWaterMark: 0 },
+    );
+  }
+}
