@@ -1,0 +1,73 @@
+/** Everything of the gate but the tests: `npm run check`. Each check says what to do when it fails. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import { checkArchitecture, lineOf } from "./architecture/mod.ts";
+import { runProcess } from "./test/process.ts";
+
+const root = resolve(import.meta.dirname, "..");
+const bin = join(root, "node_modules/.bin");
+
+/** Resolves to what is wrong, or to nothing. */
+type Check = () => Promise<string>;
+
+async function run(program: string, ...args: string[]): Promise<string> {
+  const { exitCode, output } = await runProcess(join(bin, program), args, { cwd: root, timeoutMs: 120_000 });
+  return exitCode === 0 ? "" : output || `${program} ended with ${exitCode}`;
+}
+
+/** What is generated now, compared with what is committed. */
+async function generatedCode(): Promise<string> {
+  const scratch = mkdtempSync(join(tmpdir(), "mesh-generate-"));
+  try {
+    const problem = await run("buf", "generate", "--output", scratch);
+    if (problem !== "") return problem;
+    const [fresh, committed] = [filesIn(join(scratch, "src/gen")), filesIn(join(root, "src/gen"))];
+    const names = [...new Set([...fresh.keys(), ...committed.keys()])].sort();
+    const stale = names.filter((name) => fresh.get(name) !== committed.get(name));
+    return stale.length === 0
+      ? ""
+      : `${stale.map((name) => `src/gen/${name} is out of date`).join("\n")}\nRun npm run generate.`;
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function filesIn(folder: string): Map<string, string> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  return new Map(
+    files.map(({ parentPath, name }) => {
+      const path = join(parentPath, name);
+      return [path.slice(folder.length + 1), readFileSync(path, "utf8")];
+    }),
+  );
+}
+
+const checks: Readonly<Record<string, Check>> = {
+  "format and lint": async () => {
+    const problem = await run("biome", "check", "--error-on-warnings", "--max-diagnostics=50");
+    return problem && `${problem}\nRun npm run fix.`;
+  },
+  types: () => run("tsc", "--project", "."),
+  architecture: async () => checkArchitecture(root).map(lineOf).join("\n"),
+  "proto lint": () => run("buf", "lint"),
+  "generated code": generatedCode,
+};
+
+const failed: string[] = [];
+await Promise.all(
+  Object.entries(checks).map(async ([name, check]) => {
+    const startedAt = performance.now();
+    const problem = await check().catch((error: unknown) => String(error));
+    const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+    console.log(`${problem === "" ? "✓" : "✗"} ${name} (${seconds} s)${problem && `\n${problem.trimEnd()}`}`);
+    if (problem !== "") failed.push(name);
+  }),
+);
+if (failed.length > 0) {
+  console.error(`Failed: ${failed.join(", ")}`);
+  process.exitCode = 1;
+}
