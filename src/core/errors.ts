@@ -69,7 +69,15 @@ export function isMeshError<C extends MeshErrorCode = MeshErrorCode>(
  *
  * `refused`, `dns`, `unreachable` and `tls` happen before a request is sent; the others prove nothing.
  */
-export type TransportFault = "refused" | "dns" | "unreachable" | "tls" | "never-started" | "reset" | "closed" | "unknown";
+export type TransportFault =
+  | "refused"
+  | "dns"
+  | "unreachable"
+  | "tls"
+  | "never-started"
+  | "reset"
+  | "closed"
+  | "unknown";
 
 const faultsBeforeStart: ReadonlySet<TransportFault> = new Set([
   "refused",

@@ -117,7 +117,9 @@ export function httpStatusFromRpc(code: RpcCode): number {
 
 /** The RPC code that stands for an HTTP status; `internal` for other 5xx, `unknown` for the rest. */
 export function rpcCodeFromHttp(status: number): RpcCode {
-  return rpcByHttp[status] ?? (status >= 500 ? "internal" : status >= 400 ? "failed_precondition" : "unknown");
+  return (
+    rpcByHttp[status] ?? (status >= 500 ? "internal" : status >= 400 ? "failed_precondition" : "unknown")
+  );
 }
 
 /** The RPC code that stands for a mesh error. */

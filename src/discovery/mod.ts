@@ -1,0 +1,2 @@
+export type { Discovery } from "./discovery.ts";
+export { type StaticServices, staticDiscovery } from "./static-discovery.ts";

@@ -1,0 +1,94 @@
+import type { Endpoint } from "../core/endpoint.ts";
+import type { Discovery } from "./discovery.ts";
+
+/** The services of a {@link staticDiscovery}: each name with its endpoints, as origins or with details. */
+export type StaticServices = Readonly<Record<string, readonly (string | Endpoint)[]>>;
+
+const who = "staticDiscovery()";
+
+function endpointFrom(service: string, index: number, given: string | Endpoint): Endpoint {
+  const where = `endpoint ${index + 1} of ${JSON.stringify(service)}`;
+  const wrong = (what: string, remedy: string): TypeError =>
+    new TypeError(`Cannot make ${who}: ${where} ${what}; ${remedy}`);
+  const origin: unknown = typeof given === "object" && given !== null ? given.origin : given;
+  if (typeof origin !== "string") {
+    throw wrong("has no origin", 'pass a string such as "https://10.0.0.7:7101" or an object with one');
+  }
+  const shown = JSON.stringify(origin);
+  const url = URL.parse(origin);
+  if (url === null) throw wrong(`is ${shown}, which is no URL`, "pass scheme, host and port");
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw wrong(`is ${shown}, which is neither http nor https`, "pass one that is");
+  }
+  if (url.username !== "" || url.password !== "") {
+    // The message must not repeat the secret.
+    throw wrong(`(${url.host}) holds a user name or password`, "pass credentials to the client instead");
+  }
+  if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {
+    throw wrong(`is ${shown}, which goes beyond scheme, host and port`, `pass "${url.origin}"`);
+  }
+  if (typeof given === "string") return Object.freeze({ origin: url.origin });
+  const { weight } = given;
+  if (weight !== undefined && !(typeof weight === "number" && weight > 0 && weight < Infinity)) {
+    throw wrong(`has the weight ${String(weight)}`, "pass a number above 0 or leave it out");
+  }
+  return Object.freeze({ ...given, origin: url.origin });
+}
+
+function endpointsFrom(service: string, given: readonly (string | Endpoint)[]): readonly Endpoint[] {
+  if (service.trim() === "") {
+    throw new TypeError(`Cannot make ${who}: a service has an empty name; give it the name that callers use`);
+  }
+  const name = JSON.stringify(service);
+  if (!Array.isArray(given)) {
+    throw new TypeError(
+      `Cannot make ${who}: the endpoints of ${name} are no array; put the origin in brackets`,
+    );
+  }
+  if (given.length === 0) {
+    throw new TypeError(`Cannot make ${who}: ${name} has no endpoints; list at least one or leave it out`);
+  }
+  const endpoints = given.map((each, index) => endpointFrom(service, index, each));
+  const seen = new Set<string>();
+  for (const { origin } of endpoints) {
+    if (seen.has(origin)) {
+      throw new TypeError(
+        `Cannot make ${who}: ${name} lists ${origin} twice; list it once, with a weight if it shall get more`,
+      );
+    }
+    seen.add(origin);
+  }
+  return Object.freeze(endpoints);
+}
+
+/**
+ * A discovery whose answers are fixed: the services and endpoints that are written down here.
+ *
+ * Everything is checked at once, because a typo in an address would otherwise show up as an outage.
+ *
+ * @example
+ * ```ts
+ * const discovery = staticDiscovery({
+ *   lake: ["https://10.0.0.7:7101", "https://10.0.0.8:7101"],
+ *   stream: [{ origin: "https://10.0.0.9:7201", weight: 2 }],
+ * });
+ * ```
+ * @throws TypeError when a name is empty, a list is empty or has an origin twice, or an address is not
+ *   just scheme, host and port
+ */
+export function staticDiscovery(services: StaticServices): Discovery {
+  if (typeof services !== "object" || services === null || Array.isArray(services)) {
+    throw new TypeError(
+      `Cannot make ${who}: its services are no object; pass { name: ["https://host:port"] }`,
+    );
+  }
+  const table = new Map<string, readonly Endpoint[]>();
+  for (const [service, given] of Object.entries(services)) table.set(service, endpointsFrom(service, given));
+  const names = Object.freeze([...table.keys()]);
+  return {
+    endpoints: (service) => table.get(service),
+    services: () => names,
+    // Nothing ever changes, so there is nothing to call back about.
+    watch: () => () => {},
+  };
+}

@@ -1,0 +1,35 @@
+export { type Backoff, type FullJitterOptions, fullJitter } from "./backoff.ts";
+export {
+  Breaker,
+  type BreakerOptions,
+  type BreakerPermit,
+  type BreakerSnapshot,
+  type BreakerState,
+  createBreaker,
+} from "./breaker.ts";
+export { type BulkheadOptions, bulkhead } from "./bulkhead.ts";
+export { type CircuitBreakerOptions, circuitBreaker } from "./circuit-breaker.ts";
+export {
+  type DeadlineEntry,
+  type Deadlines,
+  DeadlineWheel,
+  type DeadlineWheelOptions,
+  deadlinesOf,
+} from "./deadline-wheel.ts";
+export {
+  type RateLimitDecision,
+  RateLimitError,
+  type RateLimitHeaders,
+  rateLimitHeaders,
+} from "./rate-limit.ts";
+export {
+  createRateLimiter,
+  RateLimiter,
+  type RateLimiterOptions,
+  type RateLimitOptions,
+  rateLimit,
+} from "./rate-limiter.ts";
+export { type RetryOptions, retry } from "./retry.ts";
+export { type RetryBudget, type RetryBudgetOptions, retryBudget } from "./retry-budget.ts";
+export { type AttemptTimeoutOptions, attemptTimeout, type TimeoutOptions, timeout } from "./timeout.ts";
+export { createTokenBucket, TokenBucket, type TokenBucketOptions, tokenBucket } from "./token-bucket.ts";

@@ -1,0 +1,70 @@
+import { MeshError } from "../core/errors.ts";
+
+/** What a rate limit found out about one request. */
+export interface RateLimitDecision {
+  readonly allowed: boolean;
+  /** Requests that would be allowed right now, after this one. */
+  readonly remaining: number;
+  /** Until all of the burst is there again, in milliseconds. */
+  readonly resetMs: number;
+  /** Until a request like this one is allowed, in milliseconds; 0 when this one was. */
+  readonly retryAfterMs: number;
+  /** Requests allowed per window, in the long run. */
+  readonly limit: number;
+  /** In milliseconds. */
+  readonly windowMs: number;
+}
+
+/** A request that a rate limit refused, with the whole decision so that whoever answers can send its headers. */
+export class RateLimitError extends MeshError {
+  override readonly name: string = "RateLimitError";
+  readonly decision: RateLimitDecision;
+
+  constructor(decision: RateLimitDecision) {
+    const { limit, windowMs, retryAfterMs } = decision;
+    super(
+      "ERR_RATE_LIMITED",
+      `Cannot accept the call: the limit of ${limit} in ${windowMs / 1000} s is used up; try again in ${retryAfterMs} ms`,
+      { retryAfterMs },
+    );
+    this.decision = decision;
+  }
+}
+
+/** The header fields of a decision, ready to be set. */
+export interface RateLimitHeaders {
+  readonly "ratelimit-policy": string;
+  readonly ratelimit: string;
+  /** Only on a refusal. */
+  readonly "retry-after"?: string;
+}
+
+/** An RFC 9651 string: what is not printable ASCII cannot be one. */
+function quoted(name: string): string {
+  return `"${name.replace(/[^ -~]/g, "?").replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** Whole seconds, never earlier than the truth. */
+function seconds(ms: number): number {
+  return Math.ceil(ms / 1000);
+}
+
+/**
+ * Writes a decision as header fields: `RateLimit-Policy` (q: quota, w: window in seconds), `RateLimit`
+ * (r: remaining, t: seconds until reset) and, on a refusal, `Retry-After`.
+ *
+ * The only place that knows the draft's syntax (`draft-ietf-httpapi-ratelimit-headers`), which may still
+ * rename its keys.
+ *
+ * @param policy - the name of the limit. `default` unless given
+ */
+export function rateLimitHeaders(decision: RateLimitDecision, policy = "default"): RateLimitHeaders {
+  const name = policy === "default" ? '"default"' : quoted(policy);
+  const fields = {
+    "ratelimit-policy": `${name};q=${Math.floor(decision.limit)};w=${seconds(decision.windowMs)}`,
+    ratelimit: `${name};r=${decision.remaining};t=${seconds(decision.resetMs)}`,
+  };
+  if (decision.allowed) return fields;
+  // 0 would invite the client to try again at once, and to be refused again.
+  return { ...fields, "retry-after": String(Math.max(1, seconds(decision.retryAfterMs))) };
+}

@@ -1,0 +1,186 @@
+import type { Call } from "../core/call.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
+import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import type { AnyLayer, Service } from "../core/service.ts";
+import { type RateLimitDecision, RateLimitError } from "./rate-limit.ts";
+
+/** Options of a rate limiter. */
+export interface RateLimiterOptions {
+  /** Requests per minute and client in the long run. @default 100 */
+  readonly perMinute?: number;
+  /** Requests that a client may send at once after a pause. @default 20 */
+  readonly burst?: number;
+  /** Clients that are told apart; all others share one allowance. @default 100000 */
+  readonly maxClients?: number;
+  /** @default systemClock */
+  readonly clock?: Clock;
+}
+
+/** Entries looked at per decision; more than one, so that they leave faster than they can come. */
+const sweepPerDecision = 2;
+/** Entries looked at before a stranger is turned over to the shared allowance. */
+const sweepWhenFull = 64;
+const firstCapacity = 64;
+const windowMs = 60_000;
+
+/**
+ * A token bucket for each of many clients, in one number per client (GCRA: the time at which the bucket is
+ * full again). Made by {@link createRateLimiter}.
+ *
+ * A client whose bucket is full is the same as one never seen, so its entry leaves: each decision looks at
+ * two entries, and no timer is needed. When the table is full of active clients, newcomers share one bucket:
+ * memory stays bounded, and a flood of made-up names neither resets the limits of others nor escapes them.
+ */
+export class RateLimiter {
+  readonly #clock: Clock;
+  readonly #perMinute: number;
+  readonly #burst: number;
+  readonly #maxClients: number;
+  /** Milliseconds per request. */
+  readonly #interval: number;
+  /** How far ahead of now a client's time may run: its burst. */
+  readonly #tolerance: number;
+  readonly #index = new Map<string, number>();
+  /** When the bucket at an index is full; a free index links to the next free one. */
+  #fullAt: Float64Array = new Float64Array(firstCapacity);
+  #used = 0;
+  #free = -1;
+  #strangersFullAt = 0;
+  #sweep: Iterator<[string, number]> | undefined;
+
+  constructor(options: RateLimiterOptions = {}) {
+    const who = "createRateLimiter()";
+    checkOptions(who, options);
+    this.#perMinute = checkNumber(who, "perMinute", options.perMinute ?? 100, { above: true });
+    this.#burst = checkNumber(who, "burst", options.burst ?? 20, { min: 1, integer: true });
+    this.#maxClients = checkNumber(who, "maxClients", options.maxClients ?? 100_000, {
+      min: 1,
+      integer: true,
+    });
+    this.#clock = options.clock ?? systemClock;
+    this.#interval = windowMs / this.#perMinute;
+    this.#tolerance = this.#interval * this.#burst;
+  }
+
+  /** How many clients it keeps track of. */
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /**
+   * Decides on one request of a client.
+   *
+   * @param cost - what it counts for
+   * @throws RangeError when `cost` is more than a full bucket holds
+   */
+  take(client: string, cost = 1): RateLimitDecision {
+    if (cost !== 1) checkNumber("a decision", "cost", cost, { max: this.#burst });
+    const now = this.#clock.now();
+    this.#forgetIdle(now, sweepPerDecision);
+    const at = this.#find(client, now);
+    const before = at < 0 ? this.#strangersFullAt : (this.#fullAt[at] as number);
+    const start = Math.max(before, now);
+    const after = start + cost * this.#interval;
+    // The tolerance makes up for rounding: 20 × 8571.43 is not exactly 171428.6.
+    const lackMs = after - now - this.#tolerance - 1e-6;
+    const allowed = lackMs <= 0;
+    if (allowed) {
+      if (at < 0) this.#strangersFullAt = after;
+      else this.#fullAt[at] = after;
+    }
+    const resetMs = (allowed ? after : start) - now;
+    return {
+      allowed,
+      remaining: Math.floor((this.#tolerance - resetMs + 1e-6) / this.#interval),
+      resetMs: Math.ceil(resetMs),
+      retryAfterMs: allowed ? 0 : Math.ceil(lackMs),
+      limit: this.#perMinute,
+      windowMs,
+    };
+  }
+
+  /** Index of the client, new if need be; -1 when it must share. */
+  #find(client: string, now: number): number {
+    const known = this.#index.get(client);
+    if (known !== undefined) return known;
+    if (this.#index.size >= this.#maxClients) {
+      this.#forgetIdle(now, sweepWhenFull);
+      if (this.#index.size >= this.#maxClients) return -1;
+    }
+    let at = this.#free;
+    if (at >= 0) this.#free = this.#fullAt[at] as number;
+    else {
+      at = this.#used++;
+      if (at >= this.#fullAt.length) this.#grow();
+    }
+    this.#fullAt[at] = 0;
+    this.#index.set(client, at);
+    return at;
+  }
+
+  #grow(): void {
+    const larger = new Float64Array(Math.min(this.#fullAt.length * 2, this.#maxClients));
+    larger.set(this.#fullAt);
+    this.#fullAt = larger;
+  }
+
+  /** Looks at the next few entries, in turn, and lets the idle ones go. */
+  #forgetIdle(now: number, count: number): void {
+    for (let looked = 0; looked < count; looked++) {
+      // An iterator of a Map stays good while entries come and go.
+      this.#sweep ??= this.#index.entries();
+      const { done, value } = this.#sweep.next();
+      if (done) {
+        this.#sweep = undefined;
+        return;
+      }
+      const [client, at] = value;
+      if ((this.#fullAt[at] as number) > now) continue;
+      this.#index.delete(client);
+      this.#fullAt[at] = this.#free;
+      this.#free = at;
+    }
+  }
+}
+
+/**
+ * Makes a rate limiter for many clients.
+ *
+ * @throws TypeError | RangeError when an option is no number or out of range
+ */
+export function createRateLimiter(options: RateLimiterOptions = {}): RateLimiter {
+  return new RateLimiter(options);
+}
+
+/** Options of {@link rateLimit}. */
+export interface RateLimitOptions extends RateLimiterOptions {
+  /** A limiter made elsewhere; the options of a limiter are not looked at then. @default createRateLimiter(options) */
+  readonly limiter?: RateLimiter;
+  /**
+   * Which client a call counts against.
+   *
+   * @default the principal's id, else the fingerprint of the peer's certificate, else one for all
+   */
+  readonly client?: (call: Call) => string;
+}
+
+function clientOf(call: Call): string {
+  return call.principal?.id ?? call.peer?.fingerprint256 ?? "anonymous";
+}
+
+/**
+ * Limits how often each client may call; more is refused with `ERR_RATE_LIMITED` and the decision.
+ *
+ * @throws TypeError | RangeError when an option has the wrong type or is out of range
+ */
+export function rateLimit(options: RateLimitOptions = {}): AnyLayer {
+  const limiter = options.limiter ?? createRateLimiter(options);
+  const client = checkFunction("rateLimit()", "client", options.client) ?? clientOf;
+  return function rateLimitLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
+    return async function limited(call, request) {
+      const decision = limiter.take(client(call));
+      if (!decision.allowed) throw new RateLimitError(decision);
+      return next(call, request);
+    };
+  };
+}

@@ -1,0 +1,168 @@
+import { triedOrigins } from "../core/attempts.ts";
+import type { Call } from "../core/call.ts";
+import { type Classifier, defaultClassifier, pending } from "../core/classifier.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
+import { MeshError } from "../core/errors.ts";
+import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import type { Outcome } from "../core/outcome.ts";
+import { type Random, systemRandom } from "../core/random.ts";
+import type { AnyLayer, Service } from "../core/service.ts";
+import { type Backoff, fullJitter } from "./backoff.ts";
+import { type RetryBudget, type RetryBudgetOptions, retryBudget } from "./retry-budget.ts";
+import { waitFor } from "./wait.ts";
+
+/** Options of {@link retry}. */
+export interface RetryOptions {
+  /** Attempts in all, the first included: 1 to 5. 1 switches retries off. @default 3 */
+  readonly maxAttempts?: number;
+  /** The wait before the next attempt, where the server did not say. @default fullJitter() */
+  readonly backoff?: Backoff;
+  /** How many retries the traffic can afford; `false` for no limit. @default retryBudget() */
+  readonly budget?: RetryBudget | RetryBudgetOptions | false;
+  /**
+   * Whether a request can be sent again. A body that is a stream cannot: the first attempt has read it.
+   *
+   * @default () => true
+   */
+  readonly replayable?: (request: never) => boolean;
+  /**
+   * Releases a response that is given up for another attempt, for example by reading its body to the end so
+   * that the connection can be used again. Without it the attempt is cancelled.
+   */
+  readonly discard?: (response: never) => void;
+  /** Told of each retry before its wait begins; `attempt` is the one that failed. */
+  readonly onRetry?: (call: Call, outcome: Outcome, attempt: number, waitMs: number) => void;
+  /** @default defaultClassifier */
+  readonly classifier?: Classifier;
+  /** @default systemClock */
+  readonly clock?: Clock;
+  /** @default systemRandom */
+  readonly random?: Random;
+}
+
+const maxAttemptsCap = 5;
+
+function budgetFrom(budget: RetryOptions["budget"]): RetryBudget | undefined {
+  if (budget === false) return undefined;
+  if (budget !== undefined && "withdraw" in budget) return budget;
+  return retryBudget(budget);
+}
+
+/** Whether the verdict, the call and the server allow another attempt; its bounds are checked elsewhere. */
+function mayRepeat(call: Call, outcome: Outcome): boolean {
+  if (outcome.local || call.cancelled) return false;
+  if (outcome.verdict !== "retryable" && outcome.verdict !== "rejected") return false;
+  return outcome.neverStarted || call.idempotency !== "unknown";
+}
+
+/**
+ * Repeats a call that failed, when repeating it is safe and worth it.
+ *
+ * Never repeated: what may have started and is not known to be idempotent; what the caller cancelled; what
+ * this process refused by itself; what the server forbade to repeat (`pushbackMs` of `Infinity`, or one that
+ * makes no sense); a request that cannot be replayed; a call that another service up the chain repeats.
+ * It never waits past the deadline: when the next attempt could not start in time, the caller gets the
+ * error at hand at once. After the last attempt the caller gets that attempt's own response or error.
+ *
+ * Each attempt runs on a fork of the call, marked so that nobody further down repeats it too.
+ *
+ * @example
+ * ```ts
+ * const load = protect(retry({ maxAttempts: 4 }), (id: string) => database.load(id));
+ * ```
+ * @throws TypeError | RangeError when an option has the wrong type or is out of range
+ */
+export function retry(options: RetryOptions = {}): AnyLayer {
+  const who = "retry()";
+  checkOptions(who, options);
+  const maxAttempts = checkNumber(who, "maxAttempts", options.maxAttempts ?? 3, {
+    min: 1,
+    max: maxAttemptsCap,
+    integer: true,
+  });
+  const backoff = checkFunction(who, "backoff", options.backoff) ?? fullJitter();
+  const replayable = checkFunction(who, "replayable", options.replayable) as
+    | ((request: unknown) => boolean)
+    | undefined;
+  const discard = checkFunction(who, "discard", options.discard) as ((response: unknown) => void) | undefined;
+  const onRetry = checkFunction(who, "onRetry", options.onRetry);
+  const budget = budgetFrom(options.budget);
+  const { classifier = defaultClassifier, clock = systemClock, random = systemRandom } = options;
+  if (maxAttempts === 1) return (next) => next;
+
+  /** Milliseconds until the next attempt; negative when there is none. */
+  function waitAfter(call: Call, request: unknown, outcome: Outcome, attempt: number): number {
+    if (attempt >= maxAttempts || !mayRepeat(call, outcome)) return -1;
+    if (replayable !== undefined && !replayable(request)) return -1;
+    const waitMs = outcome.pushbackMs ?? Math.max(0, backoff(attempt, random));
+    if (!(waitMs >= 0 && waitMs < Infinity)) return -1;
+    const now = clock.now();
+    if (now + waitMs >= call.deadline) return -1;
+    return budget === undefined || budget.withdraw(now) ? waitMs : -1;
+  }
+
+  /** Ends an attempt whose response nobody will read. */
+  function abandon(attempt: Call, outcome: Outcome, failed: boolean, response: unknown): void {
+    if (!failed) {
+      if (discard !== undefined) discard(response);
+      else attempt.cancel(new MeshError("ERR_CANCELLED", "The attempt was given up for another one"));
+    }
+    attempt.end(outcome);
+  }
+
+  return function retryLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
+    return async function retried(call, request) {
+      if (call.retryOwnedUpstream) return next(call, request);
+      budget?.deposit(clock.now());
+      // What may be repeated here must not be repeated below too; what may not, is left to those below.
+      const owned = call.idempotency !== "unknown" && (replayable === undefined || replayable(request));
+      let tried: readonly string[] = call.get(triedOrigins);
+      let lastError: unknown;
+      let lastOutcome: Outcome | undefined;
+      for (let attempt = 1; ; attempt++) {
+        const fork = call.fork(attempt);
+        fork.retryOwnedUpstream = owned;
+        if (tried.length > 0) fork.set(triedOrigins, tried);
+        let response: Res | undefined;
+        let error: unknown;
+        let failed = false;
+        try {
+          response = await next(fork, request);
+        } catch (thrown) {
+          failed = true;
+          error = thrown;
+        }
+        const verdict = failed ? classifier.error(fork, error) : classifier.response(fork, response as Res);
+        if (verdict === pending) {
+          fork.onEnd((outcome) => call.end(outcome));
+          return response as Res;
+        }
+        const waitMs = verdict.verdict === "success" ? -1 : waitAfter(call, request, verdict, attempt);
+        if (waitMs < 0) {
+          fork.end(verdict);
+          // A refusal of our own (the breaker opened meanwhile) would hide what really happened.
+          if (failed && verdict.local && lastOutcome !== undefined) {
+            call.end(lastOutcome);
+            throw lastError;
+          }
+          call.end(verdict);
+          if (failed) throw error;
+          return response as Res;
+        }
+        abandon(fork, verdict, failed, response);
+        onRetry?.(call, verdict, attempt, waitMs);
+        if (fork.endpoint !== undefined) tried = [...tried, fork.endpoint.origin];
+        lastOutcome = failed ? verdict : undefined;
+        lastError = error;
+        if (waitMs > 0) {
+          try {
+            await waitFor(call, clock, waitMs);
+          } catch (reason) {
+            call.end(classifier.error(call, reason));
+            throw reason;
+          }
+        }
+      }
+    };
+  };
+}

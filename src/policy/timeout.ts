@@ -1,0 +1,107 @@
+import type { Call } from "../core/call.ts";
+import { type Classifier, defaultClassifier, pending } from "../core/classifier.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
+import { MeshError } from "../core/errors.ts";
+import { checkNumber, checkOptions } from "../core/options.ts";
+import type { AnyLayer, Service } from "../core/service.ts";
+import { type Deadlines, deadlinesOf } from "./deadline-wheel.ts";
+
+/** Options of {@link timeout}. */
+export interface TimeoutOptions {
+  /**
+   * Longest time from now until the call ends, in milliseconds. `Infinity` sets no limit of its own, and
+   * enforces the deadline that the call came with.
+   *
+   * @default 30000
+   */
+  readonly timeoutMs?: number;
+  /** Tells which responses are streams: those keep their deadline until they end. @default defaultClassifier */
+  readonly classifier?: Classifier;
+  /** @default systemClock */
+  readonly clock?: Clock;
+  /** Who watches the deadline. @default deadlinesOf(clock) */
+  readonly deadlines?: Deadlines;
+}
+
+/** Options of {@link attemptTimeout}. */
+export interface AttemptTimeoutOptions extends Omit<TimeoutOptions, "timeoutMs"> {
+  /** Longest time that one attempt may take, in milliseconds. @default Infinity */
+  readonly timeoutMs?: number;
+}
+
+function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
+  checkOptions(who, options);
+  const timeoutMs = checkNumber(who, "timeoutMs", options.timeoutMs, { above: true, max: Infinity });
+  const { classifier = defaultClassifier, clock = systemClock } = options;
+  const deadlines = options.deadlines ?? deadlinesOf(clock);
+
+  function exceeded(call: Call, startMs: number): MeshError {
+    const grantedMs = Math.max(0, Math.round(call.deadline - startMs));
+    return new MeshError(
+      "ERR_DEADLINE_EXCEEDED",
+      `Cannot complete ${what}${call.service} ${call.operation}: its deadline of ${grantedMs} ms has passed`,
+    );
+  }
+
+  return function timeoutLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
+    return function timed(call, request) {
+      const now = clock.now();
+      if (now + timeoutMs < call.deadline) call.deadline = now + timeoutMs;
+      if (call.deadline <= now) call.cancel(exceeded(call, now));
+      if (call.cancelled) return Promise.reject(call.reason);
+      if (call.deadline === Infinity) return next(call, request);
+      return new Promise<Res>((resolve, reject) => {
+        // First in line, so that whoever waits hears of the reason and not of what it does to the work below.
+        call.onCancel(reject);
+        const entry = deadlines.add(call.deadline, () => call.cancel(exceeded(call, now)));
+        next(call, request).then(
+          (response) => {
+            try {
+              if (classifier.response(call, response) === pending) call.onEnd(() => deadlines.remove(entry));
+              else deadlines.remove(entry);
+              resolve(response);
+            } catch (error) {
+              reject(error);
+            }
+          },
+          (error: unknown) => {
+            deadlines.remove(entry);
+            reject(error);
+          },
+        );
+      });
+    };
+  };
+}
+
+/**
+ * Gives a call an absolute deadline, the earlier of its own and the inherited one, and enforces it.
+ *
+ * When it passes, the work is cancelled and the caller gets `ERR_DEADLINE_EXCEEDED`, whether or not the
+ * work listens. It also gets the reason at once when it cancels the call itself. A deadline is never
+ * enforced early; how late depends on the one who watches (5 ms by default).
+ *
+ * @example
+ * ```ts
+ * const load = protect(timeout({ timeoutMs: 2_000 }), (id: string, call) => fetch(url(id), { signal: call.signal }));
+ * ```
+ * @throws TypeError | RangeError when `timeoutMs` is no number above 0
+ */
+export function timeout(options: TimeoutOptions = {}): AnyLayer {
+  checkOptions("timeout()", options);
+  return enforce("timeout()", "", { ...options, timeoutMs: options.timeoutMs ?? 30_000 });
+}
+
+/**
+ * Bounds one attempt: put it inside of a retry, where each attempt has a call of its own.
+ *
+ * An attempt gets `timeoutMs` or what remains of the whole call, whichever is less, so that an endpoint
+ * that accepts and never answers costs one attempt and not the call.
+ *
+ * @throws TypeError | RangeError when `timeoutMs` is no number above 0
+ */
+export function attemptTimeout(options: AttemptTimeoutOptions = {}): AnyLayer {
+  checkOptions("attemptTimeout()", options);
+  if (options.timeoutMs === undefined || options.timeoutMs === Infinity) return (next) => next;
+  return enforce("attemptTimeout()", "an attempt of ", options);
+}
