@@ -16,20 +16,23 @@ export interface RateLimiterOptions {
   readonly clock?: Clock;
 }
 
+const windowMs = 60_000;
 /** Entries looked at per decision; more than one, so that they leave faster than they can come. */
 const sweepPerDecision = 2;
-/** Entries looked at before a stranger is turned over to the shared allowance. */
+/** Entries looked at before a newcomer must share. */
 const sweepWhenFull = 64;
+/** How long an idle entry stays, so that a client who comes and goes does not cost a new one each time. */
+const idleMs = windowMs;
 const firstCapacity = 64;
-const windowMs = 60_000;
 
 /**
  * A token bucket for each of many clients, in one number per client (GCRA: the time at which the bucket is
  * full again). Made by {@link createRateLimiter}.
  *
- * A client whose bucket is full is the same as one never seen, so its entry leaves: each decision looks at
- * two entries, and no timer is needed. When the table is full of active clients, newcomers share one bucket:
- * memory stays bounded, and a flood of made-up names neither resets the limits of others nor escapes them.
+ * A client whose bucket is full is the same as one never seen, so its entry leaves after a minute: each
+ * decision looks at two entries, and no timer is needed. When the table is full of active clients, newcomers
+ * share one bucket: memory stays bounded, and a flood of made-up names neither resets the limits of others
+ * nor escapes them.
  */
 export class RateLimiter {
   readonly #clock: Clock;
@@ -41,12 +44,14 @@ export class RateLimiter {
   /** How far ahead of now a client's time may run: its burst. */
   readonly #tolerance: number;
   readonly #index = new Map<string, number>();
+  /** The client at an index; undefined where it is free. */
+  readonly #clients: (string | undefined)[] = [];
   /** When the bucket at an index is full; a free index links to the next free one. */
   #fullAt: Float64Array = new Float64Array(firstCapacity);
-  #used = 0;
   #free = -1;
   #strangersFullAt = 0;
-  #sweep: Iterator<[string, number]> | undefined;
+  /** Where the next look for idle entries starts. */
+  #cursor = 0;
 
   constructor(options: RateLimiterOptions = {}) {
     const who = "createRateLimiter()";
@@ -76,7 +81,7 @@ export class RateLimiter {
   take(client: string, cost = 1): RateLimitDecision {
     if (cost !== 1) checkNumber("a decision", "cost", cost, { max: this.#burst });
     const now = this.#clock.now();
-    this.#forgetIdle(now, sweepPerDecision);
+    this.#forgetIdle(now - idleMs, sweepPerDecision);
     const at = this.#find(client, now);
     const before = at < 0 ? this.#strangersFullAt : (this.#fullAt[at] as number);
     const start = Math.max(before, now);
@@ -110,33 +115,31 @@ export class RateLimiter {
     let at = this.#free;
     if (at >= 0) this.#free = this.#fullAt[at] as number;
     else {
-      at = this.#used++;
+      at = this.#clients.length;
       if (at >= this.#fullAt.length) this.#grow();
     }
-    this.#fullAt[at] = 0;
+    this.#clients[at] = client;
+    this.#fullAt[at] = now;
     this.#index.set(client, at);
     return at;
   }
 
   #grow(): void {
-    const larger = new Float64Array(Math.min(this.#fullAt.length * 2, this.#maxClients));
+    const larger = new Float64Array(Math.min(Math.ceil(this.#fullAt.length * 1.5), this.#maxClients));
     larger.set(this.#fullAt);
     this.#fullAt = larger;
   }
 
-  /** Looks at the next few entries, in turn, and lets the idle ones go. */
-  #forgetIdle(now: number, count: number): void {
-    for (let looked = 0; looked < count; looked++) {
-      // An iterator of a Map stays good while entries come and go.
-      this.#sweep ??= this.#index.entries();
-      const { done, value } = this.#sweep.next();
-      if (done) {
-        this.#sweep = undefined;
-        return;
-      }
-      const [client, at] = value;
-      if ((this.#fullAt[at] as number) > now) continue;
+  /** Looks at the next few entries, in turn, and lets those go whose bucket was full by `since`. */
+  #forgetIdle(since: number, count: number): void {
+    const used = this.#clients.length;
+    for (let looked = 0; looked < count && looked < used; looked++) {
+      const at = this.#cursor < used ? this.#cursor : 0;
+      this.#cursor = at + 1;
+      const client = this.#clients[at];
+      if (client === undefined || (this.#fullAt[at] as number) > since) continue;
       this.#index.delete(client);
+      this.#clients[at] = undefined;
       this.#fullAt[at] = this.#free;
       this.#free = at;
     }
