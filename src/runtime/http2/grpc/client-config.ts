@@ -1,0 +1,175 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { type Clock, systemClock } from "../../../core/clock.ts";
+import type { RpcLeafOptions } from "../../port.ts";
+import { codecsOf, type EncodeOptions, type MessageCodec } from "./codec.ts";
+import { acceptedEncodings, type CompressionName, compressionNamed } from "./compression.ts";
+import { isReserved } from "./metadata.ts";
+import type { PoolState } from "./pool.ts";
+import { SessionPool } from "./pool.ts";
+import type { KeepaliveOptions } from "./session.ts";
+import { contentTypeJson, contentTypeProto, formatTimeout } from "./wire.ts";
+
+/** Options of the gRPC client beyond those that every RPC leaf has. */
+export interface GrpcLeafOptions extends RpcLeafOptions {
+  /** Connect interceptors around every call, the first one outermost. @default none */
+  readonly interceptors?: readonly Interceptor[] | undefined;
+  /** Encoding of the messages that go out. @default none */
+  readonly compression?: CompressionName | undefined;
+  /** Smaller messages go out uncompressed. @default 1024 */
+  readonly compressMinBytes?: number | undefined;
+  /** Upper bound of a message that goes out. @default maxMessageBytes */
+  readonly maxSendBytes?: number | undefined;
+  /** Timeout of calls that state none, in milliseconds. @default none */
+  readonly defaultTimeoutMs?: number | undefined;
+  /** Sessions to the endpoint at most. @default 8 */
+  readonly maxSessions?: number | undefined;
+  /** @default 10_000 */
+  readonly connectTimeoutMs?: number | undefined;
+  /** A session unused for so long is verified by a ping before its next call. @default 30_000 */
+  readonly verifyAfterIdleMs?: number | undefined;
+  /** How long that ping may take. @default 5_000 */
+  readonly pingTimeoutMs?: number | undefined;
+  /** @default none */
+  readonly keepalive?: KeepaliveOptions | undefined;
+  /** How long {@link RpcLeaf.close} lets open calls finish. @default 30_000 */
+  readonly closeGraceMs?: number | undefined;
+  /** @default the system's */
+  readonly clock?: Clock | undefined;
+}
+
+/** What one method needs on every call, made once. */
+export interface MethodPlan {
+  readonly url: string;
+  readonly input: MessageCodec;
+  readonly output: MessageCodec;
+  /** The headers of a call without metadata and without a timeout: name, value, name, value. */
+  readonly headers: readonly string[];
+}
+
+/** The options with their defaults, and what follows from them. */
+export class ClientConfig {
+  readonly origin: string;
+  readonly clock: Clock;
+  readonly pool: SessionPool;
+  readonly interceptors: readonly Interceptor[];
+  readonly encode: EncodeOptions;
+  readonly maxReceiveBytes: number;
+  readonly defaultTimeoutMs: number | undefined;
+  readonly #format: "proto" | "json";
+  readonly #plans = new Map<DescMethod, MethodPlan>();
+  readonly #common: readonly string[];
+
+  constructor(options: GrpcLeafOptions) {
+    const url = parseOrigin(options.origin);
+    const { clock = systemClock } = options;
+    this.origin = url.origin;
+    this.clock = clock;
+    this.interceptors = options.interceptors ?? [];
+    this.defaultTimeoutMs = options.defaultTimeoutMs;
+    this.maxReceiveBytes = limit("maxMessageBytes", options.maxMessageBytes);
+    const compression = options.compression === undefined ? undefined : compressionNamed(options.compression);
+    if (options.compression !== undefined && compression === undefined) {
+      throw new TypeError(`Cannot compress with ${options.compression}: known are ${acceptedEncodings}`);
+    }
+    this.encode = {
+      compression,
+      compressMinBytes: options.compressMinBytes ?? 1024,
+      maxBytes: limit("maxSendBytes", options.maxSendBytes ?? options.maxMessageBytes),
+    };
+    this.#format = options.useBinaryFormat ? "proto" : "json";
+    this.#common = [
+      ":method",
+      "POST",
+      ":scheme",
+      url.protocol.slice(0, -1),
+      ":authority",
+      url.host,
+      "content-type",
+      options.useBinaryFormat ? contentTypeProto : contentTypeJson,
+      "te",
+      "trailers",
+      "grpc-accept-encoding",
+      acceptedEncodings,
+      ...(compression === undefined ? [] : ["grpc-encoding", compression.name]),
+    ];
+    this.pool = new SessionPool({
+      origin: this.origin,
+      tls: options.tls,
+      clock,
+      connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+      verifyAfterIdleMs: options.verifyAfterIdleMs ?? 30_000,
+      pingTimeoutMs: options.pingTimeoutMs ?? 5_000,
+      keepalive: options.keepalive,
+      maxSessions: limit("maxSessions", options.maxSessions ?? 8),
+    });
+  }
+
+  /** A look at the sessions, for metrics. */
+  get poolState(): PoolState {
+    return this.pool.state;
+  }
+
+  /** What the method needs. */
+  planOf(method: DescMethod): MethodPlan {
+    let plan = this.#plans.get(method);
+    if (plan === undefined) {
+      const codecs = codecsOf(method);
+      const path = `/${method.parent.typeName}/${method.name}`;
+      plan = {
+        url: this.origin + path,
+        input: codecs.input[this.#format],
+        output: codecs.output[this.#format],
+        headers: [...this.#common, ":path", path],
+      };
+      this.#plans.set(method, plan);
+    }
+    return plan;
+  }
+}
+
+function limit(name: string, value: number): number {
+  if (!(value >= 1 && value <= 0xffffffff)) {
+    throw new RangeError(`Cannot use ${name}: ${value} is not between 1 and 4294967295`);
+  }
+  return value;
+}
+
+function parseOrigin(origin: string): URL {
+  const url = URL.canParse(origin) ? new URL(origin) : undefined;
+  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new TypeError(`Cannot call ${origin}: an endpoint is an http: or https: origin`);
+  }
+  return url;
+}
+
+const defaultAgent: readonly string[] = ["user-agent", "grpc-es-datapunk-mesh/0.1"];
+
+/** The header list of one call; the method's own list when there is nothing to add. */
+export function requestHeaders(
+  plan: MethodPlan,
+  timeoutMs: number | undefined,
+  metadata: Headers | undefined,
+): string[] {
+  const list = plan.headers.slice();
+  if (timeoutMs !== undefined) list.push("grpc-timeout", formatTimeout(timeoutMs));
+  let agent = false;
+  metadata?.forEach((value, name) => {
+    if (isReserved(name)) return;
+    if (name === "user-agent") agent = true;
+    list.push(name, value);
+  });
+  if (!agent) list.push(...defaultAgent);
+  return list;
+}
+
+/** User metadata as `Headers`; undefined when there is none. */
+export function metadataOf(init: HeadersInit | undefined): Headers | undefined {
+  if (init === undefined) return undefined;
+  if (init instanceof Headers) return init;
+  try {
+    return new Headers(init);
+  } catch (error) {
+    throw new ConnectError("invalid metadata", Code.InvalidArgument, undefined, undefined, error);
+  }
+}

@@ -1,0 +1,169 @@
+import type { DescMessage, DescMethod, Message } from "@bufbuild/protobuf";
+import { create, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Compression } from "./compression.ts";
+import { compressedFlag, prefixBytes, writePrefix } from "./envelope.ts";
+
+/** Turns messages of one type into bytes and back. */
+export interface MessageCodec {
+  /** Accepts a partial message too. @throws ConnectError `internal` */
+  encode(message: object): Uint8Array;
+  /** @throws ConnectError `internal` for binary, `invalid_argument` for JSON */
+  decode(bytes: Uint8Array): Message;
+}
+
+const textEncoder = new TextEncoder();
+const textDecoder = new TextDecoder();
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function binaryCodec(desc: DescMessage): MessageCodec {
+  return {
+    encode(message) {
+      try {
+        return toBinary(desc, create(desc, message as never));
+      } catch (error) {
+        throw new ConnectError(
+          `serialize binary: ${describe(error)}`,
+          Code.Internal,
+          undefined,
+          undefined,
+          error,
+        );
+      }
+    },
+    decode(bytes) {
+      try {
+        return fromBinary(desc, bytes);
+      } catch (error) {
+        throw new ConnectError(
+          `parse binary: ${describe(error)}`,
+          Code.Internal,
+          undefined,
+          undefined,
+          error,
+        );
+      }
+    },
+  };
+}
+
+function jsonCodec(desc: DescMessage): MessageCodec {
+  return {
+    encode(message) {
+      try {
+        return textEncoder.encode(toJsonString(desc, create(desc, message as never)));
+      } catch (error) {
+        throw new ConnectError(
+          `serialize JSON: ${describe(error)}`,
+          Code.Internal,
+          undefined,
+          undefined,
+          error,
+        );
+      }
+    },
+    decode(bytes) {
+      try {
+        return fromJsonString(desc, textDecoder.decode(bytes), { ignoreUnknownFields: true });
+      } catch (error) {
+        throw new ConnectError(
+          `parse JSON: ${describe(error)}`,
+          Code.InvalidArgument,
+          undefined,
+          undefined,
+          error,
+        );
+      }
+    },
+  };
+}
+
+/** Codecs of one method's two messages, in both formats. */
+export interface MethodCodecs {
+  readonly input: { readonly proto: MessageCodec; readonly json: MessageCodec };
+  readonly output: { readonly proto: MessageCodec; readonly json: MessageCodec };
+}
+
+const cache = new WeakMap<DescMethod, MethodCodecs>();
+
+/** The codecs of a method; made once. */
+export function codecsOf(method: DescMethod): MethodCodecs {
+  let codecs = cache.get(method);
+  if (codecs === undefined) {
+    codecs = {
+      input: { proto: binaryCodec(method.input), json: jsonCodec(method.input) },
+      output: { proto: binaryCodec(method.output), json: jsonCodec(method.output) },
+    };
+    cache.set(method, codecs);
+  }
+  return codecs;
+}
+
+/** How messages go out. */
+export interface EncodeOptions {
+  readonly compression: Compression | undefined;
+  /** Smaller messages are sent as they are. */
+  readonly compressMinBytes: number;
+  /** Upper bound of a message before compression. */
+  readonly maxBytes: number;
+}
+
+function frame(flags: number, bytes: Uint8Array): Uint8Array {
+  const framed = new Uint8Array(prefixBytes + bytes.length);
+  writePrefix(framed, flags, bytes.length);
+  framed.set(bytes, prefixBytes);
+  return framed;
+}
+
+/**
+ * Encodes one message, prefix included, into one buffer; a promise only when it is large and compressed.
+ *
+ * @throws ConnectError `resource_exhausted` beyond the limit
+ */
+export function encodeFrame(
+  codec: MessageCodec,
+  message: object,
+  options: EncodeOptions,
+): Uint8Array | Promise<Uint8Array> {
+  const bytes = codec.encode(message);
+  if (bytes.length > options.maxBytes) {
+    throw new ConnectError(
+      `message of ${bytes.length} bytes is larger than the limit of ${options.maxBytes}`,
+      Code.ResourceExhausted,
+    );
+  }
+  if (options.compression === undefined || bytes.length < options.compressMinBytes) return frame(0, bytes);
+  const compressed = options.compression.compress(bytes);
+  return compressed instanceof Uint8Array
+    ? frame(compressedFlag, compressed)
+    : compressed.then((done) => frame(compressedFlag, done));
+}
+
+/**
+ * Decodes the body of one message; a promise only when it is large and compressed.
+ *
+ * @throws ConnectError `internal` for a compressed message without an announced encoding, and for unknown flags
+ */
+export function decodeMessageBody(
+  codec: MessageCodec,
+  flags: number,
+  bytes: Uint8Array,
+  compression: Compression | undefined,
+  maxBytes: number,
+): Message | Promise<Message> {
+  if (flags === 0) return codec.decode(bytes);
+  if ((flags & compressedFlag) === 0) {
+    throw new ConnectError(`protocol error: unknown flags 0x${flags.toString(16)}`, Code.Internal);
+  }
+  if (compression === undefined) {
+    throw new ConnectError(
+      "protocol error: received a compressed message, but no encoding was announced",
+      Code.Internal,
+    );
+  }
+  const plain = compression.decompress(bytes, maxBytes);
+  return plain instanceof Uint8Array ? codec.decode(plain) : plain.then((done) => codec.decode(done));
+}

@@ -1,0 +1,147 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  isMeshError,
+  type MeshErrorCode,
+  TransportError,
+  type TransportFault,
+} from "../../../core/errors.ts";
+import { rpcCodeFromMeshError } from "../../../core/status.ts";
+
+/** Codes of RST_STREAM and GOAWAY (RFC 9113, section 7). */
+export const h2 = {
+  noError: 0,
+  protocolError: 1,
+  internalError: 2,
+  flowControlError: 3,
+  settingsTimeout: 4,
+  streamClosed: 5,
+  frameSizeError: 6,
+  refusedStream: 7,
+  cancel: 8,
+  compressionError: 9,
+  connectError: 10,
+  enhanceYourCalm: 11,
+  inadequateSecurity: 12,
+  http11Required: 13,
+} as const;
+
+const h2Names: readonly string[] = [
+  "NO_ERROR",
+  "PROTOCOL_ERROR",
+  "INTERNAL_ERROR",
+  "FLOW_CONTROL_ERROR",
+  "SETTINGS_TIMEOUT",
+  "STREAM_CLOSED",
+  "FRAME_SIZE_ERROR",
+  "REFUSED_STREAM",
+  "CANCEL",
+  "COMPRESSION_ERROR",
+  "CONNECT_ERROR",
+  "ENHANCE_YOUR_CALM",
+  "INADEQUATE_SECURITY",
+  "HTTP_1_1_REQUIRED",
+];
+
+const faultBySystemCode: Readonly<Record<string, TransportFault>> = {
+  ECONNREFUSED: "refused",
+  ENOTFOUND: "dns",
+  EAI_AGAIN: "dns",
+  EAI_NODATA: "dns",
+  EHOSTUNREACH: "unreachable",
+  ENETUNREACH: "unreachable",
+  ECONNRESET: "reset",
+  EPIPE: "reset",
+  ETIMEDOUT: "unreachable",
+};
+
+/** How an attempt to connect failed. Nothing was sent yet, so the call never started whatever it was. */
+export function connectFault(origin: string, error: unknown): TransportError {
+  const code = String((error as { code?: unknown } | undefined)?.code ?? "");
+  const known = faultBySystemCode[code];
+  const message = error instanceof Error ? error.message : String(error);
+  const tls =
+    /CERT|TLS|SSL|ALTNAME|SELF_SIGNED|UNABLE_TO/.test(code) || /certificate|handshake|ssl|tls/i.test(message);
+  const fault = known === "reset" || known === undefined ? (tls ? "tls" : "never-started") : known;
+  return new TransportError(fault, `Cannot connect to ${origin}: ${message}`, { cause: error });
+}
+
+/** An RPC error around a fault of the connection, so that retries can tell what it proves. */
+export function unavailable(message: string, fault: TransportFault, cause?: unknown): ConnectError {
+  return new ConnectError(
+    message,
+    Code.Unavailable,
+    undefined,
+    undefined,
+    new TransportError(fault, message, { cause }),
+  );
+}
+
+/** The RPC error of a stream that the peer ended with RST_STREAM before its status arrived. */
+export function errorFromReset(rstCode: number): ConnectError {
+  const name = h2Names[rstCode] ?? `0x${rstCode.toString(16)}`;
+  const message = `the server reset the stream with ${name}`;
+  switch (rstCode) {
+    case h2.noError:
+      return unavailable("the server ended the stream without a status", "reset");
+    case h2.refusedStream:
+      return unavailable(message, "never-started");
+    case h2.cancel:
+      return new ConnectError(message, Code.Canceled);
+    case h2.enhanceYourCalm:
+      return new ConnectError(message, Code.ResourceExhausted);
+    case h2.inadequateSecurity:
+      return new ConnectError(message, Code.PermissionDenied);
+    case h2.streamClosed:
+      return new ConnectError(message, Code.Unknown);
+    default:
+      return new ConnectError(message, Code.Internal);
+  }
+}
+
+/** Names of {@link Code}'s numbers as the mesh's tables spell them. */
+const codeByName: Readonly<Record<string, Code>> = {
+  canceled: Code.Canceled,
+  unknown: Code.Unknown,
+  invalid_argument: Code.InvalidArgument,
+  deadline_exceeded: Code.DeadlineExceeded,
+  not_found: Code.NotFound,
+  already_exists: Code.AlreadyExists,
+  permission_denied: Code.PermissionDenied,
+  resource_exhausted: Code.ResourceExhausted,
+  failed_precondition: Code.FailedPrecondition,
+  aborted: Code.Aborted,
+  out_of_range: Code.OutOfRange,
+  unimplemented: Code.Unimplemented,
+  internal: Code.Internal,
+  unavailable: Code.Unavailable,
+  data_loss: Code.DataLoss,
+  unauthenticated: Code.Unauthenticated,
+};
+
+/** The RPC code of a mesh error. */
+export function codeFromMeshError(code: MeshErrorCode): Code {
+  return codeByName[rpcCodeFromMeshError(code)] ?? Code.Unknown;
+}
+
+/** The error that a cancelled call fails with: deadline exceeded when time ran out, else cancelled. */
+export function errorFromCancel(reason: unknown): ConnectError {
+  if (reason instanceof ConnectError) return reason;
+  if (isMeshError(reason)) {
+    return new ConnectError(reason.message, codeFromMeshError(reason.code), undefined, undefined, reason);
+  }
+  // AbortSignal.timeout() raises a TimeoutError: time ran out, whoever kept it.
+  const timeout = reason instanceof Error && reason.name === "TimeoutError";
+  const message = reason instanceof Error ? reason.message : "the call was cancelled";
+  return new ConnectError(
+    message,
+    timeout ? Code.DeadlineExceeded : Code.Canceled,
+    undefined,
+    undefined,
+    reason,
+  );
+}
+
+/** The error of a call whose time ran out. */
+export function deadlineExceeded(): ConnectError {
+  return new ConnectError("the deadline was exceeded", Code.DeadlineExceeded);
+}

@@ -1,0 +1,161 @@
+import { MeshError } from "../../../core/errors.ts";
+import { GrpcSession, type SessionOptions } from "./session.ts";
+
+/** What a {@link SessionPool} is made of. */
+export interface PoolOptions extends SessionOptions {
+  /** Sessions to one endpoint at most; more than one are opened only when streams run out. */
+  readonly maxSessions: number;
+}
+
+/** The state of a pool, for metrics. */
+export interface PoolState {
+  readonly sessions: number;
+  readonly connecting: boolean;
+  readonly activeStreams: number;
+  readonly waiting: number;
+}
+
+interface Waiter {
+  readonly resolve: (session: GrpcSession) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * The HTTP/2 sessions to one endpoint.
+ *
+ * Calls share the first session that has room; another one is opened when none has, and a call waits
+ * when no more may be opened. A session that got a GOAWAY takes no new calls and closes with its last one.
+ */
+export class SessionPool {
+  readonly #options: PoolOptions;
+  #sessions: GrpcSession[] = [];
+  readonly #waiters: Waiter[] = [];
+  #connecting = false;
+  #closed = false;
+  readonly #onSessionChange: (session: GrpcSession) => void = (session) => this.#changed(session);
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  /** A look at the pool. */
+  get state(): PoolState {
+    let activeStreams = 0;
+    for (const session of this.#sessions) activeStreams += session.active;
+    return {
+      sessions: this.#sessions.length,
+      connecting: this.#connecting,
+      activeStreams,
+      waiting: this.#waiters.length,
+    };
+  }
+
+  /**
+   * A session with a place reserved; at once when there is one, as there nearly always is.
+   *
+   * @throws TransportError when no connection can be made
+   * @throws MeshError `ERR_SHUTTING_DOWN` after {@link close}
+   */
+  take(): GrpcSession | Promise<GrpcSession> {
+    if (this.#waiters.length === 0) {
+      const session = this.#pick();
+      if (session !== undefined) {
+        if (session.verifying !== undefined || session.doubtful) return this.#takeVerified(session);
+        session.reserve();
+        return session;
+      }
+    }
+    return this.#wait();
+  }
+
+  #pick(): GrpcSession | undefined {
+    for (const session of this.#sessions) if (session.hasRoom && session.usable) return session;
+    return undefined;
+  }
+
+  async #takeVerified(session: GrpcSession): Promise<GrpcSession> {
+    // Reserved during the ping, so that calls which come meanwhile do not each ping too.
+    session.reserve();
+    if (await session.verify()) return session;
+    session.release(undefined);
+    return this.#wait();
+  }
+
+  #wait(): Promise<GrpcSession> {
+    if (this.#closed) {
+      return Promise.reject(
+        new MeshError("ERR_SHUTTING_DOWN", `The client of ${this.#options.origin} is closed`),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
+      this.#serve();
+    });
+  }
+
+  /** Gives free places to those who wait, and connects when there are too few. */
+  #serve(): void {
+    while (this.#waiters.length > 0) {
+      const session = this.#pick();
+      if (session === undefined) break;
+      session.reserve();
+      this.#waiters.shift()?.resolve(session);
+    }
+    if (this.#waiters.length === 0 || this.#connecting || this.#closed) return;
+    const usable = this.#sessions.filter((session) => session.usable).length;
+    if (usable < this.#options.maxSessions) this.#connect();
+  }
+
+  #connect(): void {
+    this.#connecting = true;
+    GrpcSession.open(this.#options, this.#onSessionChange).then(
+      (session) => {
+        this.#connecting = false;
+        if (this.#closed) session.close();
+        else this.#sessions.push(session);
+        this.#serve();
+      },
+      (error: unknown) => {
+        this.#connecting = false;
+        // Those who wait may still be served by a session that is there and full.
+        if (this.#sessions.some((session) => session.usable)) return;
+        for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+      },
+    );
+  }
+
+  #changed(session: GrpcSession): void {
+    if (session.http2.destroyed || (!session.usable && session.active === 0)) {
+      const index = this.#sessions.indexOf(session);
+      if (index !== -1) this.#sessions.splice(index, 1);
+      if (session.active === 0) session.close();
+    }
+    if (this.#waiters.length > 0) this.#serve();
+  }
+
+  /** Takes no new calls; resolves when the open ones have finished, or were ended after `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    this.#closed = true;
+    const error = new MeshError("ERR_SHUTTING_DOWN", `The client of ${this.#options.origin} is closed`);
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    const sessions = this.#sessions;
+    this.#sessions = [];
+    await Promise.all(sessions.map((session) => this.#closeSession(session, graceMs)));
+  }
+
+  #closeSession(session: GrpcSession, graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (session.http2.destroyed) {
+        resolve();
+        return;
+      }
+      const stopTimer = this.#options.clock.schedule(() => session.destroy(), graceMs);
+      session.http2.ref();
+      session.http2.once("close", () => {
+        stopTimer();
+        resolve();
+      });
+      session.close();
+    });
+  }
+}
