@@ -21,14 +21,20 @@ async function run(program: string, ...args: string[]): Promise<string> {
 async function generatedCode(): Promise<string> {
   const scratch = mkdtempSync(join(tmpdir(), "mesh-generate-"));
   try {
-    const problem = await run("buf", "generate", "--output", scratch);
-    if (problem !== "") return problem;
-    const [fresh, committed] = [filesIn(join(scratch, "src/gen")), filesIn(join(root, "src/gen"))];
-    const names = [...new Set([...fresh.keys(), ...committed.keys()])].sort();
-    const stale = names.filter((name) => fresh.get(name) !== committed.get(name));
+    for (const template of ["buf.gen.yaml", "buf.gen.test.yaml"]) {
+      const problem = await run("buf", "generate", "--template", template, "--output", scratch);
+      if (problem !== "") return problem;
+    }
+    const stale = ["src/gen", "test/gen"].flatMap((folder) => {
+      const [fresh, committed] = [filesIn(join(scratch, folder)), filesIn(join(root, folder))];
+      const names = [...new Set([...fresh.keys(), ...committed.keys()])].sort();
+      return names
+        .filter((name) => fresh.get(name) !== committed.get(name))
+        .map((name) => `${folder}/${name}`);
+    });
     return stale.length === 0
       ? ""
-      : `${stale.map((name) => `src/gen/${name} is out of date`).join("\n")}\nRun npm run generate.`;
+      : `${stale.map((name) => `${name} is out of date`).join("\n")}\nRun npm run generate.`;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

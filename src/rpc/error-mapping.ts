@@ -1,0 +1,59 @@
+import { ConnectError, type ContextKey, createContextKey, type Interceptor } from "@connectrpc/connect";
+import type { Call } from "../core/call.ts";
+import { isMeshError } from "../core/errors.ts";
+import { meshCall } from "./context.ts";
+import { wireError } from "./errors.ts";
+import type { ServedCall } from "./guarded-response.ts";
+
+/** Where the error mapping leaves what it saw, for whoever judges the call at its end. */
+export const servedCall: ContextKey<ServedCall | undefined> = createContextKey<ServedCall | undefined>(
+  undefined,
+  { description: "served call" },
+);
+
+/**
+ * The outermost interceptor of every method: turns what handlers and other interceptors throw into what may
+ * go on the wire.
+ */
+export function errorMapping(onError: ((call: Call, error: unknown) => void) | undefined): Interceptor {
+  return (next) =>
+    async function mapErrors(request) {
+      const call = request.contextValues.get(meshCall);
+      if (call === undefined) return next(request);
+      const convert = (thrown: unknown): unknown => {
+        // Connect's own deadline timer may fire a moment before the call's.
+        const reason: unknown = request.signal.reason;
+        const late = request.signal.aborted && reason instanceof ConnectError && !call.cancelled;
+        const error = late ? reason : wireError(call, thrown);
+        if (!late && !call.cancelled && !(thrown instanceof ConnectError) && !isMeshError(thrown)) {
+          onError?.(call, thrown);
+        }
+        const served = request.contextValues.get(servedCall);
+        if (served !== undefined) served.failure = error;
+        return error;
+      };
+      try {
+        const response = await next(request);
+        return response.stream ? { ...response, message: mapped(response.message, convert) } : response;
+      } catch (error) {
+        throw convert(error);
+      }
+    };
+}
+
+function mapped<T>(messages: AsyncIterable<T>, convert: (error: unknown) => unknown): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const inner = messages[Symbol.asyncIterator]();
+      const fail = (error: unknown): never => {
+        throw convert(error);
+      };
+      const iterator: AsyncIterator<T> = { next: () => inner.next().then(undefined, fail) };
+      if (inner.throw !== undefined)
+        iterator.throw = (error) => (inner.throw as NonNullable<typeof inner.throw>)(error);
+      if (inner.return !== undefined)
+        iterator.return = (value) => (inner.return as NonNullable<typeof inner.return>)(value);
+      return iterator;
+    },
+  };
+}

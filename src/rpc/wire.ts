@@ -1,0 +1,40 @@
+import type { Protocol } from "../core/call.ts";
+
+/** How a request speaks, as its HTTP method and content type tell. */
+export interface RpcWire {
+  readonly protocol: Extract<Protocol, "grpc" | "grpc-web" | "connect">;
+  /** Whether messages travel in envelopes; only Connect's unary calls (and GET) do without. */
+  readonly enveloped: boolean;
+  readonly json: boolean;
+}
+
+const wires: Readonly<Record<string, RpcWire>> = {
+  "application/grpc": { protocol: "grpc", enveloped: true, json: false },
+  "application/grpc+proto": { protocol: "grpc", enveloped: true, json: false },
+  "application/grpc+json": { protocol: "grpc", enveloped: true, json: true },
+  "application/grpc-web": { protocol: "grpc-web", enveloped: true, json: false },
+  "application/grpc-web+proto": { protocol: "grpc-web", enveloped: true, json: false },
+  "application/grpc-web+json": { protocol: "grpc-web", enveloped: true, json: true },
+  "application/connect+proto": { protocol: "connect", enveloped: true, json: false },
+  "application/connect+json": { protocol: "connect", enveloped: true, json: true },
+  "application/proto": { protocol: "connect", enveloped: false, json: false },
+  "application/json": { protocol: "connect", enveloped: false, json: true },
+};
+const connectUnary = wires["application/json"] as RpcWire;
+
+/** Reads the dialect; what is none of ours counts as Connect, the protocol whose errors any HTTP client can read. */
+export function wireOf(contentType: string | null | undefined): RpcWire {
+  if (contentType === null || contentType === undefined) return connectUnary;
+  const known = wires[contentType];
+  if (known !== undefined) return known;
+  const type = (contentType.split(";", 1)[0] as string).trim().toLowerCase();
+  return wires[type] ?? foreign(type);
+}
+
+/** Formats nobody serves (`application/grpc+thrift`) must still be refused in the dialect they are written in. */
+function foreign(type: string): RpcWire {
+  if (type.startsWith("application/grpc-web")) return wires["application/grpc-web"] as RpcWire;
+  if (type.startsWith("application/grpc")) return wires["application/grpc"] as RpcWire;
+  if (type.startsWith("application/connect+")) return wires["application/connect+json"] as RpcWire;
+  return connectUnary;
+}
