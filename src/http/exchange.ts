@@ -28,6 +28,8 @@ export interface HttpResponse {
   bytes(): Promise<Uint8Array>;
   /** Ends the exchange, also while the body is being read; whoever reads gets the reason. A plain `Response` has none. */
   cancel?(reason?: unknown): void;
+  /** Where the answer came from; empty or undefined where nobody tells. */
+  readonly url?: string;
   /** False while the body still comes in and the call is not over; undefined where nobody tells. */
   readonly settled?: boolean;
 }

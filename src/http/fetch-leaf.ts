@@ -163,6 +163,15 @@ const wordsOf: Readonly<Record<TransportFault, string>> = {
   unknown: "the connection failed",
 };
 
+/** The headers of a body that `fetch` has decoded already, but still describes as it came. */
+function decodedHeaders(headers: Headers): Headers {
+  if (!/^(?:x-)?(?:gzip|deflate|br|zstd)$/i.test(headers.get("content-encoding") ?? "")) return headers;
+  const decoded = new Headers(headers);
+  decoded.delete("content-encoding");
+  decoded.delete("content-length");
+  return decoded;
+}
+
 class FetchResponse extends LeafResponse {
   readonly #exchange: Exchange;
   readonly #response: Response;
@@ -175,7 +184,7 @@ class FetchResponse extends LeafResponse {
       status === 205 ||
       status === 304 ||
       headers.get("content-length") === "0";
-    super(exchange.call, status, headers, bodyless);
+    super(exchange.call, status, bodyless ? headers : decodedHeaders(headers), bodyless);
     this.#exchange = exchange;
     this.#response = response;
     // A body of zero bytes still holds a resource on some platforms.

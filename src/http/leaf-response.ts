@@ -6,6 +6,17 @@ import { outcomeOfError, outcomeOfStatus } from "./http-outcome.ts";
 
 /** The answer came and nobody was reading its body at the deadline: no fault of the server's. */
 const unread: Outcome = outcome("success", "unread");
+
+/** Up to this many bytes, waiting for a body costs less than another connection. */
+const shortBytes = 64 * 1024;
+
+/** Whether the body is known to be short before any of it is read. */
+export function isShort(response: Pick<HttpResponse, "headers">): boolean {
+  const length = response.headers.get("content-length");
+  // The length of an encoded body says nothing about what it decodes to.
+  return length != null && Number(length) <= shortBytes && response.headers.get("content-encoding") == null;
+}
+
 const cancelled: Outcome = outcome("cancelled", "cancelled");
 
 /**
@@ -18,6 +29,8 @@ const cancelled: Outcome = outcome("cancelled", "cancelled");
 export abstract class LeafResponse implements HttpResponse {
   readonly status: number;
   readonly headers: HttpResponse["headers"];
+  /** Where the answer came from; whoever builds the request sets it. */
+  url = "";
   readonly #call: Call;
   readonly #bodyless: boolean;
   #settled = false;
@@ -71,6 +84,22 @@ export abstract class LeafResponse implements HttpResponse {
     this.#settle(!late ? cancelled : this.#waiting ? outcomeOfError(this.#call, reason) : unread);
     this.#interrupt?.(reason);
     this.abort(reason);
+  }
+
+  /**
+   * Gives the answer up. A short body is read to its end, so that the connection can be used again, for no
+   * longer than the call that this attempt belongs to; any other is cancelled.
+   */
+  discard(): void {
+    if (this.#settled) return;
+    if (this.#used || !isShort(this)) {
+      this.cancel();
+      return;
+    }
+    const remove = this.#call.parent?.onCancel((reason) => this.cancel(reason));
+    this.#call.parent?.onEnd(() => this.cancel());
+    const done = (): void => remove?.();
+    this.bytes().then(done, done);
   }
 
   text(): Promise<string> {

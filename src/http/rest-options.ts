@@ -1,0 +1,36 @@
+import type { Call } from "../core/call.ts";
+import type { HeadersInput } from "./request-headers.ts";
+import type { RestBody } from "./rest-body.ts";
+import type { Query } from "./rest-path.ts";
+
+/** What holds for every request of a client, unless the request says otherwise. */
+export interface RestDefaults {
+  /** Sent with every request; a request's own header of the same name wins. */
+  readonly headers?: HeadersInput;
+  /** The whole call with all its attempts and the reading of the answer, in milliseconds. @default the policy's, 30_000 */
+  readonly timeoutMs?: number;
+  /** 0 is shed last, higher numbers sooner. @default that of the call on whose behalf it is made, or 0 */
+  readonly priority?: number;
+  /** `false` resolves with the answer whatever its status. @default true */
+  readonly throwHttpErrors?: boolean;
+}
+
+/** One request. */
+export interface RestOptions extends RestDefaults {
+  /** Added to the path; `undefined` values are left out, arrays repeat the parameter. */
+  readonly query?: Query;
+  /** Sent as `application/json`. */
+  readonly json?: unknown;
+  /** Any other body; see {@link RestBody}. */
+  readonly body?: RestBody;
+  /** Aborting it cancels the call. */
+  readonly signal?: AbortSignal;
+  /** Sent as `Idempotency-Key`; it promises that the service recognises a repetition, so the call may be retried. */
+  readonly idempotencyKey?: string;
+  /** The caller's word on whether the call may be repeated. @default by method: all but POST and PATCH */
+  readonly idempotent?: boolean;
+  /** The call on whose behalf this one is made: deadline, trace, priority and cancellation carry over. @default the current one */
+  readonly parent?: Call;
+  /** What metrics and traces call it: the route pattern, such as `GET /datasets/:name`. @default the method */
+  readonly operation?: string;
+}
