@@ -1,3 +1,4 @@
+import { type Lockfile, missingOptionals } from "./lockfile.ts";
 import { hasFile, type Tree, type Violation } from "./tree.ts";
 
 interface PackageJson {
@@ -112,6 +113,11 @@ function* lockfile(tree: Tree): Generator<Violation> {
     if (!text.includes('"resolved"')) continue;
     const message = `${text.trim()}: download addresses tie the lockfile to one registry`;
     yield { file, line: index + 1, rule: "lockfile-address", message };
+  }
+  const lock: Lockfile = JSON.parse(tree.others.get(file) ?? '{ "packages": {} }');
+  for (const { name, version } of missingOptionals(lock)) {
+    const message = `npm ci refuses it without ${name}@${version}: run node scripts/complete-lockfile.ts`;
+    yield { file, rule: "lockfile-complete", message };
   }
 }
 

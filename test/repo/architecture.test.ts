@@ -185,8 +185,16 @@ const seeds: readonly (readonly [what: string, files: TreeFiles, reports: readon
   ],
   [
     "a download address in the lockfile",
-    { "package-lock.json": '{\n  "resolved": "https://example.com/hono.tgz"\n}\n' },
+    { "package-lock.json": '{ "packages": {\n  "x": { "resolved": "https://example.com/x.tgz" } } }\n' },
     [/^package-lock\.json:2 {2}lockfile-address/],
+  ],
+  [
+    "a platform package that the lockfile does not know",
+    {
+      "package-lock.json":
+        '{ "packages": { "node_modules/x": { "optionalDependencies": { "x-os": "1.0.0" } } } }',
+    },
+    [/^package-lock\.json {2}lockfile-complete: .*x-os@1\.0\.0: run node scripts/],
   ],
   [
     "a path of the machine it was written on",
