@@ -1,0 +1,134 @@
+import type { ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { Connection } from "../../core/connection.ts";
+import type { PeerIdentity } from "../../core/identity.ts";
+import { peerIdentityFromDer } from "./peer-identity.ts";
+
+function isTls(socket: Socket): socket is TLSSocket {
+  return (socket as Partial<TLSSocket>).encrypted === true;
+}
+
+function peerOf(socket: Socket): PeerIdentity | undefined {
+  // Only a certificate that was verified says who is there; a server may have let in any other.
+  if (!isTls(socket) || !socket.authorized) return undefined;
+  const certificate = socket.getPeerCertificate();
+  const der = certificate?.raw;
+  if (der === undefined) return undefined;
+  try {
+    return peerIdentityFromDer(der);
+  } catch {
+    return undefined;
+  }
+}
+
+/** One accepted connection: what handlers may know of it, and what a drain must. */
+export class ServerConnection implements Connection {
+  readonly remoteAddress: string;
+  readonly encrypted: boolean;
+  httpVersion = "1.1";
+  /** The HTTP/2 session, once there is one. */
+  session: ServerHttp2Session | undefined;
+  /** Requests that are not finished; an HTTP/1.1 connection without one can be closed. */
+  active = 0;
+  readonly socket: Socket;
+  #peer: PeerIdentity | null | undefined = null;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    this.remoteAddress = (socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");
+    this.encrypted = isTls(socket);
+  }
+
+  get peer(): PeerIdentity | undefined {
+    if (this.#peer === null) this.#peer = peerOf(this.socket);
+    return this.#peer;
+  }
+}
+
+const slot = Symbol("connection");
+type Slotted = { [slot]?: ServerConnection };
+
+/** The open connections of a listener and the requests on them. */
+export class Connections {
+  inFlight = 0;
+  draining = false;
+  readonly #open = new Set<ServerConnection>();
+  #whenIdle: (() => void)[] = [];
+
+  /** The record of a socket; made and kept until the socket closes when it is seen for the first time. */
+  of(socket: Socket): ServerConnection {
+    const known = (socket as Slotted)[slot];
+    if (known !== undefined) return known;
+    const connection = new ServerConnection(socket);
+    (socket as Slotted)[slot] = connection;
+    this.#open.add(connection);
+    socket.once("close", () => {
+      this.#open.delete(connection);
+      this.#settle();
+    });
+    return connection;
+  }
+
+  /** The record of an HTTP/2 session. */
+  ofSession(session: ServerHttp2Session, socket: Socket): ServerConnection {
+    const connection = this.of(socket);
+    connection.session = session;
+    connection.httpVersion = "2";
+    (session as unknown as Slotted)[slot] = connection;
+    if (this.draining) session.close();
+    return connection;
+  }
+
+  /** The record that {@link ofSession} made. */
+  known(session: ServerHttp2Session): ServerConnection | undefined {
+    return (session as unknown as Slotted)[slot];
+  }
+
+  begin(connection: ServerConnection): void {
+    connection.active++;
+    this.inFlight++;
+  }
+
+  end(connection: ServerConnection): void {
+    connection.active--;
+    this.inFlight--;
+    if (this.draining) {
+      this.#closeIfIdle(connection);
+      this.#settle();
+    }
+  }
+
+  /** Closes what is idle, tells the rest to come to an end, and resolves when nothing is open any more. */
+  drain(): Promise<void> {
+    this.draining = true;
+    for (const connection of [...this.#open]) {
+      if (connection.session !== undefined) connection.session.close();
+      else this.#closeIfIdle(connection);
+    }
+    return new Promise((resolve) => {
+      this.#whenIdle.push(resolve);
+      this.#settle();
+    });
+  }
+
+  destroy(): void {
+    this.draining = true;
+    for (const { session, socket } of [...this.#open]) {
+      session?.destroy();
+      socket.destroy();
+    }
+  }
+
+  #closeIfIdle(connection: ServerConnection): void {
+    // `destroySoon` lets what is written go out first.
+    if (connection.session === undefined && connection.active === 0) connection.socket.destroySoon();
+  }
+
+  #settle(): void {
+    if (!this.draining || this.inFlight > 0) return;
+    const waiting = this.#whenIdle;
+    this.#whenIdle = [];
+    for (const resolve of waiting) resolve();
+  }
+}

@@ -1,0 +1,71 @@
+/** One element of a DER encoding: its tag byte and its content. */
+export interface DerElement {
+  readonly tag: number;
+  readonly content: Uint8Array;
+}
+
+/** Tags of the universal types that certificates are made of. */
+export const derTag = {
+  boolean: 0x01,
+  octetString: 0x04,
+  oid: 0x06,
+  utf8String: 0x0c,
+  sequence: 0x30,
+  set: 0x31,
+  bmpString: 0x1e,
+} as const;
+
+/**
+ * Splits a DER encoding into the elements at its top level.
+ *
+ * @throws RangeError when a length runs over the end or a form is used that DER forbids
+ */
+export function derElements(bytes: Uint8Array): DerElement[] {
+  const elements: DerElement[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    const tag = bytes[at]!;
+    let length = bytes[at + 1] ?? -1;
+    at += 2;
+    if (length > 0x80 && length <= 0x84) {
+      const end = at + (length & 0x7f);
+      length = 0;
+      while (at < end) length = length * 256 + (bytes[at++] ?? Number.NaN);
+    } else if (length > 0x7f) {
+      length = -1;
+    }
+    if (!(length >= 0 && at + length <= bytes.length)) {
+      throw new RangeError(`Cannot read DER: the length of the element at byte ${at} is wrong`);
+    }
+    elements.push({ tag, content: bytes.subarray(at, at + length) });
+    at += length;
+  }
+  return elements;
+}
+
+/** Writes an object identifier with dots: `2.5.29.17`. */
+export function oidFromDer(content: Uint8Array): string {
+  const arcs: number[] = [];
+  let arc = 0;
+  for (const byte of content) {
+    arc = arc * 128 + (byte & 0x7f);
+    if (byte < 0x80) {
+      if (arcs.length === 0) {
+        const root = Math.min(Math.floor(arc / 40), 2);
+        arcs.push(root, arc - root * 40);
+      } else {
+        arcs.push(arc);
+      }
+      arc = 0;
+    }
+  }
+  return arcs.join(".");
+}
+
+const utf8 = new TextDecoder();
+const utf16 = new TextDecoder("utf-16be");
+
+/** Reads any of the ASN.1 string types; those of one byte a character are read as UTF-8, of which ASCII is a part. */
+export function textFromDer(element: DerElement): string {
+  return (element.tag === derTag.bmpString ? utf16 : utf8).decode(element.content);
+}

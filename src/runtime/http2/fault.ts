@@ -1,0 +1,106 @@
+import type { TransportFault } from "../../core/errors.ts";
+
+/** Codes by which the runtimes (and OpenSSL beneath them) name a fault. */
+const faultByCode: Readonly<Record<string, TransportFault>> = {
+  ECONNREFUSED: "refused",
+  ConnectionRefused: "refused",
+  ENOTFOUND: "dns",
+  EAI_AGAIN: "dns",
+  EAI_FAIL: "dns",
+  EAI_NODATA: "dns",
+  EAI_NONAME: "dns",
+  EHOSTUNREACH: "unreachable",
+  ENETUNREACH: "unreachable",
+  EADDRNOTAVAIL: "unreachable",
+  EHOSTDOWN: "unreachable",
+  ENETDOWN: "unreachable",
+  UND_ERR_CONNECT_TIMEOUT: "unreachable",
+  EPROTO: "tls",
+  CERT_HAS_EXPIRED: "tls",
+  CERT_NOT_YET_VALID: "tls",
+  CERT_REJECTED: "tls",
+  CERT_REVOKED: "tls",
+  CERT_UNTRUSTED: "tls",
+  CERT_SIGNATURE_FAILURE: "tls",
+  CERT_CHAIN_TOO_LONG: "tls",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "tls",
+  SELF_SIGNED_CERT_IN_CHAIN: "tls",
+  UNABLE_TO_GET_ISSUER_CERT: "tls",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "tls",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "tls",
+  UNABLE_TO_DECRYPT_CERT_SIGNATURE: "tls",
+  INVALID_CA: "tls",
+  INVALID_PURPOSE: "tls",
+  HOSTNAME_MISMATCH: "tls",
+  ECONNRESET: "reset",
+  ConnectionReset: "reset",
+  EPIPE: "reset",
+  ECONNABORTED: "reset",
+  ETIMEDOUT: "unknown",
+  UND_ERR_SOCKET: "closed",
+  // Asked for after the pool was closed.
+  UND_ERR_CLOSED: "never-started",
+  UND_ERR_DESTROYED: "closed",
+  ConnectionClosed: "closed",
+  ERR_STREAM_PREMATURE_CLOSE: "closed",
+  ERR_HTTP2_GOAWAY_SESSION: "never-started",
+  ERR_HTTP2_INVALID_SESSION: "closed",
+  ERR_HTTP2_SESSION_ERROR: "closed",
+  ERR_HTTP2_STREAM_CANCEL: "closed",
+  ERR_SOCKET_CLOSED: "closed",
+};
+
+/** What a `fetch` says that gives no code: Deno puts everything into the message. */
+const faultByMessage: readonly (readonly [RegExp, TransportFault])[] = [
+  [/REFUSED_STREAM/i, "never-started"],
+  [/connection refused/i, "refused"],
+  [/dns error|failed to lookup|name or service not known|getaddrinfo|no record found/i, "dns"],
+  [
+    /host (?:is )?(?:unreachable|down)|network is unreachable|no route to host|operation timed out.*connect/i,
+    "unreachable",
+  ],
+  [/certificate|handshake|\bTLS\b|\bSSL\b|UnknownCA|CertificateRequired/, "tls"],
+  [/connection reset|broken pipe|socket hang up/i, "reset"],
+  [
+    /connection (?:was )?closed|closed before message completed|unexpected end of file|socket connection was closed|other side closed|connection error/i,
+    "closed",
+  ],
+];
+
+/**
+ * TLS 1.3 lets a client send before the server has looked at its certificate, so that a refusal arrives
+ * as an alert on an open connection: the request was never read then.
+ */
+const tlsCode = /^ERR_(?:SSL|TLS)_/;
+
+/** Causes are followed so far; nobody nests errors deeper, and a ring must not hold us. */
+const deepestCause = 6;
+
+/**
+ * How a connection failed, read from the innermost cause that tells: libraries wrap faults in errors of
+ * their own, whose codes say less (connect reports a reset as `aborted`).
+ */
+export function faultOf(error: unknown): TransportFault | undefined {
+  let found: TransportFault | undefined;
+  let at: unknown = error;
+  for (let depth = 0; depth < deepestCause && at instanceof Error; depth++) {
+    found = faultOfOne(at) ?? found;
+    const inner: unknown = (at as AggregateError).errors?.[0];
+    at = at.cause ?? inner;
+  }
+  return found;
+}
+
+function faultOfOne(error: Error): TransportFault | undefined {
+  const { code } = error as { code?: unknown };
+  if (typeof code === "string") {
+    const fault = faultByCode[code];
+    if (fault !== undefined) return fault;
+    if (tlsCode.test(code)) return "tls";
+    if (code.startsWith("HPE_")) return "unknown";
+  }
+  // Any other error may quote somebody else's fault: an RPC error has the text that a server sent.
+  if (!(error instanceof TypeError)) return undefined;
+  for (const [pattern, fault] of faultByMessage) if (pattern.test(error.message)) return fault;
+  return undefined;
+}
