@@ -1,0 +1,122 @@
+import type { Call } from "../core/call.ts";
+import { isMeshError, MeshError } from "../core/errors.ts";
+import type { HeaderSource } from "../core/headers.ts";
+import type { PeerIdentity, Principal } from "../core/identity.ts";
+import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import { AuthenticationError, parseBearer } from "./bearer.ts";
+import { principalFromPeer } from "./peer.ts";
+import { TokenCache, type TokenCacheOptions } from "./token-cache.ts";
+import type { TokenValidator, ValidatedPrincipal } from "./token-validator.ts";
+
+/** Options of {@link createSecurity}: who may call. */
+export interface AuthOptions {
+  /** Validates bearer tokens. @default tokens are not looked at */
+  readonly validate?: TokenValidator;
+  /**
+   * Whether a request must have a principal, by token or by peer certificate.
+   *
+   * @default true when there is a validator
+   */
+  readonly required?: boolean;
+  /**
+   * Decides on each request once its principal is known; false refuses it with 403. It is asked about
+   * anonymous requests too, where those are let in.
+   */
+  readonly authorize?: (principal: Principal | undefined, call: Call) => boolean | Promise<boolean>;
+  /** Bounds of the memory for validated tokens; `false` validates every request. */
+  readonly cache?: TokenCacheOptions | false;
+  /** Milliseconds since the epoch; tokens expire by it. @default Date.now */
+  readonly wallClock?: () => number;
+}
+
+/**
+ * Finds out who sends a request and whether that one may: sets `call.peer` and `call.principal`.
+ * Synchronous whenever the validator and the hook are.
+ *
+ * @throws MeshError `ERR_UNAUTHENTICATED`, `ERR_PERMISSION_DENIED`
+ */
+export type Security = (
+  call: Call,
+  headers: HeaderSource,
+  peer: PeerIdentity | undefined,
+) => void | Promise<void>;
+
+/**
+ * Makes the security gate of a server.
+ *
+ * The principal comes from the token when there is one and a validator, else from the certificate that the
+ * peer proved to own. A token that is not valid refuses the request even if the certificate would do: who
+ * shows credentials means them. Headers that claim an identity are never looked at.
+ *
+ * @throws TypeError when an option has the wrong type
+ */
+export function createSecurity(options: AuthOptions = {}): Security {
+  const who = "auth";
+  checkOptions(who, options);
+  const validate = checkFunction(who, "validate", options.validate);
+  const authorize = checkFunction(who, "authorize", options.authorize);
+  const required = options.required ?? validate !== undefined;
+  const cache = validate === undefined ? undefined : cacheFrom(options);
+
+  function accept(call: Call, principal: Principal | undefined): void | Promise<void> {
+    if (principal === undefined && required) {
+      throw new AuthenticationError(
+        validate === undefined ? "A client certificate is required" : "A bearer token is required",
+      );
+    }
+    call.principal = principal;
+    if (authorize === undefined) return;
+    const allowed = authorize(principal, call);
+    if (allowed === true) return;
+    if (allowed instanceof Promise) return allowed.then((late) => demand(late === true, principal));
+    demand(false, principal);
+  }
+
+  function acceptToken(call: Call, token: string, principal: ValidatedPrincipal): void | Promise<void> {
+    // A validator written in JavaScript may answer null or false for "no"; that must not let anybody in.
+    if (typeof principal?.id !== "string" || principal.id === "") throw refusal(undefined);
+    cache?.set(token, principal);
+    return accept(call, principal);
+  }
+
+  return function authenticate(call, headers, peer) {
+    call.peer = peer;
+    const token = validate === undefined ? undefined : parseBearer(headers.get("authorization"));
+    if (token === undefined) return accept(call, peer && principalFromPeer(peer));
+    const known = cache?.get(token);
+    if (known !== undefined) return accept(call, known);
+    let principal: ValidatedPrincipal | Promise<ValidatedPrincipal>;
+    try {
+      principal = validate!(token, call);
+    } catch (error) {
+      throw refusal(error);
+    }
+    if (!(principal instanceof Promise)) return acceptToken(call, token, principal);
+    return principal.then(
+      (late) => acceptToken(call, token, late),
+      (error) => {
+        throw refusal(error);
+      },
+    );
+  };
+}
+
+function cacheFrom(options: AuthOptions): TokenCache | undefined {
+  if (options.cache === false) return undefined;
+  const { maxTokens = 1000, maxAgeMs = 300_000 } = options.cache ?? {};
+  checkNumber("auth", "cache.maxTokens", maxTokens, { integer: true });
+  checkNumber("auth", "cache.maxAgeMs", maxAgeMs);
+  return new TokenCache({ maxTokens, maxAgeMs }, options.wallClock);
+}
+
+function demand(allowed: boolean, principal: Principal | undefined): void {
+  if (allowed) return;
+  const name = principal === undefined ? "An anonymous caller" : `"${principal.id}"`;
+  throw new MeshError("ERR_PERMISSION_DENIED", `${name} may not do this`);
+}
+
+/** What the caller is told when a validator throws: its own words only if they are the mesh's. */
+function refusal(error: unknown): unknown {
+  if (isMeshError(error)) return error;
+  return new AuthenticationError("The token is not valid", "invalid_token", { cause: error });
+}

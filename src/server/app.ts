@@ -1,0 +1,192 @@
+import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { matchedRoutes } from "hono/route";
+import type { RouterRoute } from "hono/types";
+import type { Call } from "../core/call.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
+import { MeshError } from "../core/errors.ts";
+import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import { deadlinesOf } from "../policy/deadline-wheel.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Admission } from "./admission.ts";
+import { type CallScope, type ChainParts, passChain } from "./chain.ts";
+import { type CorsOptions, createCors } from "./cors.ts";
+import type { MeshEnv } from "./env.ts";
+import { errorResponse } from "./error-response.ts";
+import { FusedRouter } from "./fused-router.ts";
+import type { Health } from "./health.ts";
+import { addHealthRoutes } from "./health-routes.ts";
+import { isMiddleware, marksOf, routeInfo } from "./route-info.ts";
+
+export type { MeshEnv } from "./env.ts";
+
+/** What an application chooses about its chain. */
+export interface AppOptions {
+  /** Which pages may call from other origins. @default none */
+  readonly cors?: CorsOptions;
+  /** The largest request body, in bytes; `bodyLimit()` gives a route its own. @default 1 MiB */
+  readonly bodyLimitBytes?: number;
+  /** Told of errors whose answer is a plain 500: the caller learns nothing of them, so write them down here. */
+  readonly onError?: (error: unknown, call: Call) => void;
+}
+
+/** Options of {@link meshMiddleware}: the application's choices, and what the mesh brings. */
+export interface MiddlewareOptions extends AppOptions {
+  /** Who answers errors of handlers: the chain, with a problem, or the app's own `onError`. @default "problem" */
+  readonly errors?: "problem" | "app";
+  /** Made by `createAdmission`; share one between REST and RPC, so that limits hold for both together. */
+  readonly admission: Admission;
+  /** Makes the call known to what the handler calls. @default the call is in `c.get("call")` only */
+  readonly asyncContext?: CallScope | undefined;
+  /** @default systemClock */
+  readonly clock?: Clock;
+}
+
+/** Options of {@link createApp}. */
+export interface CreateAppOptions extends Omit<MiddlewareOptions, "errors"> {
+  /** Adds `/healthz` and `/readyz`. @default they are not there */
+  readonly health?: Health;
+  /** Adds `/metrics`. @default it is not there */
+  readonly metrics?: Metrics;
+}
+
+function partsFrom(who: string, options: MiddlewareOptions): ChainParts {
+  checkOptions(who, options);
+  return {
+    admission: options.admission,
+    deadlines: deadlinesOf(options.clock ?? systemClock),
+    cors: options.cors === undefined ? undefined : createCors(options.cors),
+    bodyLimitBytes: checkNumber(who, "bodyLimitBytes", options.bodyLimitBytes ?? 1_048_576, {
+      max: Infinity,
+    }),
+    scope: options.asyncContext,
+    onError: checkFunction(who, "onError", options.onError),
+  };
+}
+
+/** The chain as a middleware; `answersErrors` says whether the app has an error handler of its own. */
+function chainMiddleware(parts: ChainParts, answersErrors: () => boolean): MiddlewareHandler<MeshEnv> {
+  return async function meshChain(c, next) {
+    const route = routeInfo(matchedRoutes(c));
+    if (route.bypass === true) return next();
+    const response = await passChain(parts, c, route, {
+      async run() {
+        await next();
+        // Hono catches what handlers throw, so that `next` never rejects.
+        if (c.error !== undefined && !answersErrors()) throw c.error;
+        return c.res;
+      },
+    });
+    if (c.res === response) return;
+    // Hono would copy the headers of the response that was there before into the new one.
+    (c as { res: Response | undefined }).res = undefined;
+    c.res = response;
+  };
+}
+
+/**
+ * The chain as one middleware, for a Hono app that exists already. Put it first.
+ *
+ * @throws TypeError | RangeError when an option has the wrong type or is out of range
+ */
+export function meshMiddleware(options: MiddlewareOptions): MiddlewareHandler<MeshEnv> {
+  const { errors = "problem" } = options;
+  return chainMiddleware(partsFrom("meshMiddleware()", options), () => errors === "app");
+}
+
+/**
+ * A Hono app with the chain in place: whatever is added to it runs behind request id, metrics, problems, CORS,
+ * security, limits and deadline. An `app.onError` of its own is respected.
+ *
+ * @example
+ * ```ts
+ * const app = createApp({ admission: createAdmission({ service: "lake" }), health: createHealth() });
+ * app.get("/datasets/:name", (c) => c.json(find(c.req.param("name"))));
+ * ```
+ * @throws TypeError | RangeError when an option has the wrong type or is out of range
+ */
+export function createApp(options: CreateAppOptions): Hono<MeshEnv> {
+  const parts = partsFrom("createApp()", options);
+  const chain = chainMiddleware(parts, () => ownErrorHandler(app) !== undefined);
+  const router = new FusedRouter((entries) => {
+    // Only the chain and one handler; whatever stands between them runs as Hono runs it.
+    const [first, second, third] = entries.filter(([handler]) => marksOf(handler).inert !== true);
+    if (first?.[0] !== chain || second === undefined || third !== undefined) return undefined;
+    const [handler, route] = second;
+    if (isMiddleware(route)) return undefined;
+    const info = routeInfo(entries.map((entry) => entry[1]));
+    if (info.bypass === true) return handler;
+    return function fused(c: Context<MeshEnv>, next) {
+      return passChain(parts, c, info, {
+        run: () => answerOf(handler(c, next), c),
+        onError: (error) => ownAnswer(app, error, c),
+      });
+    };
+  });
+  const app = new Hono<MeshEnv>({ router });
+  app.onError(answerError);
+  app.notFound((c) => {
+    throw noRoute(app, c.req.method, c.req.path);
+  });
+  app.use(chain);
+  addHealthRoutes(app, options.health, options.metrics);
+  return app;
+}
+
+type Answer = Response | Promise<Response>;
+
+/** What a handler answered; one that returned nothing has set `c.res`. */
+function answerOf(result: unknown, c: Context<MeshEnv>): Answer {
+  if (result instanceof Response) return result;
+  if (result instanceof Promise) return result.then((late) => (late as Response | undefined) ?? settled(c));
+  return (result as Response | undefined) ?? settled(c);
+}
+
+function settled(c: Context<MeshEnv>): Answer {
+  return c.finalized ? c.res : c.notFound();
+}
+
+type ErrorHandler = (error: Error, c: Context<MeshEnv>) => Answer;
+
+/** The app's error handler, once it has replaced ours. */
+function ownErrorHandler(app: Hono<MeshEnv>): ErrorHandler | undefined {
+  const { errorHandler } = app as unknown as { errorHandler: ErrorHandler };
+  return errorHandler === answerError ? undefined : errorHandler;
+}
+
+/** What the app's own error handler answers. */
+function ownAnswer(app: Hono<MeshEnv>, error: unknown, c: Context<MeshEnv>): Answer | undefined {
+  const handler = ownErrorHandler(app);
+  if (handler === undefined || !(error instanceof Error)) return undefined;
+  c.error = error;
+  return handler(error, c);
+}
+
+function answerError(error: Error, c: Context<MeshEnv>): Response {
+  return errorResponse(error, c.get("call")?.requestId ?? "");
+}
+
+/** The error for a path without a route, or with routes for other methods only. */
+function noRoute(app: Hono<MeshEnv>, method: string, path: string): MeshError {
+  const methods = allowedMethods(app, path);
+  // A handler that calls `c.notFound()` takes the method and still finds nothing.
+  if (methods.length === 0 || methods.includes(method)) {
+    return new MeshError("ERR_ROUTE_UNKNOWN", `There is nothing at ${path}`);
+  }
+  return Object.assign(
+    new MeshError(
+      "ERR_METHOD_NOT_ALLOWED",
+      `${path} does not take ${method}; it takes ${methods.join(", ")}`,
+    ),
+    { allow: methods.join(", ") },
+  );
+}
+
+function allowedMethods(app: Hono<MeshEnv>, path: string): string[] {
+  const methods = new Set(app.routes.map((route) => route.method).filter((method) => method !== "ALL"));
+  const allowed = [...methods].filter((method) =>
+    (app.router.match(method, path)[0] as unknown as [[unknown, RouterRoute], unknown][]).some(
+      ([[, route]]) => route.method === method,
+    ),
+  );
+  return allowed.includes("GET") ? [...allowed, "HEAD"] : allowed;
+}

@@ -1,0 +1,192 @@
+import type { Call } from "../core/call.ts";
+import { outcomeOfMeshError } from "../core/classifier.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
+import { MeshError } from "../core/errors.ts";
+import { checkNumber, checkOptions } from "../core/options.ts";
+import type { Outcome } from "../core/outcome.ts";
+import { RateLimitError } from "../policy/rate-limit.ts";
+import { createRateLimiter, type RateLimiter, type RateLimiterOptions } from "../policy/rate-limiter.ts";
+import { type AuthOptions, createSecurity, type Security } from "../security/authenticate.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { readContext } from "../telemetry/propagation.ts";
+import { acceptRequestId } from "../telemetry/request-id.ts";
+import { newTraceparent } from "../telemetry/trace-context.ts";
+import type { Admission, Arrival } from "./admission.ts";
+import { clientKey } from "./client-key.ts";
+import { type CallKeeper, ServerCall } from "./server-call.ts";
+
+/** A limit per client; see `createRateLimiter`. */
+export type ClientLimit = Omit<RateLimiterOptions, "clock">;
+
+/** Options of {@link createAdmission}: who is let in, how often, and for how long. */
+export interface AdmissionOptions {
+  /** The name of the service that answers. */
+  readonly service: string;
+  /** Who may call. @default everybody, as whoever the peer certificate says */
+  readonly auth?: AuthOptions;
+  /**
+   * Requests per principal, or per remote address without one; `false` for no limit. Clients whose address
+   * the platform does not tell count as one.
+   *
+   * @default 100 a minute, bursts of 20
+   */
+  readonly rateLimit?: ClientLimit | false;
+  /** Requests per remote address, before anything else is looked at: it bounds guessing of tokens. @default false */
+  readonly peerLimit?: ClientLimit | false;
+  /** Requests that run at the same time; more are refused at once. @default no limit */
+  readonly maxConcurrent?: number;
+  /** Longest time for one request, in milliseconds; a client that asks for more gets this. @default 30_000 */
+  readonly timeoutMs?: number;
+  /** @default nothing is counted */
+  readonly metrics?: Metrics;
+  /** @default systemClock */
+  readonly clock?: Clock;
+}
+
+/** An admission that can be closed. */
+export interface ClosableAdmission extends Admission {
+  /** From now on every new request is refused with `ERR_SHUTTING_DOWN`. */
+  close(): void;
+  /** Requests that were opened and have not ended. */
+  readonly inFlight: number;
+}
+
+class ServerAdmission implements ClosableAdmission, CallKeeper {
+  readonly #service: string;
+  readonly #clock: Clock;
+  readonly #metrics: Metrics | undefined;
+  readonly #security: Security;
+  readonly #limiter: RateLimiter | undefined;
+  readonly #peerLimiter: RateLimiter | undefined;
+  readonly #maxConcurrent: number;
+  readonly #timeoutMs: number;
+  #closed = false;
+  #inFlight = 0;
+  #running = 0;
+
+  constructor(options: AdmissionOptions) {
+    const who = "createAdmission()";
+    checkOptions(who, options);
+    this.#service = options.service;
+    this.#clock = options.clock ?? systemClock;
+    this.#metrics = options.metrics;
+    this.#security = createSecurity(options.auth);
+    this.#limiter = limiterFrom(options.rateLimit ?? {}, this.#clock);
+    this.#peerLimiter = limiterFrom(options.peerLimit ?? false, this.#clock);
+    this.#maxConcurrent = checkNumber(who, "maxConcurrent", options.maxConcurrent ?? Infinity, {
+      min: 1,
+      max: Infinity,
+      integer: true,
+    });
+    this.#timeoutMs = checkNumber(who, "timeoutMs", options.timeoutMs ?? 30_000, {
+      above: true,
+      max: Infinity,
+    });
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  open(arrival: Arrival): Call {
+    const now = this.#clock.now();
+    const context = readContext(arrival.headers);
+    const granted = arrival.timeoutMs ?? context.timeoutMs ?? Infinity;
+    const call = new ServerCall(
+      {
+        side: "server",
+        protocol: arrival.protocol,
+        service: this.#service,
+        operation: arrival.operation,
+        deadline: now + Math.min(this.#timeoutMs, granted),
+        attempt: context.attempt,
+        priority: context.priority,
+      },
+      arrival,
+      now,
+      this,
+    );
+    call.requestId = acceptRequestId(context.requestId);
+    if (context.traceparent === "") call.traceparent = newTraceparent();
+    else {
+      call.traceparent = context.traceparent;
+      call.tracestate = context.tracestate;
+    }
+    call.retryOwnedUpstream = context.retryOwnedUpstream;
+    this.#inFlight++;
+    this.#metrics?.serverStarted();
+    return call;
+  }
+
+  admit(call: Call, arrival: Arrival): void | Promise<void> {
+    try {
+      this.#checkOpen();
+      const { connection } = arrival;
+      if (this.#peerLimiter !== undefined) take(this.#peerLimiter, clientKey(connection.remoteAddress));
+      const late = this.#security(call, arrival.headers, connection.peer);
+      if (late === undefined) return this.#enter(call, arrival);
+      return late
+        .then(() => this.#enter(call, arrival))
+        .catch((error: unknown) => {
+          throw this.#counted(error);
+        });
+    } catch (error) {
+      throw this.#counted(error);
+    }
+  }
+
+  ended(call: ServerCall, outcome: Outcome): void {
+    this.#inFlight--;
+    if (call.holdsPlace) this.#running--;
+    const seconds = (this.#clock.now() - call.startedAt) / 1000;
+    this.#metrics?.serverEnded(call.operation, call.protocol, outcome.status, seconds);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed)
+      throw new MeshError("ERR_SHUTTING_DOWN", "The service is shutting down; try another endpoint");
+  }
+
+  /** The gates that need to know the principal. */
+  #enter(call: Call, arrival: Arrival): void {
+    if (this.#limiter !== undefined) {
+      take(this.#limiter, call.principal?.id ?? clientKey(arrival.connection.remoteAddress));
+    }
+    if (this.#running >= this.#maxConcurrent) {
+      throw new MeshError("ERR_BULKHEAD_FULL", `The service is busy: ${this.#running} requests run already`);
+    }
+    // A call that ended while a token was validated (its deadline passed) has nothing to give back any more.
+    if (call.outcome !== undefined) return;
+    (call as ServerCall).holdsPlace = true;
+    this.#running++;
+  }
+
+  #counted(error: unknown): unknown {
+    this.#metrics?.rejected(outcomeOfMeshError(error)?.status ?? "error");
+    return error;
+  }
+}
+
+function limiterFrom(options: ClientLimit | false, clock: Clock): RateLimiter | undefined {
+  return options === false ? undefined : createRateLimiter({ ...options, clock });
+}
+
+function take(limiter: RateLimiter, client: string): void {
+  const decision = limiter.take(client);
+  if (!decision.allowed) throw new RateLimitError(decision);
+}
+
+/**
+ * Makes the protocol-neutral part of a server's chain, shared by REST and RPC: each request is opened (request
+ * id, trace, deadline, metrics), passes the gates (peer limit, security, rate limit, concurrency), and ends.
+ * Nothing is awaited unless a validator or the authorisation hook is asynchronous.
+ *
+ * @throws TypeError | RangeError when an option has the wrong type or is out of range
+ */
+export function createAdmission(options: AdmissionOptions): ClosableAdmission {
+  return new ServerAdmission(options);
+}

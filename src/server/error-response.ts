@@ -1,0 +1,77 @@
+import type { Context } from "hono";
+import { isMeshError, MeshError } from "../core/errors.ts";
+import { type Problem, problemContentType, problemFromError } from "../http/problem.ts";
+import { type RateLimitDecision, rateLimitHeaders } from "../policy/rate-limit.ts";
+import { findJsonFault, type JsonFault } from "./json-position.ts";
+
+/** A problem as a response. */
+export function problemResponse(body: Problem, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(body), {
+    status: body.status,
+    headers: { "content-type": problemContentType, ...headers },
+  });
+}
+
+/**
+ * The answer to an error that a handler threw, or a gate. Messages of faults on the server's side do not
+ * leave it; an answer that the error brings along (Hono's `HTTPException` with `res`) is sent as it is.
+ */
+export function errorResponse(error: unknown, requestId: string): Response {
+  const ready = readyResponse(error);
+  if (ready !== undefined) return ready;
+  const body = problemFromError(error, { instance: requestId, expose: false });
+  return problemResponse(body, headersOf(error, body));
+}
+
+function readyResponse(error: unknown): Response | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { res, getResponse } = error as { res?: unknown; getResponse?: () => Response };
+  return res instanceof Response && typeof getResponse === "function" ? getResponse.call(error) : undefined;
+}
+
+/** The header fields that belong to an answer: how to authenticate, when to come back. */
+function headersOf(error: unknown, body: Problem): Record<string, string> {
+  if (!isMeshError(error)) return {};
+  const { challenge, decision } = error as MeshError & { challenge?: string; decision?: RateLimitDecision };
+  if (challenge !== undefined) return { "www-authenticate": challenge };
+  if (decision !== undefined) return { ...rateLimitHeaders(decision) };
+  const { retryAfterMs } = body;
+  return retryAfterMs === undefined || retryAfterMs === Infinity
+    ? {}
+    : { "retry-after": String(Math.max(Math.ceil(retryAfterMs / 1000), 1)) };
+}
+
+/** A request body that is no JSON although the handler expected it. */
+export class MalformedJsonError extends MeshError {
+  override readonly name: string = "MalformedJsonError";
+  /** What the problem says beside the message. */
+  readonly members: { readonly position: JsonFault };
+
+  constructor(body: string, position: JsonFault, cause: SyntaxError) {
+    const found =
+      body === "" ? "it is empty" : position.offset === body.length ? "it ends too early" : "it is malformed";
+    const place = `line ${position.line}, column ${position.column}`;
+    super("ERR_INVALID_BODY", `The request body is not JSON: ${found} at ${place}`, { cause });
+    this.members = { position };
+  }
+}
+
+/**
+ * The same error, unless it comes from a handler that tried to parse the request body as JSON in vain: then one
+ * that says so. `JSON.parse` throws the same error for any text, so the body, which Hono has kept, is looked at
+ * again: that costs nothing as long as nobody sends broken JSON.
+ */
+export async function explainSyntaxError(c: Context, error: SyntaxError): Promise<MeshError | SyntaxError> {
+  const { text } = c.req.bodyCache;
+  if (text === undefined) return error;
+  const body = await text;
+  try {
+    JSON.parse(body);
+  } catch (own) {
+    const position = findJsonFault(body);
+    if (position !== undefined && (own as Error).message === error.message) {
+      return new MalformedJsonError(body, position, error);
+    }
+  }
+  return error;
+}

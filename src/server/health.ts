@@ -1,0 +1,129 @@
+import { type Clock, systemClock } from "../core/clock.ts";
+import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+
+/**
+ * Whether one thing that the service depends on is there: returns or resolves when it is; throws, rejects or
+ * answers `false` when it is not. The signal aborts when the time is up.
+ */
+export type HealthCheck = (signal: AbortSignal) => unknown;
+
+/** What the service says of itself. */
+export type HealthStatus = "ready" | "not-ready" | "draining";
+
+/** Readiness, with what each check found. */
+export interface Readiness {
+  readonly status: HealthStatus;
+  readonly checks: Readonly<Record<string, "ok" | "failed" | "timeout">>;
+}
+
+/** Options of {@link createHealth}. */
+export interface HealthOptions {
+  /** What must hold for the service to be ready, by name. @default nothing */
+  readonly checks?: Readonly<Record<string, HealthCheck>>;
+  /** How long one check may take, in milliseconds. @default 2000 */
+  readonly checkTimeoutMs?: number;
+  /** How long what the checks found is told again without asking anew, in milliseconds. @default 1000 */
+  readonly maxAgeMs?: number;
+  /** @default systemClock */
+  readonly clock?: Clock;
+}
+
+/** The health of a service: what probes are told. */
+export interface Health {
+  /** What the service itself wants; the checks have their say in {@link readiness}. */
+  readonly status: HealthStatus;
+  /** Says whether the service wants traffic. Without effect once it drains. */
+  setReady(ready: boolean): void;
+  /** Not ready, for good. */
+  drain(): void;
+  /** Calls `listener` with every change of `status`; the returned function stops that. */
+  subscribe(listener: (status: HealthStatus) => void): () => void;
+  /** Asks the checks. */
+  readiness(): Promise<Readiness>;
+}
+
+class ServiceHealth implements Health {
+  readonly #checks: readonly (readonly [string, HealthCheck])[];
+  readonly #timeoutMs: number;
+  readonly #maxAgeMs: number;
+  readonly #clock: Clock;
+  readonly #listeners = new Set<(status: HealthStatus) => void>();
+  #status: HealthStatus = "ready";
+  #found: Readiness["checks"] = {};
+  #foundAt = -Infinity;
+
+  constructor(options: HealthOptions) {
+    const who = "createHealth()";
+    checkOptions(who, options);
+    this.#checks = Object.entries(options.checks ?? {});
+    for (const [name, check] of this.#checks) checkFunction(who, `checks.${name}`, check);
+    this.#timeoutMs = checkNumber(who, "checkTimeoutMs", options.checkTimeoutMs ?? 2_000, { above: true });
+    this.#maxAgeMs = checkNumber(who, "maxAgeMs", options.maxAgeMs ?? 1_000);
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  get status(): HealthStatus {
+    return this.#status;
+  }
+
+  setReady(ready: boolean): void {
+    if (this.#status !== "draining") this.#change(ready ? "ready" : "not-ready");
+  }
+
+  drain(): void {
+    this.#change("draining");
+  }
+
+  subscribe(listener: (status: HealthStatus) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async readiness(): Promise<Readiness> {
+    // The findings are kept, not the promise: on edge platforms a promise belongs to one request.
+    if (this.#clock.now() - this.#foundAt >= this.#maxAgeMs) {
+      const found = await Promise.all(
+        this.#checks.map(async ([name, check]) => [name, await this.#ask(check)] as const),
+      );
+      this.#found = Object.fromEntries(found);
+      this.#foundAt = this.#clock.now();
+    }
+    const sound = Object.values(this.#found).every((finding) => finding === "ok");
+    return { status: this.#status === "ready" && !sound ? "not-ready" : this.#status, checks: this.#found };
+  }
+
+  #ask(check: HealthCheck): Promise<"ok" | "failed" | "timeout"> {
+    return new Promise((resolve) => {
+      const controller = new AbortController();
+      const disarm = this.#clock.schedule(() => {
+        controller.abort(new Error(`The check took longer than ${this.#timeoutMs} ms`));
+        resolve("timeout");
+      }, this.#timeoutMs);
+      const settle = (finding: "ok" | "failed"): void => {
+        disarm();
+        resolve(finding);
+      };
+      Promise.resolve()
+        .then(() => check(controller.signal))
+        .then(
+          (answer) => settle(answer === false ? "failed" : "ok"),
+          () => settle("failed"),
+        );
+    });
+  }
+
+  #change(status: HealthStatus): void {
+    if (this.#status === status) return;
+    this.#status = status;
+    for (const listener of this.#listeners) listener(status);
+  }
+}
+
+/**
+ * Makes the health of a service, which `/healthz`, `/readyz` and gRPC health tell.
+ *
+ * @throws TypeError | RangeError when an option has the wrong type or is out of range
+ */
+export function createHealth(options: HealthOptions = {}): Health {
+  return new ServiceHealth(options);
+}

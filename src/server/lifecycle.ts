@@ -1,0 +1,85 @@
+import { type Clock, systemClock } from "../core/clock.ts";
+import { checkNumber, checkOptions } from "../core/options.ts";
+import type { Health } from "./health.ts";
+
+/** What a lifecycle closes; the runtime's listener is one. */
+export interface Drainable {
+  /** Takes nothing new; resolves when the last request has finished. */
+  drain(): Promise<void>;
+  /** Ends everything at once. */
+  destroy(): Promise<void>;
+}
+
+/** Options of {@link createLifecycle}. */
+export interface LifecycleOptions {
+  readonly listener: Drainable;
+  /** Told first, so that probes and watchers see it before any connection closes. */
+  readonly health?: Pick<Health, "drain">;
+  /** How long work in flight may take, in milliseconds. @default 30_000 */
+  readonly drainMs?: number;
+  /** @default systemClock */
+  readonly clock?: Clock;
+}
+
+/** How a service ends. */
+export interface Lifecycle {
+  /** Whether `close()` has been called. */
+  readonly closing: boolean;
+  /** Resolves when everything is closed. */
+  readonly closed: Promise<void>;
+  /**
+   * Not ready, then no new work, then up to `drainMs` for the work in flight, then the end. Further calls wait
+   * for the same end; one with `force` does not wait for the work.
+   */
+  close(options?: { readonly force?: boolean }): Promise<void>;
+}
+
+/**
+ * Makes the end of a service, for signals and for callers alike.
+ *
+ * @throws TypeError | RangeError when an option has the wrong type or is out of range
+ */
+export function createLifecycle(options: LifecycleOptions): Lifecycle {
+  const who = "createLifecycle()";
+  checkOptions(who, options);
+  const { listener, health, clock = systemClock } = options;
+  const drainMs = checkNumber(who, "drainMs", options.drainMs ?? 30_000);
+  const { promise: closed, resolve: tellClosed } = Promise.withResolvers<void>();
+  const { promise: forced, resolve: force } = Promise.withResolvers<void>();
+  let closing = false;
+
+  async function run(): Promise<void> {
+    health?.drain();
+    const { promise: late, resolve: tellLate } = Promise.withResolvers<void>();
+    const disarm = clock.schedule(tellLate, drainMs);
+    // A listener that cannot drain is destroyed all the same.
+    const drained = attempt(() => listener.drain());
+    await Promise.race([drained, late, forced]);
+    disarm();
+    await attempt(() => listener.destroy());
+    tellClosed();
+  }
+
+  return {
+    get closing() {
+      return closing;
+    },
+    closed,
+    close({ force: now = false } = {}) {
+      if (now) force();
+      if (!closing) {
+        closing = true;
+        void run();
+      }
+      return closed;
+    },
+  };
+}
+
+async function attempt(task: () => Promise<void>): Promise<void> {
+  try {
+    await task();
+  } catch {
+    // The way out has no other way.
+  }
+}

@@ -1,0 +1,59 @@
+import { MeshError } from "../core/errors.ts";
+
+/** The refusal of a body; one sentence for both ways in which it is found out. */
+export function bodyTooLarge(limitBytes: number): MeshError {
+  return new MeshError("ERR_BODY_TOO_LARGE", `The request body is larger than ${limitBytes} bytes`);
+}
+
+/** A body that is counted while it is read. */
+export interface LimitedRequest {
+  readonly request: Request;
+  /** The refusal, once the body has turned out to be too large. */
+  readonly overflow: MeshError | undefined;
+}
+
+/**
+ * The same request with a body that fails once it is larger than it may be. For requests that do not say
+ * how long they are; nothing is buffered, and back-pressure passes through.
+ */
+export function limitBody(request: Request, limitBytes: number): LimitedRequest {
+  let overflow: MeshError | undefined;
+  let received = 0;
+  const reader = request.body!.getReader();
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) {
+          controller.close();
+          return;
+        }
+        received += value.byteLength;
+        if (received <= limitBytes) {
+          controller.enqueue(value);
+          return;
+        }
+        overflow = bodyTooLarge(limitBytes);
+        controller.error(overflow);
+        // Not awaited: a client that goes on sending must not hold up the answer.
+        reader.cancel(overflow).catch(() => {});
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+  const limited = new Request(request.url, {
+    method: request.method,
+    headers: request.headers,
+    body,
+    signal: request.signal,
+    // Node demands it; not in every platform's types.
+    ...{ duplex: "half" },
+  });
+  return {
+    request: limited,
+    get overflow() {
+      return overflow;
+    },
+  };
+}

@@ -1,0 +1,28 @@
+export type { Admission, Arrival } from "./admission.ts";
+export {
+  type AppOptions,
+  type CreateAppOptions,
+  createApp,
+  type MiddlewareOptions,
+  meshMiddleware,
+} from "./app.ts";
+export { bodyLimit } from "./body-limit.ts";
+export type { CallScope } from "./chain.ts";
+export type { CorsOptions } from "./cors.ts";
+export {
+  type AdmissionOptions,
+  type ClientLimit,
+  type ClosableAdmission,
+  createAdmission,
+} from "./create-admission.ts";
+export type { MeshEnv } from "./env.ts";
+export {
+  createHealth,
+  type Health,
+  type HealthCheck,
+  type HealthOptions,
+  type HealthStatus,
+  type Readiness,
+} from "./health.ts";
+export { createLifecycle, type Drainable, type Lifecycle, type LifecycleOptions } from "./lifecycle.ts";
+export { type StandardSchema, ValidationError, type ValidationTarget, validate } from "./validate.ts";

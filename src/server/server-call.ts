@@ -1,0 +1,81 @@
+import { Call, type CallInit } from "../core/call.ts";
+import { MeshError } from "../core/errors.ts";
+import type { Outcome } from "../core/outcome.ts";
+import type { Arrival } from "./admission.ts";
+
+/** Told when a server's call is over, once. */
+export interface CallKeeper {
+  ended(call: ServerCall, outcome: Outcome): void;
+}
+
+/**
+ * A call that came in.
+ *
+ * It follows the request's abort signal only when somebody asks whether the call was cancelled: on most
+ * platforms merely looking at a request's signal makes one, and costs as much as the rest of the chain.
+ */
+export class ServerCall extends Call {
+  /** When it came, on the mesh clock. */
+  readonly startedAt: number;
+  /** Whether it counts against the limit of concurrent requests. */
+  holdsPlace = false;
+  readonly #keeper: CallKeeper;
+  readonly #arrival: Arrival;
+  #following = false;
+  #unfollow: (() => void) | undefined;
+
+  constructor(init: CallInit, arrival: Arrival, startedAt: number, keeper: CallKeeper) {
+    super(init);
+    this.#arrival = arrival;
+    this.startedAt = startedAt;
+    this.#keeper = keeper;
+  }
+
+  override get cancelled(): boolean {
+    this.#follow();
+    return super.cancelled;
+  }
+
+  override get reason(): unknown {
+    this.#follow();
+    return super.reason;
+  }
+
+  override get signal(): AbortSignal {
+    this.#follow();
+    return super.signal;
+  }
+
+  override onCancel(listener: (reason: unknown) => void): () => void {
+    this.#follow();
+    return super.onCancel(listener);
+  }
+
+  override throwIfCancelled(): void {
+    this.#follow();
+    super.throwIfCancelled();
+  }
+
+  override end(outcome: Outcome): void {
+    if (this.outcome !== undefined) return;
+    super.end(outcome);
+    this.#unfollow?.();
+    this.#unfollow = undefined;
+    this.#keeper.ended(this, outcome);
+  }
+
+  #follow(): void {
+    if (this.#following || this.outcome !== undefined) return;
+    this.#following = true;
+    const { signal } = this.#arrival;
+    if (signal === undefined) return;
+    const onAbort = (): void => {
+      this.cancel(new MeshError("ERR_CANCELLED", "The client went away", { cause: signal.reason }));
+    };
+    if (signal.aborted) onAbort();
+    else {
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#unfollow = () => signal.removeEventListener("abort", onAbort);
+    }
+  }
+}

@@ -1,0 +1,228 @@
+/// <reference path="./prom-registry.d.ts" />
+import type { Registry } from "prom-client";
+import PromRegistry from "prom-client/lib/registry.js";
+import type { Protocol } from "../core/call.ts";
+import { checkNumber, checkOptions } from "../core/options.ts";
+import { CountOfHistogram, HistogramInstrument, NumberInstrument, ReadInstrument } from "./instruments.ts";
+
+/** Options of {@link createMetrics}. */
+export interface MetricsOptions {
+  /** A registry to report through, so that own metrics stand beside the mesh's. @default a new one */
+  readonly registry?: Registry;
+  /** Upper bounds of the duration buckets, in seconds, ascending. @default 0.5 ms to 30 s, in 15 steps */
+  readonly buckets?: readonly number[];
+  /** Label sets that each metric tells apart; what comes after is counted under `other`. @default 500 */
+  readonly maxSeries?: number;
+}
+
+const defaultBuckets: readonly number[] = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+];
+
+const breakerLevels: Readonly<Record<string, number>> = { closed: 0, "half-open": 1, open: 2 };
+
+/** What the metrics of a client call say it was. */
+export interface ClientLabels {
+  readonly service: string;
+  readonly operation: string;
+  readonly protocol: Protocol;
+}
+
+/**
+ * Counts what the mesh does, and shows it as Prometheus wants it.
+ *
+ * The hot path adds to flat arrays (some 50 ns a call); label objects and texts are made when somebody
+ * scrapes. Durations are seconds. The number of series is bounded, whatever clients send.
+ */
+export class Metrics {
+  /** The prom-client registry that shows everything; register own prom-client metrics in it too. */
+  readonly registry: Registry;
+  readonly #clientRequests: HistogramInstrument;
+  readonly #clientAttempts: NumberInstrument;
+  readonly #clientRetries: NumberInstrument;
+  readonly #breakerState: NumberInstrument;
+  readonly #serverRequests: HistogramInstrument;
+  readonly #serverRejected: NumberInstrument;
+  readonly #connectionErrors: NumberInstrument;
+  #clientInFlight = 0;
+  #serverInFlight = 0;
+
+  constructor(options: MetricsOptions = {}) {
+    const { buckets, maxSeries } = checked(options);
+    const client = {
+      labelNames: ["service", "operation", "protocol", "outcome"],
+      unbounded: "operation",
+      maxSeries,
+    };
+    const server = { labelNames: ["operation", "protocol", "outcome"], unbounded: "operation", maxSeries };
+    this.#clientRequests = new HistogramInstrument({
+      name: "mesh_client_request_duration_seconds",
+      help: "Duration of outgoing calls, all attempts and waits included.",
+      buckets,
+      ...client,
+    });
+    this.#clientAttempts = new NumberInstrument("counter", {
+      name: "mesh_client_attempts_total",
+      help: "Attempts of outgoing calls: each is one request to one endpoint.",
+      ...client,
+    });
+    this.#clientRetries = new NumberInstrument("counter", {
+      name: "mesh_client_retries_total",
+      help: "Attempts that repeated an earlier one.",
+      labelNames: ["service", "operation", "protocol"],
+      unbounded: "operation",
+      maxSeries,
+    });
+    this.#breakerState = new NumberInstrument("gauge", {
+      name: "mesh_breaker_state",
+      help: "State of the circuit breaker of an endpoint: 0 closed, 1 half-open, 2 open.",
+      labelNames: ["service", "endpoint"],
+      unbounded: "endpoint",
+      maxSeries,
+    });
+    this.#serverRequests = new HistogramInstrument({
+      name: "mesh_server_request_duration_seconds",
+      help: "Duration of incoming requests.",
+      buckets,
+      ...server,
+    });
+    this.#serverRejected = new NumberInstrument("counter", {
+      name: "mesh_server_rejected_total",
+      help: "Incoming requests that were refused before their handler ran.",
+      labelNames: ["reason"],
+      maxSeries,
+    });
+    this.#connectionErrors = new NumberInstrument("counter", {
+      name: "mesh_connection_errors_total",
+      help: "Errors of connections that belong to no request: handshakes, protocol, sockets.",
+      labelNames: ["kind"],
+      maxSeries,
+    });
+    this.registry = options.registry ?? new PromRegistry();
+    this.#register();
+  }
+
+  /** The content type of {@link exposition}. */
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
+  /** Everything in the registry, in Prometheus' text format. */
+  exposition(): Promise<string> {
+    return this.registry.metrics();
+  }
+
+  /** Counts an outgoing call that begins. */
+  clientStarted(): void {
+    this.#clientInFlight++;
+  }
+
+  /** Counts an outgoing call that is over. */
+  clientEnded(call: ClientLabels, outcome: string, seconds: number): void {
+    this.#clientInFlight--;
+    const requests = this.#clientRequests;
+    requests.observe(requests.index.slot(call.service, call.operation, call.protocol, outcome), seconds);
+  }
+
+  /** Counts an attempt that is over. */
+  attemptEnded(call: ClientLabels, outcome: string): void {
+    const attempts = this.#clientAttempts;
+    attempts.numbers.add(attempts.index.slot(call.service, call.operation, call.protocol, outcome), 1);
+  }
+
+  /** Counts a decision to try once more. */
+  retried(call: ClientLabels): void {
+    const retries = this.#clientRetries;
+    retries.numbers.add(retries.index.slot(call.service, call.operation, call.protocol), 1);
+  }
+
+  /** Notes the state of an endpoint's breaker. */
+  breakerState(service: string, endpoint: string, state: "closed" | "half-open" | "open"): void {
+    const states = this.#breakerState;
+    states.numbers.set(states.index.slot(service, endpoint), breakerLevels[state]!);
+  }
+
+  /** Counts an incoming request that begins. */
+  serverStarted(): void {
+    this.#serverInFlight++;
+  }
+
+  /** Counts an incoming request that is over. */
+  serverEnded(operation: string, protocol: Protocol, outcome: string, seconds: number): void {
+    this.#serverInFlight--;
+    const requests = this.#serverRequests;
+    requests.observe(requests.index.slot(operation, protocol, outcome), seconds);
+  }
+
+  /** Counts an incoming request that was refused before its handler ran. */
+  rejected(reason: string): void {
+    const rejected = this.#serverRejected;
+    rejected.numbers.add(rejected.index.slot(reason), 1);
+  }
+
+  /** Counts an error of a connection that belongs to no request. */
+  connectionError(kind: string): void {
+    const errors = this.#connectionErrors;
+    errors.numbers.add(errors.index.slot(kind), 1);
+  }
+
+  #register(): void {
+    const instruments = [
+      new CountOfHistogram(
+        {
+          name: "mesh_client_requests_total",
+          help: "Outgoing calls, each counted once however many attempts it took.",
+        },
+        this.#clientRequests,
+      ),
+      this.#clientRequests,
+      this.#clientAttempts,
+      this.#clientRetries,
+      this.#breakerState,
+      new ReadInstrument(
+        { name: "mesh_client_in_flight", help: "Outgoing calls that are not over yet." },
+        () => this.#clientInFlight,
+      ),
+      new CountOfHistogram(
+        { name: "mesh_server_requests_total", help: "Incoming requests, refused ones included." },
+        this.#serverRequests,
+      ),
+      this.#serverRequests,
+      new ReadInstrument(
+        { name: "mesh_server_in_flight", help: "Incoming requests that are not over yet." },
+        () => this.#serverInFlight,
+      ),
+      this.#serverRejected,
+      this.#connectionErrors,
+    ];
+    // The shape is that of prom-client's own metrics; its types know only its own classes.
+    for (const instrument of instruments) this.registry.registerMetric(instrument as never);
+  }
+}
+
+/**
+ * Makes the mesh's metrics.
+ *
+ * Two meshes in one process share them by `createMesh({ metrics })`; a registry holds them only once.
+ *
+ * @example
+ * ```ts
+ * const metrics = createMetrics();
+ * const rows = new Counter({ name: "rows_total", help: "Rows served.", registers: [metrics.registry] });
+ * ```
+ * @throws TypeError | RangeError when an option has the wrong type or is out of range
+ */
+export function createMetrics(options: MetricsOptions = {}): Metrics {
+  return new Metrics(options);
+}
+
+function checked(options: MetricsOptions): { buckets: readonly number[]; maxSeries: number } {
+  const who = "createMetrics()";
+  checkOptions(who, options);
+  const maxSeries = checkNumber(who, "maxSeries", options.maxSeries ?? 500, { min: 1, integer: true });
+  const buckets = options.buckets ?? defaultBuckets;
+  buckets.forEach((bound, index) => {
+    checkNumber(who, `buckets[${index}]`, bound, { min: buckets[index - 1] ?? 0, above: true });
+  });
+  return { buckets, maxSeries };
+}

@@ -1,0 +1,14 @@
+export { attemptMetrics, clientMetrics, type MetricsLayerOptions } from "./layers.ts";
+export { type ClientLabels, createMetrics, Metrics, type MetricsOptions } from "./metrics.ts";
+export { type InboundContext, readContext, writeContext } from "./propagation.ts";
+export { acceptRequestId, newRequestId } from "./request-id.ts";
+export {
+  childTraceparent,
+  formatTraceparent,
+  newSpanId,
+  newTraceId,
+  newTraceparent,
+  parseTraceparent,
+  readTracestate,
+  type TraceContext,
+} from "./trace-context.ts";

@@ -1,0 +1,94 @@
+import type { Call } from "../core/call.ts";
+import type { Clock } from "../core/clock.ts";
+import { type HeaderSource, meshHeaders } from "../core/headers.ts";
+import { newRequestId } from "./request-id.ts";
+import { childTraceparent, newTraceparent, parseTraceparent, readTracestate } from "./trace-context.ts";
+
+/** What came with a request from further up the chain; never an identity, that is for security to find out. */
+export interface InboundContext {
+  /** As it came, not checked: see `acceptRequestId`. */
+  readonly requestId: string | undefined;
+  /** Valid, or empty. */
+  readonly traceparent: string;
+  /** Valid, or empty; empty without a valid `traceparent`. */
+  readonly tracestate: string;
+  readonly attempt: number;
+  readonly priority: number;
+  /** Whether a service up the chain retries. */
+  readonly retryOwnedUpstream: boolean;
+  /** The time that the caller has left, in milliseconds; undefined when it did not say. */
+  readonly timeoutMs: number | undefined;
+}
+
+const maxTimeoutMs = 9_999_999_999;
+const timeoutShape = /^\d{1,10}$/;
+const smallShape = /^\d{1,4}$/;
+
+/**
+ * Writes a call's context into the headers or the metadata of one attempt.
+ *
+ * Each attempt gets a parent id of its own, which stays on `call.traceparent`; a call without a trace starts
+ * one, shared by all attempts of the same exchange. `mesh-retry: never` goes out whenever somebody above the
+ * receiver repeats the call, this process included. The time that remains is written for REST only: gRPC and
+ * Connect have headers of their own for it.
+ */
+export function writeContext(call: Call, set: (name: string, value: string) => void, clock: Clock): void {
+  if (call.traceparent === "" || call.requestId === "") startExchange(call);
+  call.traceparent = childTraceparent(call.traceparent);
+  set(meshHeaders.requestId, call.requestId);
+  set(meshHeaders.traceparent, call.traceparent);
+  if (call.tracestate !== "") set(meshHeaders.tracestate, call.tracestate);
+  if (call.attempt > 1) set(meshHeaders.attempt, String(call.attempt));
+  if (call.priority > 0) set(meshHeaders.priority, String(call.priority));
+  if (call.retryOwnedUpstream) set(meshHeaders.retry, "never");
+  if (call.protocol === "rest" && call.deadline !== Infinity) {
+    const remaining = Math.ceil(call.deadline - clock.now());
+    set(meshHeaders.timeout, String(Math.min(Math.max(remaining, 0), maxTimeoutMs)));
+  }
+}
+
+/** Gives request id and trace to a call and to those above it that lack them, so that later attempts share them. */
+function startExchange(call: Call): void {
+  const parent = call.parent;
+  if (parent !== undefined) {
+    if (parent.traceparent === "" || parent.requestId === "") startExchange(parent);
+    if (call.traceparent === "") {
+      call.traceparent = parent.traceparent;
+      call.tracestate = parent.tracestate;
+    }
+    if (call.requestId === "") call.requestId = parent.requestId;
+    return;
+  }
+  if (call.traceparent === "") call.traceparent = newTraceparent();
+  if (call.requestId === "") call.requestId = newRequestId();
+}
+
+/**
+ * Reads the context that came with a request. Values that are malformed count as absent: context is a help,
+ * a request does not fail for it.
+ */
+export function readContext(headers: HeaderSource): InboundContext {
+  const trace = headers.get(meshHeaders.traceparent);
+  const traceparent = trace == null ? "" : readTraceparent(trace);
+  const timeout = headers.get(meshHeaders.timeout);
+  const attempt = headers.get(meshHeaders.attempt);
+  const priority = headers.get(meshHeaders.priority);
+  return {
+    requestId: headers.get(meshHeaders.requestId) ?? undefined,
+    traceparent,
+    tracestate: traceparent === "" ? "" : readTracestate(headers.get(meshHeaders.tracestate) ?? ""),
+    attempt: attempt != null && smallShape.test(attempt) ? Math.max(Number(attempt), 1) : 1,
+    priority: priority != null && smallShape.test(priority) ? Number(priority) : 0,
+    retryOwnedUpstream: headers.get(meshHeaders.retry) === "never",
+    timeoutMs: timeout != null && timeoutShape.test(timeout) ? Number(timeout) : undefined,
+  };
+}
+
+/** The header in the form of version 00, whatever version it came in; empty when it is invalid. */
+function readTraceparent(header: string): string {
+  const context = parseTraceparent(header);
+  if (context === undefined) return "";
+  return header.length === 55 && header.startsWith("00")
+    ? header
+    : `00-${context.traceId}-${context.parentId}-${context.flags}`;
+}
