@@ -1,6 +1,7 @@
 import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
+import { deadlinesOf } from "../policy/deadline-wheel.ts";
 import type { Admission, Arrival } from "../server/admission.ts";
 import type { RpcGate } from "./dispatcher.ts";
 import { wireError } from "./errors.ts";
@@ -36,8 +37,11 @@ function clamped(arrival: Arrival, maxTimeoutMs: number): Arrival {
 /** Cancels the call at its deadline, unless it has ended by then. */
 export function watchDeadline(call: Call, clock: Clock): void {
   if (call.deadline === Infinity) return;
-  const stop = clock.schedule(() => {
-    call.cancel(new MeshError("ERR_DEADLINE_EXCEEDED", `The deadline of ${call.operation} passed`));
-  }, call.deadline - clock.now());
-  call.onEnd(stop);
+  const deadlines = deadlinesOf(clock);
+  const entry = deadlines.add(call.deadline, () =>
+    call.cancel(
+      new MeshError("ERR_DEADLINE_EXCEEDED", `Cannot complete ${call.operation}: its deadline has passed`),
+    ),
+  );
+  call.onEnd(() => deadlines.remove(entry));
 }

@@ -1,0 +1,107 @@
+import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { Connection } from "../core/connection.ts";
+import { iterableFromReadable, readableFromIterable } from "./byte-streams.ts";
+import type { RpcDispatcher } from "./dispatcher.ts";
+import { wireOf } from "./wire.ts";
+
+/** Serves an RPC from a fetch request; undefined when the request is none, so that REST may have it. */
+export type FetchDispatch = (request: Request, connection: Connection) => Promise<Response> | undefined;
+
+/** The formats that can be served without trailers, as `Accept-Post` lists them. */
+const servedTypes = [
+  "application/proto",
+  "application/json",
+  "application/connect+proto",
+  "application/connect+json",
+  "application/grpc-web+proto",
+  "application/grpc-web+json",
+].join(", ");
+
+/**
+ * Serves Connect and gRPC-Web through a fetch handler: on edge platforms, and on the native servers of Deno
+ * and Bun. A fetch response has no trailers, so native gRPC is answered with 415.
+ *
+ * @example
+ * ```ts
+ * const rpc = createFetchDispatch(dispatcher);
+ * export default { fetch: (request) => rpc(request, connection) ?? app.fetch(request) };
+ * ```
+ */
+export function createFetchDispatch(dispatcher: RpcDispatcher): FetchDispatch {
+  return function fetchRpc(request, connection) {
+    const contentType = request.headers.get("content-type");
+    const path = pathOf(request.url);
+    const handler = dispatcher.find(path);
+    if (contentType?.startsWith("application/grpc") && wireOf(contentType).protocol === "grpc") {
+      return Promise.resolve(noTrailers(path));
+    }
+    if (handler === undefined) {
+      // Only a protocol of its own tells a lost RPC from a REST request.
+      if (contentType === null || !/^application\/(?:grpc-web|connect\+)/.test(contentType)) return undefined;
+      return serve(dispatcher.unknown, request, connection);
+    }
+    return serve(handler, request, connection);
+  };
+}
+
+async function serve(
+  handler: RpcDispatcher["unknown"],
+  request: Request,
+  connection: Connection,
+): Promise<Response> {
+  const response = await handler(
+    {
+      httpVersion: connection.httpVersion,
+      method: request.method,
+      url: request.url,
+      header: request.headers,
+      body: iterableFromReadable(request.body),
+      signal: request.signal,
+    },
+    connection,
+  );
+  return new Response(await responseBody(response), {
+    status: response.status,
+    ...(response.header === undefined ? undefined : { headers: response.header }),
+  });
+}
+
+/** A unary response is whole already; only streams need one. */
+function responseBody(response: UniversalServerResponse): Promise<BodyInit | null> | BodyInit | null {
+  if (response.body === undefined) return null;
+  if (response.header?.has("content-length")) return wholeBody(response.body);
+  return readableFromIterable(response.body) as ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+async function wholeBody(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+  let whole: Uint8Array = new Uint8Array();
+  for await (const chunk of chunks) {
+    if (whole.byteLength === 0) {
+      whole = chunk;
+      continue;
+    }
+    const joined = new Uint8Array(whole.byteLength + chunk.byteLength);
+    joined.set(whole);
+    joined.set(chunk, whole.byteLength);
+    whole = joined;
+  }
+  return whole as Uint8Array<ArrayBuffer>;
+}
+
+function noTrailers(path: string): Response {
+  return new Response(
+    `Cannot serve ${path} by native gRPC here: a fetch handler has no trailers; use Connect or gRPC-Web, or the gRPC port\n`,
+    {
+      status: 415,
+      headers: { "content-type": "text/plain; charset=utf-8", "accept-post": servedTypes },
+    },
+  );
+}
+
+/** The path of an absolute URL, without parsing the rest of it. */
+function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  if (start < 0) return "/";
+  const end = url.slice(start).search(/[?#]/);
+  return end < 0 ? url.slice(start) : url.slice(start, start + end);
+}
