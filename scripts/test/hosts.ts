@@ -86,7 +86,9 @@ function problemsOf(
 /** The part of a runtime's output that begins where it names the file. */
 function outputAbout(file: string, output: string): string {
   const lines = output.split("\n");
-  const first = lines.findIndex((line) => line.includes(file));
+  const mentions = [`${file} (uncaught error)`, `${file}:`, file];
+  const first =
+    mentions.map((text) => lines.findIndex((line) => line.includes(text))).find((at) => at >= 0) ?? -1;
   return first < 0 ? "" : lines.slice(first, first + 30).join("\n");
 }
 
@@ -134,8 +136,8 @@ const launch: Readonly<Record<TestRuntime, (job: Job) => Promise<Launched>>> = {
     const version = await runProcess(join(bin, "workerd"), ["--version"], { cwd: root, timeoutMs: 10_000 });
     const compatibilityDate = /\d{4}-\d\d-\d\d/.exec(version.output)?.[0];
     if (!compatibilityDate) throw new Error(`Cannot read the version of workerd: ${version.output}`);
-    const config = await bundleForWorkerd({ root, files, outDir, compatibilityDate, filter, timeoutMs });
-    return workerdRun(job, config);
+    const configs = await bundleForWorkerd({ root, files, outDir, compatibilityDate, filter, timeoutMs });
+    return workerdRun(job, configs);
   },
 };
 
@@ -155,19 +157,29 @@ async function recordedRun(job: Job, recording: string, runtime: string, args: s
   return { recording: linesFromText(text), finished };
 }
 
-async function workerdRun(job: Job, config: string): Promise<Launched> {
+/** One process for each file: one that does not load would keep all others from running. */
+async function workerdRun(job: Job, configs: readonly string[]): Promise<Launched> {
+  const deadline = performance.now() + job.timeoutMs;
+  let finished: Finished = { exitCode: 0, signal: null, timedOut: false, output: "" };
   let text = "";
-  const finished = await runProcess(join(bin, "workerd"), ["test", "--no-verbose", config], {
-    cwd: job.root,
-    timeoutMs: job.timeoutMs,
-    takeLine: (line) => {
+  for (const config of configs) {
+    const timeoutMs = Math.max(deadline - performance.now(), 1);
+    const takeLine = (line: string): boolean => {
       const taken = line.startsWith(recordingMark);
       if (taken) text += `${line.slice(recordingMark.length)}\n`;
       return taken;
-    },
-  });
+    };
+    const args = ["test", "--no-verbose", config];
+    const one = await runProcess(join(bin, "workerd"), args, { cwd: job.root, timeoutMs, takeLine });
+    const output = finished.output + one.output;
+    finished = one.exitCode === 0 && !one.timedOut ? { ...finished, output } : { ...one, output };
+    if (one.timedOut) break;
+  }
   const mapped = text.replace(/[^\n]+/g, (line) => sourcePositions(line, job.workDir));
-  return { recording: linesFromText(mapped), finished };
+  return {
+    recording: linesFromText(mapped),
+    finished: { ...finished, output: sourcePositions(finished.output, job.workDir) },
+  };
 }
 
 /** The imports of the tree's own deno.json, and the recorder in place of `node:test`. */

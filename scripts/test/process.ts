@@ -33,10 +33,12 @@ export async function runProcess(
   options: RunOptions,
 ): Promise<Finished> {
   const { cwd, timeoutMs, env, takeLine } = options;
+  // Node refuses to run tests when it believes to be inside a test file.
+  const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
   const child = spawn(program, args, {
     cwd,
     detached: true,
-    env: { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...env },
+    env: { ...inherited, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   running.add(child);

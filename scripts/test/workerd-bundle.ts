@@ -14,8 +14,8 @@ export interface BundleOptions {
   readonly timeoutMs: number;
 }
 
-/** Bundles each test file into a worker of its own, and writes the configuration that holds them all. */
-export async function bundleForWorkerd(options: BundleOptions): Promise<string> {
+/** Bundles each test file into a worker; returns their configurations, in the order of the files. */
+export async function bundleForWorkerd(options: BundleOptions): Promise<string[]> {
   const { root, files, outDir, compatibilityDate } = options;
   await build({
     absWorkingDir: root,
@@ -32,9 +32,11 @@ export async function bundleForWorkerd(options: BundleOptions): Promise<string> 
     logLevel: "silent",
     plugins: [testEntries(options)],
   });
-  const config = join(outDir, "config.capnp");
-  writeFileSync(config, configText(files, compatibilityDate));
-  return config;
+  return files.map((file, index) => {
+    const config = join(outDir, `worker-${index}.capnp`);
+    writeFileSync(config, configText(file, `worker-${index}.js`, compatibilityDate));
+    return config;
+  });
 }
 
 function testEntries({ root, filter, timeoutMs }: BundleOptions): Plugin {
@@ -70,17 +72,13 @@ export default { test: runTests };`,
   };
 }
 
-function configText(files: readonly string[], compatibilityDate: string): string {
-  const services = files.map((file, index) => `(name = ${JSON.stringify(file)}, worker = .worker${index})`);
-  const workers = files.map(
-    (_, index) => `const worker${index} :Workerd.Worker = (
-  modules = [ (name = "worker-${index}.js", esModule = embed "worker-${index}.js") ],
-  compatibilityDate = "${compatibilityDate}",
-);`,
-  );
+function configText(file: string, bundle: string, compatibilityDate: string): string {
   return `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (services = [ ${services.join(", ")} ]);
-${workers.join("\n")}
+const config :Workerd.Config = (services = [ (name = ${JSON.stringify(file)}, worker = .worker) ]);
+const worker :Workerd.Worker = (
+  modules = [ (name = "${bundle}", esModule = embed "${bundle}") ],
+  compatibilityDate = "${compatibilityDate}",
+);
 `;
 }
 
