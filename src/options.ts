@@ -6,6 +6,7 @@ import type { TlsIdentity } from "./core/identity.ts";
 import type { Random } from "./core/random.ts";
 import type { Discovery } from "./discovery/discovery.ts";
 import type { RestClient, RestDefaults } from "./http/client.ts";
+import type { MeshFetch } from "./http/mesh-fetch.ts";
 import type { CircuitBreakerOptions } from "./policy/circuit-breaker.ts";
 import type { RetryOptions } from "./policy/retry.ts";
 import type { Runtime } from "./runtime/port.ts";
@@ -42,6 +43,10 @@ export interface MeshOptions {
   readonly maxConnectionsPerEndpoint?: number;
   /** Security, rate limit and deadlines of the server side, the same for REST and RPC. */
   readonly server?: Omit<AdmissionOptions, "clock" | "metrics" | "service">;
+  /** What must hold for the service to be ready, by name; `/readyz` tells. @default nothing */
+  readonly checks?: Readonly<Record<string, HealthCheck>>;
+  /** Told of what handlers threw that the caller only sees as an internal error. @default console.error */
+  readonly onError?: (error: unknown, call: Call) => void;
   /** Collects metrics; give one to share a registry between meshes. @default its own */
   readonly metrics?: Metrics;
   /** The platform adapter. @default the one of the runtime that runs */
@@ -74,8 +79,6 @@ export interface HandlerOptions {
   readonly interceptors?: readonly Interceptor[];
   /** The largest RPC message in either direction, in bytes. @default 4 MiB */
   readonly maxMessageBytes?: number;
-  /** What must hold for the service to be ready, by name. */
-  readonly checks?: Readonly<Record<string, HealthCheck>>;
 }
 
 /** How and where it is served. */
@@ -128,7 +131,7 @@ export interface Mesh {
   /** A Connect transport to a service, for `createClient`. */
   transport(service: string, options?: TransportOptions): Transport;
   /** Like the platform's `fetch`, through the pipeline: `mesh://lake/datasets`, or any http(s) URL. */
-  readonly fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+  readonly fetch: MeshFetch;
   /** A Hono app with the chain in place. */
   app(options?: AppOptions): Hono<MeshEnv>;
   /** @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there */

@@ -1,10 +1,12 @@
-import type { Transport } from "@connectrpc/connect";
 import type { Call } from "../core/call.ts";
 import type { Connection } from "../core/connection.ts";
 import type { TransportFault } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import type { HttpLeaf } from "../http/exchange.ts";
 import type { RpcDispatcher } from "../rpc/dispatcher.ts";
+import type { RpcLeaf } from "../rpc/leaf.ts";
+
+export type { RpcLeaf } from "../rpc/leaf.ts";
 
 /** The runtimes that have an adapter; `web` is any platform with `fetch` and nothing else. */
 export type RuntimeName = "node" | "deno" | "bun" | "workerd" | "web";
@@ -42,12 +44,6 @@ export interface RpcLeafOptions extends LeafOptions {
   readonly protocol: "grpc" | "grpc-web" | "connect";
   readonly useBinaryFormat: boolean;
   readonly maxMessageBytes: number;
-}
-
-/** A transport bound to one endpoint, without any policy. */
-export interface RpcLeaf {
-  readonly transport: Transport;
-  close(): Promise<void>;
 }
 
 /** Server side of TLS. */

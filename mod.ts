@@ -1,0 +1,33 @@
+/**
+ * The communication layer of a service mesh, as a library: REST, gRPC, gRPC-Web and Connect, clients and
+ * servers, on Node, Deno, Bun and workerd.
+ *
+ * @module
+ */
+export * from "./src/balance/mod.ts";
+export * from "./src/core/mod.ts";
+export * from "./src/discovery/mod.ts";
+export type { RestClient, RestDefaults, RestOptions } from "./src/http/client.ts";
+export { HttpError, isHttpError } from "./src/http/http-error.ts";
+export type { MeshFetch, MeshFetchInit } from "./src/http/mesh-fetch.ts";
+export { errorFromProblem, type Problem, problemFromError } from "./src/http/problem.ts";
+export type { ResponsePromise } from "./src/http/response-promise.ts";
+export type { RestHealth } from "./src/http/rest-health.ts";
+export type { RestResponse } from "./src/http/rest-response.ts";
+export { createMesh } from "./src/mesh.ts";
+export type {
+  ClientPolicy,
+  HandlerOptions,
+  Mesh,
+  MeshHandler,
+  MeshOptions,
+  ServeOptions,
+  Server,
+  TransportOptions,
+} from "./src/options.ts";
+export * from "./src/policy/mod.ts";
+export { type MeshCallOptions, meshCall, meshCallOptions } from "./src/rpc/context.ts";
+export type { Capabilities, Runtime, RuntimeName } from "./src/runtime/port.ts";
+export * from "./src/security/mod.ts";
+export * from "./src/server/mod.ts";
+export * from "./src/telemetry/mod.ts";

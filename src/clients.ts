@@ -1,0 +1,203 @@
+import type { Transport } from "@connectrpc/connect";
+import type { Call } from "./core/call.ts";
+import { MeshError } from "./core/errors.ts";
+import type { TlsIdentity } from "./core/identity.ts";
+import type { Service } from "./core/service.ts";
+import { httpClassifier } from "./http/classifier.ts";
+import { createRestClient, type RestClient, type RestDefaults } from "./http/client.ts";
+import type { HttpLeaf, HttpResponse } from "./http/exchange.ts";
+import { discardResponse } from "./http/leaf-response.ts";
+import { createLeafService } from "./http/leaf-service.ts";
+import { createMeshFetch, type MeshFetch } from "./http/mesh-fetch.ts";
+import { isReplayable as isRestReplayable, type RestRequest } from "./http/rest-request.ts";
+import type { ClientPolicy, TransportOptions } from "./options.ts";
+import { clientPipeline, type PipelineDialect, type PipelineParts } from "./pipeline.ts";
+import { rpcClassifier } from "./rpc/classifier.ts";
+import { isReplayable as isRpcReplayable } from "./rpc/exchange.ts";
+import { defaultMaxMessageBytes } from "./rpc/fetch-rpc-leaf.ts";
+import type { RpcLeaf } from "./rpc/leaf.ts";
+import { createMeshTransport } from "./rpc/transport.ts";
+import type { RpcLeafOptions, Runtime } from "./runtime/port.ts";
+import { writeContext } from "./telemetry/propagation.ts";
+
+/** What the clients of a mesh are made of. */
+export interface ClientParts extends PipelineParts {
+  readonly runtime: Runtime;
+  readonly tls: TlsIdentity | undefined;
+  readonly maxConnectionsPerEndpoint: number;
+  readonly policyOf: (service: string) => ClientPolicy;
+  readonly current: () => Call | undefined;
+}
+
+/** The client half of a mesh: one pipeline for each service and dialect, over shared connections. */
+export interface Clients {
+  rest(service: string, defaults?: RestDefaults): RestClient;
+  transport(service: string, options?: TransportOptions): Transport;
+  readonly fetch: MeshFetch;
+  close(): Promise<void>;
+}
+
+type SendRest = Service<RestRequest, HttpResponse>;
+
+const defaultTimeoutMs = 30_000;
+
+/** Pipelines to origins that discovery does not know are kept for so many of them. */
+const maxDirectOrigins = 256;
+
+/** What the trace needs; nothing else of a call's context leaves the mesh. */
+const outsideHeaders: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
+
+/**
+ * Makes the clients. Connections open with the first call; a broken identity fails here.
+ *
+ * @throws MeshError `ERR_TLS_CONFIG`, or `ERR_CAPABILITY` where the runtime cannot use PEM
+ */
+export function createClients(parts: ClientParts): Clients {
+  const { runtime, tls, clock, current, policyOf, maxConnectionsPerEndpoint } = parts;
+  const timeoutOf = (service: string): number => policyOf(service).timeoutMs ?? defaultTimeoutMs;
+  const restDialect: PipelineDialect = {
+    classifier: httpClassifier,
+    replayable: isRestReplayable,
+    discard: discardResponse,
+  };
+  const rpcDialect: PipelineDialect = {
+    classifier: rpcClassifier({ faultOf: (error) => runtime.faultOf(error) }),
+    replayable: isRpcReplayable,
+  };
+
+  const meshLeaf = runtime.openHttpLeaf({ tls, maxConnectionsPerEndpoint });
+  /** For origins outside of the mesh: the platform's own roots, and no client certificate. */
+  let outsideLeaf: HttpLeaf | undefined;
+  const toEndpoint = createLeafService({
+    leaf: meshLeaf,
+    decorate: (call, headers) =>
+      writeContext(
+        call,
+        (name, value) => {
+          headers[name] = value;
+        },
+        clock,
+      ),
+  });
+
+  const sends = new Map<string, SendRest>();
+  function sendFor(service: string): SendRest {
+    let send = sends.get(service);
+    if (send === undefined) {
+      send = clientPipeline(policyOf(service), parts, restDialect)(toEndpoint);
+      sends.set(service, send);
+    }
+    return send;
+  }
+
+  const direct = new Map<string, SendRest>();
+  function sendToOrigin(origin: string): SendRest {
+    let send = direct.get(origin);
+    if (send === undefined) {
+      outsideLeaf ??=
+        tls === undefined ? meshLeaf : runtime.openHttpLeaf({ tls: undefined, maxConnectionsPerEndpoint });
+      const endpoints = [{ origin }];
+      const discovery = { endpoints: () => endpoints };
+      const toOrigin = createLeafService({
+        leaf: outsideLeaf,
+        decorate: (call, headers) =>
+          writeContext(
+            call,
+            (name, value) => {
+              if (outsideHeaders.has(name)) headers[name] = value;
+            },
+            clock,
+          ),
+      });
+      send = clientPipeline(policyOf(new URL(origin).host), { ...parts, discovery }, restDialect)(toOrigin);
+      const [oldest] = direct.keys();
+      if (direct.size >= maxDirectOrigins && oldest !== undefined) direct.delete(oldest);
+      direct.set(origin, send);
+    }
+    return send;
+  }
+
+  const rpcPipelines = new Map<string, ReturnType<typeof clientPipeline>>();
+  function rpcPipeline(service: string): ReturnType<typeof clientPipeline> {
+    let pipeline = rpcPipelines.get(service);
+    if (pipeline === undefined) {
+      pipeline = clientPipeline(policyOf(service), parts, rpcDialect);
+      rpcPipelines.set(service, pipeline);
+    }
+    return pipeline;
+  }
+
+  const rpcLeaves = new Map<string, RpcLeaf>();
+  function rpcLeaf(options: RpcLeafOptions): RpcLeaf {
+    const key = `${options.protocol} ${options.useBinaryFormat} ${options.maxMessageBytes} ${options.origin}`;
+    let leaf = rpcLeaves.get(key);
+    if (leaf === undefined) {
+      leaf = runtime.openRpcLeaf(options);
+      rpcLeaves.set(key, leaf);
+    }
+    return leaf;
+  }
+
+  return {
+    rest: (service, defaults) =>
+      createRestClient({
+        service: checkService(service),
+        send: sendFor(service),
+        clock,
+        current,
+        timeoutMs: timeoutOf(service),
+        ...(defaults && { defaults }),
+      }),
+    transport(service, options = {}) {
+      const protocol = protocolFor(runtime, options);
+      const leafOptions = {
+        protocol,
+        tls,
+        maxConnectionsPerEndpoint,
+        useBinaryFormat: options.useBinaryFormat ?? true,
+        maxMessageBytes: options.maxMessageBytes ?? defaultMaxMessageBytes,
+      };
+      return createMeshTransport({
+        service: checkService(service),
+        pipeline: rpcPipeline(service),
+        leafFor: (origin) => rpcLeaf({ ...leafOptions, origin }),
+        protocol,
+        classifier: rpcDialect.classifier,
+        decorate: (call, header) => writeContext(call, (name, value) => header.set(name, value), clock),
+        currentCall: current,
+        defaultTimeoutMs: timeoutOf(service),
+        ...(options.interceptors && { interceptors: options.interceptors }),
+        clock,
+      });
+    },
+    fetch: createMeshFetch({ sendFor, sendToOrigin, clock, current, timeoutMs: timeoutOf }),
+    async close() {
+      const leaves = [meshLeaf, outsideLeaf, ...rpcLeaves.values()];
+      await Promise.all(leaves.map((leaf) => leaf?.close()));
+    },
+  };
+}
+
+function checkService(service: string): string {
+  if (typeof service === "string" && service !== "") return service;
+  throw new TypeError(
+    `Cannot make a client: the service's name is ${JSON.stringify(service)}; pass the name that discovery knows it by`,
+  );
+}
+
+function protocolFor(runtime: Runtime, options: TransportOptions): "grpc" | "grpc-web" | "connect" {
+  const { protocol } = options;
+  if (protocol === undefined) return runtime.capabilities.grpcClient ? "grpc" : "connect";
+  if (protocol !== "grpc" && protocol !== "grpc-web" && protocol !== "connect") {
+    throw new TypeError(
+      `Cannot make a transport: protocol is ${JSON.stringify(protocol)}; pass "grpc", "grpc-web" or "connect"`,
+    );
+  }
+  if (protocol === "grpc" && !runtime.capabilities.grpcClient) {
+    throw new MeshError(
+      "ERR_CAPABILITY",
+      `Cannot call gRPC on ${runtime.name}: its fetch shows no trailers; use protocol "connect" or "grpc-web"`,
+    );
+  }
+  return protocol;
+}

@@ -1,0 +1,169 @@
+import type { Hono } from "hono";
+import type { Clock } from "./core/clock.ts";
+import type { Connection } from "./core/connection.ts";
+import { MeshError } from "./core/errors.ts";
+import { checkNumber } from "./core/options.ts";
+import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
+import { createDispatcher } from "./rpc/dispatch.ts";
+import type { RpcDispatcher } from "./rpc/dispatcher.ts";
+import { createFetchDispatch } from "./rpc/fetch-dispatch.ts";
+import type { AsyncContext, Listener, ListenOptions, Runtime } from "./runtime/port.ts";
+import type { ClosableAdmission } from "./server/create-admission.ts";
+import { connectionOf, type MeshEnv } from "./server/env.ts";
+import type { Health } from "./server/health.ts";
+import { createLifecycle } from "./server/lifecycle.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
+
+/** What the server half of a mesh is made of. */
+export interface ServingParts {
+  readonly runtime: Runtime;
+  readonly tls: MeshOptions["tls"];
+  readonly admission: ClosableAdmission;
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly scope: AsyncContext | undefined;
+  readonly onError: NonNullable<MeshOptions["onError"]>;
+  /** The app that serves when none is given: health and metrics. */
+  readonly defaultApp: () => Hono<MeshEnv>;
+}
+
+function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispatcher | undefined {
+  if (options.routes === undefined) return undefined;
+  return createDispatcher({
+    routes: options.routes,
+    admission: parts.admission,
+    clock: parts.clock,
+    ...(parts.scope && { asyncContext: parts.scope }),
+    ...(options.interceptors && { interceptors: options.interceptors }),
+    ...(options.maxMessageBytes !== undefined && { maxMessageBytes: options.maxMessageBytes }),
+    onError: (call, error) => parts.onError(error, call),
+  });
+}
+
+function checkServed(who: string, options: HandlerOptions): void {
+  if (options.app === undefined && options.routes === undefined) {
+    throw new TypeError(
+      `Cannot ${who}: there is nothing to serve; pass app (a Hono app), routes (RPC), or both`,
+    );
+  }
+}
+
+/** Makes the fetch handler of an edge platform. */
+export function createHandler(parts: ServingParts, options: HandlerOptions): MeshHandler {
+  checkServed("make a handler", options);
+  const app = options.app ?? parts.defaultApp();
+  const dispatcher = dispatcherFrom(parts, options);
+  const rpc = dispatcher && createFetchDispatch(dispatcher);
+  return {
+    async fetch(request, env, context) {
+      const bindings = env as Partial<MeshEnv["Bindings"]> | undefined;
+      return (
+        (await rpc?.(request, connectionOf(request, bindings))) ??
+        app.fetch(request, bindings as MeshEnv["Bindings"], context as never)
+      );
+    },
+  };
+}
+
+function portsFrom(options: ServeOptions): ListenOptions["ports"] {
+  const check = (name: string, port: number): number =>
+    checkNumber("serve()", name, port, { integer: true, max: 65_535 });
+  if (options.ports === undefined) return { all: check("port", options.port ?? 8080) };
+  if (options.port !== undefined) {
+    throw new TypeError("Cannot serve: port and ports are both given; pass port for one port, ports for two");
+  }
+  return { rest: check("ports.rest", options.ports.rest), grpc: check("ports.grpc", options.ports.grpc) };
+}
+
+function tlsFrom(parts: ServingParts, options: ServeOptions): ListenOptions["tls"] {
+  if (options.tls === false || (options.tls === undefined && parts.tls === undefined)) {
+    if (options.clientAuth !== undefined && options.clientAuth !== "none") {
+      throw new TypeError(
+        `Cannot serve: clientAuth is "${options.clientAuth}" without TLS; give the mesh a tls identity, or leave clientAuth out`,
+      );
+    }
+    return undefined;
+  }
+  if (parts.tls === undefined) {
+    throw new TypeError(
+      "Cannot serve: tls is true and the mesh has no identity; pass tls: { cert, key, ca } to createMesh",
+    );
+  }
+  return { ...parts.tls, clientAuth: options.clientAuth ?? "require" };
+}
+
+function urlOf(tls: boolean, hostname: string, port: number): string {
+  const anywhere = hostname === "0.0.0.0" || hostname === "::" || hostname === "";
+  const host = anywhere ? "127.0.0.1" : hostname.includes(":") ? `[${hostname}]` : hostname;
+  return `${tls ? "https" : "http"}://${host}:${port}`;
+}
+
+/** Opens the port or the ports, and ties them to health, signals and drain. */
+export async function startServer(
+  parts: ServingParts,
+  options: ServeOptions,
+  afterSignal: () => Promise<void>,
+): Promise<Server> {
+  checkServed("serve", options);
+  const { runtime, admission, health, metrics, clock } = parts;
+  if (!runtime.capabilities.listen) {
+    throw new MeshError(
+      "ERR_CAPABILITY",
+      `Cannot serve on ${runtime.name}: it opens no ports; export mesh.handler({ app, routes }) instead`,
+    );
+  }
+  const ports = portsFrom(options);
+  const tls = tlsFrom(parts, options);
+  const hostname = options.hostname ?? "0.0.0.0";
+  const app = options.app ?? parts.defaultApp();
+  const dispatcher = dispatcherFrom(parts, options);
+  // A native server sees Connect and gRPC-Web as requests like any other.
+  const rpc = "rest" in ports && dispatcher !== undefined ? createFetchDispatch(dispatcher) : undefined;
+  const rest = (request: Request, connection: Connection): Response | Promise<Response> =>
+    app.fetch(request, { connection });
+  const listener: Listener = await runtime.listen({
+    hostname,
+    ports,
+    tls,
+    fetch:
+      rpc === undefined
+        ? rest
+        : (request, connection) => rpc(request, connection) ?? rest(request, connection),
+    rpc: dispatcher,
+    onConnectionError: (kind) => metrics.connectionError(kind),
+  });
+
+  const lifecycle = createLifecycle({
+    clock,
+    ...(options.drainMs !== undefined && { drainMs: options.drainMs }),
+    health,
+    listener: {
+      drain: () => listener.drain(),
+      async destroy() {
+        admission.close();
+        await listener.destroy();
+      },
+    },
+  });
+  if (options.closeOnSignals === true) {
+    const stop = runtime.onSignals(["SIGTERM", "SIGINT"], () => {
+      void lifecycle.close({ force: lifecycle.closing });
+    });
+    void lifecycle.closed.then(async () => {
+      stop();
+      await afterSignal();
+    });
+  }
+  return {
+    port: listener.ports.rest,
+    ports: listener.ports,
+    url: urlOf(tls !== undefined, hostname, listener.ports.rest),
+    get inFlight() {
+      return listener.inFlight;
+    },
+    closed: lifecycle.closed,
+    setReady: (ready) => health.setReady(ready),
+    close: (how) => lifecycle.close(how),
+  };
+}
