@@ -38,7 +38,7 @@ export function readTree(root: string): Tree {
   const sources = new Map<string, Source>();
   const others = new Map<string, string>();
   for (const file of filesBelow(root, "")) {
-    const isSource = file.endsWith(".ts") && !file.startsWith("src/gen/");
+    const isSource = file.endsWith(".ts") && !/(^|\/)gen\//.test(file);
     if (!isSource && !textFile.test(file)) continue;
     const text = readFileSync(join(root, file), "utf8");
     if (!isSource) others.set(file, text);

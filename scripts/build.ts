@@ -1,0 +1,106 @@
+/**
+ * Builds the npm package: `node scripts/build.ts [folder]`, `dist` unless told otherwise.
+ *
+ * The sources run as they are on Node, Deno and Bun, but Node strips no types inside node_modules and bundlers
+ * differ: what is published is JavaScript with declarations.
+ */
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import { importsOf } from "./architecture/imports.ts";
+import { tokensOf } from "./architecture/lexer.ts";
+import { runProcess } from "./test/process.ts";
+
+interface Manifest {
+  readonly imports: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly exports: Readonly<Record<string, string>>;
+  readonly scripts?: unknown;
+  readonly allowScripts?: unknown;
+  readonly devDependencies?: unknown;
+}
+
+const root = resolve(import.meta.dirname, "..");
+const outDir = resolve(process.argv[2] ?? join(root, "dist"));
+const manifest: Manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
+rmSync(outDir, { recursive: true, force: true });
+mkdirSync(outDir, { recursive: true });
+await compile();
+rewriteDeclarations();
+writeFileSync(join(outDir, "package.json"), `${JSON.stringify(publishedManifest(), null, 2)}\n`);
+for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) cpSync(join(root, file), join(outDir, file));
+console.log(`Built ${readdirSync(outDir, { recursive: true }).length} files in ${outDir}`);
+
+/** Compiles what the entries lead to, and nothing else. */
+async function compile(): Promise<void> {
+  const targets = [
+    ...Object.values(manifest.exports),
+    ...Object.values(manifest.imports).flatMap(Object.values),
+  ];
+  mkdirSync(join(root, ".cache"), { recursive: true });
+  const scratch = mkdtempSync(join(root, ".cache/build-"));
+  const config = join(scratch, "tsconfig.json");
+  const ambient = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".d.ts"),
+  );
+  const settings = {
+    extends: join(root, "tsconfig.json"),
+    compilerOptions: {
+      noEmit: false,
+      rewriteRelativeImportExtensions: true,
+      rootDir: root,
+      outDir,
+      typeRoots: [join(root, "node_modules/@types")],
+    },
+    include: [],
+    files: [
+      ...new Set(targets.map((target) => join(root, target))),
+      ...ambient.map((file) => join(root, "src", file)),
+    ],
+  };
+  writeFileSync(config, JSON.stringify(settings));
+  try {
+    const tsc = join(root, "node_modules/.bin/tsc");
+    const { exitCode, output } = await runProcess(tsc, ["--project", config], {
+      cwd: root,
+      timeoutMs: 120_000,
+    });
+    if (exitCode !== 0) {
+      console.error(`Cannot build: tsc found errors\n${output}`);
+      process.exit(1);
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** tsc leaves `./x.ts` in declarations; tools other than tsc look for a file of that name. */
+function rewriteDeclarations(): void {
+  for (const file of readdirSync(outDir, { recursive: true, encoding: "utf8" })) {
+    if (!file.endsWith(".d.ts")) continue;
+    const path = join(outDir, file);
+    let text = readFileSync(path, "utf8");
+    for (const { specifier } of importsOf(tokensOf(text))) {
+      if (specifier.startsWith(".")) text = text.replaceAll(`"${specifier}"`, `"${compiled(specifier)}"`);
+    }
+    writeFileSync(path, text);
+  }
+}
+
+function publishedManifest(): object {
+  const { scripts: _scripts, allowScripts: _allowed, devDependencies: _dev, ...published } = manifest;
+  const imports = mapValues(manifest.imports, (conditions) => mapValues(conditions, compiled));
+  const exports = mapValues(manifest.exports, (target) => ({
+    types: target.replace(/\.ts$/, ".d.ts"),
+    default: compiled(target),
+  }));
+  return { ...published, imports, exports: { ...exports, "./package.json": "./package.json" } };
+}
+
+function compiled(file: string): string {
+  return file.replace(/\.ts$/, ".js");
+}
+
+function mapValues<A, B>(record: Readonly<Record<string, A>>, convert: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, convert(value)]));
+}
