@@ -1,0 +1,147 @@
+import { type Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import { Call } from "../../src/core/call.ts";
+import { type Clock, systemClock } from "../../src/core/clock.ts";
+import type { Connection } from "../../src/core/connection.ts";
+import type { Outcome } from "../../src/core/outcome.ts";
+import { createDispatcher, type DispatcherOptions } from "../../src/rpc/dispatch.ts";
+import type { RpcDispatcher } from "../../src/rpc/dispatcher.ts";
+import type { FetchFunction } from "../../src/rpc/fetch-client.ts";
+import { createFetchDispatch } from "../../src/rpc/fetch-dispatch.ts";
+import type { Admission, Arrival } from "../../src/server/admission.ts";
+import { type EchoRequest, EchoService } from "../gen/test/v1/echo_pb.ts";
+
+/** Answers as the request says. */
+export function echoRoutes(router: ConnectRouter): void {
+  const answer = (request: EchoRequest, context: HandlerContext) => {
+    failWhenAsked(request);
+    context.responseHeader.set("x-echo-header", request.text);
+    context.responseTrailer.set("x-echo-trailer", request.text);
+    return { text: request.text, payload: request.payload };
+  };
+  router.service(EchoService, {
+    echo: answer,
+    get: answer,
+    put: answer,
+    async *expand(request, context) {
+      context.responseTrailer.set("x-echo-trailer", request.text);
+      for (let index = 0; index < request.count; index++) {
+        context.signal.throwIfAborted();
+        yield { text: request.text, index };
+      }
+      failWhenAsked(request);
+    },
+    async collect(requests) {
+      const texts: string[] = [];
+      for await (const request of requests) {
+        failWhenAsked(request);
+        texts.push(request.text);
+      }
+      return { text: texts.join(" "), index: texts.length };
+    },
+    async *chat(requests) {
+      let index = 0;
+      for await (const request of requests) {
+        yield { text: request.text, index: index++ };
+        failWhenAsked(request);
+      }
+    },
+  });
+}
+
+function failWhenAsked(request: EchoRequest): void {
+  if (request.fail !== 0) throw new ConnectError(request.text, request.fail as Code);
+}
+
+/** An admission that lets everything in, unless told otherwise, and remembers what it saw. */
+export class OpenAdmission implements Admission {
+  readonly calls: Call[] = [];
+  readonly arrivals: Arrival[] = [];
+  /** What `admit` does. */
+  gate: (call: Call, arrival: Arrival) => void | Promise<void> = () => {};
+  readonly #clock: Clock;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
+
+  open(arrival: Arrival): Call {
+    this.arrivals.push(arrival);
+    const call = new Call({
+      side: "server",
+      protocol: arrival.protocol,
+      service: "echo",
+      operation: arrival.operation,
+      deadline: arrival.timeoutMs === undefined ? Infinity : this.#clock.now() + arrival.timeoutMs,
+      signal: arrival.signal,
+    });
+    this.calls.push(call);
+    return call;
+  }
+
+  admit(call: Call, arrival: Arrival): void | Promise<void> {
+    return this.gate(call, arrival);
+  }
+
+  /** The only call there was. */
+  get call(): Call {
+    if (this.calls.length !== 1) throw new Error(`Expected one call, saw ${this.calls.length}`);
+    return this.calls[0] as Call;
+  }
+
+  /** How each call ended, in the order they came; undefined for one that is still open. */
+  get outcomes(): (Outcome | undefined)[] {
+    return this.calls.map((call) => call.outcome);
+  }
+}
+
+/** A connection of which nothing is known. */
+export const someConnection: Connection = {
+  remoteAddress: "127.0.0.1",
+  encrypted: false,
+  httpVersion: "2",
+  peer: undefined,
+};
+
+/** A served EchoService that is called without a socket. */
+export interface InProcessServer {
+  readonly admission: OpenAdmission;
+  readonly dispatcher: RpcDispatcher;
+  readonly fetch: FetchFunction;
+}
+
+/** Serves the EchoService, or other routes, in this process. */
+export function serveInProcess(
+  options: Partial<DispatcherOptions> & { readonly admission?: OpenAdmission } = {},
+): InProcessServer {
+  const admission = options.admission ?? new OpenAdmission(options.clock);
+  const dispatcher = createDispatcher({ routes: echoRoutes, ...options, admission });
+  const serve = createFetchDispatch(dispatcher);
+  const fetch: FetchFunction = async (url, init) => {
+    const response = serve(new Request(url, init as RequestInit), someConnection);
+    return response ?? new Response("not an RPC", { status: 404 });
+  };
+  return { admission, dispatcher, fetch };
+}
+
+/** Everything that an iterable yields. */
+export async function all<T>(messages: AsyncIterable<T>): Promise<T[]> {
+  const seen: T[] = [];
+  for await (const message of messages) seen.push(message);
+  return seen;
+}
+
+/** The values one by one, as a request stream. */
+export async function* streamOf<T>(...values: T[]): AsyncGenerator<T> {
+  for (const value of values) yield value;
+}
+
+/** The error that a promise ends with. */
+export async function errorOf(promise: Promise<unknown>): Promise<ConnectError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof ConnectError) return error;
+    throw error;
+  }
+  throw new Error("Expected an RPC error, got a response");
+}
