@@ -22,13 +22,17 @@ function withMetadata(error: ConnectError, ...blocks: readonly (HeaderBlock | un
  *
  * @throws ConnectError for an answer that is not gRPC, or in an encoding nobody asked for
  */
-export function checkResponse(block: HeaderBlock): Compression | undefined {
+export function checkResponse(block: HeaderBlock, format: "proto" | "json"): Compression | undefined {
   const status = Number(block[":status"] ?? 0);
   if (status !== 200) {
     throw withMetadata(new ConnectError(`HTTP ${status}`, codeFromHttpStatus(status)), block);
   }
   const contentType = fieldOf(block, "content-type");
-  if (formatOf(contentType) === undefined) {
+  const answered = formatOf(contentType);
+  if (answered !== undefined && answered !== format) {
+    throw withMetadata(new ConnectError(`unexpected content type ${contentType}`, Code.Internal), block);
+  }
+  if (answered === undefined) {
     throw withMetadata(
       new ConnectError(`unsupported content type ${contentType ?? ""}`, Code.Unknown),
       block,
@@ -44,23 +48,21 @@ export function checkResponse(block: HeaderBlock): Compression | undefined {
 }
 
 /**
- * Judges the end of an answer: the error that the trailers state, or the headers of a trailers-only
- * answer; undefined when the call succeeded.
+ * Judges the end of an answer: the error that the trailers state; undefined when the call succeeded.
+ *
+ * A status among the headers counts only in a trailers-only answer: one with neither body nor trailers.
  */
 export function errorOfEnd(
   headers: HeaderBlock,
   trailers: HeaderBlock | undefined,
+  hasBody: boolean,
 ): ConnectError | undefined {
-  const inTrailers = trailers === undefined ? undefined : fieldOf(trailers, "grpc-status");
-  if (inTrailers === "0") return undefined;
-  if (trailers !== undefined && inTrailers !== undefined) {
-    const error = errorFromStatus(trailers, inTrailers);
-    return error && withMetadata(error, trailers, headers);
-  }
-  const inHeaders = fieldOf(headers, "grpc-status");
-  if (inHeaders === undefined) {
+  const stating = trailers ?? (hasBody ? undefined : headers);
+  const status = stating === undefined ? undefined : fieldOf(stating, "grpc-status");
+  if (status === "0") return undefined;
+  if (stating === undefined || status === undefined) {
     return withMetadata(new ConnectError("protocol error: missing status", Code.Internal), trailers, headers);
   }
-  const error = errorFromStatus(headers, inHeaders);
-  return error && withMetadata(error, headers, trailers);
+  const error = errorFromStatus(stating, status);
+  return error && withMetadata(error, trailers, headers);
 }

@@ -2,7 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../../../core/clock.ts";
 import type { RpcLeafOptions } from "../../port.ts";
-import { codecsOf, type EncodeOptions, type MessageCodec } from "./codec.ts";
+import { codecsOf, type EncodeOptions, type FormatOptions, type MessageCodec } from "./codec.ts";
 import { acceptedEncodings, type CompressionName, compressionNamed } from "./compression.ts";
 import { isReserved } from "./metadata.ts";
 import type { PoolState } from "./pool.ts";
@@ -11,7 +11,7 @@ import type { KeepaliveOptions } from "./session.ts";
 import { contentTypeJson, contentTypeProto, formatTimeout } from "./wire.ts";
 
 /** Options of the gRPC client beyond those that every RPC leaf has. */
-export interface GrpcLeafOptions extends RpcLeafOptions {
+export interface GrpcLeafOptions extends RpcLeafOptions, FormatOptions {
   /** Connect interceptors around every call, the first one outermost. @default none */
   readonly interceptors?: readonly Interceptor[] | undefined;
   /** Encoding of the messages that go out. @default none */
@@ -56,7 +56,8 @@ export class ClientConfig {
   readonly encode: EncodeOptions;
   readonly maxReceiveBytes: number;
   readonly defaultTimeoutMs: number | undefined;
-  readonly #format: "proto" | "json";
+  readonly format: "proto" | "json";
+  readonly #formatOptions: FormatOptions;
   readonly #plans = new Map<DescMethod, MethodPlan>();
   readonly #common: readonly string[];
 
@@ -77,7 +78,8 @@ export class ClientConfig {
       compressMinBytes: options.compressMinBytes ?? 1024,
       maxBytes: limit("maxSendBytes", options.maxSendBytes ?? options.maxMessageBytes),
     };
-    this.#format = options.useBinaryFormat ? "proto" : "json";
+    this.format = options.useBinaryFormat ? "proto" : "json";
+    this.#formatOptions = { jsonOptions: options.jsonOptions, binaryOptions: options.binaryOptions };
     this.#common = [
       ":method",
       "POST",
@@ -114,12 +116,12 @@ export class ClientConfig {
   planOf(method: DescMethod): MethodPlan {
     let plan = this.#plans.get(method);
     if (plan === undefined) {
-      const codecs = codecsOf(method);
+      const codecs = codecsOf(method, this.#formatOptions);
       const path = `/${method.parent.typeName}/${method.name}`;
       plan = {
         url: this.origin + path,
-        input: codecs.input[this.#format],
-        output: codecs.output[this.#format],
+        input: codecs.input[this.format],
+        output: codecs.output[this.format],
         headers: [...this.#common, ":path", path],
       };
       this.#plans.set(method, plan);

@@ -1,4 +1,12 @@
-import type { DescMessage, DescMethod, Message } from "@bufbuild/protobuf";
+import type {
+  BinaryReadOptions,
+  BinaryWriteOptions,
+  DescMessage,
+  DescMethod,
+  JsonReadOptions,
+  JsonWriteOptions,
+  Message,
+} from "@bufbuild/protobuf";
 import { create, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "./compression.ts";
@@ -19,63 +27,51 @@ function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function binaryCodec(desc: DescMessage): MessageCodec {
+/** Options of the two formats, as Connect has them. */
+export interface FormatOptions {
+  readonly jsonOptions?: Partial<JsonReadOptions & JsonWriteOptions> | undefined;
+  readonly binaryOptions?: Partial<BinaryReadOptions & BinaryWriteOptions> | undefined;
+}
+
+function failure(what: string, code: Code, error: unknown): ConnectError {
+  return new ConnectError(`${what}: ${describe(error)}`, code, undefined, undefined, error);
+}
+
+function binaryCodec(desc: DescMessage, options: FormatOptions["binaryOptions"]): MessageCodec {
   return {
     encode(message) {
       try {
-        return toBinary(desc, create(desc, message as never));
+        return toBinary(desc, create(desc, message as never), options);
       } catch (error) {
-        throw new ConnectError(
-          `serialize binary: ${describe(error)}`,
-          Code.Internal,
-          undefined,
-          undefined,
-          error,
-        );
+        throw failure("serialize binary", Code.Internal, error);
       }
     },
     decode(bytes) {
       try {
-        return fromBinary(desc, bytes);
+        return fromBinary(desc, bytes, options);
       } catch (error) {
-        throw new ConnectError(
-          `parse binary: ${describe(error)}`,
-          Code.Internal,
-          undefined,
-          undefined,
-          error,
-        );
+        throw failure("parse binary", Code.Internal, error);
       }
     },
   };
 }
 
-function jsonCodec(desc: DescMessage): MessageCodec {
+function jsonCodec(desc: DescMessage, given: FormatOptions["jsonOptions"]): MessageCodec {
+  // Fields that a newer peer knows are no error, as in the binary format.
+  const options = { ignoreUnknownFields: true, ...given };
   return {
     encode(message) {
       try {
-        return textEncoder.encode(toJsonString(desc, create(desc, message as never)));
+        return textEncoder.encode(toJsonString(desc, create(desc, message as never), options));
       } catch (error) {
-        throw new ConnectError(
-          `serialize JSON: ${describe(error)}`,
-          Code.Internal,
-          undefined,
-          undefined,
-          error,
-        );
+        throw failure("serialize JSON", Code.Internal, error);
       }
     },
     decode(bytes) {
       try {
-        return fromJsonString(desc, textDecoder.decode(bytes), { ignoreUnknownFields: true });
+        return fromJsonString(desc, textDecoder.decode(bytes), options);
       } catch (error) {
-        throw new ConnectError(
-          `parse JSON: ${describe(error)}`,
-          Code.InvalidArgument,
-          undefined,
-          undefined,
-          error,
-        );
+        throw failure("parse JSON", Code.InvalidArgument, error);
       }
     },
   };
@@ -87,19 +83,14 @@ export interface MethodCodecs {
   readonly output: { readonly proto: MessageCodec; readonly json: MessageCodec };
 }
 
-const cache = new WeakMap<DescMethod, MethodCodecs>();
-
-/** The codecs of a method; made once. */
-export function codecsOf(method: DescMethod): MethodCodecs {
-  let codecs = cache.get(method);
-  if (codecs === undefined) {
-    codecs = {
-      input: { proto: binaryCodec(method.input), json: jsonCodec(method.input) },
-      output: { proto: binaryCodec(method.output), json: jsonCodec(method.output) },
-    };
-    cache.set(method, codecs);
-  }
-  return codecs;
+/** Makes the codecs of a method. */
+export function codecsOf(method: DescMethod, options: FormatOptions): MethodCodecs {
+  const { jsonOptions, binaryOptions } = options;
+  const { input, output } = method;
+  return {
+    input: { proto: binaryCodec(input, binaryOptions), json: jsonCodec(input, jsonOptions) },
+    output: { proto: binaryCodec(output, binaryOptions), json: jsonCodec(output, jsonOptions) },
+  };
 }
 
 /** How messages go out. */

@@ -32,6 +32,7 @@ export class EnvelopeReader {
   /** The prefix as far as it arrived, when it is cut in two. */
   readonly #prefix = new Uint8Array(prefixBytes);
   #prefixFill = 0;
+  #started = false;
   #flags = 0;
   /** The length of the message being read; -1 while the prefix is incomplete. */
   #length = -1;
@@ -44,6 +45,11 @@ export class EnvelopeReader {
     this.#sink = sink;
   }
 
+  /** Whether anything was read at all. */
+  get started(): boolean {
+    return this.#started;
+  }
+
   /** Whether everything read so far was whole messages. */
   get atBoundary(): boolean {
     return this.#length === -1 && this.#prefixFill === 0;
@@ -52,6 +58,7 @@ export class EnvelopeReader {
   /** @throws ConnectError `resource_exhausted` as soon as a prefix announces more than the limit */
   push(chunk: Uint8Array): void {
     let offset = 0;
+    this.#started = true;
     while (offset < chunk.length) {
       if (this.#length === -1) {
         offset = this.#readPrefix(chunk, offset);

@@ -62,6 +62,11 @@ export class InboundMessages implements AsyncIterableIterator<Message, undefined
     this.#compression = compression;
   }
 
+  /** Whether anything arrived at all. */
+  get started(): boolean {
+    return this.#reader.started;
+  }
+
   /** Whether everything that arrived was whole messages. */
   get atBoundary(): boolean {
     return this.#reader.atBoundary;

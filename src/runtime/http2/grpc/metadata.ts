@@ -29,7 +29,7 @@ export function isReserved(name: string): boolean {
 /** Adds metadata to a header block that goes out; fields of the protocol itself are left out. */
 export function addMetadata(block: Record<string, string>, metadata: Headers): void {
   metadata.forEach((value, name) => {
-    if (reserved.has(name)) return;
+    if (reserved.has(name) && name !== "grpc-accept-encoding") return;
     const before = block[name];
     block[name] = before === undefined ? value : `${before}, ${value}`;
   });

@@ -4,7 +4,7 @@ import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { checkResponse, errorOfEnd } from "./answer.ts";
 import { type CancelSource, watchCancel } from "./cancel.ts";
 import type { ClientConfig, MethodPlan } from "./client-config.ts";
-import { deadlineExceeded, errorFromCancel, h2, unavailable } from "./faults.ts";
+import { deadlineExceeded, errorFromCancel, h2 } from "./faults.ts";
 import { InboundMessages } from "./inbound.ts";
 import { headersOf, pendingTrailers } from "./metadata.ts";
 import { OutboundMessages } from "./outbound.ts";
@@ -124,14 +124,14 @@ export class StreamCall {
     this.#session?.heard();
     this.#headers = block;
     try {
-      this.#inbound?.useCompression(checkResponse(block));
+      this.#inbound?.useCompression(checkResponse(block, this.#init.config.format));
     } catch (error) {
       this.fail(error);
       return;
     }
     // A trailers-only answer: when it states an error, the call itself fails with it.
     if ((flags & endStream) !== 0) {
-      const error = errorOfEnd(block, undefined);
+      const error = errorOfEnd(block, undefined, false);
       if (error !== undefined) {
         this.fail(error);
         return;
@@ -177,9 +177,9 @@ export class StreamCall {
     if (this.#done) return;
     const inbound = this.#inbound!;
     if (this.#trailers !== undefined) this.#trailer.arrive(this.#trailers);
-    let error = errorOfEnd(this.#headers ?? {}, this.#trailers);
+    let error = errorOfEnd(this.#headers ?? {}, this.#trailers, inbound.started);
     if (error === undefined && !inbound.atBoundary) {
-      error = unavailable("the answer ended in the middle of a message", "reset");
+      error = new ConnectError("protocol error: the answer ended in the middle of a message", Code.Internal);
     }
     this.#settle();
     // Messages that arrived before the status are still handed out.

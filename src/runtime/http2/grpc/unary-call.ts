@@ -153,7 +153,7 @@ export class UnaryCall {
     this.#session?.heard();
     this.#headers = block;
     try {
-      this.#compression = checkResponse(block);
+      this.#compression = checkResponse(block, this.#init.config.format);
       if (this.#early !== undefined) for (const chunk of this.#early) this.#reader.push(chunk);
     } catch (error) {
       this.fail(error);
@@ -202,12 +202,14 @@ export class UnaryCall {
 
   #finish(): void {
     const headers = this.#headers ?? noTrailers;
-    const error = errorOfEnd(headers, this.#trailers);
+    const error = errorOfEnd(headers, this.#trailers, this.#reader.started);
     const body = this.#body;
     if (error !== undefined) {
       this.fail(error);
     } else if (!this.#reader.atBoundary) {
-      this.fail(unavailable("the answer ended in the middle of a message", "reset"));
+      this.fail(
+        new ConnectError("protocol error: the answer ended in the middle of a message", Code.Internal),
+      );
     } else if (body === undefined) {
       this.fail(
         new ConnectError("protocol error: missing output message for unary method", Code.Unimplemented),

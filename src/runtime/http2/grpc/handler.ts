@@ -1,0 +1,163 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Connection } from "../../../core/connection.ts";
+import type { HeaderSource } from "../../../core/headers.ts";
+import type { RpcDispatcher, RpcMethod } from "../../../rpc/dispatcher.ts";
+import type { Arrival } from "../../../server/admission.ts";
+import { codecsOf, type EncodeOptions, type MethodCodecs } from "./codec.ts";
+import { acceptedEncodings, acceptsEncoding, type Compression, compressionNamed } from "./compression.ts";
+import { ServerCall } from "./server-call.ts";
+import { GrpcContext } from "./server-context.ts";
+import { ServerResponse } from "./server-response.ts";
+import { fieldOf, type HeaderBlock } from "./status.ts";
+import { formatOf, parseTimeout } from "./wire.ts";
+
+/** What a {@link GrpcHandler} serves. */
+export interface GrpcHandlerOptions {
+  /** The methods, and the chain around them. */
+  readonly dispatcher: Pick<RpcDispatcher, "methods" | "gate">;
+  /** Who is at the other end; called once per RPC, so it should remember what it found. */
+  readonly connectionOf: (stream: ServerHttp2Stream) => Connection;
+}
+
+/**
+ * Serves one gRPC request that arrived on an HTTP/2 stream; call it at once from the `stream` event, for
+ * requests whose content type is gRPC's (see {@link isGrpc}).
+ */
+export type GrpcHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+/** Whether a request is one for {@link GrpcHandler}: native gRPC, and not gRPC-Web. */
+export function isGrpc(contentType: string | undefined): boolean {
+  return formatOf(contentType) !== undefined;
+}
+
+/** The fields of a header block by name, without a `Headers` around them. */
+class BlockHeaders implements HeaderSource {
+  readonly #block: HeaderBlock;
+
+  constructor(block: HeaderBlock) {
+    this.#block = block;
+  }
+
+  get(name: string): string | undefined {
+    const value = this.#block[name];
+    return typeof value === "string" || value === undefined ? value : value.join(", ");
+  }
+}
+
+/** What one method needs on every call, made once. */
+interface MethodPlan {
+  readonly codecs: MethodCodecs;
+  /** How answers go out uncompressed. */
+  readonly encode: EncodeOptions;
+}
+
+function encodeOptions(method: RpcMethod, compression: Compression | undefined): EncodeOptions {
+  const { compressMinBytes, writeMaxBytes } = method.options;
+  return { compression, compressMinBytes, maxBytes: writeMaxBytes };
+}
+
+/** Makes the gRPC side of a listener, straight on HTTP/2 streams. */
+export function createGrpcHandler(options: GrpcHandlerOptions): GrpcHandler {
+  const { methods, gate } = options.dispatcher;
+  const plans = new Map<RpcMethod, MethodPlan>();
+
+  function planOf(method: RpcMethod): MethodPlan {
+    let plan = plans.get(method);
+    if (plan === undefined) {
+      plan = { codecs: codecsOf(method.method, method.options), encode: encodeOptions(method, undefined) };
+      plans.set(method, plan);
+    }
+    return plan;
+  }
+
+  return function handleGrpc(stream, incoming) {
+    const block = incoming as HeaderBlock;
+    const format = formatOf(fieldOf(block, "content-type"));
+    if (format === undefined || block[":method"] !== "POST") {
+      refuse(stream, format === undefined ? 415 : 405);
+      return;
+    }
+    const path = fieldOf(block, ":path") ?? "";
+    const response = new ServerResponse(stream, format);
+    const method = methods.get(path);
+    if (method === undefined || !method.options.grpc) {
+      stream.on("error", () => {});
+      const error = new ConnectError(`${path.slice(1)} is not served here`, Code.Unimplemented);
+      response.fail(undefined, error, false);
+      return;
+    }
+
+    const timeout = fieldOf(block, "grpc-timeout");
+    const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
+    const encoding = fieldOf(block, "grpc-encoding");
+    const compression = encoding === undefined ? undefined : compressionNamed(encoding);
+    // An answer is compressed as the request was: the client pays for it, and so it must want it.
+    if (compression !== undefined) {
+      const accept = fieldOf(block, "grpc-accept-encoding");
+      if (accept === undefined || acceptsEncoding(accept, compression.name)) {
+        response.compression = compression;
+      }
+    }
+
+    const arrival: Arrival = {
+      protocol: "grpc",
+      operation: method.operation,
+      headers: new BlockHeaders(block),
+      connection: options.connectionOf(stream),
+      timeoutMs,
+    };
+    const call = gate.open(arrival);
+    const context = new GrpcContext(method.method, call, block);
+    const { codecs, encode: plainEncode } = planOf(method);
+    const encode =
+      response.compression === undefined ? plainEncode : encodeOptions(method, response.compression);
+    const served = new ServerCall({
+      method,
+      gate,
+      call,
+      context,
+      response,
+      format,
+      codecs,
+      encode,
+      compression,
+    });
+    served.watch();
+
+    let admitted: void | Promise<void>;
+    try {
+      admitted = gate.admit(call, arrival);
+    } catch (error) {
+      served.fail(error);
+      return;
+    }
+    if (timeout !== undefined && timeoutMs === undefined) {
+      served.fail(new ConnectError(`protocol error: invalid grpc-timeout: ${timeout}`, Code.InvalidArgument));
+    } else if (encoding !== undefined && encoding !== "identity" && compression === undefined) {
+      served.fail(unknownEncoding(encoding));
+    } else if (admitted instanceof Promise) {
+      admitted.then(
+        () => served.start(),
+        (error: unknown) => served.fail(error),
+      );
+    } else {
+      served.start();
+    }
+  };
+}
+
+function unknownEncoding(encoding: string): ConnectError {
+  const error = new ConnectError(
+    `unknown compression "${encoding}": supported encodings are ${acceptedEncodings}`,
+    Code.Unimplemented,
+  );
+  error.metadata.set("grpc-accept-encoding", acceptedEncodings);
+  return error;
+}
+
+function refuse(stream: ServerHttp2Stream, status: number): void {
+  stream.on("error", () => {});
+  stream.on("finish", () => stream.close(0));
+  stream.respond({ ":status": status, ...(status === 405 ? { allow: "POST" } : {}) }, { endStream: true });
+}

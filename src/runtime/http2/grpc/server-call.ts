@@ -1,0 +1,260 @@
+import type { ServerHttp2Stream } from "node:http2";
+import type { Message } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Call } from "../../../core/call.ts";
+import { outcomeOfCancelledCall } from "../../../core/classifier.ts";
+import { MeshError } from "../../../core/errors.ts";
+import { outcomeOfCode } from "../../../rpc/classifier.ts";
+import type { RpcGate, RpcMethod } from "../../../rpc/dispatcher.ts";
+import {
+  decodeMessageBody,
+  type EncodeOptions,
+  encodeFrame,
+  type MessageCodec,
+  type MethodCodecs,
+} from "./codec.ts";
+import type { Compression } from "./compression.ts";
+import { EnvelopeReader } from "./envelope.ts";
+import { InboundMessages } from "./inbound.ts";
+import { OutboundMessages } from "./outbound.ts";
+import type { GrpcContext } from "./server-context.ts";
+import { type Input, invoke, type Output } from "./server-invoke.ts";
+import type { ServerResponse } from "./server-response.ts";
+
+const kCall: unique symbol = Symbol("server call");
+type CallStream = ServerHttp2Stream & { [kCall]: ServerCall };
+
+// Listeners shared by all calls: a closure per event and call costs more than a property of the stream.
+function onData(this: unknown, chunk: Uint8Array): void {
+  (this as CallStream)[kCall].data(chunk);
+}
+function onEnd(this: unknown): void {
+  (this as CallStream)[kCall].requestEnded();
+}
+function onClose(this: unknown): void {
+  (this as CallStream)[kCall].closed();
+}
+function onError(): void {
+  // "close" follows.
+}
+
+/** What one RPC on the server is made of. */
+export interface ServerCallInit {
+  readonly method: RpcMethod;
+  readonly gate: RpcGate;
+  readonly call: Call;
+  readonly context: GrpcContext;
+  readonly response: ServerResponse;
+  readonly format: "proto" | "json";
+  readonly codecs: MethodCodecs;
+  readonly encode: EncodeOptions;
+  /** How the messages of the request are compressed. */
+  readonly compression: Compression | undefined;
+}
+
+/** One RPC on the server, from its first body byte to its last word. */
+export class ServerCall {
+  readonly #init: ServerCallInit;
+  readonly #input: MessageCodec;
+  readonly #output: MessageCodec;
+  readonly #maxBytes: number;
+  /** For requests of one message. */
+  #reader: EnvelopeReader | undefined = undefined;
+  #body: Uint8Array | undefined = undefined;
+  #flags = 0;
+  /** For requests of many. */
+  #inbound: InboundMessages | undefined = undefined;
+  #outbound: OutboundMessages | undefined = undefined;
+  #over = false;
+
+  constructor(init: ServerCallInit) {
+    this.#init = init;
+    this.#input = init.codecs.input[init.format];
+    this.#output = init.codecs.output[init.format];
+    this.#maxBytes = init.method.options.readMaxBytes;
+  }
+
+  /** Follows the stream's end and the call's cancellation; reads nothing yet. */
+  watch(): void {
+    const { call, response } = this.#init;
+    const stream = response.stream;
+    (stream as CallStream)[kCall] = this;
+    stream.on("close", onClose);
+    stream.on("error", onError);
+    call.onCancel((reason) => this.#cancelled(reason));
+  }
+
+  /** Starts to read the request. */
+  start(): void {
+    if (this.#over) return;
+    const { response, method } = this.#init;
+    const stream = response.stream;
+    const { kind } = method.spec;
+    if (kind === "unary" || kind === "server_streaming") {
+      this.#reader = new EnvelopeReader(this.#maxBytes, (flags, bytes) => {
+        if (this.#body !== undefined) {
+          throw new ConnectError("protocol error: received extra input message", Code.Unimplemented);
+        }
+        this.#flags = flags;
+        this.#body = bytes;
+      });
+    } else {
+      this.#inbound = new InboundMessages({
+        stream,
+        codec: this.#input,
+        maxBytes: this.#maxBytes,
+        onReturn: () => {},
+        onError: (error) => this.fail(error),
+      });
+      this.#inbound.useCompression(this.#init.compression);
+    }
+    stream.on("data", onData);
+    stream.on("end", onEnd);
+    if (this.#inbound !== undefined) this.#run(this.#inbound);
+  }
+
+  data(chunk: Uint8Array): void {
+    if (this.#over) return;
+    if (this.#inbound !== undefined) {
+      this.#inbound.push(chunk);
+      return;
+    }
+    try {
+      this.#reader?.push(chunk);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  requestEnded(): void {
+    if (this.#over || this.#init.response.stream.aborted) return;
+    const inbound = this.#inbound;
+    if (inbound !== undefined) {
+      inbound.end(inbound.atBoundary ? undefined : incomplete());
+      return;
+    }
+    const body = this.#body;
+    if (this.#reader?.atBoundary === false) this.fail(incomplete());
+    else if (body === undefined) {
+      this.fail(new ConnectError("protocol error: missing input message", Code.Unimplemented));
+    } else this.#decode(body);
+  }
+
+  #decode(body: Uint8Array): void {
+    const { compression } = this.#init;
+    let message: Message | Promise<Message>;
+    try {
+      message = decodeMessageBody(this.#input, this.#flags, body, compression, this.#maxBytes);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    if (message instanceof Promise) {
+      message.then(
+        (done) => this.#run(done),
+        (error: unknown) => this.fail(error),
+      );
+    } else {
+      this.#run(message);
+    }
+  }
+
+  #run(input: Input): void {
+    if (this.#over) return;
+    const { gate, call, method, context } = this.#init;
+    let output: Output | Promise<Output>;
+    try {
+      output = gate.run(call, () => invoke(method, context, input));
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    if (output instanceof Promise) {
+      output.then(
+        (done) => this.#answer(done),
+        (error: unknown) => this.fail(error),
+      );
+    } else {
+      this.#answer(output);
+    }
+  }
+
+  #answer(output: Output): void {
+    if (this.#over) return;
+    if (Symbol.asyncIterator in output) void this.#answerMany(output);
+    else this.#answerOne(output);
+  }
+
+  #answerOne(message: object): void {
+    const { encode } = this.#init;
+    let frame: Uint8Array | Promise<Uint8Array>;
+    try {
+      frame = encodeFrame(this.#output, message, encode);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    if (frame instanceof Uint8Array) this.#succeed(frame);
+    else {
+      frame.then(
+        (done) => this.#succeed(done),
+        (error: unknown) => this.fail(error),
+      );
+    }
+  }
+
+  async #answerMany(messages: AsyncIterable<object>): Promise<void> {
+    const { gate, call, context, response, encode } = this.#init;
+    const outbound = new OutboundMessages(response.stream, messages, this.#output);
+    this.#outbound = outbound;
+    try {
+      const all = await gate.run(call, () => outbound.send(encode, () => response.begin(context)));
+      if (all) this.#succeed(undefined);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #succeed(frame: Uint8Array | undefined): void {
+    if (this.#over) return;
+    const { call, context, response } = this.#init;
+    this.#settle();
+    response.finish(context, frame);
+    call.end(outcomeOfCode(0));
+  }
+
+  /** Ends the RPC with an error. */
+  fail(thrown: unknown): void {
+    if (this.#over) return;
+    const { call, context, response, gate } = this.#init;
+    const error = gate.errorFor(call, thrown);
+    this.#settle(error);
+    response.fail(context, error, call.cancelled);
+    call.end(outcomeOfCancelledCall(call) ?? outcomeOfCode(error.code));
+  }
+
+  #cancelled(reason: unknown): void {
+    this.fail(reason);
+  }
+
+  /** The stream is gone: before the answer was complete, that means that the client lost interest. */
+  closed(): void {
+    const { call } = this.#init;
+    if (this.#over) return;
+    call.cancel(new MeshError("ERR_CANCELLED", "The client cancelled the call or went away"));
+  }
+
+  #settle(error?: ConnectError): void {
+    this.#over = true;
+    this.#init.context.settle(error);
+    this.#inbound?.abort(error);
+    this.#outbound?.stop();
+  }
+}
+
+function incomplete(): ConnectError {
+  return new ConnectError(
+    "protocol error: the request ended in the middle of a message",
+    Code.InvalidArgument,
+  );
+}

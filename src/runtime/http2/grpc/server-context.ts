@@ -1,0 +1,96 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import type { Call } from "../../../core/call.ts";
+import { meshCall } from "../../../rpc/context.ts";
+import { errorFromCancel } from "./faults.ts";
+import { headersOf } from "./metadata.ts";
+import { fieldOf, type HeaderBlock } from "./status.ts";
+import { parseTimeout } from "./wire.ts";
+
+/**
+ * Connect's `HandlerContext`, of which every part is made at the first look: a handler that looks at none
+ * pays for none.
+ */
+export class GrpcContext implements HandlerContext {
+  readonly method: DescMethod;
+  readonly service: DescService;
+  readonly requestMethod: string = "POST";
+  readonly protocolName: string = "grpc";
+  readonly #call: Call;
+  readonly #block: HeaderBlock;
+  readonly #startedAt: number;
+  #requestHeader: Headers | undefined = undefined;
+  #responseHeader: Headers | undefined = undefined;
+  #responseTrailer: Headers | undefined = undefined;
+  #values: ContextValues | undefined = undefined;
+  #controller: AbortController | undefined = undefined;
+  #settled = false;
+  #reason: unknown = undefined;
+
+  constructor(method: DescMethod, call: Call, block: HeaderBlock) {
+    this.method = method;
+    this.service = method.parent;
+    this.#call = call;
+    this.#block = block;
+    this.#startedAt = performance.now();
+  }
+
+  get url(): string {
+    const block = this.#block;
+    const authority = fieldOf(block, ":authority") ?? fieldOf(block, "host") ?? "localhost";
+    return `${fieldOf(block, ":scheme") ?? "http"}://${authority}${fieldOf(block, ":path") ?? "/"}`;
+  }
+
+  get requestHeader(): Headers {
+    this.#requestHeader ??= headersOf(this.#block);
+    return this.#requestHeader;
+  }
+
+  get responseHeader(): Headers {
+    this.#responseHeader ??= new Headers();
+    return this.#responseHeader;
+  }
+
+  get responseTrailer(): Headers {
+    this.#responseTrailer ??= new Headers();
+    return this.#responseTrailer;
+  }
+
+  /** The response headers, if anybody looked at them. */
+  get touchedHeader(): Headers | undefined {
+    return this.#responseHeader;
+  }
+
+  /** The response trailers, if anybody looked at them. */
+  get touchedTrailer(): Headers | undefined {
+    return this.#responseTrailer;
+  }
+
+  get values(): ContextValues {
+    this.#values ??= createContextValues().set(meshCall, this.#call);
+    return this.#values;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#settled) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Milliseconds left of the time that the caller granted. */
+  get timeoutMs(): () => number | undefined {
+    const header = fieldOf(this.#block, "grpc-timeout");
+    const granted = header === undefined ? undefined : parseTimeout(header);
+    return () => (granted === undefined ? undefined : granted - (performance.now() - this.#startedAt));
+  }
+
+  /** Says that the RPC is over; with a reason when it was cancelled. */
+  settle(reason?: unknown): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    if (reason !== undefined) this.#reason = errorFromCancel(reason);
+    this.#controller?.abort(this.#reason);
+  }
+}
