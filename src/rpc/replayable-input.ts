@@ -35,7 +35,11 @@ export function singleInput(source: AsyncIterable<unknown>): StreamInput {
     },
     open() {
       let index = 0;
-      const attempt: AsyncIterator<unknown> = { next: () => nextAt(index++) };
+      const attempt: AsyncIterator<unknown> = {
+        next: () => nextAt(index++),
+        // Connect's own transports demand it, to stop a request that is not wanted any more.
+        throw: async () => finished,
+      };
       return { [Symbol.asyncIterator]: () => attempt };
     },
     close: () => release(iterator),
