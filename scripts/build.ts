@@ -4,7 +4,16 @@
  * The sources run as they are on Node, Deno and Bun, but Node strips no types inside node_modules and bundlers
  * differ: what is published is JavaScript with declarations.
  */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { importsOf } from "./architecture/imports.ts";
@@ -20,15 +29,19 @@ interface Manifest {
 }
 
 const root = resolve(import.meta.dirname, "..");
-const outDir = resolve(process.argv[2] ?? join(root, "dist"));
+const dist = join(root, "dist");
+const outDir = resolve(process.argv[2] ?? dist);
 const manifest: Manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
-rmSync(outDir, { recursive: true, force: true });
+if (outDir === dist) rmSync(dist, { recursive: true, force: true });
+else if (existsSync(outDir)) refuse(`${outDir} exists already`);
 mkdirSync(outDir, { recursive: true });
 await compile();
 rewriteDeclarations();
 writeFileSync(join(outDir, "package.json"), `${JSON.stringify(publishedManifest(), null, 2)}\n`);
-for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) cpSync(join(root, file), join(outDir, file));
+for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) {
+  if (existsSync(join(root, file))) cpSync(join(root, file), join(outDir, file));
+}
 console.log(`Built ${readdirSync(outDir, { recursive: true }).length} files in ${outDir}`);
 
 /** Compiles what the entries lead to, and nothing else. */
@@ -65,13 +78,15 @@ async function compile(): Promise<void> {
       cwd: root,
       timeoutMs: 120_000,
     });
-    if (exitCode !== 0) {
-      console.error(`Cannot build: tsc found errors\n${output}`);
-      process.exit(1);
-    }
+    if (exitCode !== 0) refuse(`tsc found errors\n${output}`);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+function refuse(reason: string): never {
+  console.error(`Cannot build: ${reason}`);
+  process.exit(1);
 }
 
 /** tsc leaves `./x.ts` in declarations; tools other than tsc look for a file of that name. */

@@ -31,7 +31,7 @@ export interface Tree {
 }
 
 const ignoredFolders = new Set(["node_modules", "dist", ".git", ".cache"]);
-const textFile = /\.(md|json|yaml|yml|proto|capnp|sh|toml)$|(^|\/)(run|LICENSE|\.[a-z]+)$/;
+const textFile = /\.(md|json|yaml|yml|proto|capnp|sh|toml)$|(^|\/)(run|python-env|LICENSE|\.[a-z]+)$/;
 
 /** Reads a tree from disk. */
 export function readTree(root: string): Tree {
