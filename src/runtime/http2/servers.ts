@@ -48,7 +48,7 @@ const statusLines: Readonly<Record<string, string>> = {
 
 /** Answers what is no HTTP/1.1 request, as far as the socket still takes an answer, and closes. */
 export function refuseMalformed(error: Error & { code?: string }, socket: Duplex): void {
-  if (socket.writable && error.code !== "ECONNRESET") {
+  if (socket.writable && error.code !== "ECONNRESET" && !error.code?.startsWith("ERR_SSL")) {
     const status = statusLines[error.code ?? ""] ?? "400 Bad Request";
     socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
     // Whoever goes on sending gets no ear.
@@ -119,7 +119,8 @@ export function secureServer(
   }
   serveHttp2(server, context);
   server.on("secureConnection", (socket) => context.connections.of(socket));
-  server.on("tlsClientError", (error) => context.onConnectionError("tls", error));
+  // First, because the HTTP/2 server's own listener passes a failed handshake on as a client's error.
+  server.prependListener("tlsClientError", (error) => context.onConnectionError("tls", error));
   server.on("clientError", (error: Error, socket: Duplex) => {
     context.onConnectionError(kindOf(error), error);
     refuseMalformed(error, socket);

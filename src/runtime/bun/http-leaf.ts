@@ -1,0 +1,21 @@
+import type { HttpLeaf } from "../../http/exchange.ts";
+import { createFetchLeaf } from "../../http/fetch-leaf.ts";
+import { faultOf } from "../http2/fault.ts";
+import { checkTlsIdentity } from "../http2/tls-identity.ts";
+import type { LeafOptions } from "../port.ts";
+
+/**
+ * The HTTP leaf on Bun's `fetch`, which takes the certificate and the authorities with each request.
+ *
+ * @throws MeshError `ERR_TLS_CONFIG`
+ */
+export function openHttpLeaf(options: LeafOptions): HttpLeaf {
+  const { tls, maxConnectionsPerEndpoint } = options;
+  if (tls !== undefined) checkTlsIdentity(tls);
+  return createFetchLeaf({
+    fetch,
+    faultOf,
+    init: tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key, ca: tls.ca } },
+    maxConnectionsPerEndpoint,
+  });
+}

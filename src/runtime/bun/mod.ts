@@ -1,0 +1,24 @@
+import { asyncContext } from "../http2/async-context.ts";
+import { serverCapabilities } from "../http2/capabilities.ts";
+import { faultOf } from "../http2/fault.ts";
+import { listen } from "../http2/listen.ts";
+import { openRpcLeaf } from "../http2/rpc-leaf.ts";
+import { onSignals } from "../http2/signals.ts";
+import type { Capabilities, Runtime } from "../port.ts";
+import { openHttpLeaf } from "./http-leaf.ts";
+import { plainServer } from "./plain-server.ts";
+
+/** What Bun can do. */
+export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: false };
+
+/** The adapter for Bun. */
+export const runtime: Runtime = {
+  name: "bun",
+  capabilities,
+  openHttpLeaf,
+  openRpcLeaf,
+  listen: (options) => listen(options, { plainServer, openNative: () => undefined }),
+  faultOf,
+  asyncContext,
+  onSignals,
+} satisfies Runtime;
