@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Call } from "../../src/core/call.ts";
+import { TransportError } from "../../src/core/errors.ts";
+import type { PeerIdentity, Principal } from "../../src/core/identity.ts";
+import { type AuthOptions, createSecurity } from "../../src/security/authenticate.ts";
+import { staticTokens } from "../../src/security/static-tokens.ts";
+
+function callOf(): Call {
+  return new Call({ side: "server", protocol: "rest", service: "lake", operation: "GET /" });
+}
+
+function peerOf(identity: Partial<PeerIdentity>): PeerIdentity {
+  return {
+    subject: "CN=lake",
+    commonName: "",
+    subjectAltNames: { dns: [], uri: [], ip: [], email: [] },
+    spiffeId: undefined,
+    fingerprint256: "00",
+    ...identity,
+  };
+}
+
+const withToken = (token: string): Headers => new Headers({ authorization: `Bearer ${token}` });
+const nothing = new Headers();
+
+function principalOf(options: AuthOptions, headers: Headers, peer?: PeerIdentity): Principal | undefined {
+  const call = callOf();
+  assert.equal(createSecurity(options)(call, headers, peer), undefined, "answered synchronously");
+  return call.principal;
+}
+
+describe("security of a server", () => {
+  it("lets everybody in when nothing is configured, and names the peer", () => {
+    assert.equal(principalOf({}, nothing), undefined);
+    const spiffe = peerOf({ commonName: "lake", spiffeId: "spiffe://mesh/lake" });
+    assert.deepEqual(principalOf({}, nothing, spiffe), {
+      id: "spiffe://mesh/lake",
+      kind: "peer",
+      claims: {},
+    });
+    assert.equal(principalOf({}, nothing, peerOf({ commonName: "lake" }))?.id, "lake");
+    assert.equal(principalOf({}, nothing, peerOf({})), undefined);
+  });
+
+  it("leaves the peer on the call beside the principal of a token", () => {
+    const peer = peerOf({ commonName: "gateway" });
+    const call = callOf();
+    createSecurity({ validate: staticTokens({ t: "ann" }) })(call, withToken("t"), peer);
+    assert.equal(call.peer, peer);
+    assert.equal(call.principal?.id, "ann");
+  });
+
+  it("demands a principal once there is a validator, by token or by certificate", () => {
+    const options = { validate: staticTokens({ t: "ann" }) };
+    assert.throws(() => principalOf(options, nothing), { code: "ERR_UNAUTHENTICATED" });
+    assert.equal(principalOf(options, withToken("t"))?.id, "ann");
+    assert.equal(principalOf(options, nothing, peerOf({ commonName: "lake" }))?.id, "lake");
+    assert.throws(() => principalOf(options, nothing, peerOf({})), { code: "ERR_UNAUTHENTICATED" });
+    assert.equal(principalOf({ ...options, required: false }, nothing), undefined);
+  });
+
+  it("demands a certificate when it is required and there is no validator", () => {
+    assert.throws(() => principalOf({ required: true }, withToken("t")), /client certificate is required/);
+    assert.equal(principalOf({ required: true }, nothing, peerOf({ commonName: "lake" }))?.id, "lake");
+  });
+
+  it("refuses a wrong token even where none is needed, or a certificate would do", () => {
+    const validate = staticTokens({ t: "ann" });
+    const refused = { code: "ERR_UNAUTHENTICATED" };
+    assert.throws(() => principalOf({ validate, required: false }, withToken("x")), refused);
+    assert.throws(() => principalOf({ validate }, withToken("x"), peerOf({ commonName: "lake" })), refused);
+  });
+
+  it("hides why a validator threw, but not that its own backend is down", async () => {
+    const broken = createSecurity({
+      validate: () => {
+        throw new Error("secret key id 7 unknown");
+      },
+    });
+    assert.throws(
+      () => broken(callOf(), withToken("t"), undefined),
+      (error: Error) =>
+        !error.message.includes("secret") && (error.cause as Error).message.includes("secret"),
+    );
+    const down = createSecurity({
+      validate: () => Promise.reject(new TransportError("refused", "no key server")),
+    });
+    await assert.rejects(async () => down(callOf(), withToken("t"), undefined), { code: "ERR_TRANSPORT" });
+  });
+
+  it("lets nobody in by a validator that answers null, false or a principal without a name", async () => {
+    for (const answer of [null, undefined, false, true, {}, { id: "" }, { id: 7 }]) {
+      const sync = createSecurity({ validate: () => answer as never });
+      assert.throws(() => sync(callOf(), withToken("t"), undefined), { code: "ERR_UNAUTHENTICATED" });
+      const late = createSecurity({ validate: async () => answer as never, required: false });
+      await assert.rejects(async () => late(callOf(), withToken("t"), undefined), {
+        code: "ERR_UNAUTHENTICATED",
+      });
+    }
+  });
+
+  it("waits for validators and hooks that are asynchronous", async () => {
+    const security = createSecurity({
+      validate: async (token) => ({ id: token, kind: "token", claims: {} }),
+      authorize: async (principal) => principal?.id === "ann",
+    });
+    const call = callOf();
+    await security(call, withToken("ann"), undefined);
+    assert.equal(call.principal?.id, "ann");
+    await assert.rejects(async () => security(callOf(), withToken("bob"), undefined), {
+      code: "ERR_PERMISSION_DENIED",
+    });
+  });
+
+  it("asks the hook about anonymous callers too, and takes only true for yes", () => {
+    const seen: unknown[] = [];
+    const authorize = (principal: Principal | undefined, call: Call): boolean => {
+      seen.push([principal?.id, call.operation]);
+      return false;
+    };
+    assert.throws(() => principalOf({ authorize }, nothing), { code: "ERR_PERMISSION_DENIED" });
+    assert.deepEqual(seen, [[undefined, "GET /"]]);
+    assert.throws(() => principalOf({ authorize: () => "yes" as never }, nothing), {
+      code: "ERR_PERMISSION_DENIED",
+    });
+    assert.equal(principalOf({ authorize: () => true }, nothing), undefined);
+  });
+});
+
+describe("validated tokens", () => {
+  function counting(expiresAt: number | undefined, cache?: AuthOptions["cache"]) {
+    let now = 1_000_000;
+    let validated = 0;
+    const security = createSecurity({
+      validate: async (token) => {
+        validated++;
+        return { id: token, kind: "token", claims: {}, ...(expiresAt === undefined ? {} : { expiresAt }) };
+      },
+      wallClock: () => now,
+      ...(cache === undefined ? {} : { cache }),
+    });
+    return {
+      async use(token = "t"): Promise<boolean> {
+        const answer = security(callOf(), withToken(token), undefined);
+        await answer;
+        return answer === undefined;
+      },
+      pass: (ms: number) => {
+        now += ms;
+      },
+      count: () => validated,
+    };
+  }
+
+  it("are remembered until they expire, and then answer synchronously", async () => {
+    const tokens = counting(1_060_000);
+    assert.equal(await tokens.use(), false);
+    assert.equal(await tokens.use(), true);
+    tokens.pass(59_999);
+    assert.equal(await tokens.use(), true);
+    tokens.pass(1);
+    assert.equal(await tokens.use(), false);
+    assert.equal(tokens.count(), 2);
+  });
+
+  it("are asked about anew after the longest age, so that a revoked token ends", async () => {
+    const tokens = counting(1e12);
+    await tokens.use();
+    tokens.pass(300_000);
+    await tokens.use();
+    assert.equal(tokens.count(), 2);
+  });
+
+  it("are not remembered when the validator does not say until when, when switched off, or when too long", async () => {
+    for (const tokens of [counting(undefined), counting(1e12, false), counting(1e12, { maxTokens: 0 })]) {
+      await tokens.use();
+      await tokens.use();
+      assert.equal(tokens.count(), 2);
+    }
+    const long = counting(1e12);
+    await long.use("x".repeat(5000));
+    await long.use("x".repeat(5000));
+    assert.equal(long.count(), 2);
+  });
+
+  it("are bounded in number: the one unused for longest leaves", async () => {
+    const tokens = counting(1e12, { maxTokens: 2 });
+    await tokens.use("a");
+    await tokens.use("b");
+    await tokens.use("a");
+    await tokens.use("c");
+    assert.equal(await tokens.use("a"), true);
+    assert.equal(await tokens.use("b"), false);
+  });
+});

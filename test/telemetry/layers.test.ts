@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Call } from "../../src/core/call.ts";
+import { type Classifier, pending } from "../../src/core/classifier.ts";
+import { MeshError } from "../../src/core/errors.ts";
+import { ok, outcome } from "../../src/core/outcome.ts";
+import { attemptMetrics, clientMetrics } from "../../src/telemetry/layers.ts";
+import { createMetrics } from "../../src/telemetry/metrics.ts";
+import { metricValue } from "../support/metric-value.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+function callOf(): Call {
+  return new Call({ side: "client", protocol: "grpc", service: "lake", operation: "v1.Lake/Get" });
+}
+
+describe("clientMetrics()", () => {
+  it("counts and times a call by what the classifier says of its answer", async () => {
+    const [clock, metrics] = [new VirtualClock(), createMetrics()];
+    const classifier: Classifier = { response: () => outcome("retryable", "unavailable"), error: () => ok };
+    const service = clientMetrics({ metrics, classifier, clock })(async () => {
+      await clock.sleep(2_000);
+      return "late";
+    });
+    const answer = service(callOf(), undefined);
+    assert.equal(await metricValue(metrics, "mesh_client_in_flight"), 1);
+    assert.equal(await clock.run(answer), "late");
+    assert.equal(await metricValue(metrics, "mesh_client_in_flight"), 0);
+    const labels = { service: "lake", operation: "v1.Lake/Get", protocol: "grpc", outcome: "unavailable" };
+    assert.equal(await metricValue(metrics, "mesh_client_requests_total", labels), 1);
+    assert.equal(await metricValue(metrics, "mesh_client_request_duration_seconds_sum", labels), 2);
+  });
+
+  it("counts an error by what the classifier says, and lets it out unchanged", async () => {
+    const metrics = createMetrics();
+    const error = new MeshError("ERR_BREAKER_OPEN", "open");
+    const service = clientMetrics({ metrics })(() => Promise.reject(error));
+    await assert.rejects(service(callOf(), undefined), error);
+    assert.equal(await metricValue(metrics, "mesh_client_requests_total", { outcome: "breaker_open" }), 1);
+  });
+
+  it("waits for the end of a stream, however often it ends", async () => {
+    const [clock, metrics] = [new VirtualClock(), createMetrics()];
+    const classifier: Classifier = { response: () => pending, error: () => ok };
+    const call = callOf();
+    await clientMetrics({ metrics, classifier, clock })(async () => "stream")(call, undefined);
+    assert.equal(await metricValue(metrics, "mesh_client_requests_total"), undefined);
+    await clock.advance(5_000);
+    call.end(outcome("retryable", "data_loss"));
+    call.end(ok);
+    assert.equal(await metricValue(metrics, "mesh_client_requests_total", { outcome: "data_loss" }), 1);
+    assert.equal(await metricValue(metrics, "mesh_client_requests_total"), 1);
+    assert.equal(await metricValue(metrics, "mesh_client_request_duration_seconds_sum"), 5);
+    assert.equal(await metricValue(metrics, "mesh_client_in_flight"), 0);
+  });
+});
+
+describe("attemptMetrics()", () => {
+  it("counts each attempt with its own verdict", async () => {
+    const metrics = createMetrics();
+    let attempts = 0;
+    const service = attemptMetrics({ metrics })(async () => {
+      if (attempts++ === 0) throw new MeshError("ERR_DEADLINE_EXCEEDED", "late");
+      return "ok";
+    });
+    const call = callOf();
+    await assert.rejects(service(call.fork(1), undefined));
+    await service(call.fork(2), undefined);
+    assert.equal(
+      await metricValue(metrics, "mesh_client_attempts_total", { outcome: "deadline_exceeded" }),
+      1,
+    );
+    assert.equal(await metricValue(metrics, "mesh_client_attempts_total", { outcome: "ok" }), 1);
+  });
+});
