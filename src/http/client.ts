@@ -52,9 +52,19 @@ const idempotencyByMethod: Readonly<Record<string, Idempotency>> = {
   DELETE: "idempotent",
 };
 
-/** What repeating a request of this method does, as far as the method tells. */
-export function idempotencyOf(method: string): Idempotency {
-  return idempotencyByMethod[method] ?? "unknown";
+/**
+ * What repeating a request does: what the caller says, else what the method promises, else what an
+ * idempotency key promises.
+ */
+export function idempotencyOf(
+  method: string,
+  headers: Readonly<Record<string, string>>,
+  word: boolean | undefined,
+): Idempotency {
+  if (word === false) return "unknown";
+  const byMethod = idempotencyByMethod[method];
+  if (byMethod !== undefined) return byMethod;
+  return word === true || headers[meshHeaders.idempotencyKey] !== undefined ? "idempotent" : "unknown";
 }
 
 /**
@@ -92,7 +102,7 @@ export function createRestClient(options: RestClientOptions): RestClient {
       service,
       operation: each.operation ?? method,
       deadline: clock.now() + (each.timeoutMs === undefined ? timeoutMs : checkTimeout(who, each.timeoutMs)),
-      idempotency: idempotency(method, each, headers),
+      idempotency: idempotencyOf(method, headers, each.idempotent),
       signal: each.signal,
       parent: each.parent ?? current?.(),
       ...priorityOf(each.priority ?? defaults.priority),
@@ -120,7 +130,8 @@ export function createRestClient(options: RestClientOptions): RestClient {
   };
 }
 
-function checkTimeout(who: string, timeoutMs: number): number {
+/** @throws RangeError when `timeoutMs` is no number above 0 */
+export function checkTimeout(who: string, timeoutMs: number): number {
   if (typeof timeoutMs === "number" && timeoutMs > 0) return timeoutMs;
   throw new RangeError(`${who}: timeoutMs is ${timeoutMs}; pass a number above 0, or Infinity`);
 }
@@ -132,15 +143,6 @@ function checkMethod(who: string, method: string): string {
 
 function priorityOf(priority: number | undefined): { priority?: number } {
   return priority === undefined ? {} : { priority };
-}
-
-function idempotency(method: string, each: RestOptions, headers: Record<string, string>): Idempotency {
-  const byMethod = idempotencyOf(method);
-  if (each.idempotent === false) return "unknown";
-  if (byMethod !== "unknown") return byMethod;
-  return each.idempotent === true || headers[meshHeaders.idempotencyKey] !== undefined
-    ? "idempotent"
-    : "unknown";
 }
 
 function bodyOf(

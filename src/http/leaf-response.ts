@@ -17,6 +17,12 @@ export function isShort(response: Pick<HttpResponse, "headers">): boolean {
   return length != null && Number(length) <= shortBytes && response.headers.get("content-encoding") == null;
 }
 
+/** Gives an answer up for another one. */
+export function discardResponse(response: HttpResponse): void {
+  if (response instanceof LeafResponse) response.discard();
+  else response.body?.cancel().catch(() => {});
+}
+
 const cancelled: Outcome = outcome("cancelled", "cancelled");
 
 /**

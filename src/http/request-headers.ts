@@ -1,13 +1,16 @@
+import { meshHeaders } from "../core/headers.ts";
+
 /** Request headers: an object, `Headers`, or pairs. `undefined` leaves one out. */
 export type HeadersInput =
   | Readonly<Record<string, string | number | undefined>>
   | Headers
   | Iterable<readonly [string, string]>;
 
-/** What belongs to one connection (RFC 9110, 7.6.1), and what the leaf writes itself. */
+/** What belongs to one connection (RFC 9110, 7.6.1), and the context that is written anew for each attempt. */
 const notForwarded: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
+  "expect",
   "host",
   "keep-alive",
   "proxy-authenticate",
@@ -17,6 +20,13 @@ const notForwarded: ReadonlySet<string> = new Set([
   "trailer",
   "transfer-encoding",
   "upgrade",
+  meshHeaders.attempt,
+  meshHeaders.priority,
+  meshHeaders.requestId,
+  meshHeaders.retry,
+  meshHeaders.timeout,
+  meshHeaders.traceparent,
+  meshHeaders.tracestate,
 ]);
 
 const token = /^[!#$%&'*+\-.^_`|~\w]+$/;
@@ -25,7 +35,8 @@ const unsafeValue = /[\u0000-\u0008\u000a-\u001f\u007f]|[^\u0000-\u00ff]/;
 
 /**
  * Adds headers to a record, with lower-case names. Those of the connection (`host`, `content-length`,
- * `connection` and the like) are left out: they are the leaf's.
+ * `connection` and the like) and of the call's context (`traceparent`, `mesh-attempt`) are left out: they are
+ * written for each attempt, and those of a request that is passed on would be wrong.
  *
  * @param who - the start of the error message: `Cannot call lake`
  * @throws TypeError when a name or a value cannot be sent

@@ -1,0 +1,63 @@
+import { MeshError, type TransportFault } from "../../core/errors.ts";
+import type { TlsIdentity } from "../../core/identity.ts";
+import { createFetchLeaf, type FetchFunction } from "../../http/fetch-leaf.ts";
+import { createFetchRpcLeaf } from "../../rpc/fetch-rpc-leaf.ts";
+import type { AsyncContext, Capabilities, Runtime, RuntimeName } from "../port.ts";
+
+/** What tells one platform that has only `fetch` from another. */
+export interface EdgeRuntimeOptions {
+  readonly name: RuntimeName;
+  readonly capabilities: Capabilities;
+  readonly fetch: FetchFunction;
+  readonly faultOf: (error: unknown) => TransportFault | undefined;
+  readonly asyncContext: AsyncContext | undefined;
+  /** What to do on this platform instead of giving a certificate as PEM; ends a sentence. */
+  readonly insteadOfPem: string;
+}
+
+/**
+ * Makes the adapter of a platform that has `fetch` and no sockets. What it cannot do is refused with an error
+ * that names the platform and the alternative.
+ */
+export function createEdgeRuntime(options: EdgeRuntimeOptions): Runtime {
+  const { name, capabilities, fetch, faultOf, asyncContext, insteadOfPem } = options;
+
+  function refusePem(tls: TlsIdentity | undefined): void {
+    if (tls === undefined) return;
+    throw new MeshError(
+      "ERR_CAPABILITY",
+      `Cannot use tls: { cert, key, ca } on ${name}: its fetch takes no PEM; ${insteadOfPem}`,
+    );
+  }
+
+  return {
+    name,
+    capabilities,
+    faultOf,
+    asyncContext,
+    openHttpLeaf({ tls, maxConnectionsPerEndpoint }) {
+      refusePem(tls);
+      return createFetchLeaf({ fetch, faultOf, maxConnectionsPerEndpoint });
+    },
+    openRpcLeaf(rpc) {
+      refusePem(rpc.tls);
+      if (rpc.protocol === "grpc") {
+        throw new MeshError(
+          "ERR_CAPABILITY",
+          `Cannot call ${rpc.origin} by native gRPC on ${name}: its fetch shows no trailers; use protocol "connect" or "grpc-web"`,
+        );
+      }
+      return createFetchRpcLeaf({
+        fetch: async (url, init) => fetch(url, init as RequestInit),
+        options: { ...rpc, bidi: capabilities.fetchBidi },
+      });
+    },
+    async listen() {
+      throw new MeshError(
+        "ERR_CAPABILITY",
+        `Cannot open a port on ${name}: the platform brings the requests; export mesh.handler({ app, routes }) instead of calling mesh.serve()`,
+      );
+    },
+    onSignals: () => () => {},
+  };
+}
