@@ -30,6 +30,7 @@ import { wireError } from "./errors.ts";
 import { defaultMaxMessageBytes } from "./fetch-rpc-leaf.ts";
 import { createGate } from "./gate.ts";
 import { guardResponse, type ServedCall } from "./guarded-response.ts";
+import { gzip } from "./gzip.ts";
 import { collectRoutes } from "./method-router.ts";
 import { formatTimeout, readTimeout, timeoutHeader } from "./timeout.ts";
 import { type RpcWire, wireOf } from "./wire.ts";
@@ -46,7 +47,7 @@ export interface DispatcherOptions {
   readonly maxMessageBytes?: number;
   /** Callers that grant more time get this much, in milliseconds; they are not refused. @default Infinity */
   readonly maxTimeoutMs?: number;
-  /** Compressions offered to clients, most preferred first. @default none */
+  /** Compressions offered to clients, most preferred first. @default gzip */
   readonly acceptCompression?: readonly Compression[];
   /** Messages smaller than this go uncompressed. @default 1024 */
   readonly compressMinBytes?: number;
@@ -75,12 +76,18 @@ export interface DispatcherOptions {
 export function createDispatcher(options: DispatcherOptions): RpcDispatcher {
   const { admission, clock = systemClock, maxTimeoutMs = Infinity } = options;
   const maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
-  const gate = createGate({ admission, clock, maxTimeoutMs, asyncContext: options.asyncContext });
+  const gate = createGate({
+    admission,
+    clock,
+    maxTimeoutMs,
+    asyncContext: options.asyncContext,
+    onError: options.onError,
+  });
   const { handlers, methods } = collectRoutes(
     options.routes,
     {
       interceptors: options.interceptors ?? [],
-      acceptCompression: [...(options.acceptCompression ?? [])],
+      acceptCompression: [...(options.acceptCompression ?? [gzip])],
       compressMinBytes: options.compressMinBytes ?? 1024,
       readMaxBytes: maxMessageBytes,
       writeMaxBytes: maxMessageBytes,
@@ -88,7 +95,7 @@ export function createDispatcher(options: DispatcherOptions): RpcDispatcher {
       binaryOptions: options.binaryOptions,
       shutdownSignal: options.shutdownSignal,
     },
-    errorMapping(options.onError),
+    errorMapping(gate),
   );
   const server: RpcServer = { gate, clock };
   const byPath = new Map<string, RpcHandler>();
@@ -124,7 +131,10 @@ function handlerOf(server: RpcServer, operation: string, invoke: Invoke): RpcHan
       operation,
       headers: header,
       connection,
-      signal: request.signal,
+      // On some platforms merely looking at it makes one.
+      get signal() {
+        return request.signal;
+      },
       // A malformed one is refused by Connect, in the protocol's own words.
       timeoutMs: Number.isNaN(timeoutMs) ? undefined : timeoutMs,
     };
@@ -133,7 +143,7 @@ function handlerOf(server: RpcServer, operation: string, invoke: Invoke): RpcHan
     try {
       admitted = gate.admit(call, arrival);
     } catch (error) {
-      return Promise.resolve(refusal(call, wire, error));
+      return Promise.resolve(refusal(gate, call, wire, error));
     }
     const serve = (): Promise<UniversalServerResponse> =>
       gate.run(call, () => invoke(connectRequest(server, request, call, served, !Number.isNaN(timeoutMs))));
@@ -143,7 +153,7 @@ function handlerOf(server: RpcServer, operation: string, invoke: Invoke): RpcHan
       gate,
       admitted === undefined
         ? serve
-        : () => (admitted as Promise<void>).then(serve, (error) => refusal(call, wire, error)),
+        : () => (admitted as Promise<void>).then(serve, (error) => refusal(gate, call, wire, error)),
     );
   };
 }
@@ -176,14 +186,14 @@ function outcomeOf(
       (error: unknown) => {
         if (!open) return;
         detach();
-        resolve(refusal(call, wire, error));
+        resolve(refusal(gate, call, wire, error));
       },
     );
   });
 }
 
-function refusal(call: Call, wire: RpcWire, thrown: unknown): UniversalServerResponse {
-  const error = wireError(call, thrown);
+function refusal(gate: RpcGate, call: Call, wire: RpcWire, thrown: unknown): UniversalServerResponse {
+  const error = gate.errorFor(call, thrown);
   call.end(outcomeOfCancelledCall(call) ?? outcomeOfMeshError(thrown) ?? outcomeOfCode(error.code));
   return errorResponse(wire, error);
 }

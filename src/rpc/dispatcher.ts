@@ -73,6 +73,6 @@ export interface RpcGate {
   admit(call: Call, arrival: Arrival): void | Promise<void>;
   /** Runs `task` with the call as the current one, so that outgoing calls inherit its context. */
   run<T>(call: Call, task: () => T): T;
-  /** What goes on the wire for what an implementation (or `admit`) threw. */
+  /** What goes on the wire for what an implementation (or `admit`) threw; tells `onError` of what nobody expected. */
   errorFor(call: Call, error: unknown): ConnectError;
 }

@@ -1,8 +1,6 @@
 import { ConnectError, type ContextKey, createContextKey, type Interceptor } from "@connectrpc/connect";
-import type { Call } from "../core/call.ts";
-import { isMeshError } from "../core/errors.ts";
 import { meshCall } from "./context.ts";
-import { wireError } from "./errors.ts";
+import type { RpcGate } from "./dispatcher.ts";
 import type { ServedCall } from "./guarded-response.ts";
 
 /** Where the error mapping leaves what it saw, for whoever judges the call at its end. */
@@ -15,7 +13,7 @@ export const servedCall: ContextKey<ServedCall | undefined> = createContextKey<S
  * The outermost interceptor of every method: turns what handlers and other interceptors throw into what may
  * go on the wire.
  */
-export function errorMapping(onError: ((call: Call, error: unknown) => void) | undefined): Interceptor {
+export function errorMapping(gate: Pick<RpcGate, "errorFor">): Interceptor {
   return (next) =>
     async function mapErrors(request) {
       const call = request.contextValues.get(meshCall);
@@ -24,10 +22,7 @@ export function errorMapping(onError: ((call: Call, error: unknown) => void) | u
         // Connect's own deadline timer may fire a moment before the call's.
         const reason: unknown = request.signal.reason;
         const late = request.signal.aborted && reason instanceof ConnectError && !call.cancelled;
-        const error = late ? reason : wireError(call, thrown);
-        if (!late && !call.cancelled && !(thrown instanceof ConnectError) && !isMeshError(thrown)) {
-          onError?.(call, thrown);
-        }
+        const error = late ? reason : gate.errorFor(call, thrown);
         const served = request.contextValues.get(servedCall);
         if (served !== undefined) served.failure = error;
         return error;

@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Call } from "../core/call.ts";
 import { isMeshError, MeshError, type MeshErrorCode } from "../core/errors.ts";
 import { type RpcCode, rpcCodeFromMeshError, rpcCodeFromNumber } from "../core/status.ts";
+import { type RateLimitDecision, rateLimitHeaders } from "../policy/rate-limit.ts";
 import { errorInfoDetail, meshCodeFromDetails } from "./error-info.ts";
 
 /** Metadata by which a gRPC server says when to try again, in milliseconds (gRPC proposal A6). */
@@ -56,14 +57,8 @@ export function rpcFromCode(code: number): RpcCode {
  * mesh's own code as a `google.rpc.ErrorInfo` detail, and the error itself as `cause`.
  */
 export function connectErrorFromMeshError(error: MeshError, message: string = error.message): ConnectError {
-  const metadata = error.retryAfterMs === undefined ? undefined : retryMetadata(error.retryAfterMs);
-  const converted = new ConnectError(
-    message,
-    codes[rpcCodeFromMeshError(error.code)],
-    metadata,
-    undefined,
-    error,
-  );
+  const code = codes[rpcCodeFromMeshError(error.code)];
+  const converted = new ConnectError(message, code, metadataOf(error), undefined, error);
   converted.details.push(errorInfoDetail(error.code));
   return converted;
 }
@@ -139,10 +134,16 @@ function copyWithMessage(error: ConnectError, message: string): ConnectError {
   return copy;
 }
 
-function retryMetadata(retryAfterMs: number): HeadersInit {
-  if (!(retryAfterMs >= 0 && retryAfterMs < Infinity)) return [[pushbackHeader, "-1"]];
-  return [
-    [pushbackHeader, String(Math.ceil(retryAfterMs))],
-    ["retry-after", String(Math.ceil(retryAfterMs / 1000))],
-  ];
+/** The header fields that belong to an answer: how to authenticate, when to come back. */
+function metadataOf(error: MeshError): HeadersInit {
+  const { challenge, decision } = error as MeshError & { challenge?: string; decision?: RateLimitDecision };
+  const fields: Record<string, string> = {};
+  if (challenge !== undefined) fields["www-authenticate"] = challenge;
+  const { retryAfterMs } = error;
+  if (retryAfterMs !== undefined) {
+    const possible = retryAfterMs >= 0 && retryAfterMs < Infinity;
+    fields[pushbackHeader] = possible ? String(Math.ceil(retryAfterMs)) : "-1";
+    if (possible) fields["retry-after"] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)));
+  }
+  return decision === undefined ? fields : { ...fields, ...rateLimitHeaders(decision) };
 }

@@ -1,6 +1,7 @@
+import { ConnectError } from "@connectrpc/connect";
 import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
-import { MeshError } from "../core/errors.ts";
+import { isMeshError, MeshError } from "../core/errors.ts";
 import { deadlinesOf } from "../policy/deadline-wheel.ts";
 import type { Admission, Arrival } from "../server/admission.ts";
 import type { RpcGate } from "./dispatcher.ts";
@@ -12,11 +13,13 @@ export interface GateOptions {
   readonly clock: Clock;
   readonly maxTimeoutMs: number;
   readonly asyncContext: { run<T>(call: Call, task: () => T): T } | undefined;
+  /** Told of what goes out as `internal`, without its text. */
+  readonly onError: ((call: Call, error: unknown) => void) | undefined;
 }
 
 /** Makes the chain of one RPC, shared by Connect's handlers and by a wire of the runtime's own. */
 export function createGate(options: GateOptions): RpcGate {
-  const { admission, clock, maxTimeoutMs, asyncContext } = options;
+  const { admission, clock, maxTimeoutMs, asyncContext, onError } = options;
   return {
     open(arrival) {
       const call = admission.open(clamped(arrival, maxTimeoutMs));
@@ -25,7 +28,11 @@ export function createGate(options: GateOptions): RpcGate {
     },
     admit: (call, arrival) => admission.admit(call, arrival),
     run: (call, task) => (asyncContext === undefined ? task() : asyncContext.run(call, task)),
-    errorFor: wireError,
+    errorFor(call, error) {
+      // What a handler throws after its call was cancelled is no news.
+      if (!(call.cancelled || error instanceof ConnectError || isMeshError(error))) onError?.(call, error);
+      return wireError(call, error);
+    },
   };
 }
 
