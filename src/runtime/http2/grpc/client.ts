@@ -1,4 +1,4 @@
-import type { DescMessage, DescMethodStreaming, DescMethodUnary } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, DescMethodStreaming, DescMethodUnary } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import {
   type ContextValues,
@@ -9,6 +9,8 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
+import { Call } from "../../../core/call.ts";
+import { meshCall } from "../../../rpc/context.ts";
 import type { RpcLeaf } from "../../port.ts";
 import type { CancelSource } from "./cancel.ts";
 import { ClientConfig, type GrpcLeafOptions, metadataOf, requestHeaders } from "./client-config.ts";
@@ -17,34 +19,13 @@ import type { PoolState } from "./pool.ts";
 import { StreamCall } from "./stream-call.ts";
 import { UnaryCall } from "./unary-call.ts";
 
-/**
- * A Connect `Transport` that can also be cancelled by something cheaper than an `AbortSignal`: whoever
- * makes a controller per call pays more for it than for the rest of a small call.
- */
-export interface GrpcTransport extends Transport {
-  /** As `unary`, cancelled by `cancel`; interceptors of the leaf apply. */
-  unaryWith(
-    cancel: CancelSource | undefined,
-    method: DescMethodUnary,
-    timeoutMs: number | undefined,
-    header: HeadersInit | undefined,
-    message: object,
-    contextValues?: ContextValues,
-  ): Promise<UnaryResponse>;
-  /** As `stream`, cancelled by `cancel`; interceptors of the leaf apply. */
-  streamWith(
-    cancel: CancelSource | undefined,
-    method: DescMethodStreaming,
-    timeoutMs: number | undefined,
-    header: HeadersInit | undefined,
-    messages: AsyncIterable<object>,
-    contextValues?: ContextValues,
-  ): Promise<StreamResponse>;
-}
-
 /** The gRPC client of one endpoint. */
 export interface GrpcLeaf extends RpcLeaf {
-  readonly transport: GrpcTransport;
+  /**
+   * It stops with the `Call` in its context values, and needs no `AbortSignal` beside it: making one per call
+   * costs more than the rest of a small call.
+   */
+  readonly followsCall: true;
   /** The sessions at this moment, for metrics. */
   readonly pool: PoolState;
 }
@@ -86,87 +67,95 @@ function callStream(
 }
 
 /** A stated timeout counts, zero and below mean none, as in Connect's own transports. */
-function timeoutOf(config: ClientConfig, timeoutMs: number | undefined): number | undefined {
-  if (timeoutMs === undefined) return config.defaultTimeoutMs;
-  return timeoutMs <= 0 ? undefined : timeoutMs;
+function timeoutOf(config: ClientConfig, timeoutMs: number | undefined, cancel: Cancel): number | undefined {
+  const stated = timeoutMs ?? config.defaultTimeoutMs;
+  if (stated !== undefined && stated > 0) return stated;
+  const deadline = cancel instanceof Call ? cancel.deadline : Infinity;
+  return deadline === Infinity ? undefined : Math.max(deadline - config.clock.now(), 0);
 }
 
-function makeTransport(config: ClientConfig): GrpcTransport {
-  function unary(
-    cancel: Cancel,
-    method: DescMethodUnary,
-    timeout: number | undefined,
-    header: HeadersInit | undefined,
-    message: object,
-    contextValues: ContextValues | undefined,
+/** What stops a call: the signal, else the mesh's call on whose behalf it is made. */
+function cancelOf(signal: AbortSignal | undefined, values: ContextValues | undefined): Cancel {
+  return signal ?? values?.get(meshCall);
+}
+
+function makeTransport(config: ClientConfig): Transport {
+  async function unary(
+    ...[method, signal, timeout, header, message, values]: UnaryArguments
   ): Promise<UnaryResponse> {
-    const timeoutMs = timeoutOf(config, timeout);
+    const cancel = cancelOf(signal, values);
+    const timeoutMs = timeoutOf(config, timeout, cancel);
     if (config.interceptors.length === 0) {
-      try {
-        return callUnary(config, method, cancel, timeoutMs, metadataOf(header), message);
-      } catch (error) {
-        return Promise.reject(error);
-      }
+      return callUnary(config, method, cancel, timeoutMs, metadataOf(header), message);
     }
     return runIntercepted<UnaryRequest, UnaryResponse>(config, cancel, timeoutMs, {
-      request: (signal) => ({
+      request: (requestSignal) => ({
+        ...requestCommon(config, method, header, values, requestSignal),
         stream: false,
-        service: method.parent,
         method,
-        requestMethod: "POST",
-        url: config.planOf(method).url,
-        header: new Headers(header),
-        contextValues: contextValues ?? createContextValues(),
         message: create(method.input, message as never),
-        signal,
       }),
       next: (request) =>
         callUnary(config, method, request.signal, timeoutMs, request.header, request.message),
     });
   }
 
-  function stream(
-    cancel: Cancel,
-    method: DescMethodStreaming,
-    timeout: number | undefined,
-    header: HeadersInit | undefined,
-    messages: AsyncIterable<object>,
-    contextValues: ContextValues | undefined,
+  async function stream(
+    ...[method, signal, timeout, header, messages, values]: StreamArguments
   ): Promise<StreamResponse> {
-    const timeoutMs = timeoutOf(config, timeout);
+    const cancel = cancelOf(signal, values);
+    const timeoutMs = timeoutOf(config, timeout, cancel);
     if (config.interceptors.length === 0) {
-      try {
-        return callStream(config, method, cancel, timeoutMs, metadataOf(header), messages);
-      } catch (error) {
-        return Promise.reject(error);
-      }
+      return callStream(config, method, cancel, timeoutMs, metadataOf(header), messages);
     }
     return runIntercepted<StreamRequest, StreamResponse>(config, cancel, timeoutMs, {
-      request: (signal) => ({
+      request: (requestSignal) => ({
+        ...requestCommon(config, method, header, values, requestSignal),
         stream: true,
-        service: method.parent,
         method,
-        requestMethod: "POST",
-        url: config.planOf(method).url,
-        header: new Headers(header),
-        contextValues: contextValues ?? createContextValues(),
         message: normalized(method.input, messages),
-        signal,
       }),
       next: (request) =>
         callStream(config, method, request.signal, timeoutMs, request.header, request.message),
     });
   }
 
+  return { unary: unary as Transport["unary"], stream: stream as Transport["stream"] };
+}
+
+type UnaryArguments = [
+  method: DescMethodUnary,
+  signal: AbortSignal | undefined,
+  timeoutMs: number | undefined,
+  header: HeadersInit | undefined,
+  message: object,
+  values: ContextValues | undefined,
+];
+
+type StreamArguments = [
+  method: DescMethodStreaming,
+  signal: AbortSignal | undefined,
+  timeoutMs: number | undefined,
+  header: HeadersInit | undefined,
+  messages: AsyncIterable<object>,
+  values: ContextValues | undefined,
+];
+
+/** What the requests that interceptors see have in common. */
+function requestCommon(
+  config: ClientConfig,
+  method: DescMethod,
+  header: HeadersInit | undefined,
+  values: ContextValues | undefined,
+  signal: AbortSignal,
+): Pick<UnaryRequest, "service" | "requestMethod" | "url" | "header" | "contextValues" | "signal"> {
   return {
-    unary: ((method, signal, timeoutMs, header, message, values) =>
-      unary(signal, method, timeoutMs, header, message, values)) as Transport["unary"],
-    stream: ((method, signal, timeoutMs, header, messages, values) =>
-      stream(signal, method, timeoutMs, header, messages, values)) as Transport["stream"],
-    unaryWith: (cancel, method, timeoutMs, header, message, values) =>
-      unary(cancel, method, timeoutMs, header, message, values),
-    streamWith: (cancel, method, timeoutMs, header, messages, values) =>
-      stream(cancel, method, timeoutMs, header, messages, values),
+    service: method.parent,
+    requestMethod: "POST",
+    url: config.planOf(method).url,
+    header: new Headers(header),
+    contextValues: values ?? createContextValues(),
+    signal,
   };
 }
 
@@ -185,6 +174,7 @@ export function createGrpcLeaf(options: GrpcLeafOptions): GrpcLeaf {
   const graceMs = options.closeGraceMs ?? 30_000;
   return {
     transport: makeTransport(config),
+    followsCall: true,
     get pool(): PoolState {
       return config.poolState;
     },

@@ -141,6 +141,17 @@ export function errorFromCancel(reason: unknown): ConnectError {
   );
 }
 
+/** So shortly before its deadline, a call that the server gave up has run out of time, by the server's clock. */
+const deadlineSlackMs = 20;
+
+/**
+ * The error to show for one that ended a call: servers cancel what has run out of time, and their timer may
+ * fire a moment before ours.
+ */
+export function orDeadline(error: ConnectError, remainingMs: number): ConnectError {
+  return error.code === Code.Canceled && remainingMs < deadlineSlackMs ? deadlineExceeded() : error;
+}
+
 /** The error of a call whose time ran out. */
 export function deadlineExceeded(): ConnectError {
   return new ConnectError("the deadline was exceeded", Code.DeadlineExceeded);

@@ -4,7 +4,7 @@ import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { checkResponse, errorOfEnd } from "./answer.ts";
 import { type CancelSource, watchCancel } from "./cancel.ts";
 import type { ClientConfig, MethodPlan } from "./client-config.ts";
-import { deadlineExceeded, errorFromCancel, h2 } from "./faults.ts";
+import { deadlineExceeded, errorFromCancel, h2, orDeadline } from "./faults.ts";
 import { InboundMessages } from "./inbound.ts";
 import { headersOf, pendingTrailers } from "./metadata.ts";
 import { OutboundMessages } from "./outbound.ts";
@@ -41,6 +41,7 @@ export class StreamCall {
   #early: Uint8Array[] = [];
   #answered = false;
   #done = false;
+  #deadline = Number.POSITIVE_INFINITY;
   #readableEnded = false;
   #unwatch: (() => void) | undefined = undefined;
   #stopTimer: (() => void) | undefined = undefined;
@@ -59,6 +60,7 @@ export class StreamCall {
   async start(): Promise<void> {
     const { config, timeoutMs, cancel } = this.#init;
     if (timeoutMs !== undefined) {
+      this.#deadline = config.clock.now() + timeoutMs;
       this.#stopTimer = config.clock.schedule(() => this.fail(deadlineExceeded()), timeoutMs);
     }
     if (cancel !== undefined) {
@@ -170,7 +172,7 @@ export class StreamCall {
     const stated = this.#trailers !== undefined || (headers !== undefined && fieldOf(headers, "grpc-status"));
     if (headers !== undefined && (stated || (stream.rstCode === 0 && !session.http2.destroyed)))
       this.#finish();
-    else this.fail(session.errorOf(stream));
+    else this.fail(orDeadline(session.errorOf(stream), this.#deadline - this.#init.config.clock.now()));
   }
 
   #finish(): void {

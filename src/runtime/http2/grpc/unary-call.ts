@@ -7,7 +7,7 @@ import type { ClientConfig, MethodPlan } from "./client-config.ts";
 import { decodeMessageBody, encodeFrame } from "./codec.ts";
 import type { Compression } from "./compression.ts";
 import { EnvelopeReader } from "./envelope.ts";
-import { deadlineExceeded, errorFromCancel, h2, unavailable } from "./faults.ts";
+import { deadlineExceeded, errorFromCancel, h2, orDeadline, unavailable } from "./faults.ts";
 import { headersOf } from "./metadata.ts";
 import type { GrpcSession } from "./session.ts";
 import { fieldOf, type HeaderBlock } from "./status.ts";
@@ -63,6 +63,7 @@ export class UnaryCall {
   #body: Uint8Array | undefined = undefined;
   #flags = 0;
   #done = false;
+  #deadline = Number.POSITIVE_INFINITY;
   #unwatch: (() => void) | undefined = undefined;
   #stopTimer: (() => void) | undefined = undefined;
 
@@ -93,6 +94,7 @@ export class UnaryCall {
       return;
     }
     if (timeoutMs !== undefined) {
+      this.#deadline = config.clock.now() + timeoutMs;
       this.#stopTimer = config.clock.schedule(() => this.fail(deadlineExceeded()), timeoutMs);
     }
     if (cancel !== undefined) {
@@ -197,7 +199,7 @@ export class UnaryCall {
     const stated = this.#trailers !== undefined || (headers !== undefined && fieldOf(headers, "grpc-status"));
     if (headers !== undefined && (stated || (stream.rstCode === 0 && !session.http2.destroyed)))
       this.#finish();
-    else this.fail(session.errorOf(stream));
+    else this.fail(orDeadline(session.errorOf(stream), this.#deadline - this.#init.config.clock.now()));
   }
 
   #finish(): void {
