@@ -7,6 +7,9 @@ import { checkArchitecture, lineOf } from "./architecture/mod.ts";
 import { runProcess } from "./test/process.ts";
 
 const root = resolve(import.meta.dirname, "..");
+const denoConfig: { readonly exports: Readonly<Record<string, string>> } = JSON.parse(
+  readFileSync(join(root, "deno.json"), "utf8"),
+);
 const bin = join(root, "node_modules/.bin");
 
 /** Resolves to what is wrong, or to nothing. */
@@ -59,6 +62,7 @@ const checks: Readonly<Record<string, Check>> = {
     return problem && `${problem}\nRun npm run fix.`;
   },
   types: () => run("tsc", "--project", "."),
+  "types on Deno": () => run("deno", "check", "--quiet", ...Object.values(denoConfig.exports)),
   architecture: async () => checkArchitecture(root).map(lineOf).join("\n"),
   "proto lint": () => run("buf", "lint"),
   "generated code": generatedCode,
