@@ -46,8 +46,8 @@ export async function runProcess(
   const keep = (text: string): void => {
     output = (output + text).slice(-outputLimit);
   };
-  const readLines = async (input: Readable): Promise<void> => {
-    for await (const line of createInterface({ input })) if (!takeLine?.(line)) keep(`${line}\n`);
+  const readLines = async (input: Readable, take?: (line: string) => boolean): Promise<void> => {
+    for await (const line of createInterface({ input })) if (!take?.(line)) keep(`${line}\n`);
   };
   let timedOut = false;
   const timer = setTimeout(() => {
@@ -58,7 +58,7 @@ export async function runProcess(
   try {
     const [[exitCode, signal]] = await Promise.all([
       exitOf(child),
-      readLines(child.stdout),
+      readLines(child.stdout, takeLine),
       readLines(child.stderr),
     ]);
     return { exitCode, signal, timedOut, output };

@@ -1,3 +1,10 @@
+/**
+ * The contracts that everything else is made of: calls, services and layers, outcomes, errors, the clock.
+ *
+ * Portable and without dependencies: policies and protocols are written against these and nothing else.
+ *
+ * @module
+ */
 export { Call, type CallInit, type CallKey, callKey, type Idempotency, type Protocol } from "./call.ts";
 export {
   type Classifier,

@@ -1,3 +1,8 @@
+/**
+ * Retry, circuit breaker, deadlines, bulkhead and rate limits, each usable alone around any function.
+ *
+ * @module
+ */
 export { type Backoff, type FullJitterOptions, fullJitter } from "./backoff.ts";
 export {
   Breaker,

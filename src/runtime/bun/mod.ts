@@ -1,3 +1,8 @@
+/**
+ * The adapter for Bun: `createMesh` picks it by itself; import it to name it explicitly.
+ *
+ * @module
+ */
 import { asyncContext } from "../http2/async-context.ts";
 import { serverCapabilities } from "../http2/capabilities.ts";
 import { faultOf } from "../http2/fault.ts";

@@ -1,3 +1,8 @@
+/**
+ * The adapter for any platform with `fetch`: browsers, and edge platforms without one of their own.
+ *
+ * @module
+ */
 import type { FetchFunction } from "../../http/fetch-leaf.ts";
 import type { Capabilities, Runtime } from "../port.ts";
 import { createEdgeRuntime } from "./edge-runtime.ts";

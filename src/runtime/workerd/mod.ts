@@ -1,3 +1,8 @@
+/**
+ * The adapter for workerd: `createMesh` picks it by itself; import it to bind a certificate.
+ *
+ * @module
+ */
 import type { FetchFunction } from "../../http/fetch-leaf.ts";
 import type { Capabilities, Runtime } from "../port.ts";
 import { createEdgeRuntime } from "../web/edge-runtime.ts";
