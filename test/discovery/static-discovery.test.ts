@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type StaticServices, staticDiscovery } from "../../src/discovery/static-discovery.ts";
+
+describe("staticDiscovery()", () => {
+  it("answers with the endpoints, and with nothing for a service it does not know", () => {
+    const discovery = staticDiscovery({
+      lake: ["https://10.0.0.7:7101", { origin: "https://10.0.0.8:7101", weight: 2, zone: "b" }],
+    });
+    assert.deepEqual(discovery.endpoints("lake"), [
+      { origin: "https://10.0.0.7:7101" },
+      { origin: "https://10.0.0.8:7101", weight: 2, zone: "b" },
+    ]);
+    assert.equal(discovery.endpoints("stream"), undefined);
+    assert.equal(discovery.endpoints("toString"), undefined);
+    assert.deepEqual(discovery.services?.(), ["lake"]);
+  });
+
+  it("answers with the same array each time, which nobody can change", () => {
+    const discovery = staticDiscovery({ lake: ["http://127.0.0.1:1"] });
+    assert.equal(discovery.endpoints("lake"), discovery.endpoints("lake"));
+    assert.ok(Object.isFrozen(discovery.endpoints("lake")));
+    assert.ok(Object.isFrozen(discovery.endpoints("lake")?.[0]));
+  });
+
+  it("writes origins in one way", () => {
+    const discovery = staticDiscovery({ lake: ["HTTPS://Lake.Internal:443/", "http://[::1]:8080"] });
+    assert.deepEqual(
+      discovery.endpoints("lake")?.map(({ origin }) => origin),
+      ["https://lake.internal", "http://[::1]:8080"],
+    );
+  });
+
+  it("knows no service at all when none is listed", () => {
+    assert.deepEqual(staticDiscovery({}).services?.(), []);
+  });
+
+  it("refuses what is wrong, naming service, value and remedy", () => {
+    const wrong: readonly (readonly [unknown, string])[] = [
+      [
+        { lake: ["10.0.0.7:7101"] },
+        'endpoint 1 of "lake" is "10.0.0.7:7101", which is no URL; pass scheme, host and port',
+      ],
+      [
+        { lake: ["localhost:7101"] },
+        'endpoint 1 of "lake" is "localhost:7101", which is neither http nor https; pass one that is',
+      ],
+      [
+        { lake: ["grpc://lake:1"] },
+        'endpoint 1 of "lake" is "grpc://lake:1", which is neither http nor https; pass one that is',
+      ],
+      [
+        { lake: ["http://ok:1", "http://lake:1/api?x=1"] },
+        'endpoint 2 of "lake" is "http://lake:1/api?x=1", which goes beyond scheme, host and port; pass "http://lake:1"',
+      ],
+      [{ lake: [""] }, 'endpoint 1 of "lake" is "", which is no URL; pass scheme, host and port'],
+      [
+        { lake: [7101] },
+        'endpoint 1 of "lake" has no origin; pass a string such as "https://10.0.0.7:7101" or an object with one',
+      ],
+      [
+        { lake: [null] },
+        'endpoint 1 of "lake" has no origin; pass a string such as "https://10.0.0.7:7101" or an object with one',
+      ],
+      [{ lake: [] }, '"lake" has no endpoints; list at least one or leave it out'],
+      [{ lake: "http://lake:1" }, 'the endpoints of "lake" are no array; put the origin in brackets'],
+      [{ " ": ["http://lake:1"] }, "a service has an empty name; give it the name that callers use"],
+      [
+        { lake: ["http://lake:80", "http://LAKE/"] },
+        '"lake" lists http://lake twice; list it once, with a weight if it shall get more',
+      ],
+      [
+        { lake: [{ origin: "http://lake:1", weight: -1 }] },
+        'endpoint 1 of "lake" has the weight -1; pass a number above 0 or leave it out',
+      ],
+      [
+        { lake: [{ origin: "http://lake:1", weight: Number.NaN }] },
+        'endpoint 1 of "lake" has the weight NaN; pass a number above 0 or leave it out',
+      ],
+      [undefined, 'its services are no object; pass { name: ["https://host:port"] }'],
+      [["http://lake:1"], 'its services are no object; pass { name: ["https://host:port"] }'],
+    ];
+    for (const [services, message] of wrong) {
+      assert.throws(() => staticDiscovery(services as StaticServices), {
+        name: "TypeError",
+        message: `Cannot make staticDiscovery(): ${message}`,
+      });
+    }
+  });
+
+  it("does not repeat a password in the message that refuses it", () => {
+    assert.throws(
+      () => staticDiscovery({ lake: ["https://user:hunter2@lake:1"] }),
+      (error) =>
+        error instanceof TypeError &&
+        /\(lake:1\) holds a user name/.test(error.message) &&
+        !/hunter2/.test(error.message),
+    );
+  });
+});
