@@ -5,7 +5,7 @@ import { VirtualClock } from "../../test/support/virtual-clock.ts";
 
 /** Ten endpoints; nine answer in about 5 ms, the last in about 100 ms. */
 const meanMs = [5, 5, 5, 5, 5, 5, 5, 5, 5, 100];
-const origins = meanMs.map((_, i) => `http://10.0.0.${i + 1}:80`);
+const origins = meanMs.map((_, i) => `http://10.0.0.${i + 1}:8080`);
 /** Calls arrive at this mean distance, whatever is still under way. */
 const arrivalMs = 2;
 const calls = 20_000;
@@ -37,17 +37,22 @@ async function p99(balancer: (random: () => number) => Balancer): Promise<number
     breaker: false,
     clock,
   })(async (call: Call) => {
-    const mean = meanMs[origins.indexOf(call.endpoint?.origin ?? "")] ?? 0;
+    const mean = meanMs[origins.indexOf(call.endpoint?.origin ?? "")] ?? Number.NaN;
     await clock.sleep(mean / 2 + exponential(mean / 2));
   });
   const latencies: number[] = [];
+  let failure: unknown;
+  const fail = (error: unknown): void => {
+    failure ??= error;
+  };
   for (let i = 0; i < calls; i += 1) {
     const start = clock.now();
     const call = new Call({ side: "client", protocol: "rest", service: "echo", operation: "GET" });
-    void service(call, undefined).then(() => latencies.push(clock.now() - start));
+    void service(call, undefined).then(() => latencies.push(clock.now() - start), fail);
     await clock.advance(exponential(arrivalMs));
   }
   await clock.advance(10_000);
+  if (latencies.length !== calls) throw failure ?? new Error(`${calls - latencies.length} calls did not end`);
   latencies.sort((a, b) => a - b);
   return latencies[Math.floor(latencies.length * 0.99)] ?? Number.NaN;
 }
