@@ -115,9 +115,8 @@ interface RpcServer {
 
 type Invoke = UniversalHandler | ((request: UniversalServerRequest) => Promise<UniversalServerResponse>);
 
-function unimplemented(request: UniversalServerRequest): Promise<UniversalServerResponse> {
-  const error = new ConnectError("no such method is served here", Code.Unimplemented);
-  return Promise.resolve(errorResponse(wireOf(request.header.get("content-type")), error));
+function unimplemented(): Promise<UniversalServerResponse> {
+  return Promise.reject(new ConnectError("no such method is served here", Code.Unimplemented));
 }
 
 function handlerOf(server: RpcServer, operation: string, invoke: Invoke): RpcHandler {
