@@ -111,14 +111,14 @@ describe("the test runner", () => {
     const files = {
       "test/a.test.ts": suite(`it("goes first", () => {});\nit("spins", () => { for (;;); });`),
     };
-    const hung = await runTests(files, "--runtime=bun,deno", "--timeout=3");
+    const hung = await runTests(files, "--runtime=bun,deno", "--timeout=5");
     assert.equal(hung.exitCode, 1);
     for (const runtime of ["bun", "deno"]) {
       assert.match(
         hung.output,
         new RegExp(`✗ ${runtime}: test/a.test.ts > spins\n.*started and never ended`),
       );
-      assert.match(hung.output, new RegExp(`✗ ${runtime} was stopped after 3 s`));
+      assert.match(hung.output, new RegExp(`✗ ${runtime} was stopped after 5 s`));
     }
     const died = await runTests(
       { "test/a.test.ts": suite(`it("dies", () => process.exit(7));`) },
@@ -132,7 +132,7 @@ describe("the test runner", () => {
     const files = {
       "test/a.test.ts": suite(`it("leaves a timer", () => { setTimeout(() => {}, 60_000); });`),
     };
-    const finished = await runTests(files, "--runtime=node", "--timeout=3");
+    const finished = await runTests(files, "--runtime=node", "--timeout=5");
     assert.equal(finished.exitCode, 1);
     assert.match(finished.output, /✗ node: test\/a\.test\.ts > \(the file\)\n.*keeps the process alive/);
   });
