@@ -67,6 +67,9 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
   constructor(options: AdmissionOptions) {
     const who = "createAdmission()";
     checkOptions(who, options);
+    if (typeof options.service !== "string" || options.service === "") {
+      throw new TypeError("Cannot make createAdmission(): service is missing; name the service that answers");
+    }
     this.#service = options.service;
     this.#clock = options.clock ?? systemClock;
     this.#metrics = options.metrics;

@@ -29,10 +29,15 @@ function readyResponse(error: unknown): Response | undefined {
   return res instanceof Response && typeof getResponse === "function" ? getResponse.call(error) : undefined;
 }
 
-/** The header fields that belong to an answer: how to authenticate, when to come back. */
+/** The header fields that belong to an answer: what would be allowed, how to authenticate, when to come back. */
 function headersOf(error: unknown, body: Problem): Record<string, string> {
   if (!isMeshError(error)) return {};
-  const { challenge, decision } = error as MeshError & { challenge?: string; decision?: RateLimitDecision };
+  const { allow, challenge, decision } = error as MeshError & {
+    allow?: string;
+    challenge?: string;
+    decision?: RateLimitDecision;
+  };
+  if (allow !== undefined) return { allow };
   if (challenge !== undefined) return { "www-authenticate": challenge };
   if (decision !== undefined) return { ...rateLimitHeaders(decision) };
   const { retryAfterMs } = body;

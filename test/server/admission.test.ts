@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { ok } from "../../src/core/outcome.ts";
+import { staticTokens } from "../../src/security/static-tokens.ts";
+import { createAdmission } from "../../src/server/create-admission.ts";
+import { metricValue } from "../support/metric-value.ts";
+import { connectionFrom, peerNamed, problemOf, serverFixture } from "./fixture.ts";
+
+const auth = { validate: staticTokens({ "token-a": "ann", "token-b": "bob" }) };
+const asAnn = { headers: { authorization: "Bearer token-a" } };
+const asBob = { headers: { authorization: "Bearer token-b" } };
+
+describe("security", () => {
+  it("answers 401 with a challenge, before anything else is looked at", async () => {
+    const { app, count, metrics } = serverFixture({ auth });
+    app.post("/", async (c) => c.json(await c.req.json()));
+    for (const [path, method] of [
+      ["/", "POST"],
+      ["/nowhere", "GET"],
+      ["/", "PATCH"],
+    ] as const) {
+      const response = await app.request(path, { method, ...(method === "POST" ? { body: "{broken" } : {}) });
+      assert.equal(response.headers.get("www-authenticate"), 'Bearer realm="mesh"');
+      const problem = await problemOf(response);
+      assert.deepEqual([problem.status, problem.code], [401, "ERR_UNAUTHENTICATED"]);
+    }
+    assert.equal(await count({ outcome: "unauthenticated" }), 3);
+    assert.equal(await metricValue(metrics, "mesh_server_rejected_total", { reason: "unauthenticated" }), 3);
+  });
+
+  it("names the fault of a token that is not valid", async () => {
+    const { app } = serverFixture({ auth });
+    app.get("/", (c) => c.text("ok"));
+    const response = await app.request("/", { headers: { authorization: "Bearer wrong" } });
+    assert.equal(response.status, 401);
+    assert.match(response.headers.get("www-authenticate")!, /error="invalid_token"/);
+  });
+
+  it("lets a token or a certificate in, and tells the handler which", async () => {
+    const { app } = serverFixture({ auth });
+    app.get("/", (c) => c.json([c.get("call").principal?.id, c.get("call").principal?.kind]));
+    assert.deepEqual(await (await app.request("/", asAnn)).json(), ["ann", "token"]);
+    const byPeer = await app.request("/", {}, connectionFrom("10.0.0.1", peerNamed("gateway")));
+    assert.deepEqual(await byPeer.json(), ["gateway", "peer"]);
+  });
+
+  it("answers 403 when the hook says no; it knows the route", async () => {
+    const authorize = async (principal: unknown, call: { operation: string }): Promise<boolean> =>
+      (principal as { id: string }).id === "ann" || call.operation === "GET /public/:page";
+    const { app, count } = serverFixture({ auth: { ...auth, authorize } });
+    app.get("/private", (c) => c.text("ok"));
+    app.get("/public/:page", (c) => c.text("ok"));
+    assert.equal((await app.request("/private", asAnn)).status, 200);
+    assert.equal((await app.request("/public/1", asBob)).status, 200);
+    const problem = await problemOf(await app.request("/private", asBob));
+    assert.deepEqual([problem.status, problem.code], [403, "ERR_PERMISSION_DENIED"]);
+    assert.equal(await count({ outcome: "permission_denied" }), 1);
+  });
+});
+
+describe("the rate limit", () => {
+  it("is per principal, wherever it calls from, and answers 429 with the fields that say so", async () => {
+    const { app, count, metrics, clock } = serverFixture({ auth, rateLimit: { perMinute: 60, burst: 2 } });
+    app.get("/", (c) => c.text("ok"));
+    const statuses = async (init: RequestInit, address: string): Promise<number> =>
+      (await app.request("/", init, connectionFrom(address))).status;
+    assert.equal(await statuses(asAnn, "10.0.0.1"), 200);
+    assert.equal(await statuses(asAnn, "10.0.0.2"), 200);
+    const refused = await app.request("/", asAnn, connectionFrom("10.0.0.3"));
+    assert.equal(refused.headers.get("retry-after"), "1");
+    assert.equal(refused.headers.get("ratelimit-policy"), '"default";q=60;w=60');
+    assert.equal(refused.headers.get("ratelimit"), '"default";r=0;t=2');
+    const problem = await problemOf(refused);
+    assert.deepEqual([problem.status, problem.code, problem.retryAfterMs], [429, "ERR_RATE_LIMITED", 1000]);
+    assert.equal(await statuses(asBob, "10.0.0.1"), 200);
+    await clock.advance(1_000);
+    assert.equal(await statuses(asAnn, "10.0.0.1"), 200);
+    assert.equal(await count({ outcome: "rate_limited" }), 1);
+    assert.equal(await metricValue(metrics, "mesh_server_rejected_total", { reason: "rate_limited" }), 1);
+  });
+
+  it("is per address without a principal; an IPv6 subscriber is one client", async () => {
+    const { app } = serverFixture({ rateLimit: { perMinute: 60, burst: 1 } });
+    app.get("/", (c) => c.text("ok"));
+    const statusFrom = async (address: string): Promise<number> =>
+      (await app.request("/", {}, connectionFrom(address))).status;
+    assert.equal(await statusFrom("10.0.0.1"), 200);
+    assert.equal(await statusFrom("10.0.0.1"), 429);
+    assert.equal(await statusFrom("10.0.0.2"), 200);
+    assert.equal(await statusFrom("::ffff:10.0.0.2"), 429);
+    assert.equal(await statusFrom("2001:db8:1:2::7"), 200);
+    assert.equal(await statusFrom("2001:DB8:1:2:ffff:1:2:3"), 429);
+    assert.equal(await statusFrom("2001:db8:1:3::7"), 200);
+  });
+
+  it("takes clients without an address for one, whatever their headers say", async () => {
+    const { app } = serverFixture({ rateLimit: { perMinute: 60, burst: 1 } });
+    app.get("/", (c) => c.text("ok"));
+    assert.equal((await app.request("/", { headers: { "x-forwarded-for": "1.1.1.1" } })).status, 200);
+    assert.equal((await app.request("/", { headers: { "x-forwarded-for": "2.2.2.2" } })).status, 429);
+  });
+
+  it("is 100 a minute with bursts of 20 by default", async () => {
+    const { app, clock } = serverFixture({ rateLimit: {} });
+    app.get("/", (c) => c.text("ok"));
+    const burst = async (): Promise<number> => {
+      let passed = 0;
+      while ((await app.request("/")).status === 200) passed++;
+      return passed;
+    };
+    assert.equal(await burst(), 20);
+    await clock.advance(3_000);
+    assert.equal(await burst(), 5);
+  });
+
+  it("of peers bounds the guessing of tokens", async () => {
+    const { app } = serverFixture({ auth, peerLimit: { perMinute: 60, burst: 3 } });
+    app.get("/", (c) => c.text("ok"));
+    const guess = { headers: { authorization: "Bearer guess" } };
+    const from = connectionFrom("10.0.0.1");
+    const statuses = [];
+    for (let attempt = 0; attempt < 4; attempt++) statuses.push((await app.request("/", guess, from)).status);
+    assert.deepEqual(statuses, [401, 401, 401, 429]);
+    assert.equal((await app.request("/", asAnn, connectionFrom("10.0.0.2"))).status, 200);
+  });
+});
+
+describe("concurrency", () => {
+  it("above its limit is refused at once, and frees its place at every end", async () => {
+    const { app, count } = serverFixture({ maxConcurrent: 1 });
+    const gate = Promise.withResolvers<void>();
+    app.get("/slow", async (c) => {
+      await gate.promise;
+      return c.text("ok");
+    });
+    app.get("/boom", async () => {
+      throw new Error("x");
+    });
+    const slow = app.request("/slow");
+    const problem = await problemOf(await app.request("/boom"));
+    assert.deepEqual([problem.status, problem.code], [503, "ERR_BULKHEAD_FULL"]);
+    gate.resolve();
+    assert.equal((await slow).status, 200);
+    for (let round = 0; round < 3; round++) assert.equal((await app.request("/boom")).status, 500);
+    assert.equal(await count({ outcome: "bulkhead_full" }), 1);
+  });
+
+  it("is not used up by requests that were refused, or whose token took too long", async () => {
+    const { app, clock } = serverFixture({
+      maxConcurrent: 1,
+      timeoutMs: 100,
+      auth: {
+        validate: async (token) => {
+          await clock.sleep(token === "slow" ? 5_000 : 0);
+          return { id: token, kind: "token", claims: {} };
+        },
+      },
+    });
+    app.get("/", (c) => c.text("ok"));
+    const as = (token: string): Promise<Response> =>
+      clock.run(Promise.resolve(app.request("/", { headers: { authorization: `Bearer ${token}` } })));
+    assert.equal((await app.request("/")).status, 401);
+    assert.equal((await as("slow")).status, 504);
+    await clock.advance(5_000);
+    assert.equal((await as("fast")).status, 200);
+    assert.equal((await as("fast")).status, 200);
+  });
+});
+
+describe("an admission that was closed", () => {
+  it("refuses what is new and lets go on what runs", async () => {
+    const { app, admission } = serverFixture();
+    const gate = Promise.withResolvers<void>();
+    app.get("/", async (c) => {
+      await gate.promise;
+      return c.text("ok");
+    });
+    const running = app.request("/");
+    admission.close();
+    const problem = await problemOf(await app.request("/"));
+    assert.deepEqual([problem.status, problem.code], [503, "ERR_SHUTTING_DOWN"]);
+    gate.resolve();
+    assert.equal((await running).status, 200);
+  });
+});
+
+describe("createAdmission()", () => {
+  it("serves RPC as well: operation, granted time and end of a call", async () => {
+    const { admission, clock, metrics } = serverFixture();
+    const arrival = {
+      protocol: "grpc",
+      operation: "v1.Lake/Get",
+      headers: new Headers({ "mesh-timeout-ms": "5" }),
+      connection: connectionFrom("10.0.0.1").connection,
+      timeoutMs: 250,
+    } as const;
+    const call = admission.open(arrival);
+    assert.equal(admission.admit(call, arrival), undefined);
+    assert.equal(call.deadline - clock.now(), 250);
+    await clock.advance(100);
+    call.end(ok);
+    call.end(ok);
+    const labels = { operation: "v1.Lake/Get", protocol: "grpc", outcome: "ok" };
+    assert.equal(await metricValue(metrics, "mesh_server_requests_total", labels), 1);
+    assert.equal(await metricValue(metrics, "mesh_server_request_duration_seconds_sum", labels), 0.1);
+    assert.equal(await metricValue(metrics, "mesh_server_in_flight"), 0);
+  });
+
+  it("refuses options that make no sense", () => {
+    assert.throws(() => createAdmission({ service: "x", timeoutMs: -1 }), /timeoutMs is -1/);
+    assert.throws(() => createAdmission({ service: "x", maxConcurrent: 0 }), RangeError);
+    assert.throws(() => createAdmission({ service: "x", rateLimit: { perMinute: 0 } }), RangeError);
+    assert.throws(() => createAdmission({ service: "x", auth: { validate: "token" as never } }), TypeError);
+    assert.throws(() => createAdmission({ service: "" }), /service/);
+  });
+});

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { HTTPException } from "hono/http-exception";
+import { MeshError, TransportError } from "../../src/core/errors.ts";
+import { ProblemError } from "../../src/http/problem.ts";
+import { problemOf, serverFixture } from "./fixture.ts";
+
+/** What a handler throws comes out the same whether or not a middleware makes Hono handle it. */
+for (const way of ["fused", "behind a middleware"] as const) {
+  const fixture = () => {
+    const made = serverFixture();
+    if (way === "behind a middleware") made.app.use((_, next) => next());
+    return made;
+  };
+
+  describe(`an error thrown in a handler, ${way}`, () => {
+    it("of the mesh's own becomes the problem of its code", async () => {
+      const { app, count, errors } = fixture();
+      app.get("/", () => {
+        throw new MeshError("ERR_PERMISSION_DENIED", "Not for you");
+      });
+      const problem = await problemOf(await app.request("/", { headers: { "x-request-id": "r1" } }));
+      assert.deepEqual(problem, {
+        type: "about:blank",
+        title: "Forbidden",
+        status: 403,
+        detail: "Not for you",
+        instance: "r1",
+        code: "ERR_PERMISSION_DENIED",
+      });
+      assert.equal(await count({ outcome: "permission_denied" }), 1);
+      assert.deepEqual(errors, []);
+    });
+
+    it("that nobody knows becomes a 500 that says nothing, and is told to the application", async () => {
+      const { app, count, errors } = fixture();
+      const bug = new Error("password is hunter2");
+      app.get("/", async () => {
+        throw bug;
+      });
+      const response = await app.request("/");
+      assert.deepEqual(Object.keys(await problemOf(response)).sort(), [
+        "instance",
+        "status",
+        "title",
+        "type",
+      ]);
+      assert.equal(response.status, 500);
+      assert.deepEqual(errors, [bug]);
+      assert.equal(await count({ outcome: "http_500" }), 1);
+    });
+
+    it("by Hono keeps its status, or its own response", async () => {
+      const { app, errors } = fixture();
+      app.get("/status", () => {
+        throw new HTTPException(409, { message: "exists" });
+      });
+      app.get("/response", () => {
+        throw new HTTPException(418, { res: new Response("teapot", { headers: { "x-pot": "tea" } }) });
+      });
+      const problem = await problemOf(await app.request("/status"));
+      assert.deepEqual([problem.status, problem.detail], [409, "exists"]);
+      const own = await app.request("/response");
+      assert.deepEqual([own.status, own.headers.get("x-pot"), await own.text()], [418, "tea", "teapot"]);
+      assert.ok(own.headers.has("x-request-id"));
+      assert.deepEqual(errors, []);
+    });
+
+    it("by an RPC client becomes the problem of its code", async () => {
+      const { app } = fixture();
+      app.get("/", async () => {
+        throw new ConnectError("no such dataset", Code.NotFound);
+      });
+      const problem = await problemOf(await app.request("/"));
+      assert.deepEqual([problem.status, problem.code, problem.detail], [404, "not_found", "no such dataset"]);
+    });
+
+    it("by a client of the mesh names no addresses to the outside", async () => {
+      const { app } = fixture();
+      app.get("/", () => {
+        throw new TransportError("refused", "Cannot reach https://10.0.0.7:7101");
+      });
+      const response = await app.request("/");
+      assert.equal(response.status, 503);
+      assert.ok(!(await response.text()).includes("10.0.0.7"));
+    });
+
+    it("that is a problem is answered as it is, with the members of its own", async () => {
+      const { app } = fixture();
+      app.get("/", () => {
+        throw new ProblemError({
+          type: "https://example.com/gone",
+          title: "Deleted",
+          status: 410,
+          dataset: "flights",
+        });
+      });
+      const problem = await problemOf(await app.request("/"));
+      assert.deepEqual(
+        [problem.status, problem.type, problem.dataset],
+        [410, "https://example.com/gone", "flights"],
+      );
+    });
+
+    it("says when to come back", async () => {
+      const { app } = fixture();
+      app.get("/", () => {
+        throw new MeshError("ERR_SHUTTING_DOWN", "Soon again", { retryAfterMs: 1200 });
+      });
+      const response = await app.request("/");
+      assert.equal(response.headers.get("retry-after"), "2");
+      assert.equal((await problemOf(response)).retryAfterMs, 1200);
+    });
+  });
+
+  describe(`a body that is no JSON, ${way}`, () => {
+    for (const [what, body, position] of [
+      ["broken in the middle", '{"a":\n 1,}', { offset: 9, line: 2, column: 4 }],
+      ["cut off", '{"a": [1, 2', { offset: 11, line: 1, column: 12 }],
+      ["empty", "", { offset: 0, line: 1, column: 1 }],
+      ["no JSON at all", "name=flights", { offset: 0, line: 1, column: 1 }],
+    ] as const) {
+      it(`is a 400 that names the position when it is ${what}`, async () => {
+        const { app, count, errors } = fixture();
+        app.post("/", async (c) => c.json(await c.req.json()));
+        const problem = await problemOf(await app.request("/", { method: "POST", body }));
+        assert.deepEqual(
+          [problem.status, problem.code, problem.position],
+          [400, "ERR_INVALID_BODY", position],
+        );
+        assert.equal(await count({ operation: "POST /", outcome: "invalid_body" }), 1);
+        assert.deepEqual(errors, []);
+      });
+    }
+
+    it("is not blamed for JSON that the handler got elsewhere", async () => {
+      const { app, errors } = fixture();
+      app.post("/", async (c) => {
+        await c.req.json();
+        return c.json(JSON.parse("{broken"));
+      });
+      assert.equal((await app.request("/", { method: "POST", body: "{}" })).status, 500);
+      assert.equal(errors.length, 1);
+    });
+  });
+
+  describe(`an error handler of the app's own, ${way}`, () => {
+    it("answers instead of the chain, and the chain still counts and labels", async () => {
+      const { app, count } = fixture();
+      app.onError((error, c) => c.text(`own: ${error.message}`, 418));
+      app.get("/", () => {
+        throw new Error("x");
+      });
+      const response = await app.request("/");
+      assert.deepEqual([response.status, await response.text()], [418, "own: x"]);
+      assert.ok(response.headers.has("x-request-id"));
+      assert.equal(await count({ operation: "GET /", outcome: "http_418" }), 1);
+    });
+  });
+}
