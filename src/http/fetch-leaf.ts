@@ -205,6 +205,9 @@ class FetchResponse extends LeafResponse {
 
   protected override abort(reason: unknown): void {
     this.#exchange.abort(reason);
+    // A handler in the same process does not listen to the signal of a request that it has answered.
+    const { body } = this.#response;
+    if (body?.locked === false) body.cancel(reason).catch(() => {});
   }
 
   protected override release(): void {

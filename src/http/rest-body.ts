@@ -54,8 +54,10 @@ export function encodeBody(who: string, body: RestBody): EncodedBody {
   }
   if (body instanceof FormData) {
     // The platform knows how to write a form; the boundary is in the media type.
-    const { body: stream, headers } = new Response(body);
-    return { body: stream ?? undefined, contentType: headers.get("content-type") ?? "multipart/form-data" };
+    const form = new Response(body);
+    // In this order: Bun forgets the media type once it has opened the stream.
+    const contentType = form.headers.get("content-type") ?? "multipart/form-data";
+    return { body: form.body ?? undefined, contentType };
   }
   if (body instanceof Blob) {
     return { body: () => body.stream() as ReadableStream<Uint8Array>, contentType: body.type || bytesType };
