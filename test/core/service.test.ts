@@ -91,7 +91,7 @@ describe("protect()", () => {
   });
 
   it("leaves the end of a stream to the stream", async () => {
-    const classifier = { response: () => pending, error: () => ok } as const;
+    const classifier = { response: (): typeof pending => pending, error: () => ok };
     const call = await protect(identity, (_: undefined, each: Call) => each, { classifier })(undefined);
     assert.equal(call.outcome, undefined);
   });

@@ -44,11 +44,15 @@ export function newCall(init: Partial<CallInit> = {}): Call {
 /** What one attempt does: answer, fail, or something of its own. */
 export type Step = Scripted | Error | ((call: Call) => Promise<Scripted> | Scripted);
 
+/** A service made of a script, and what reached it. */
+export interface ScriptedService {
+  /** The calls that got through, in order. */
+  readonly calls: Call[];
+  run(call?: Call): Promise<Scripted>;
+}
+
 /** A layer around a script: the steps in turn, the last one for ever; `calls` are those that reached it. */
-export function scriptedService(
-  layer: AnyLayer,
-  ...steps: readonly Step[]
-): { readonly calls: Call[]; run(call?: Call): Promise<Scripted> } {
+export function scriptedService(layer: AnyLayer, ...steps: readonly Step[]): ScriptedService {
   const calls: Call[] = [];
   const service = layer<undefined, Scripted>(async (call) => {
     const step = steps[Math.min(calls.length, steps.length - 1)] as Step;
