@@ -144,21 +144,24 @@ function handlerOf(server: RpcServer, operation: string, invoke: Invoke): RpcHan
     } catch (error) {
       return Promise.resolve(refusal(gate, call, wire, error));
     }
-    const serve = (): Promise<UniversalServerResponse> =>
-      gate.run(call, () => invoke(connectRequest(server, request, call, served, !Number.isNaN(timeoutMs))));
     const served: ServedCall = { call, wire, failure: undefined };
-    return outcomeOf(
-      served,
-      gate,
-      admitted === undefined
-        ? serve
-        : () => (admitted as Promise<void>).then(serve, (error) => refusal(gate, call, wire, error)),
-    );
+    const serve = (): Promise<UniversalServerResponse> =>
+      gate.run(call, () => invoke(connectRequest(server, request, served, !Number.isNaN(timeoutMs))));
+    if (admitted === undefined) return answerOf(served, gate, serve);
+    const late = admitted;
+    // Nobody waits for it when the client has gone already.
+    late.catch(() => {});
+    return answerOf(served, gate, async () => {
+      await late;
+      // It may have taken longer than the call had.
+      call.throwIfCancelled();
+      return serve();
+    });
   };
 }
 
 /** Waits for the response, or for the end of the call if that comes first: a handler need not listen to its signal. */
-function outcomeOf(
+function answerOf(
   served: ServedCall,
   gate: RpcGate,
   serve: () => Promise<UniversalServerResponse>,
@@ -207,10 +210,10 @@ function dispose(response: UniversalServerResponse): void {
 function connectRequest(
   server: RpcServer,
   request: UniversalServerRequest,
-  call: Call,
   served: ServedCall,
   writeTimeout: boolean,
 ): UniversalServerRequest {
+  const { call } = served;
   const contextValues = request.contextValues ?? createContextValues();
   contextValues.set(meshCall, call).set(servedCall, served);
   return {

@@ -84,8 +84,8 @@ export class JudgedStream implements AsyncIterable<unknown>, AsyncIterator<unkno
 
   #cut(reason: unknown): void {
     this.#finish(this.#classifier.error(this.#call, reason));
-    // A leaf that follows the signal has let go already; any other one learns it here.
-    this.#messages.return?.()?.catch(() => {});
+    // Connect's streams cannot be returned, and clear their timers only when they are asked once more.
+    (this.#messages.return?.() ?? this.#messages.next()).catch(() => {});
   }
 
   #finish(outcome: Outcome): void {

@@ -1,0 +1,83 @@
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import type { Call } from "../../src/core/call.ts";
+import type { Outcome } from "../../src/core/outcome.ts";
+import { compose, type Layer } from "../../src/core/service.ts";
+import { type RetryOptions, retry } from "../../src/policy/retry.ts";
+import { timeout } from "../../src/policy/timeout.ts";
+import { rpcClassifier } from "../../src/rpc/classifier.ts";
+import { isReplayable, type RpcRequest, type RpcResponse } from "../../src/rpc/exchange.ts";
+import type { FetchFunction } from "../../src/rpc/fetch-client.ts";
+import { createFetchRpcLeaf } from "../../src/rpc/fetch-rpc-leaf.ts";
+import type { RpcLeaf } from "../../src/rpc/leaf.ts";
+import { createMeshTransport, type MeshTransportOptions } from "../../src/rpc/transport.ts";
+import { EchoService } from "../gen/test/v1/echo_pb.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+import { serveInProcess } from "./echo.ts";
+
+/** A mesh client with a small pipeline, and what the pipeline saw. */
+export interface MeshClient {
+  readonly clock: VirtualClock;
+  readonly transport: Transport;
+  readonly client: Client<typeof EchoService>;
+  /** The calls as the caller made them. */
+  readonly calls: Call[];
+  /** The attempts that reached the wire. */
+  readonly attempts: Call[];
+  /** How the only call ended. */
+  readonly outcome: () => Outcome | undefined;
+}
+
+/** Options of {@link openClient}. */
+export interface OpenClientOptions extends Partial<Omit<MeshTransportOptions, "pipeline">> {
+  readonly clock?: VirtualClock;
+  readonly retry?: RetryOptions | false;
+  /** Where attempts go, in turn. @default one endpoint */
+  readonly origins?: readonly string[];
+}
+
+/** A leaf to the EchoService, or to whatever `fetch` serves, without a socket. */
+export function inProcessLeaf(
+  fetch: FetchFunction = serveInProcess().fetch,
+  protocol: "connect" | "grpc-web" = "connect",
+): RpcLeaf {
+  return createFetchRpcLeaf({ fetch, options: { origin: "https://echo.test", protocol } });
+}
+
+/** Makes a client of the EchoService with deadline, retry and a picker of endpoints. */
+export function openClient(options: OpenClientOptions = {}): MeshClient {
+  const { clock = new VirtualClock(), origins = ["https://a.test"], retry: retryOptions, ...rest } = options;
+  const classifier = rpcClassifier(rest.faultOf === undefined ? {} : { faultOf: rest.faultOf });
+  const calls: Call[] = [];
+  const attempts: Call[] = [];
+  const shared = { clock, classifier };
+  const layers: Layer<RpcRequest, RpcResponse>[] = [
+    (next) => (call, request) => {
+      calls.push(call);
+      return next(call, request);
+    },
+    timeout({ timeoutMs: Infinity, ...shared }),
+  ];
+  if (retryOptions !== false) {
+    layers.push(
+      retry({ backoff: () => 100, budget: false, replayable: isReplayable, ...shared, ...retryOptions }),
+    );
+  }
+  layers.push((next) => (call, request) => {
+    const origin = origins[attempts.length % origins.length];
+    if (origin !== undefined) call.endpoint = { origin };
+    attempts.push(call);
+    return next(call, request);
+  });
+  const leaf = rest.leafFor === undefined ? inProcessLeaf() : undefined;
+  const transport = createMeshTransport({
+    service: "echo",
+    protocol: "connect",
+    leafFor: () => leaf as RpcLeaf,
+    ...rest,
+    pipeline: compose(...layers),
+    classifier,
+    clock,
+  });
+  const client = createClient(EchoService, transport);
+  return { clock, transport, client, calls, attempts, outcome: () => calls[0]?.outcome };
+}
