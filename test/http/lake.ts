@@ -63,6 +63,7 @@ export function bodyOf(
         else if (end === "close") controller.close();
         else if (end !== "never") controller.error(end);
         else return new Promise<void>(() => {});
+        return undefined;
       },
       cancel: onCancel,
     },
