@@ -6,7 +6,7 @@
 import { asyncContext } from "../http2/async-context.ts";
 import { serverCapabilities } from "../http2/capabilities.ts";
 import { faultOf } from "../http2/fault.ts";
-import { listen } from "../http2/listen.ts";
+import { type ListenStrategy, listen } from "../http2/listen.ts";
 import { openRpcLeaf } from "../http2/rpc-leaf.ts";
 import { onSignals } from "../http2/signals.ts";
 import type { Capabilities, Runtime } from "../port.ts";
@@ -16,13 +16,20 @@ import { plainServer } from "./plain-server.ts";
 /** What Bun can do. */
 export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: false };
 
+const strategy: ListenStrategy = {
+  // A window that `setLocalWindowSize` widened is never refilled by Bun 1.4: uploads stop in it.
+  sessionWindowBytes: undefined,
+  plainServer,
+  openNative: () => undefined,
+};
+
 /** The adapter for Bun. */
 export const runtime: Runtime = {
   name: "bun",
   capabilities,
   openHttpLeaf,
   openRpcLeaf,
-  listen: (options) => listen(options, { plainServer, openNative: () => undefined }),
+  listen: (options) => listen(options, strategy),
   faultOf,
   asyncContext,
   onSignals,

@@ -6,7 +6,8 @@
 import { asyncContext } from "../http2/async-context.ts";
 import { serverCapabilities } from "../http2/capabilities.ts";
 import { faultOf } from "../http2/fault.ts";
-import { listen } from "../http2/listen.ts";
+import { limits } from "../http2/limits.ts";
+import { type ListenStrategy, listen } from "../http2/listen.ts";
 import { openRpcLeaf } from "../http2/rpc-leaf.ts";
 import { onSignals } from "../http2/signals.ts";
 import type { Capabilities, Runtime } from "../port.ts";
@@ -16,13 +17,19 @@ import { plainServer } from "./plain-server.ts";
 /** What Deno can do. */
 export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: false };
 
+const strategy: ListenStrategy = {
+  sessionWindowBytes: limits.sessionWindowBytes,
+  plainServer,
+  openNative: () => undefined,
+};
+
 /** The adapter for Deno. */
 export const runtime: Runtime = {
   name: "deno",
   capabilities,
   openHttpLeaf,
   openRpcLeaf,
-  listen: (options) => listen(options, { plainServer, openNative: () => undefined }),
+  listen: (options) => listen(options, strategy),
   faultOf,
   asyncContext,
   onSignals,

@@ -65,6 +65,8 @@ export class Connections {
     this.#open.add(connection);
     socket.once("close", () => {
       this.#open.delete(connection);
+      // A socket that changes hands is told to be closed, and comes back as a new one.
+      delete (socket as Slotted)[slot];
       this.#settle();
     });
     return connection;

@@ -9,8 +9,10 @@ import { checkTlsIdentity } from "./tls-identity.ts";
 
 /** What each runtime does in its own way. */
 export interface ListenStrategy {
+  /** Flow-control window of an HTTP/2 connection; undefined leaves it to the runtime. */
+  readonly sessionWindowBytes: number | undefined;
   /** A server in the clear that tells HTTP/1.1 and HTTP/2 apart by the first bytes. */
-  plainServer(context: ServerContext): Server;
+  plainServer(context: ServerContext): Server | Promise<Server>;
   /**
    * The native server for the REST half of a split listener; undefined where it cannot do what is asked
    * (demand and show client certificates), and the one-port server takes its place.
@@ -44,15 +46,24 @@ export async function listen(options: ListenOptions, strategy: ListenStrategy): 
   const onConnectionError = reportOnce(options.onConnectionError);
   if (tls !== undefined) checkTlsIdentity(tls);
 
-  const open = (application: Application, port: number, protocols: "all" | "http2"): Promise<OpenPort> => {
+  const open = async (
+    application: Application,
+    port: number,
+    protocols: "all" | "http2",
+  ): Promise<OpenPort> => {
     installLightGlobals();
     const connections = new Connections();
-    const context: ServerContext = { application, connections, onConnectionError };
+    const context: ServerContext = {
+      application,
+      connections,
+      onConnectionError,
+      sessionWindowBytes: strategy.sessionWindowBytes,
+    };
     const server =
       tls !== undefined
         ? secureServer(tls, context, { allowHttp1: protocols === "all" })
         : protocols === "all"
-          ? strategy.plainServer(context)
+          ? await strategy.plainServer(context)
           : http2Server(context);
     return openPort(server, connections, { hostname, port }, (error) => onConnectionError("socket", error));
   };

@@ -19,6 +19,8 @@ export interface ServerContext {
   readonly application: Application;
   readonly connections: Connections;
   readonly onConnectionError: ListenOptions["onConnectionError"];
+  /** Flow-control window of an HTTP/2 connection; undefined leaves it to the runtime. */
+  readonly sessionWindowBytes: number | undefined;
 }
 
 const http1Options = {
@@ -63,21 +65,46 @@ function kindOf(error: Error & { code?: string }): "protocol" | "socket" {
   return error.code?.startsWith("HPE_") || error.code?.startsWith("ERR_HTTP") ? "protocol" : "socket";
 }
 
-/** An HTTP/1.1 server in the clear. */
-export function http1Server(context: ServerContext): Http1Server {
+/** An HTTP/1.1 connection that turned out to be an HTTP/2 one, with the bytes that say so. */
+export type Http2Upgrade = (socket: Socket, head: Buffer) => void;
+
+/**
+ * An HTTP/1.1 server in the clear.
+ *
+ * @param onHttp2 - takes over a connection on which the parser met the preface of HTTP/2; without it
+ *   such a connection is malformed like any other
+ */
+export function http1Server(context: ServerContext, onHttp2?: Http2Upgrade): Http1Server {
   const server = createHttp1Server(http1Options, http1Handler(context.application, context.connections));
   server.on("connection", (socket) => context.connections.of(socket));
-  server.on("clientError", (error, socket) => {
+  server.on("clientError", (error: Error & { code?: string; rawPacket?: Buffer }, socket) => {
+    if (onHttp2 !== undefined && error.code === "HPE_PAUSED_H2_UPGRADE" && error.rawPacket !== undefined) {
+      onHttp2(socket as Socket, wholePreface(error.rawPacket));
+      return;
+    }
     context.onConnectionError(kindOf(error), error);
     refuseMalformed(error, socket);
   });
   return server;
 }
 
+const prefaceStart = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+/** The parser shows the packet that completed the preface, which need not hold all of it. */
+function wholePreface(packet: Buffer): Buffer {
+  if (packet.subarray(0, prefaceStart.length).equals(prefaceStart)) return packet;
+  for (let length = prefaceStart.length - 1; length > 0; length--) {
+    const tail = prefaceStart.subarray(prefaceStart.length - length);
+    if (packet.subarray(0, length).equals(tail))
+      return Buffer.concat([prefaceStart, packet.subarray(length)]);
+  }
+  return packet;
+}
+
 function adoptSession(session: ServerHttp2Session, context: ServerContext): void {
   session.on("error", (error) => context.onConnectionError("protocol", error));
   session.setTimeout(limits.sessionIdleMs, () => session.close());
-  session.setLocalWindowSize?.(limits.sessionWindowBytes);
+  if (context.sessionWindowBytes !== undefined) session.setLocalWindowSize(context.sessionWindowBytes);
   context.connections.ofSession(session, session.socket as Socket);
 }
 
