@@ -7,7 +7,7 @@ import type { Random } from "./core/random.ts";
 import type { Discovery } from "./discovery/discovery.ts";
 import type { RestClient, RestDefaults } from "./http/client.ts";
 import type { MeshFetch } from "./http/mesh-fetch.ts";
-import type { CircuitBreakerOptions } from "./policy/circuit-breaker.ts";
+import type { BreakerOptions } from "./policy/breaker.ts";
 import type { RetryOptions } from "./policy/retry.ts";
 import type { Runtime } from "./runtime/port.ts";
 import type { AppOptions, MeshEnv } from "./server/app.ts";
@@ -24,7 +24,7 @@ export interface ClientPolicy {
   /** `false` for a single attempt. @default 3 attempts, see `retry()` */
   readonly retry?: false | Omit<RetryOptions, "clock" | "random" | "classifier" | "replayable" | "onRetry">;
   /** One breaker for each endpoint; `false` for none. @default see `circuitBreaker()` */
-  readonly breaker?: false | Omit<CircuitBreakerOptions, "clock" | "random" | "classifier" | "onStateChange">;
+  readonly breaker?: false | Omit<BreakerOptions, "clock" | "random" | "onStateChange">;
   /** Calls in flight to the service; more are refused at once. @default no limit */
   readonly maxConcurrent?: number;
 }
