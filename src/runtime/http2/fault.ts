@@ -48,6 +48,9 @@ const faultByCode: Readonly<Record<string, TransportFault>> = {
   ERR_HTTP2_SESSION_ERROR: "closed",
   ERR_HTTP2_STREAM_CANCEL: "closed",
   ERR_SOCKET_CLOSED: "closed",
+  // Bun: what came is no HTTP.
+  Malformed_HTTP_Response: "unknown",
+  InvalidHTTPResponse: "unknown",
 };
 
 /** What a `fetch` says that gives no code: Deno puts everything into the message. */
@@ -59,12 +62,15 @@ const faultByMessage: readonly (readonly [RegExp, TransportFault])[] = [
     /host (?:is )?(?:unreachable|down)|network is unreachable|no route to host|operation timed out.*connect/i,
     "unreachable",
   ],
-  [/certificate|handshake|\bTLS\b|\bSSL\b|UnknownCA|CertificateRequired/, "tls"],
+  [/certificate|handshake|\bTLS\b|\bSSL\b|UnknownCA|CertificateRequired|received corrupt message/, "tls"],
   [/connection reset|broken pipe|socket hang up/i, "reset"],
   [
-    /connection (?:was )?closed|closed before message completed|unexpected end of file|socket connection was closed|other side closed|connection error/i,
+    /connection (?:was )?closed|closed before message completed|unexpected end of file|socket connection was closed|other side closed|connection error|error reading a body from connection/i,
     "closed",
   ],
+  // Hyper's word for whatever happens before there is a connection.
+  [/client error \(Connect\)/, "unreachable"],
+  [/error sending request/, "unknown"],
 ];
 
 /**
@@ -83,15 +89,18 @@ const deepestCause = 6;
 export function faultOf(error: unknown): TransportFault | undefined {
   let found: TransportFault | undefined;
   let at: unknown = error;
+  let ofFetch = false;
   for (let depth = 0; depth < deepestCause && at instanceof Error; depth++) {
-    found = faultOfOne(at) ?? found;
+    ofFetch ||= at instanceof TypeError;
+    found = faultOfOne(at, ofFetch) ?? found;
     const inner: unknown = (at as AggregateError).errors?.[0];
     at = at.cause ?? inner;
   }
   return found;
 }
 
-function faultOfOne(error: Error): TransportFault | undefined {
+/** @param ofFetch - whether `fetch` raised it: a `TypeError`, or what stands behind one */
+function faultOfOne(error: Error, ofFetch: boolean): TransportFault | undefined {
   const { code } = error as { code?: unknown };
   if (typeof code === "string") {
     const fault = faultByCode[code];
@@ -99,8 +108,10 @@ function faultOfOne(error: Error): TransportFault | undefined {
     if (tlsCode.test(code)) return "tls";
     if (code.startsWith("HPE_")) return "unknown";
   }
+  // undici found something else than HTTP; it gives no code.
+  if (error.name === "HTTPParserError") return "unknown";
   // Any other error may quote somebody else's fault: an RPC error has the text that a server sent.
-  if (!(error instanceof TypeError)) return undefined;
+  if (!ofFetch) return undefined;
   for (const [pattern, fault] of faultByMessage) if (pattern.test(error.message)) return fault;
   return undefined;
 }
