@@ -11,6 +11,7 @@ import { openRpcLeaf } from "../http2/rpc-leaf.ts";
 import { onSignals } from "../http2/signals.ts";
 import type { Capabilities, Runtime } from "../port.ts";
 import { openHttpLeaf } from "./http-leaf.ts";
+import { openNative } from "./native-server.ts";
 import { plainServer } from "./plain-server.ts";
 
 /** What Bun can do. */
@@ -20,7 +21,7 @@ const strategy: ListenStrategy = {
   // A window that `setLocalWindowSize` widened is never refilled by Bun 1.4: uploads stop in it.
   sessionWindowBytes: undefined,
   plainServer,
-  openNative: () => undefined,
+  openNative,
 };
 
 /** The adapter for Bun. */

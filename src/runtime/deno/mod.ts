@@ -12,6 +12,7 @@ import { openRpcLeaf } from "../http2/rpc-leaf.ts";
 import { onSignals } from "../http2/signals.ts";
 import type { Capabilities, Runtime } from "../port.ts";
 import { openHttpLeaf } from "./http-leaf.ts";
+import { openNative } from "./native-server.ts";
 import { plainServer } from "./plain-server.ts";
 
 /** What Deno can do. */
@@ -20,7 +21,7 @@ export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: fa
 const strategy: ListenStrategy = {
   sessionWindowBytes: limits.sessionWindowBytes,
   plainServer,
-  openNative: () => undefined,
+  openNative,
 };
 
 /** The adapter for Deno. */

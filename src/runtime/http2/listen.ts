@@ -51,7 +51,7 @@ export async function listen(options: ListenOptions, strategy: ListenStrategy): 
     port: number,
     protocols: "all" | "http2",
   ): Promise<OpenPort> => {
-    installLightGlobals();
+    if (protocols === "all") installLightGlobals();
     const connections = new Connections();
     const context: ServerContext = {
       application,

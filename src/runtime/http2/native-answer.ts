@@ -1,0 +1,32 @@
+import type { Connection } from "../../core/connection.ts";
+import { LightResponse } from "./light-response.ts";
+
+/** A connection of a server that tells little of it; what there is is asked for when it is needed. */
+export class NativeConnection implements Connection {
+  readonly encrypted: boolean;
+  readonly httpVersion = "";
+  readonly peer = undefined;
+  readonly #address: () => string | undefined;
+
+  constructor(encrypted: boolean, address: () => string | undefined) {
+    this.encrypted = encrypted;
+    this.#address = address;
+  }
+
+  get remoteAddress(): string {
+    return (this.#address() ?? "").replace(/^::ffff:(?=\d+\.)/, "");
+  }
+}
+
+/** A native server takes the real thing only; another listener of this process may make light ones. */
+export function realResponse(response: Response): Response {
+  return response instanceof LightResponse ? response.real() : response;
+}
+
+/** Answers for a handler that failed, and tells nothing of why. */
+export function internalError(): Response {
+  return new Response(JSON.stringify({ type: "about:blank", title: "Internal Server Error", status: 500 }), {
+    status: 500,
+    headers: { "content-type": "application/problem+json" },
+  });
+}
