@@ -44,7 +44,7 @@ function readErrorInfo(bytes: Uint8Array): { readonly reason: string; readonly d
   return info;
 }
 
-/** A newer peer may have codes that this version does not know. */
-function isMeshErrorCode(reason: string): reason is MeshErrorCode {
+/** Whether a name is one of the codes; a newer peer may have codes that this version does not know. */
+export function isMeshErrorCode(reason: string): reason is MeshErrorCode {
   return reason.startsWith("ERR_") && rpcCodeFromMeshError(reason as MeshErrorCode) !== undefined;
 }
