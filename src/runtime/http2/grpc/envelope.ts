@@ -30,15 +30,15 @@ export class EnvelopeReader {
   readonly #maxBytes: number;
   readonly #sink: MessageSink;
   /** The prefix as far as it arrived, when it is cut in two. */
-  readonly #prefix = new Uint8Array(prefixBytes);
+  #prefix: Uint8Array | undefined = undefined;
   #prefixFill = 0;
   #started = false;
   #flags = 0;
   /** The length of the message being read; -1 while the prefix is incomplete. */
   #length = -1;
   #filled = 0;
-  #target: Uint8Array | undefined;
-  #chunks: Uint8Array[] = [];
+  #target: Uint8Array | undefined = undefined;
+  #chunks: Uint8Array[] | undefined = undefined;
 
   constructor(maxBytes: number, sink: MessageSink) {
     this.#maxBytes = maxBytes;
@@ -78,6 +78,7 @@ export class EnvelopeReader {
       this.#begin(chunk, offset);
       return offset + prefixBytes;
     }
+    this.#prefix ??= new Uint8Array(prefixBytes);
     while (this.#prefixFill < prefixBytes && offset < chunk.length) {
       this.#prefix[this.#prefixFill++] = chunk[offset++]!;
     }
@@ -106,8 +107,10 @@ export class EnvelopeReader {
   #readBody(chunk: Uint8Array, offset: number): number {
     const take = Math.min(this.#length - this.#filled, chunk.length - offset);
     const part = take === chunk.length ? chunk : chunk.subarray(offset, offset + take);
-    if (this.#target === undefined) this.#chunks.push(part);
-    else this.#target.set(part, this.#filled);
+    if (this.#target === undefined) {
+      this.#chunks ??= [];
+      this.#chunks.push(part);
+    } else this.#target.set(part, this.#filled);
     this.#filled += take;
     return offset + take;
   }
@@ -117,11 +120,11 @@ export class EnvelopeReader {
     if (bytes === undefined) {
       bytes = new Uint8Array(this.#length);
       let at = 0;
-      for (const chunk of this.#chunks) {
+      for (const chunk of this.#chunks ?? []) {
         bytes.set(chunk, at);
         at += chunk.length;
       }
-      this.#chunks = [];
+      this.#chunks = undefined;
     }
     this.#target = undefined;
     this.#length = -1;

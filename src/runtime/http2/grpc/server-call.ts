@@ -3,7 +3,7 @@ import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Call } from "../../../core/call.ts";
 import { outcomeOfCancelledCall } from "../../../core/classifier.ts";
-import { MeshError } from "../../../core/errors.ts";
+import { isMeshError, MeshError } from "../../../core/errors.ts";
 import { outcomeOfCode } from "../../../rpc/classifier.ts";
 import type { RpcGate, RpcMethod } from "../../../rpc/dispatcher.ts";
 import {
@@ -15,6 +15,7 @@ import {
 } from "./codec.ts";
 import type { Compression } from "./compression.ts";
 import { EnvelopeReader } from "./envelope.ts";
+import { deadlineExceeded } from "./faults.ts";
 import { InboundMessages } from "./inbound.ts";
 import { OutboundMessages } from "./outbound.ts";
 import type { GrpcContext } from "./server-context.ts";
@@ -227,7 +228,9 @@ export class ServerCall {
   fail(thrown: unknown): void {
     if (this.#over) return;
     const { call, context, response, gate } = this.#init;
-    const error = gate.errorFor(call, thrown);
+    const late = call.cancelled && isMeshError(call.reason, "ERR_DEADLINE_EXCEEDED");
+    // Every gRPC implementation says this with the code alone.
+    const error = late ? deadlineExceeded() : gate.errorFor(call, thrown);
     this.#settle(error);
     response.fail(context, error, call.cancelled);
     call.end(outcomeOfCancelledCall(call) ?? outcomeOfCode(error.code));
