@@ -21,11 +21,8 @@ export interface ListenStrategy {
 }
 
 /** Answers on the gRPC port of a split listener what is no RPC. */
-function notHere(request: Request): Response {
-  const grpc = request.headers.get("content-type")?.startsWith("application/grpc") === true;
-  return grpc
-    ? new Response(null, { headers: { "content-type": "application/grpc", "grpc-status": "12" } })
-    : new Response(null, { status: 404 });
+function notHere(): Response {
+  return new Response(null, { status: 404 });
 }
 
 /** One failure shows on the socket, on the session and on the server; it is told once, by its first kind. */

@@ -3,6 +3,7 @@ import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { Connection } from "../../core/connection.ts";
 import type { RpcDispatcher } from "../../rpc/dispatcher.ts";
 import type { Connections } from "./connections.ts";
+import { createGrpcHandler, isGrpc } from "./grpc/handler.ts";
 import { Incoming } from "./incoming.ts";
 import { lightRequest } from "./light-request.ts";
 import { respond, respondWithError, type Sink, sinkOfHttp1, sinkOfHttp2 } from "./respond.ts";
@@ -94,6 +95,13 @@ export function http2Handler(
   application: Application,
   connections: Connections,
 ): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void {
+  const { rpc } = application;
+  const grpc =
+    rpc &&
+    createGrpcHandler({
+      dispatcher: rpc,
+      connectionOf: (stream) => connections.known(stream.session as ServerHttp2Session) as Connection,
+    });
   return (stream, headers) => {
     // A stream that the client resets raises an error, which would end the process if nobody listened.
     stream.on("error", () => {});
@@ -101,6 +109,12 @@ export function http2Handler(
     const connection = session === undefined ? undefined : connections.known(session);
     if (connection === undefined) {
       stream.close();
+      return;
+    }
+    if (grpc !== undefined && isGrpc(headers["content-type"])) {
+      connections.begin(connection);
+      stream.once("close", () => connections.end(connection));
+      grpc(stream, headers);
       return;
     }
     const method = headers[":method"] as string;
@@ -127,7 +141,7 @@ export function http2Handler(
       if (!stream.readableEnded) setImmediate(() => stream.close());
     });
     const sink = sinkOfHttp2(stream);
-    const handler = application.rpc?.find(pathOf(target));
+    const handler = rpc?.find(pathOf(target));
     if (handler === undefined) answer(application, incoming, sink);
     else exchangeRpc(handler, incoming, withTrailers(sink, stream));
   };

@@ -36,6 +36,8 @@ export interface SessionOptions {
 const streamWindowBytes = 1024 * 1024;
 /** The same for all streams of a session together. */
 const sessionWindowBytes = 8 * 1024 * 1024;
+/** Bun stops sending WINDOW_UPDATE for a session whose window was widened: it would stall for good. */
+const widensSessionWindow = !("Bun" in globalThis);
 /** Streams to count on until the server's settings say otherwise (RFC 9113 asks for at least 100). */
 const assumedMaxStreams = 100;
 /** Stream ids end at 2^31 - 1; a session close to that is replaced. */
@@ -125,11 +127,7 @@ export class GrpcSession {
   }
 
   #begin(): void {
-    try {
-      this.http2.setLocalWindowSize(sessionWindowBytes);
-    } catch {
-      // A runtime that cannot widen the window works with the narrow one.
-    }
+    if (widensSessionWindow) this.http2.setLocalWindowSize(sessionWindowBytes);
     if (this.active === 0) this.http2.unref();
     this.#aliveAt = this.#options.clock.now();
     this.#scheduleKeepalive();
