@@ -165,7 +165,7 @@ const server = await mesh.serve({
   drainMs: 3_000,
   routes(router) {
     router.service(NexusService, {
-      listDatasets: () => lakeRpc.listDatasets({}),
+      listDatasets: async () => ({ datasets: (await lakeRpc.listDatasets({})).datasets }),
       async *followEvents({ topic, untilCurrent }, { signal }) {
         for await (const event of follow(topic, 0n, untilCurrent, signal)) yield { event };
       },

@@ -1,5 +1,5 @@
 import { request } from "node:https";
-import { createMesh, isProblemError, staticDiscovery, type TlsIdentity } from "@datapunk/mesh";
+import { createMesh, isHttpError, staticDiscovery, type TlsIdentity } from "@datapunk/mesh";
 import { createDevAuthority } from "../dev-ca.ts";
 import { table } from "./account.ts";
 import { check, type Step, type Tour } from "./tour.ts";
@@ -63,7 +63,7 @@ async function asService(tour: Tour, tls: TlsIdentity): Promise<string> {
       .get("datasets")
       .then(
         () => 200,
-        (error) => (isProblemError(error) ? error.status : error),
+        (error) => (isHttpError(error) ? error.status : error),
       );
     check(status === 403, "status 403", status);
     return "403: a known service, but not one that may";
