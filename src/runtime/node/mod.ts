@@ -10,8 +10,8 @@ import { limits } from "../http2/limits.ts";
 import { type ListenStrategy, listen } from "../http2/listen.ts";
 import { openRpcLeaf } from "../http2/rpc-leaf.ts";
 import { onSignals } from "../http2/signals.ts";
+import { openHttpLeaf } from "../http2/undici-leaf.ts";
 import type { Capabilities, Runtime } from "../port.ts";
-import { openHttpLeaf } from "./http-leaf.ts";
 import { plainServer } from "./plain-server.ts";
 
 /** What Node can do. */

@@ -3,10 +3,10 @@ import type { Call } from "../../core/call.ts";
 import { MeshError, TransportError } from "../../core/errors.ts";
 import type { HttpLeaf, HttpRequest, HttpResponse } from "../../http/exchange.ts";
 import { LeafResponse } from "../../http/leaf-response.ts";
-import { faultOf } from "../http2/fault.ts";
-import { checkTlsIdentity } from "../http2/tls-identity.ts";
 import type { LeafOptions } from "../port.ts";
-import { ResponseBody } from "./response-body.ts";
+import { faultOf } from "./fault.ts";
+import { checkTlsIdentity } from "./tls-identity.ts";
+import { ResponseBody } from "./undici-body.ts";
 
 type NodeHeaders = Record<string, string | string[] | undefined>;
 
