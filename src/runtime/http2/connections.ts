@@ -22,45 +22,62 @@ function peerOf(socket: Socket): PeerIdentity | undefined {
   }
 }
 
-/** One accepted connection: what handlers may know of it, and what a drain must. */
-export class ServerConnection implements Connection {
+/** What handlers may know of a connection; it can be printed and shows no sockets. */
+class AcceptedConnection implements Connection {
   readonly remoteAddress: string;
   readonly encrypted: boolean;
-  httpVersion = "1.1";
-  /** The HTTP/2 session, once there is one. */
-  session: ServerHttp2Session | undefined;
-  /** Requests that are not finished; an HTTP/1.1 connection without one can be closed. */
-  active = 0;
-  readonly socket: Socket;
+  readonly httpVersion: "1.1" | "2";
+  readonly #socket: Socket;
   #peer: PeerIdentity | null | undefined = null;
 
-  constructor(socket: Socket) {
-    this.socket = socket;
+  constructor(socket: Socket, httpVersion: "1.1" | "2") {
+    this.#socket = socket;
     this.remoteAddress = (socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");
     this.encrypted = isTls(socket);
+    this.httpVersion = httpVersion;
   }
 
   get peer(): PeerIdentity | undefined {
-    if (this.#peer === null) this.#peer = peerOf(this.socket);
+    if (this.#peer === null) this.#peer = peerOf(this.#socket);
     return this.#peer;
   }
 }
 
+/** One accepted connection, as a drain must know it. */
+export class ConnectionRecord {
+  readonly socket: Socket;
+  /** The HTTP/2 session, once there is one. */
+  session: ServerHttp2Session | undefined;
+  /** Requests that are not finished; an HTTP/1.1 connection without one can be closed. */
+  active = 0;
+  #face: AcceptedConnection | undefined;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+  }
+
+  /** What handlers are given; one object for the life of the connection. */
+  get face(): Connection {
+    this.#face ??= new AcceptedConnection(this.socket, this.session === undefined ? "1.1" : "2");
+    return this.#face;
+  }
+}
+
 const slot = Symbol("connection");
-type Slotted = { [slot]?: ServerConnection };
+type Slotted = { [slot]?: ConnectionRecord };
 
 /** The open connections of a listener and the requests on them. */
 export class Connections {
   inFlight = 0;
   draining = false;
-  readonly #open = new Set<ServerConnection>();
+  readonly #open = new Set<ConnectionRecord>();
   #whenIdle: (() => void)[] = [];
 
   /** The record of a socket; made and kept until the socket closes when it is seen for the first time. */
-  of(socket: Socket): ServerConnection {
+  of(socket: Socket): ConnectionRecord {
     const known = (socket as Slotted)[slot];
     if (known !== undefined) return known;
-    const connection = new ServerConnection(socket);
+    const connection = new ConnectionRecord(socket);
     (socket as Slotted)[slot] = connection;
     this.#open.add(connection);
     socket.once("close", () => {
@@ -73,26 +90,25 @@ export class Connections {
   }
 
   /** The record of an HTTP/2 session. */
-  ofSession(session: ServerHttp2Session, socket: Socket): ServerConnection {
+  ofSession(session: ServerHttp2Session, socket: Socket): ConnectionRecord {
     const connection = this.of(socket);
     connection.session = session;
-    connection.httpVersion = "2";
     (session as unknown as Slotted)[slot] = connection;
     if (this.draining) session.close();
     return connection;
   }
 
   /** The record that {@link ofSession} made. */
-  known(session: ServerHttp2Session): ServerConnection | undefined {
+  known(session: ServerHttp2Session): ConnectionRecord | undefined {
     return (session as unknown as Slotted)[slot];
   }
 
-  begin(connection: ServerConnection): void {
+  begin(connection: ConnectionRecord): void {
     connection.active++;
     this.inFlight++;
   }
 
-  end(connection: ServerConnection): void {
+  end(connection: ConnectionRecord): void {
     connection.active--;
     this.inFlight--;
     if (this.draining) {
@@ -122,7 +138,7 @@ export class Connections {
     }
   }
 
-  #closeIfIdle(connection: ServerConnection): void {
+  #closeIfIdle(connection: ConnectionRecord): void {
     // `destroySoon` lets what is written go out first.
     if (connection.session === undefined && connection.active === 0) connection.socket.destroySoon();
   }

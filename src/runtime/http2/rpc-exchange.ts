@@ -15,7 +15,12 @@ async function* bodyOf(incoming: Incoming): AsyncGenerator<Uint8Array> {
   const { source } = incoming;
   if (source === undefined) return;
   try {
-    for await (const chunk of source) yield chunk;
+    // A handler may stop reading: the answer still goes out on the stream that would be destroyed.
+    const chunks = source.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+    // Messages keep views of what they were parsed from: those must be plain bytes, no Buffers.
+    for await (const { buffer, byteOffset, byteLength } of chunks) {
+      yield new Uint8Array(buffer, byteOffset, byteLength);
+    }
   } catch (error) {
     throw incoming.gone ? clientGone() : error;
   }

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import { constants, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Connection } from "../../core/connection.ts";
 import type { RpcDispatcher } from "../../rpc/dispatcher.ts";
-import type { Connections } from "./connections.ts";
+import type { ConnectionRecord, Connections } from "./connections.ts";
 import { createGrpcHandler, isGrpc } from "./grpc/handler.ts";
 import { Incoming } from "./incoming.ts";
 import { lightRequest } from "./light-request.ts";
@@ -65,17 +65,26 @@ export function http1Handler(
     const connection = connections.of(request.socket);
     const local = (): string =>
       `${request.socket.localAddress ?? "localhost"}:${request.socket.localPort ?? 80}`;
-    const url = urlFromTarget(connection.encrypted ? "https" : "http", headers.host ?? local(), target);
+    const url = urlFromTarget(connection.face.encrypted ? "https" : "http", headers.host ?? local(), target);
     if (url === undefined) {
       response.writeHead(400, { connection: "close", "content-length": 0 });
       response.end();
       return;
     }
     const withBody = method !== "GET" && method !== "HEAD" && hasBody(headers);
-    const incoming = new Incoming(method, url, headers, withBody ? request : undefined, connection, "1.1");
+    const incoming = new Incoming(
+      method,
+      url,
+      headers,
+      withBody ? request : undefined,
+      connection.face,
+      "1.1",
+    );
     connections.begin(connection);
     response.once("close", () => {
       incoming.closed(response.writableFinished);
+      // What nobody read stands between this request and the next one on the connection.
+      if (withBody && !request.readableEnded) request.removeAllListeners("data").resume();
       connections.end(connection);
     });
     const sink = sinkOfHttp1(response, closing);
@@ -90,6 +99,20 @@ function withoutTrailers(sink: Sink): TrailerSink {
   return { ...sink, headWithTrailers: (status, headers) => sink.head(status, "", headers, false) };
 }
 
+/** How long a client may go on sending to a handler that has answered without reading everything. */
+const lateMs = 500;
+
+/**
+ * Lets a client finish what it is sending: a reset at once, which the standard allows, makes some clients
+ * lose the answer. One that does not come to an end is told to stop.
+ */
+function discardRest(stream: ServerHttp2Stream): void {
+  stream.removeAllListeners("data").resume();
+  const timer = setTimeout(() => stream.close(), lateMs);
+  stream.once("end", () => clearTimeout(timer));
+  stream.once("close", () => clearTimeout(timer));
+}
+
 /** Makes the handler of HTTP/2 streams. */
 export function http2Handler(
   application: Application,
@@ -100,7 +123,8 @@ export function http2Handler(
     rpc &&
     createGrpcHandler({
       dispatcher: rpc,
-      connectionOf: (stream) => connections.known(stream.session as ServerHttp2Session) as Connection,
+      connectionOf: (stream) =>
+        (connections.known(stream.session as ServerHttp2Session) as ConnectionRecord).face,
     });
   return (stream, headers) => {
     // A stream that the client resets raises an error, which would end the process if nobody listened.
@@ -120,7 +144,7 @@ export function http2Handler(
     const method = headers[":method"] as string;
     const target = (headers[":path"] as string | undefined) ?? "";
     const authority = (headers[":authority"] as string | undefined) ?? headers.host ?? "localhost";
-    const url = urlFromTarget(connection.encrypted ? "https" : "http", authority, target);
+    const url = urlFromTarget(connection.face.encrypted ? "https" : "http", authority, target);
     if (url === undefined || method === "CONNECT") {
       stream.respond({ ":status": url === undefined ? 400 : 405 }, { endStream: true });
       return;
@@ -129,16 +153,17 @@ export function http2Handler(
     headers.host ??= authority;
     const withBody =
       method !== "GET" && method !== "HEAD" && !stream.readableEnded && !stream.endAfterHeaders;
-    const incoming = new Incoming(method, url, headers, withBody ? stream : undefined, connection, "2");
+    const incoming = new Incoming(method, url, headers, withBody ? stream : undefined, connection.face, "2");
     if (!withBody) stream.resume();
     connections.begin(connection);
     stream.once("close", () => {
-      incoming.closed(stream.writableFinished);
+      // A reset by the client ends the writable side as if the answer had been complete.
+      const reset = stream.aborted || stream.rstCode !== constants.NGHTTP2_NO_ERROR;
+      incoming.closed(stream.writableFinished && !reset);
       connections.end(connection);
     });
-    // Whoever answers without reading the whole request lets the client know that it can stop sending.
     stream.once("finish", () => {
-      if (!stream.readableEnded) setImmediate(() => stream.close());
+      if (withBody && !stream.readableEnded) discardRest(stream);
     });
     const sink = sinkOfHttp2(stream);
     const handler = rpc?.find(pathOf(target));

@@ -1,0 +1,197 @@
+import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from "node:http";
+import {
+  type ClientHttp2Session,
+  connect as connectHttp2,
+  type SecureClientSessionOptions,
+} from "node:http2";
+import { connect as connectTcp, type Socket } from "node:net";
+import { runtime } from "#runtime";
+import { createDispatcher } from "../../src/rpc/dispatch.ts";
+import type { Listener, ListenOptions } from "../../src/runtime/port.ts";
+import { echoRoutes, OpenAdmission } from "../rpc/echo.ts";
+
+/** What a test opened, closed newest first. */
+export class Cleanup {
+  readonly #tasks: (() => unknown)[] = [];
+
+  add(task: () => unknown): void {
+    this.#tasks.unshift(task);
+  }
+
+  async run(): Promise<void> {
+    for (const task of this.#tasks.splice(0)) await task();
+  }
+}
+
+/** Fails instead of hanging when `promise` does not settle: a bound, not a measurement. */
+export async function within<T>(promise: Promise<T>, what: string, ms = 15_000): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const expired = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`Waited ${ms} ms in vain for ${what}`)), ms);
+  });
+  try {
+    return await Promise.race([promise, expired]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A promise and its ends. */
+export function signal<T = void>(): { readonly promise: Promise<T>; fire(value: T): void } {
+  const { promise, resolve } = Promise.withResolvers<T>();
+  return { promise, fire: resolve };
+}
+
+/** A listener under test. */
+export interface TestServer {
+  readonly listener: Listener;
+  readonly port: number;
+  readonly grpcPort: number;
+  readonly admission: OpenAdmission;
+  /** What was told of connections, and a promise of the next one. */
+  readonly errors: { readonly kind: string; readonly error: unknown }[];
+  nextError(): Promise<{ readonly kind: string; readonly error: unknown }>;
+}
+
+/** Listens on the loopback interface, with the EchoService and the given fetch handler. */
+export async function serve(
+  cleanup: Cleanup,
+  fetch: ListenOptions["fetch"],
+  overrides: Partial<ListenOptions> = {},
+): Promise<TestServer> {
+  const admission = new OpenAdmission();
+  const errors: { kind: string; error: unknown }[] = [];
+  let told: ((error: { kind: string; error: unknown }) => void)[] = [];
+  const listener = await runtime.listen({
+    hostname: "127.0.0.1",
+    ports: { all: 0 },
+    tls: undefined,
+    fetch,
+    rpc: createDispatcher({ admission, routes: echoRoutes }),
+    onConnectionError(kind, error) {
+      errors.push({ kind, error });
+      for (const tell of told.splice(0)) tell({ kind, error });
+    },
+    ...overrides,
+  });
+  cleanup.add(() => listener.destroy());
+  return {
+    listener,
+    port: listener.ports.rest,
+    grpcPort: listener.ports.grpc,
+    admission,
+    errors,
+    nextError() {
+      const first = errors[0];
+      if (first !== undefined) return Promise.resolve(first);
+      return within(
+        new Promise((resolve) => {
+          told = [...told, resolve];
+        }),
+        "an error of a connection",
+      );
+    },
+  };
+}
+
+/** An answer, read to its end. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+/** One HTTP/1.1 request through `node:http`. */
+export function http1(
+  port: number,
+  options: RequestOptions & { readonly body?: string } = {},
+): Promise<Answer> {
+  const { body, ...rest } = options;
+  const answer = new Promise<Answer>((resolve, reject) => {
+    const request = httpRequest({ host: "127.0.0.1", port, agent: false, ...rest }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => {
+        text += chunk;
+      });
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text }),
+      );
+      response.on("error", reject);
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
+  return within(answer, "an HTTP/1.1 answer");
+}
+
+/** An HTTP/2 session that is closed with the test. */
+export function openHttp2(
+  cleanup: Cleanup,
+  origin: string,
+  options: SecureClientSessionOptions = {},
+): ClientHttp2Session {
+  const session = connectHttp2(origin, options);
+  // Some tests break it; the streams tell.
+  session.on("error", () => {});
+  cleanup.add(() => session.destroy());
+  return session;
+}
+
+/** One request on an HTTP/2 session. */
+export function http2(
+  session: ClientHttp2Session,
+  headers: Record<string, string>,
+  body?: string,
+): Promise<Answer> {
+  const answer = new Promise<Answer>((resolve, reject) => {
+    const stream = session.request(headers, { endStream: body === undefined });
+    let text = "";
+    let head: IncomingHttpHeaders & { ":status"?: number | undefined } = {};
+    stream.setEncoding("utf8");
+    stream.on("response", (received) => {
+      head = received;
+    });
+    stream.on("data", (chunk: string) => {
+      text += chunk;
+    });
+    stream.on("end", () => resolve({ status: head[":status"] ?? 0, headers: head, text }));
+    stream.on("error", reject);
+    if (body !== undefined) stream.end(body);
+  });
+  return within(answer, "an HTTP/2 answer");
+}
+
+/** A plain TCP connection. */
+export async function openTcp(cleanup: Cleanup, port: number): Promise<Socket> {
+  const socket = connectTcp(port, "127.0.0.1");
+  cleanup.add(() => socket.destroy());
+  socket.on("error", () => {});
+  await within(new Promise<void>((resolve) => socket.once("connect", resolve)), "a TCP connection");
+  return socket;
+}
+
+/** Everything the other side says until it closes. */
+export function untilClosed(socket: Socket): Promise<string> {
+  let text = "";
+  socket.on("data", (chunk: Buffer) => {
+    text += chunk.toString("latin1");
+  });
+  return within(
+    new Promise((resolve) => socket.once("close", () => resolve(text))),
+    "the end of a connection",
+  );
+}
+
+/** Sends bytes and collects what comes back until the other side closes. */
+export async function raw(cleanup: Cleanup, port: number, bytes: string | Uint8Array): Promise<string> {
+  const socket = await openTcp(cleanup, port);
+  const text = untilClosed(socket);
+  socket.write(bytes);
+  return text;
+}
+
+/** Status code of a raw HTTP/1.1 answer. */
+export function statusOf(answer: string): number {
+  return Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1]);
+}
