@@ -1,33 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Call } from "../../src/core/call.ts";
-import { isMeshError, isTransportError, MeshError, type TransportFault } from "../../src/core/errors.ts";
-import type { HttpBody, HttpLeaf } from "../../src/http/exchange.ts";
-import { createFetchLeaf, type FetchFunction, type FetchLeafOptions } from "../../src/http/fetch-leaf.ts";
+import { isMeshError, isTransportError, MeshError } from "../../src/core/errors.ts";
 import { settle } from "../support/virtual-clock.ts";
-import { bodyOf, errorOf } from "./lake.ts";
-
-const faultOf = (error: unknown): TransportFault | undefined =>
-  error instanceof TypeError ? (error.message as TransportFault) : undefined;
-
-function leafOver(fetch: FetchFunction, options: Partial<FetchLeafOptions> = {}): HttpLeaf {
-  return createFetchLeaf({ fetch, faultOf, ...options });
-}
-
-function newCall(): Call {
-  return new Call({ side: "client", protocol: "rest", service: "lake", operation: "GET" });
-}
-
-function send(leaf: HttpLeaf, call: Call = newCall(), url = "http://lake.test/x", body?: HttpBody) {
-  return leaf.send(call, { method: body === undefined ? "GET" : "POST", url, headers: { a: "b" }, body });
-}
-
-/** A `fetch` whose answers come when the test says so. */
-function gate() {
-  const open: ((response: Response) => void)[] = [];
-  const fetch: FetchFunction = () => new Promise((resolve) => open.push(resolve));
-  return { fetch, open };
-}
+import { bodyOf, drain, errorOf } from "./lake.ts";
+import { gate, leafOver, newCall, send } from "./leaf-over.ts";
 
 describe("createFetchLeaf()", () => {
   it("sends what it is given, with the platform's own options, and shows redirects as they are", async () => {
@@ -169,7 +145,7 @@ describe("createFetchLeaf()", () => {
         return new Response(bodyOf(["a"], "never"));
       });
       const response = await send(leaf, call);
-      const reading = how === "text" ? response.text() : readAll(response.body);
+      const reading = how === "text" ? response.text() : drain(response.body as never);
       const failed = errorOf(reading);
       await settle();
       const reason = new MeshError("ERR_DEADLINE_EXCEEDED", "late");
@@ -228,58 +204,6 @@ describe("createFetchLeaf()", () => {
     await reader.cancel();
   });
 
-  it("lets no more run at once with one origin than it may, first come first served", async () => {
-    const { fetch, open } = gate();
-    const leaf = leafOver(fetch, { maxConnectionsPerEndpoint: 2 });
-    const answers = [1, 2, 3, 4].map(() => send(leaf));
-    const other = send(leaf, newCall(), "http://other.test/");
-    await settle();
-    // Two for the lake, and one for the other origin.
-    assert.equal(open.length, 3);
-    for (const resolve of open) resolve(new Response("ok"));
-    await (await other).text();
-    const first = await (answers[0] as (typeof answers)[0]);
-    await settle();
-    assert.equal(open.length, 3, "an answer whose body is unread keeps its place");
-    await first.text();
-    await settle();
-    assert.equal(open.length, 4);
-    await (await (answers[1] as (typeof answers)[0])).body?.cancel();
-    await settle();
-    assert.equal(open.length, 5);
-  });
-
-  it("gives a place back when the exchange fails", async () => {
-    let count = 0;
-    const leaf = leafOver(
-      () => {
-        if (++count === 1) throw new TypeError("reset");
-        return new Response("ok");
-      },
-      { maxConnectionsPerEndpoint: 1 },
-    );
-    await errorOf(send(leaf));
-    assert.equal(await (await send(leaf)).text(), "ok");
-  });
-
-  it("lets a call that waits for its place leave the line", async () => {
-    const { fetch, open } = gate();
-    const leaf = leafOver(fetch, { maxConnectionsPerEndpoint: 1 });
-    const first = send(leaf);
-    const second = newCall();
-    const waiting = errorOf(send(leaf, second));
-    const third = send(leaf);
-    const reason = new Error("enough");
-    second.cancel(reason);
-    assert.equal(await waiting, reason);
-    open[0]?.(new Response(null, { status: 204 }));
-    await first;
-    await settle();
-    assert.equal(open.length, 2);
-    open[1]?.(new Response("third"));
-    assert.equal(await (await third).text(), "third");
-  });
-
   it("closes when the last exchange is over, and refuses new ones meanwhile", async () => {
     const { fetch, open } = gate();
     let closed = 0;
@@ -306,7 +230,3 @@ describe("createFetchLeaf()", () => {
     }
   });
 });
-
-async function readAll(body: ReadableStream<Uint8Array> | null): Promise<void> {
-  if (body !== null) for await (const _ of body);
-}

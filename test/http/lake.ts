@@ -70,3 +70,10 @@ export function bodyOf(
     { highWaterMark: 0 },
   );
 }
+
+/** Reads an iterable to its end; how many pieces came. */
+export async function drain(pieces: AsyncIterable<unknown>): Promise<number> {
+  let count = 0;
+  for await (const _ of pieces) count++;
+  return count;
+}

@@ -1,69 +1,19 @@
 import assert from "node:assert/strict";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import {
-  type AddressInfo,
-  createServer as createTcpServer,
-  type Socket,
-  type Server as TcpServer,
-} from "node:net";
+import { createServer } from "node:http";
+import { createServer as createTcpServer, type Socket } from "node:net";
 import { after, describe, it } from "node:test";
 import { isMeshError, isTransportError } from "../../src/core/errors.ts";
-import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
 import { isHttpError } from "../../src/http/http-error.ts";
-import { createMesh } from "../../src/mesh.ts";
-import type { Mesh, MeshOptions } from "../../src/options.ts";
-import { errorOf } from "../http/lake.ts";
+import type { Mesh } from "../../src/options.ts";
+import { drain, errorOf } from "../http/lake.ts";
 import { metricValue } from "../support/metric-value.ts";
+import { closeAll, deadOrigin, listening, meshOver, serverOf } from "./http-fixture.ts";
 
-const closers: (() => void)[] = [];
-after(() => {
-  for (const close of closers) close();
-});
-
-async function listening(server: Server | TcpServer): Promise<string> {
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-    socket.on("error", () => {});
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  closers.push(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-/** A plain HTTP server, as any framework makes one. */
-function serverOf(handler: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
-  return listening(createServer(handler));
-}
-
-/** The address of nobody: a port that was free a moment ago. */
-async function deadOrigin(): Promise<string> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return `http://127.0.0.1:${port}`;
-}
-
-function meshOver(origins: readonly string[], options: Partial<MeshOptions> = {}): Mesh {
-  const mesh = createMesh({
-    service: "gateway",
-    discovery: staticDiscovery({ lake: origins }),
-    policies: { lake: { retry: false } },
-    ...options,
-  });
-  closers.push(() => void mesh.close());
-  return mesh;
-}
+after(closeAll);
 
 const outcomes = (mesh: Mesh, outcome: string): Promise<number | undefined> =>
   metricValue(mesh.metrics, "mesh_client_requests_total", { service: "lake", outcome });
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const fastRetry = { backoff: () => 0 };
 
 describe("a REST client over sockets", () => {
@@ -267,97 +217,3 @@ describe("a REST client over sockets", () => {
     assert.equal(await lake.get("x").text(), "a short answer");
   });
 });
-
-describe("streams over sockets", () => {
-  const chunkBytes = 64 * 1024;
-  const chunks = 768;
-  // What the sockets and the streams between hold; without back-pressure it would be all.
-  const mostInFlight = (chunks * chunkBytes) / 2;
-
-  it("uploads no faster than the service reads", async () => {
-    let produced = 0;
-    let received = 0;
-    let most = 0;
-    const origin = await serverOf(async (request, response) => {
-      for await (const chunk of request) {
-        received += (chunk as Uint8Array).byteLength;
-        most = Math.max(most, produced - received);
-        await turn();
-      }
-      response.end(String(received));
-    });
-    let left = chunks;
-    const body = new ReadableStream<Uint8Array>(
-      {
-        pull(controller) {
-          if (left-- === 0) {
-            controller.close();
-            return;
-          }
-          produced += chunkBytes;
-          controller.enqueue(new Uint8Array(chunkBytes));
-        },
-      },
-      { highWaterMark: 0 },
-    );
-    const lake = meshOver([origin]).rest("lake");
-    assert.equal(await lake.put("x", { body }).text(), String(chunks * chunkBytes));
-    assert.ok(most < mostInFlight, `${most} bytes were on their way at once`);
-  });
-
-  it("downloads no faster than the caller takes", async () => {
-    let sent = 0;
-    let most = 0;
-    const origin = await serverOf(async (_, response) => {
-      for (let i = 0; i < chunks; i++) {
-        sent += chunkBytes;
-        if (!response.write(new Uint8Array(chunkBytes)))
-          await new Promise((resolve) => response.once("drain", resolve));
-      }
-      response.end();
-    });
-    let taken = 0;
-    for await (const chunk of meshOver([origin]).rest("lake").get("x").stream({ chunkBytes })) {
-      taken += chunk.byteLength;
-      most = Math.max(most, sent - taken);
-      await turn();
-    }
-    assert.equal(taken, chunks * chunkBytes);
-    assert.ok(most < mostInFlight, `${most} bytes were on their way at once`);
-  });
-
-  it("carries bytes unchanged through upload and download", async () => {
-    const origin = await serverOf((request, response) => {
-      request.pipe(response);
-    });
-    const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 31) % 251);
-    async function* pieces() {
-      for (let at = 0; at < bytes.length; at += 7_777) yield bytes.subarray(at, at + 7_777);
-    }
-    const answer = await meshOver([origin]).rest("lake").post("x", { body: pieces() }).bytes();
-    assert.equal(Buffer.compare(answer, bytes), 0);
-  });
-
-  it("does not blame the service when the source of an upload fails", async () => {
-    const origin = await serverOf((request, response) => {
-      request.on("error", () => {});
-      request.resume().on("end", () => response.end());
-    });
-    const mesh = meshOver([origin]);
-    let pulls = 0;
-    const body = new ReadableStream<Uint8Array>({
-      pull(controller) {
-        if (pulls++ === 0) controller.enqueue(new Uint8Array(10));
-        else controller.error(new Error("disk full"));
-      },
-    });
-    const error = await errorOf(mesh.rest("lake").post("x", { body }));
-    assert.ok(isMeshError(error, "ERR_CANCELLED"), String(error));
-    assert.equal((error.cause as Error).message, "disk full");
-    assert.equal(await outcomes(mesh, "cancelled"), 1);
-  });
-});
-
-async function drain(parts: AsyncIterable<unknown>): Promise<void> {
-  for await (const _ of parts);
-}
