@@ -1,9 +1,9 @@
 /** The server under test: reads what it shall offer from standard input, and says where it listens. */
-import { createSecureServer, createServer, type Http2SecureServer, type Http2Server } from "node:http2";
-import type { AddressInfo } from "node:net";
 import { create, createRegistry } from "@bufbuild/protobuf";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { runtime } from "#runtime";
 import { createDispatcher } from "../src/rpc/dispatch.ts";
-import { createGrpcHandler } from "../src/runtime/http2/grpc/handler.ts";
+import type { ServerTls } from "../src/runtime/port.ts";
 import { createAdmission } from "../src/server/create-admission.ts";
 import { readMessages, writeMessage } from "./frames.ts";
 import {
@@ -19,39 +19,41 @@ import { conformanceService } from "./service.ts";
 
 const decoder = new TextDecoder();
 
-function open(request: ServerCompatRequest): Http2Server | Http2SecureServer {
-  if (!request.useTls) return createServer();
-  const { serverCreds, clientTlsCert } = request;
-  return createSecureServer({
-    cert: decoder.decode(serverCreds?.cert),
-    key: decoder.decode(serverCreds?.key),
-    ...(clientTlsCert.length === 0
-      ? {}
-      : { ca: decoder.decode(clientTlsCert), requestCert: true, rejectUnauthorized: true }),
-  });
+function tlsOf(request: ServerCompatRequest): ServerTls | undefined {
+  if (!request.useTls) return undefined;
+  const cert = decoder.decode(request.serverCreds?.cert);
+  const withClients = request.clientTlsCert.length > 0;
+  return {
+    cert,
+    key: decoder.decode(request.serverCreds?.key),
+    ca: withClients ? decoder.decode(request.clientTlsCert) : cert,
+    clientAuth: withClients ? "require" : "none",
+  };
 }
 
 async function serve(request: ServerCompatRequest): Promise<void> {
   const limits = request.messageReceiveLimit === 0 ? {} : { readMaxBytes: request.messageReceiveLimit };
   const dispatcher = createDispatcher({
-    admission: createAdmission({ service: "conformance", rateLimit: false }),
+    // The suite wants to see the time that the caller granted, and none when it granted none.
+    admission: createAdmission({
+      service: "conformance",
+      rateLimit: false,
+      peerLimit: false,
+      timeoutMs: Infinity,
+    }),
     routes: (router) => router.service(ConformanceService, conformanceService, limits),
+    acceptCompression: [compressionGzip, compressionBrotli],
     jsonOptions: { registry: createRegistry(file_connectrpc_conformance_v1_service) },
   });
-  const connection = {
-    remoteAddress: "127.0.0.1",
-    encrypted: request.useTls,
-    httpVersion: "2",
-    peer: undefined,
-  };
-  const server = open(request);
-  server.on("stream", createGrpcHandler({ dispatcher, connectionOf: () => connection }));
-  server.on("session", (session) => session.on("error", () => {}));
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
+  const listener = await runtime.listen({
+    hostname: "127.0.0.1",
+    ports: { all: 0 },
+    tls: tlsOf(request),
+    fetch: () => new Response(null, { status: 404 }),
+    rpc: dispatcher,
+    onConnectionError: () => {},
   });
-  const { port } = server.address() as AddressInfo;
-  const response = create(ServerCompatResponseSchema, { host: "127.0.0.1", port });
+  const response = create(ServerCompatResponseSchema, { host: "127.0.0.1", port: listener.ports.grpc });
   if (request.serverCreds !== undefined) response.pemCert = request.serverCreds.cert;
   writeMessage(ServerCompatResponseSchema, response);
 }

@@ -96,7 +96,7 @@ async function test(runner: string, runtime: RuntimeName, mode: Mode, extra: str
     ...flags,
     join(root, "conformance", `${mode}.ts`),
   ];
-  const config = join(root, "conformance/grpc.yaml");
+  const config = join(root, "conformance", `${mode}.yaml`);
   const args = ["--conf", config, "--mode", mode, ...knownFailing(runtime, mode), ...extra, "--", ...command];
   const { exitCode, output } = await runProcess(runner, args, { cwd: root, timeoutMs: 900_000 });
   const counts = /(\d+) passed, (\d+) failed/.exec(output);
@@ -135,7 +135,7 @@ for (const runtime of runtimes) {
     passed += verdict.passed;
     failed += verdict.failed;
     if (verdict.failed > 0) console.log(verdict.output);
-    console.log(`${runtime} ${mode} grpc: ${verdict.passed} passed, ${verdict.failed} failed`);
+    console.log(`${runtime} ${mode}: ${verdict.passed} passed, ${verdict.failed} failed`);
   }
 }
 console.log(`${passed} passed, ${failed} failed`);
