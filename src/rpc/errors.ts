@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Call } from "../core/call.ts";
-import { isMeshError, MeshError, type MeshErrorCode } from "../core/errors.ts";
+import { isMeshError, MeshError, type MeshErrorCode, TransportError } from "../core/errors.ts";
 import { type RpcCode, rpcCodeFromMeshError, rpcCodeFromNumber } from "../core/status.ts";
 import { type RateLimitDecision, rateLimitHeaders } from "../policy/rate-limit.ts";
 import { errorInfoDetail, meshCodeFromDetails } from "./error-info.ts";
@@ -59,7 +59,8 @@ export function rpcFromCode(code: number): RpcCode {
 export function connectErrorFromMeshError(error: MeshError, message: string = error.message): ConnectError {
   const code = codes[rpcCodeFromMeshError(error.code)];
   const converted = new ConnectError(message, code, metadataOf(error), undefined, error);
-  converted.details.push(errorInfoDetail(error.code));
+  // The code of the protocol says it all, and other implementations send no detail here.
+  if (error.code !== "ERR_DEADLINE_EXCEEDED") converted.details.push(errorInfoDetail(error.code));
   return converted;
 }
 
@@ -84,10 +85,26 @@ export function meshErrorFromConnectError(error: ConnectError): MeshError | unde
  */
 export function callerError(call: Call, error: unknown): ConnectError {
   if (call.cancelled) return cancellationError(call.reason, error);
-  if (error instanceof ConnectError) return error;
+  if (error instanceof ConnectError) return isTruncation(error) ? brokenOff(error) : error;
   if (isMeshError(error)) return connectErrorFromMeshError(error);
   const message = error instanceof Error ? error.message : String(error);
   return new ConnectError(message, Code.Unknown, undefined, undefined, error);
+}
+
+/** Connect's texts for a response that ended where it must not. */
+const truncated = /^protocol error: (?:missing (?:EndStreamResponse|trailer)|incomplete envelope)$/;
+
+function isTruncation(error: ConnectError): boolean {
+  return !error.isWireError && truncated.test(error.rawMessage);
+}
+
+/**
+ * Where a runtime hides that a connection was lost, a stream just ends, and Connect blames the caller
+ * (`invalid_argument`). It is the connection that failed.
+ */
+function brokenOff(error: ConnectError): ConnectError {
+  const fault = new TransportError("closed", "the response broke off before its end", { cause: error });
+  return new ConnectError(fault.message, Code.Unavailable, error.metadata, undefined, fault);
 }
 
 function cancellationError(reason: unknown, error: unknown): ConnectError {

@@ -59,9 +59,8 @@ export class JudgedStream implements AsyncIterable<unknown>, AsyncIterator<unkno
         return result;
       },
       (error: unknown) => {
-        const verdict = this.#classifier.error(this.#call, error);
         const shown = callerError(this.#call, error);
-        this.#finish(verdict);
+        this.#finish(this.#classifier.error(this.#call, shown));
         throw shown;
       },
     );

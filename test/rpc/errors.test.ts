@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Call } from "../../src/core/call.ts";
 import { isMeshError, MeshError, TransportError } from "../../src/core/errors.ts";
+import { rpcClassifier } from "../../src/rpc/classifier.ts";
 import {
   callerError,
   connectErrorFromMeshError,
@@ -81,6 +82,16 @@ describe("meshErrorFromConnectError()", () => {
 describe("callerError()", () => {
   it("leaves the server's error alone", () => {
     const error = new ConnectError("x", Code.DataLoss);
+    assert.equal(callerError(newCall(), error), error);
+  });
+
+  it("says unavailable when a response broke off, though Connect blames the caller", () => {
+    const error = new ConnectError("protocol error: missing EndStreamResponse", Code.InvalidArgument);
+    const shown = callerError(newCall(), error);
+    assert.equal(shown.code, Code.Unavailable);
+    const { verdict, status, neverStarted } = rpcClassifier().error(newCall(), shown);
+    assert.deepEqual([verdict, status, neverStarted], ["retryable", "transport_closed", false]);
+    error.isWireError = true;
     assert.equal(callerError(newCall(), error), error);
   });
 

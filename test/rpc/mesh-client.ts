@@ -1,5 +1,6 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import type { Call } from "../../src/core/call.ts";
+import type { Clock } from "../../src/core/clock.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
 import { compose, type Layer } from "../../src/core/service.ts";
 import { type RetryOptions, retry } from "../../src/policy/retry.ts";
@@ -15,8 +16,8 @@ import { VirtualClock } from "../support/virtual-clock.ts";
 import { serveInProcess } from "./echo.ts";
 
 /** A mesh client with a small pipeline, and what the pipeline saw. */
-export interface MeshClient {
-  readonly clock: VirtualClock;
+export interface MeshClient<C extends Clock = VirtualClock> {
+  readonly clock: C;
   readonly transport: Transport;
   readonly client: Client<typeof EchoService>;
   /** The calls as the caller made them. */
@@ -28,8 +29,9 @@ export interface MeshClient {
 }
 
 /** Options of {@link openClient}. */
-export interface OpenClientOptions extends Partial<Omit<MeshTransportOptions, "pipeline">> {
-  readonly clock?: VirtualClock;
+export interface OpenClientOptions<C extends Clock = VirtualClock>
+  extends Partial<Omit<MeshTransportOptions, "pipeline" | "clock">> {
+  readonly clock?: C;
   readonly retry?: RetryOptions | false;
   /** Where attempts go, in turn. @default one endpoint */
   readonly origins?: readonly string[];
@@ -44,8 +46,11 @@ export function inProcessLeaf(
 }
 
 /** Makes a client of the EchoService with deadline, retry and a picker of endpoints. */
-export function openClient(options: OpenClientOptions = {}): MeshClient {
-  const { clock = new VirtualClock(), origins = ["https://a.test"], retry: retryOptions, ...rest } = options;
+export function openClient<C extends Clock = VirtualClock>(
+  options: OpenClientOptions<C> = {},
+): MeshClient<C> {
+  const clock = options.clock ?? (new VirtualClock() as Clock as C);
+  const { origins = ["https://a.test"], retry: retryOptions, clock: _, ...rest } = options;
   const classifier = rpcClassifier(rest.faultOf === undefined ? {} : { faultOf: rest.faultOf });
   const calls: Call[] = [];
   const attempts: Call[] = [];

@@ -1,0 +1,76 @@
+import { runtime } from "#runtime";
+import { createDispatcher, type DispatcherOptions } from "../../src/rpc/dispatch.ts";
+import type { RpcLeaf } from "../../src/rpc/leaf.ts";
+import type { RpcLeafOptions } from "../../src/runtime/port.ts";
+import { echoRoutes, OpenAdmission } from "../rpc/echo.ts";
+
+/** A served EchoService on a port of its own. */
+export interface ServedEcho {
+  readonly origin: string;
+  readonly port: number;
+  readonly admission: OpenAdmission;
+  /** Ends it at once. */
+  destroy(): Promise<void>;
+}
+
+const closers: (() => Promise<void>)[] = [];
+
+/** Closes everything that a test opened; call it after each suite. */
+export async function closeAll(): Promise<void> {
+  await Promise.all(closers.splice(0).map((close) => close()));
+}
+
+/** Serves the EchoService, or other routes, in cleartext. */
+export async function serveEcho(options: Partial<DispatcherOptions> = {}, port = 0): Promise<ServedEcho> {
+  const admission = new OpenAdmission();
+  const listener = await runtime.listen({
+    hostname: "127.0.0.1",
+    ports: { all: port },
+    tls: undefined,
+    fetch: () => new Response("not an RPC", { status: 404 }),
+    rpc: createDispatcher({ routes: echoRoutes, ...options, admission }),
+    onConnectionError: () => {},
+  });
+  const destroy = (): Promise<void> => listener.destroy();
+  closers.push(destroy);
+  const { rest } = listener.ports;
+  return { origin: `http://127.0.0.1:${rest}`, port: rest, admission, destroy };
+}
+
+/** The address of nobody: a port that was free a moment ago. */
+export async function deadOrigin(): Promise<string> {
+  const server = await serveEcho();
+  await server.destroy();
+  return server.origin;
+}
+
+/** Leaves to any origin, kept until {@link closeAll}. */
+export function leavesOf(protocol: RpcLeafOptions["protocol"]): (origin: string) => RpcLeaf {
+  const leaves = new Map<string, RpcLeaf>();
+  closers.push(async () => {
+    for (const leaf of leaves.values()) await leaf.close();
+  });
+  return (origin) => {
+    let leaf = leaves.get(origin);
+    if (leaf === undefined) {
+      leaf = runtime.openRpcLeaf({
+        origin,
+        protocol,
+        tls: undefined,
+        maxConnectionsPerEndpoint: 10,
+        useBinaryFormat: true,
+        maxMessageBytes: 4 * 1024 * 1024,
+      });
+      leaves.set(origin, leaf);
+    }
+    return leaf;
+  };
+}
+
+/** Resolves when `ready` holds; for what happens on the other end of a socket. */
+export async function until(ready: () => boolean): Promise<void> {
+  for (let turn = 0; !ready(); turn++) {
+    if (turn > 5_000) throw new Error("Expected it to happen within 5 s");
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
