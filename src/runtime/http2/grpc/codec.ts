@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type {
   BinaryReadOptions,
   BinaryWriteOptions,
@@ -102,23 +103,35 @@ export interface EncodeOptions {
   readonly maxBytes: number;
 }
 
-function frame(flags: number, bytes: Uint8Array): Uint8Array {
-  const framed = new Uint8Array(prefixBytes + bytes.length);
-  writePrefix(framed, flags, bytes.length);
-  framed.set(bytes, prefixBytes);
+/** A message ready to go out, without its prefix. */
+export interface EncodedMessage {
+  readonly flags: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Writes messages with their prefixes into one buffer. */
+export function frame(messages: readonly EncodedMessage[], bytes: number): Uint8Array {
+  // A Buffer from the start, because node:stream makes one of anything else; pooled, because most are small.
+  const framed = Buffer.allocUnsafe(bytes + prefixBytes * messages.length);
+  let at = 0;
+  for (const message of messages) {
+    writePrefix(framed, at, message.flags, message.bytes.length);
+    framed.set(message.bytes, at + prefixBytes);
+    at += prefixBytes + message.bytes.length;
+  }
   return framed;
 }
 
 /**
- * Encodes one message, prefix included, into one buffer; a promise only when it is large and compressed.
+ * Encodes one message; a promise only when it is large and compressed.
  *
  * @throws ConnectError `resource_exhausted` beyond the limit
  */
-export function encodeFrame(
+export function encodeMessage(
   codec: MessageCodec,
   message: object,
   options: EncodeOptions,
-): Uint8Array | Promise<Uint8Array> {
+): EncodedMessage | Promise<EncodedMessage> {
   const bytes = codec.encode(message);
   if (bytes.length > options.maxBytes) {
     throw new ConnectError(
@@ -126,11 +139,25 @@ export function encodeFrame(
       Code.ResourceExhausted,
     );
   }
-  if (options.compression === undefined || bytes.length < options.compressMinBytes) return frame(0, bytes);
+  if (options.compression === undefined || bytes.length < options.compressMinBytes) {
+    return { flags: 0, bytes };
+  }
   const compressed = options.compression.compress(bytes);
   return compressed instanceof Uint8Array
-    ? frame(compressedFlag, compressed)
-    : compressed.then((done) => frame(compressedFlag, done));
+    ? { flags: compressedFlag, bytes: compressed }
+    : compressed.then((done) => ({ flags: compressedFlag, bytes: done }));
+}
+
+/** Encodes one message into a buffer of its own, prefix included. */
+export function encodeFrame(
+  codec: MessageCodec,
+  message: object,
+  options: EncodeOptions,
+): Uint8Array | Promise<Uint8Array> {
+  const encoded = encodeMessage(codec, message, options);
+  return encoded instanceof Promise
+    ? encoded.then((done) => frame([done], done.bytes.length))
+    : frame([encoded], encoded.bytes.length);
 }
 
 /**

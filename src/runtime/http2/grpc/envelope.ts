@@ -11,13 +11,13 @@ const eagerBytes = 64 * 1024;
 /** Receives each message as soon as its last byte is there; the bytes belong to it. */
 export type MessageSink = (flags: number, bytes: Uint8Array) => void;
 
-/** Writes the prefix of a message into the first five bytes of `target`. */
-export function writePrefix(target: Uint8Array, flags: number, length: number): void {
-  target[0] = flags;
-  target[1] = length >>> 24;
-  target[2] = length >>> 16;
-  target[3] = length >>> 8;
-  target[4] = length;
+/** Writes the prefix of a message into five bytes of `target`. */
+export function writePrefix(target: Uint8Array, at: number, flags: number, length: number): void {
+  target[at] = flags;
+  target[at + 1] = length >>> 24;
+  target[at + 2] = length >>> 16;
+  target[at + 3] = length >>> 8;
+  target[at + 4] = length;
 }
 
 /**

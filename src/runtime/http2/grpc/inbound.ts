@@ -107,6 +107,17 @@ export class InboundMessages implements AsyncIterableIterator<Message, undefined
   }
 
   next(): Promise<IteratorResult<Message, undefined>> {
+    const frame = this.#frames[this.#next];
+    if (frame?.flags === 0 && this.#waiting.length === 0 && !this.#busy) {
+      this.#take();
+      try {
+        return Promise.resolve({ done: false, value: this.#init.codec.decode(frame.bytes) });
+      } catch (error) {
+        this.#init.onError(error);
+        this.abort(error);
+        return Promise.reject(error);
+      }
+    }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       this.#serve();
