@@ -12,6 +12,7 @@ import type { RpcRequest, RpcResponse } from "./exchange.ts";
 import { watchDeadline } from "./gate.ts";
 import { JudgedStream, type OpenStream } from "./judged-stream.ts";
 import type { RpcLeaf } from "./leaf.ts";
+import { Metadata, type MetadataSink } from "./metadata.ts";
 import { fitsMilliseconds, formatTimeout, timeoutHeader } from "./timeout.ts";
 
 type MessageInit = Record<string, unknown>;
@@ -21,7 +22,7 @@ export interface LeafServiceOptions {
   readonly leafFor: (origin: string) => RpcLeaf;
   readonly classifier: Classifier<RpcResponse>;
   readonly clock: Clock;
-  readonly decorate: ((call: Call, header: Headers) => void) | undefined;
+  readonly decorate: ((call: Call, header: MetadataSink) => void) | undefined;
 }
 
 /**
@@ -39,10 +40,12 @@ export function leafService(options: LeafServiceOptions): Service<RpcRequest, Rp
     }
     call.throwIfCancelled();
     const leaf = options.leafFor(endpoint.origin);
-    const header = new Headers(request.header);
+    const header = new Metadata(request.header);
     options.decorate?.(call, header);
     const timeoutMs = remainingTime(call, header, options.clock);
     const signal = leaf.followsCall === true ? undefined : call.signal;
+    // An iterable of pairs is one of the forms that the standard takes, though TypeScript does not know it.
+    const init = header as Iterable<[string, string]> as HeadersInit;
     const values = new AttemptValues(request.contextValues, call);
     try {
       if (request.input === undefined) {
@@ -51,14 +54,14 @@ export function leafService(options: LeafServiceOptions): Service<RpcRequest, Rp
           method,
           signal,
           timeoutMs,
-          header,
+          init,
           request.message as MessageInit,
           values,
         );
       }
       const method = request.method as DescMethodStreaming;
       const messages = request.input.open() as AsyncIterable<MessageInit>;
-      const response = await leaf.transport.stream(method, signal, timeoutMs, header, messages, values);
+      const response = await leaf.transport.stream(method, signal, timeoutMs, init, messages, values);
       return await judged(call, request, response, options);
     } catch (error) {
       throw callerError(call, error);
@@ -70,7 +73,7 @@ export function leafService(options: LeafServiceOptions): Service<RpcRequest, Rp
  * The timeout to hand to the leaf. Connect writes plain milliseconds, in more digits than gRPC allows; a time
  * too long for that goes into the header here, in a wider unit, and the call's own deadline enforces it.
  */
-function remainingTime(call: Call, header: Headers, clock: Clock): number | undefined {
+function remainingTime(call: Call, header: MetadataSink, clock: Clock): number | undefined {
   if (call.deadline === Infinity) return undefined;
   const remaining = Math.max(1, Math.ceil(call.deadline - clock.now()));
   if (fitsMilliseconds(call.protocol, remaining)) return remaining;

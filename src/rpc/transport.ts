@@ -26,6 +26,7 @@ import type { RpcRequest, RpcResponse } from "./exchange.ts";
 import { intercept } from "./interceptors.ts";
 import type { RpcLeaf } from "./leaf.ts";
 import { leafService } from "./leaf-service.ts";
+import type { MetadataSink } from "./metadata.ts";
 import { operationOf } from "./method-router.ts";
 import { liveInput, singleInput } from "./replayable-input.ts";
 
@@ -43,7 +44,7 @@ export interface MeshTransportOptions {
   /** The runtime's knowledge of its socket errors, for the default classifier. */
   readonly faultOf?: FaultOf;
   /** Writes the call's context (request id, trace, attempt) into the metadata of one attempt. */
-  readonly decorate?: (call: Call, header: Headers) => void;
+  readonly decorate?: (call: Call, header: MetadataSink) => void;
   /** The call whose handler runs now, on whose behalf this one is made. */
   readonly currentCall?: () => Call | undefined;
   /** Longest time of a whole call, unless the caller says otherwise, in milliseconds. @default 30000 */

@@ -118,7 +118,7 @@ describe("createMeshTransport()", () => {
         if (failures-- > 0) return { ...leaf, transport: { ...leaf.transport, unary: failOnce } };
         return leaf;
       },
-      decorate: (call, header) => header.append("x-attempt", String(call.attempt)),
+      decorate: (call, header) => header.set("x-attempt", String(call.attempt)),
     });
     const failOnce: RpcLeaf["transport"]["unary"] = (method, signal, timeoutMs, header, input, values) =>
       leaf.transport

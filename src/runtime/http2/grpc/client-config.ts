@@ -1,6 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../../../core/clock.ts";
+import { Metadata } from "../../../rpc/metadata.ts";
 import type { RpcLeafOptions } from "../../port.ts";
 import { codecsOf, type EncodeOptions, type FormatOptions, type MessageCodec } from "./codec.ts";
 import { acceptedEncodings, type CompressionName, compressionNamed } from "./compression.ts";
@@ -151,7 +152,7 @@ const defaultAgent: readonly string[] = ["user-agent", "grpc-es-datapunk-mesh/0.
 export function requestHeaders(
   plan: MethodPlan,
   timeoutMs: number | undefined,
-  metadata: Headers | undefined,
+  metadata: RequestMetadata | undefined,
 ): string[] {
   const list = plan.headers.slice();
   if (timeoutMs !== undefined) list.push("grpc-timeout", formatTimeout(timeoutMs));
@@ -165,10 +166,13 @@ export function requestHeaders(
   return list;
 }
 
-/** User metadata as `Headers`; undefined when there is none. */
-export function metadataOf(init: HeadersInit | undefined): Headers | undefined {
+/** The part of `Headers` that a request needs; the mesh brings a cheaper one of its own. */
+export type RequestMetadata = Pick<Metadata, "forEach">;
+
+/** User metadata in a form that can be read; undefined when there is none. */
+export function metadataOf(init: HeadersInit | undefined): RequestMetadata | undefined {
   if (init === undefined) return undefined;
-  if (init instanceof Headers) return init;
+  if (init instanceof Headers || (init as unknown) instanceof Metadata) return init as RequestMetadata;
   try {
     return new Headers(init);
   } catch (error) {

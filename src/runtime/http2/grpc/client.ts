@@ -13,7 +13,13 @@ import { Call } from "../../../core/call.ts";
 import { meshCall } from "../../../rpc/context.ts";
 import type { RpcLeaf } from "../../port.ts";
 import type { CancelSource } from "./cancel.ts";
-import { ClientConfig, type GrpcLeafOptions, metadataOf, requestHeaders } from "./client-config.ts";
+import {
+  ClientConfig,
+  type GrpcLeafOptions,
+  metadataOf,
+  type RequestMetadata,
+  requestHeaders,
+} from "./client-config.ts";
 import { runIntercepted } from "./client-interceptors.ts";
 import type { PoolState } from "./pool.ts";
 import { StreamCall } from "./stream-call.ts";
@@ -37,7 +43,7 @@ function callUnary(
   method: DescMethodUnary,
   cancel: Cancel,
   timeoutMs: number | undefined,
-  metadata: Headers | undefined,
+  metadata: RequestMetadata | undefined,
   message: object,
 ): Promise<UnaryResponse> {
   const plan = config.planOf(method);
@@ -52,7 +58,7 @@ function callStream(
   method: DescMethodStreaming,
   cancel: Cancel,
   timeoutMs: number | undefined,
-  metadata: Headers | undefined,
+  metadata: RequestMetadata | undefined,
   messages: AsyncIterable<object>,
 ): Promise<StreamResponse> {
   const plan = config.planOf(method);
