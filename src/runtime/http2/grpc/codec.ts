@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import type {
   BinaryReadOptions,
   BinaryWriteOptions,
@@ -11,7 +10,7 @@ import type {
 import { create, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "./compression.ts";
-import { compressedFlag, prefixBytes, writePrefix } from "./envelope.ts";
+import { compressedFlag } from "./envelope.ts";
 
 /** Turns messages of one type into bytes and back. */
 export interface MessageCodec {
@@ -109,19 +108,6 @@ export interface EncodedMessage {
   readonly bytes: Uint8Array;
 }
 
-/** Writes messages with their prefixes into one buffer. */
-export function frame(messages: readonly EncodedMessage[], bytes: number): Uint8Array {
-  // A Buffer from the start, because node:stream makes one of anything else; pooled, because most are small.
-  const framed = Buffer.allocUnsafe(bytes + prefixBytes * messages.length);
-  let at = 0;
-  for (const message of messages) {
-    writePrefix(framed, at, message.flags, message.bytes.length);
-    framed.set(message.bytes, at + prefixBytes);
-    at += prefixBytes + message.bytes.length;
-  }
-  return framed;
-}
-
 /**
  * Encodes one message; a promise only when it is large and compressed.
  *
@@ -146,18 +132,6 @@ export function encodeMessage(
   return compressed instanceof Uint8Array
     ? { flags: compressedFlag, bytes: compressed }
     : compressed.then((done) => ({ flags: compressedFlag, bytes: done }));
-}
-
-/** Encodes one message into a buffer of its own, prefix included. */
-export function encodeFrame(
-  codec: MessageCodec,
-  message: object,
-  options: EncodeOptions,
-): Uint8Array | Promise<Uint8Array> {
-  const encoded = encodeMessage(codec, message, options);
-  return encoded instanceof Promise
-    ? encoded.then((done) => frame([done], done.bytes.length))
-    : frame([encoded], encoded.bytes.length);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /** Bytes of the prefix: one of flags, four of length. */
@@ -118,7 +119,8 @@ export class EnvelopeReader {
   #deliver(): void {
     let bytes = this.#target;
     if (bytes === undefined) {
-      bytes = new Uint8Array(this.#length);
+      // Not zeroed first: every byte of it is written below.
+      bytes = new Uint8Array(Buffer.allocUnsafeSlow(this.#length).buffer);
       let at = 0;
       for (const chunk of this.#chunks ?? []) {
         bytes.set(chunk, at);

@@ -1,6 +1,8 @@
 import type { Http2Stream } from "node:http2";
 import process from "node:process";
-import { type EncodedMessage, type EncodeOptions, encodeMessage, frame, type MessageCodec } from "./codec.ts";
+import { type EncodedMessage, type EncodeOptions, encodeMessage, type MessageCodec } from "./codec.ts";
+
+import { writeMessages } from "./write.ts";
 
 /** Resolves when the stream takes more bytes, or is over. */
 function drained(stream: Http2Stream): Promise<void> {
@@ -90,7 +92,7 @@ export class OutboundMessages {
     const bytes = this.#bytes;
     this.#batch = [];
     this.#bytes = 0;
-    return over(this.#stream) || this.#stream.write(frame(batch, bytes));
+    return over(this.#stream) || writeMessages(this.#stream, batch, bytes);
   }
 
   /** Lets the source clean up behind itself, because nobody takes its messages any more. */

@@ -8,8 +8,9 @@ import { outcomeOfCode } from "../../../rpc/classifier.ts";
 import type { RpcGate, RpcMethod } from "../../../rpc/dispatcher.ts";
 import {
   decodeMessageBody,
+  type EncodedMessage,
   type EncodeOptions,
-  encodeFrame,
+  encodeMessage,
   type MessageCodec,
   type MethodCodecs,
 } from "./codec.ts";
@@ -188,19 +189,20 @@ export class ServerCall {
 
   #answerOne(message: object): void {
     const { encode } = this.#init;
-    let frame: Uint8Array | Promise<Uint8Array>;
+    let encoded: EncodedMessage | Promise<EncodedMessage>;
     try {
-      frame = encodeFrame(this.#output, message, encode);
+      encoded = encodeMessage(this.#output, message, encode);
     } catch (error) {
       this.fail(error);
       return;
     }
-    if (frame instanceof Uint8Array) this.#succeed(frame);
-    else {
-      frame.then(
+    if (encoded instanceof Promise) {
+      encoded.then(
         (done) => this.#succeed(done),
         (error: unknown) => this.fail(error),
       );
+    } else {
+      this.#succeed(encoded);
     }
   }
 
@@ -216,11 +218,11 @@ export class ServerCall {
     }
   }
 
-  #succeed(frame: Uint8Array | undefined): void {
+  #succeed(last: EncodedMessage | undefined): void {
     if (this.#over) return;
     const { call, context, response } = this.#init;
     this.#settle();
-    response.finish(context, frame);
+    response.finish(context, last);
     call.end(outcomeOfCode(0));
   }
 

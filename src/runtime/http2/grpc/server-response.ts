@@ -1,11 +1,13 @@
 import type { ServerHttp2Stream } from "node:http2";
 import type { ConnectError } from "@connectrpc/connect";
+import type { EncodedMessage } from "./codec.ts";
 import type { Compression } from "./compression.ts";
 import { h2 } from "./faults.ts";
 import { addMetadata } from "./metadata.ts";
 import type { GrpcContext } from "./server-context.ts";
 import { encodeDetails, encodeMessage } from "./status.ts";
 import { contentTypeJson, contentTypeProto } from "./wire.ts";
+import { endWithMessage } from "./write.ts";
 
 type Block = Record<string, string | number>;
 
@@ -83,8 +85,8 @@ export class ServerResponse {
     stream.on("wantTrailers", onWantTrailers);
   }
 
-  /** Ends the answer well; `frame` is the last message, if it was not sent yet. */
-  finish(context: GrpcContext, frame: Uint8Array | undefined): void {
+  /** Ends the answer well; `last` is the last message, if it was not sent yet. */
+  finish(context: GrpcContext, last: EncodedMessage | undefined): void {
     const stream = this.stream as TrailingStream;
     if (this.#ended) return;
     this.#ended = true;
@@ -99,8 +101,8 @@ export class ServerResponse {
       block["grpc-status"] = "0";
       stream[kTrailers] = block;
     }
-    if (frame === undefined) stream.end();
-    else stream.end(frame);
+    if (last === undefined) stream.end();
+    else endWithMessage(stream, last);
   }
 
   /** Ends the answer with an error; in one block when there is nothing else to say. `cancelled` says that it cannot wait. */

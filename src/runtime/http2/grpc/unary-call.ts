@@ -4,13 +4,14 @@ import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import { checkResponse, errorOfEnd } from "./answer.ts";
 import { type CancelSource, watchCancel } from "./cancel.ts";
 import type { ClientConfig, MethodPlan } from "./client-config.ts";
-import { decodeMessageBody, encodeFrame } from "./codec.ts";
+import { decodeMessageBody, type EncodedMessage, encodeMessage } from "./codec.ts";
 import type { Compression } from "./compression.ts";
 import { EnvelopeReader } from "./envelope.ts";
 import { deadlineExceeded, errorFromCancel, h2, orDeadline, unavailable } from "./faults.ts";
 import { headersOf } from "./metadata.ts";
 import type { GrpcSession } from "./session.ts";
 import { fieldOf, type HeaderBlock } from "./status.ts";
+import { endWithMessage } from "./write.ts";
 
 const kCall: unique symbol = Symbol("unary call");
 type CallStream = ClientHttp2Stream & { [kCall]: UnaryCall };
@@ -86,9 +87,9 @@ export class UnaryCall {
   /** Sends the call. */
   start(): void {
     const { config, plan, message, timeoutMs, cancel } = this.#init;
-    let frame: Uint8Array | Promise<Uint8Array>;
+    let encoded: EncodedMessage | Promise<EncodedMessage>;
     try {
-      frame = encodeFrame(plan.input, message, config.encode);
+      encoded = encodeMessage(plan.input, message, config.encode);
     } catch (error) {
       this.fail(error);
       return;
@@ -102,13 +103,13 @@ export class UnaryCall {
     }
     if (this.#done) return;
     const session = config.pool.take();
-    if (frame instanceof Uint8Array && !(session instanceof Promise)) this.#send(session, frame);
-    else void this.#sendLater(session, frame);
+    if (encoded instanceof Promise || session instanceof Promise) void this.#sendLater(session, encoded);
+    else this.#send(session, encoded);
   }
 
   async #sendLater(
     session: GrpcSession | Promise<GrpcSession>,
-    frame: Uint8Array | Promise<Uint8Array>,
+    encoded: EncodedMessage | Promise<EncodedMessage>,
   ): Promise<void> {
     let taken: GrpcSession;
     try {
@@ -119,14 +120,14 @@ export class UnaryCall {
       return;
     }
     try {
-      this.#send(taken, await frame);
+      this.#send(taken, await encoded);
     } catch (error) {
       taken.release(undefined);
       this.fail(error);
     }
   }
 
-  #send(session: GrpcSession, frame: Uint8Array): void {
+  #send(session: GrpcSession, encoded: EncodedMessage): void {
     if (this.#done) {
       session.release(undefined);
       return;
@@ -147,7 +148,7 @@ export class UnaryCall {
     stream.on("trailers", onTrailers as never);
     stream.on("close", onClose);
     stream.on("error", onError);
-    stream.end(frame);
+    endWithMessage(stream, encoded);
   }
 
   response(block: HeaderBlock, flags: number): void {
