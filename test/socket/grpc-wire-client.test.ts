@@ -39,6 +39,14 @@ function faultOf(error: ConnectError): string | undefined {
   return isTransportError(error.cause) ? error.cause.fault : undefined;
 }
 
+/** END_HEADERS among the flags of a HEADERS frame. */
+const endHeaders = 4;
+/** `:status: 200` and `content-type: application/grpc`, as HPACK writes them without a table. */
+const responseBlock = concat(
+  new Uint8Array([0x88, 0x0f, 0x10, 16]),
+  new TextEncoder().encode("application/grpc"),
+);
+
 const grpc = { ":status": 200, "content-type": "application/grpc+proto" };
 
 /** Answers with this body and these trailers. */
@@ -152,22 +160,37 @@ describe("the gRPC client", () => {
     }
   });
 
-  it("fails a stream that is reset in its middle, after the messages that arrived", async () => {
-    const origin = await serveRaw(cleanup, (stream) => {
-      stream.respond(grpc);
-      stream.write(answerFrame("one"));
-      stream.on("data", () => {});
-      setImmediate(() =>
-        stream.write(answerFrame("two"), () => stream.close(constants.NGHTTP2_INTERNAL_ERROR)),
-      );
+  it("hands out what arrived before a stream was reset in its middle", async () => {
+    const whole = concat(answerFrame("one"), answerFrame("two"));
+    const resets: [number, Uint8Array, Code, string | undefined][] = [
+      [constants.NGHTTP2_INTERNAL_ERROR, whole, Code.Internal, undefined],
+      // Half a third message: the reset says that all is well, and it is not.
+      [
+        constants.NGHTTP2_NO_ERROR,
+        concat(whole, answerFrame("three").subarray(0, 7)),
+        Code.Unavailable,
+        "reset",
+      ],
+    ];
+    let index = 0;
+    const origin = await serveFrames(cleanup, (type, id, write) => {
+      if (type !== frameTypes.headers) return;
+      const [rst, body] = resets[index++]!;
+      write(frameTypes.headers, endHeaders, id, responseBlock);
+      write(frameTypes.data, 0, id, body);
+      write(frameTypes.reset, 0, id, words(rst));
     });
-    const messages = open(cleanup, origin).client.expand({ text: "" })[Symbol.asyncIterator]();
-    const first = await messages.next();
-    assert.equal(first.value?.text, "one");
-    const rest = (async () => {
-      while ((await messages.next()).done !== true);
-    })();
-    assert.equal((await failure(rest)).code, Code.Internal);
+    const { client } = open(cleanup, origin);
+    for (const [, , code, fault] of resets) {
+      const seen: string[] = [];
+      const reading = (async () => {
+        for await (const { text } of client.expand({ text: "" })) seen.push(text);
+      })();
+      const error = await failure(reading);
+      assert.deepEqual(seen, ["one", "two"]);
+      assert.equal(error.code, code, error.message);
+      assert.equal(faultOf(error), fault);
+    }
   });
 
   it("sends new calls over a new connection after a GOAWAY, and lets the old ones finish", async () => {

@@ -169,10 +169,20 @@ export class StreamCall {
     session.release(stream.id);
     if (this.#done) return;
     const headers = this.#headers;
+    const inbound = this.#inbound!;
     const stated = this.#trailers !== undefined || (headers !== undefined && fieldOf(headers, "grpc-status"));
-    if (headers !== undefined && (stated || (stream.rstCode === 0 && !session.http2.destroyed)))
+    // Without a status, an end between two messages is the server's fault, and one inside of a message the network's.
+    const clean = stream.rstCode === 0 && !session.http2.destroyed && inbound.atBoundary;
+    if (headers !== undefined && (stated || clean)) {
       this.#finish();
-    else this.fail(orDeadline(session.errorOf(stream), this.#deadline - this.#init.config.clock.now()));
+      return;
+    }
+    const lost = session.errorOf(stream);
+    const error = orDeadline(lost, this.#deadline - this.#init.config.clock.now());
+    this.#settle();
+    // What arrived before the connection broke is still handed out.
+    if (this.#answered) inbound.end(error);
+    else this.#reject(error);
   }
 
   #finish(): void {

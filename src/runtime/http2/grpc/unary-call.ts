@@ -198,8 +198,9 @@ export class UnaryCall {
     if (this.#done) return;
     const headers = this.#headers;
     const stated = this.#trailers !== undefined || (headers !== undefined && fieldOf(headers, "grpc-status"));
-    if (headers !== undefined && (stated || (stream.rstCode === 0 && !session.http2.destroyed)))
-      this.#finish();
+    // Without a status, an end between two messages is the server's fault, and one inside of a message the network's.
+    const clean = stream.rstCode === 0 && !session.http2.destroyed && this.#reader.atBoundary;
+    if (headers !== undefined && (stated || clean)) this.#finish();
     else this.fail(orDeadline(session.errorOf(stream), this.#deadline - this.#init.config.clock.now()));
   }
 
