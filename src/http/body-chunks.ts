@@ -72,17 +72,19 @@ const lateBodyMs = 10_000;
  * Reads a body within the deadline also where the call has its verdict already, and so is no longer cancelled
  * when its time is up: after a 5xx.
  */
-export async function inTime<T>(asked: Asked, response: HttpResponse, read: () => Promise<T>): Promise<T> {
-  const { call, clock } = asked;
-  if (call.outcome === undefined || response.settled === true) return read();
-  const late = (): void =>
+export function inTime<T>(asked: Asked, response: HttpResponse, read: () => Promise<T>): Promise<T> {
+  return asked.call.outcome === undefined || response.settled === true ? read() : late(asked, response, read);
+}
+
+async function late<T>({ call, clock }: Asked, response: HttpResponse, read: () => Promise<T>): Promise<T> {
+  const giveUp = (): void =>
     response.cancel?.(
       new MeshError(
         "ERR_DEADLINE_EXCEEDED",
         `The answer of ${call.service} did not arrive completely in time`,
       ),
     );
-  const stop = clock.schedule(late, Math.min(Math.max(call.deadline - clock.now(), 0), lateBodyMs));
+  const stop = clock.schedule(giveUp, Math.min(Math.max(call.deadline - clock.now(), 0), lateBodyMs));
   try {
     return await read();
   } finally {

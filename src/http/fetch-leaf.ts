@@ -134,7 +134,7 @@ class Exchange {
     return new TransportError(fault, message, { cause: error });
   }
 
-  async #fetch(request: HttpRequest): Promise<Response> {
+  #fetch(request: HttpRequest): Promise<Response> {
     const { method, headers, body } = request;
     const init: RequestInit & { duplex?: "half" } = {
       ...this.#options.init,
@@ -148,7 +148,12 @@ class Exchange {
       // Node refuses a stream without it.
       if (typeof body === "object" && !(body instanceof Uint8Array)) init.duplex = "half";
     }
-    return this.#options.fetch(request.url, init);
+    try {
+      const answer = this.#options.fetch(request.url, init);
+      return answer instanceof Promise ? answer : Promise.resolve(answer);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 }
 

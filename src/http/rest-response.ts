@@ -40,14 +40,15 @@ export class RestResponse {
   }
 
   /** The whole body as UTF-8. */
-  async text(): Promise<string> {
-    if (this.#ahead !== undefined) return new TextDecoder().decode(this.#ahead);
+  text(): Promise<string> {
+    if (this.#ahead !== undefined) return Promise.resolve(new TextDecoder().decode(this.#ahead));
     return inTime(this.#asked, this.#source, () => this.#source.text());
   }
 
   /** The whole body. */
-  async bytes(): Promise<Uint8Array> {
-    return this.#ahead ?? inTime(this.#asked, this.#source, () => this.#source.bytes());
+  bytes(): Promise<Uint8Array> {
+    if (this.#ahead !== undefined) return Promise.resolve(this.#ahead);
+    return inTime(this.#asked, this.#source, () => this.#source.bytes());
   }
 
   /**
