@@ -50,6 +50,8 @@ export interface TestServer {
   readonly admission: OpenAdmission;
   /** What was told of connections, and a promise of the next one. */
   readonly errors: { readonly kind: string; readonly error: unknown }[];
+  /** What escaped from handlers. */
+  readonly handlerErrors: unknown[];
   nextError(): Promise<{ readonly kind: string; readonly error: unknown }>;
 }
 
@@ -61,6 +63,7 @@ export async function serve(
 ): Promise<TestServer> {
   const admission = new OpenAdmission();
   const errors: { kind: string; error: unknown }[] = [];
+  const handlerErrors: unknown[] = [];
   let told: ((error: { kind: string; error: unknown }) => void)[] = [];
   const listener = await runtime.listen({
     hostname: "127.0.0.1",
@@ -72,6 +75,7 @@ export async function serve(
       errors.push({ kind, error });
       for (const tell of told.splice(0)) tell({ kind, error });
     },
+    onHandlerError: (error) => handlerErrors.push(error),
     ...overrides,
   });
   cleanup.add(() => listener.destroy());
@@ -81,6 +85,7 @@ export async function serve(
     grpcPort: listener.ports.grpc,
     admission,
     errors,
+    handlerErrors,
     nextError() {
       const first = errors[0];
       if (first !== undefined) return Promise.resolve(first);
@@ -155,8 +160,11 @@ export function http2(
     stream.on("data", (chunk: string) => {
       text += chunk;
     });
-    stream.on("end", () => resolve({ status: head[":status"] ?? 0, headers: head, text }));
+    stream.on("end", () => {
+      if (head[":status"] !== undefined) resolve({ status: head[":status"], headers: head, text });
+    });
     stream.on("error", reject);
+    stream.on("close", () => reject(new Error("The stream closed without an answer")));
     if (body !== undefined) stream.end(body);
   });
   return within(answer, "an HTTP/2 answer");

@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { Agent, request as httpRequest } from "node:http";
+import { afterEach, describe, it } from "node:test";
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { createDispatcher } from "../../src/rpc/dispatch.ts";
+import { EchoService } from "../gen/test/v1/echo_pb.ts";
+import { OpenAdmission } from "../rpc/echo.ts";
+import { unless } from "../support/capability.ts";
+import {
+  Cleanup,
+  http1,
+  http2,
+  openHttp2,
+  openTcp,
+  raw,
+  serve,
+  signal,
+  statusOf,
+  untilClosed,
+  within,
+} from "./listener-fixture.ts";
+
+/** Whether a promise has settled by the time that everything due now has run. */
+async function isPending(promise: Promise<unknown>): Promise<boolean> {
+  const pending = Symbol("pending");
+  const turns = (async () => {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return pending;
+  })();
+  return (await Promise.race([promise, turns])) === pending;
+}
+
+describe("drain", unless("listen"), () => {
+  const cleanup = new Cleanup();
+  afterEach(() => cleanup.run());
+
+  /** A server whose handler waits until it is let go. */
+  async function waiting() {
+    const began = signal();
+    const go = signal();
+    const server = await serve(cleanup, async () => {
+      began.fire();
+      await go.promise;
+      return new Response("finished");
+    });
+    return { server, began, go };
+  }
+
+  it("lets an HTTP/1.1 request finish and closes its connection", async () => {
+    const { server, began, go } = await waiting();
+    const agent = new Agent({ keepAlive: true });
+    cleanup.add(() => agent.destroy());
+    const answer = http1(server.port, { agent });
+    await within(began.promise, "the handler");
+    assert.equal(server.listener.inFlight, 1);
+    const drained = server.listener.drain();
+    assert.ok(await isPending(drained));
+    await assert.rejects(http1(server.port), { code: "ECONNREFUSED" });
+    go.fire();
+    const { text, headers } = await answer;
+    assert.equal(text, "finished");
+    assert.equal(headers.connection, "close");
+    await within(drained, "the drain");
+    assert.equal(server.listener.inFlight, 0);
+  });
+
+  it("closes idle HTTP/1.1 connections at once", async () => {
+    const { server, go } = await waiting();
+    go.fire();
+    const socket = await openTcp(cleanup, server.port);
+    const closed = untilClosed(socket);
+    const answered = within(new Promise((resolve) => socket.once("data", resolve)), "an answer");
+    socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    await answered;
+    await within(server.listener.drain(), "the drain");
+    assert.equal(statusOf(await closed), 200);
+  });
+
+  it("closes connections that have not said who they are", async () => {
+    const { server } = await waiting();
+    const starts = ["G", "GET / HTTP/1.1\r\nhost:", "PRI * HT"];
+    const sockets = await Promise.all(starts.map(() => openTcp(cleanup, server.port)));
+    const closed = sockets.map(untilClosed);
+    for (const [index, start] of starts.entries()) sockets[index]?.write(start);
+    // What was written before this was read before it: the loopback interface keeps the order of time.
+    await raw(cleanup, server.port, "no request at all\r\n\r\n");
+    await within(server.listener.drain(), "the drain");
+    await server.listener.destroy();
+    await Promise.all(closed);
+  });
+
+  it("sends GOAWAY and lets HTTP/2 streams finish", async () => {
+    const { server, began, go } = await waiting();
+    const session = openHttp2(cleanup, `http://127.0.0.1:${server.port}`);
+    const goaway = within(new Promise((resolve) => session.once("goaway", resolve)), "GOAWAY");
+    const closed = within(
+      new Promise<void>((resolve) => session.once("close", () => resolve())),
+      "the close",
+    );
+    const answer = http2(session, { ":path": "/" });
+    await within(began.promise, "the handler");
+    const drained = server.listener.drain();
+    assert.equal(await goaway, 0);
+    assert.ok(await isPending(drained));
+    go.fire();
+    assert.equal((await answer).text, "finished");
+    await within(drained, "the drain");
+    await closed;
+  });
+
+  it("closes idle HTTP/2 sessions", async () => {
+    const { server, go } = await waiting();
+    go.fire();
+    const session = openHttp2(cleanup, `http://127.0.0.1:${server.port}`);
+    await http2(session, { ":path": "/" });
+    const closed = within(
+      new Promise<void>((resolve) => session.once("close", () => resolve())),
+      "the close",
+    );
+    await within(server.listener.drain(), "the drain");
+    await closed;
+  });
+
+  for (const [dialect, transportTo] of [
+    ["gRPC", (baseUrl: string) => createGrpcTransport({ baseUrl })],
+    ["Connect", (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "2" })],
+  ] as const) {
+    it(`lets a ${dialect} stream finish`, async () => {
+      const go = signal();
+      const server = await serve(cleanup, () => new Response(), {
+        rpc: createDispatcher({
+          admission: new OpenAdmission(),
+          routes: (router) =>
+            router.service(EchoService, {
+              async *expand() {
+                yield { text: "first" };
+                await go.promise;
+                yield { text: "last" };
+              },
+            }),
+        }),
+      });
+      const client = createClient(EchoService, transportTo(`http://127.0.0.1:${server.port}`));
+      const messages = client.expand({})[Symbol.asyncIterator]();
+      assert.equal((await within(messages.next(), "a message")).value?.text, "first");
+      assert.equal(server.listener.inFlight, 1);
+      const drained = server.listener.drain();
+      assert.ok(await isPending(drained));
+      go.fire();
+      assert.equal((await within(messages.next(), "a message")).value?.text, "last");
+      assert.equal((await within(messages.next(), "the end")).done, true);
+      await within(drained, "the drain");
+    });
+  }
+
+  it("may be asked for twice", async () => {
+    const { server } = await waiting();
+    await within(Promise.all([server.listener.drain(), server.listener.drain()]), "both");
+    await within(Promise.all([server.listener.destroy(), server.listener.destroy()]), "both");
+  });
+
+  it("gives the port free", async () => {
+    const { server } = await waiting();
+    await within(server.listener.drain(), "the drain");
+    await within(server.listener.destroy(), "the end");
+    const again = await serve(cleanup, () => new Response("again"), { ports: { all: server.port } });
+    assert.equal((await http1(again.port)).text, "again");
+  });
+});
+
+describe("destroy", unless("listen"), () => {
+  const cleanup = new Cleanup();
+  afterEach(() => cleanup.run());
+
+  it("breaks off what is in flight, on every kind of connection", async () => {
+    const began = [signal(), signal()];
+    let count = 0;
+    const server = await serve(cleanup, () => {
+      began[count++]?.fire();
+      return new Promise<Response>(() => {});
+    });
+    const session = openHttp2(cleanup, `http://127.0.0.1:${server.port}`);
+    const answers = [http1(server.port), http2(session, { ":path": "/" })];
+    const broken = Promise.all(answers.map((answer) => assert.rejects(answer)));
+    for (const { promise } of began) await within(promise, "the handlers");
+    assert.equal(server.listener.inFlight, 2);
+    const drained = server.listener.drain();
+    await within(server.listener.destroy(), "the end");
+    await within(drained, "the drain");
+    await broken;
+    assert.equal(server.listener.inFlight, 0);
+  });
+
+  it("stops accepting", async () => {
+    const server = await serve(cleanup, () => new Response());
+    await within(server.listener.destroy(), "the end");
+    await assert.rejects(http1(server.port), { code: "ECONNREFUSED" });
+  });
+
+  it("says so when the port is taken", async () => {
+    const server = await serve(cleanup, () => new Response());
+    await assert.rejects(
+      serve(cleanup, () => new Response(), { ports: { all: server.port } }),
+      { code: "EADDRINUSE" },
+    );
+    assert.equal(typeof httpRequest, "function");
+  });
+});

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { before, describe, it } from "node:test";
+import { runtime } from "#runtime";
+import type { TlsIdentity } from "../../src/core/identity.ts";
+import { peerIdentityFromDer } from "../../src/runtime/http2/peer-identity.ts";
+import { unless } from "../support/capability.ts";
+import { createAuthority, type LeafOptions, type TestAuthority } from "../support/certificates.ts";
+
+describe("identity of a peer", () => {
+  let authority: TestAuthority;
+  before(async () => {
+    authority = await createAuthority();
+  });
+  const identityOf = async (options: LeafOptions) =>
+    peerIdentityFromDer(new Uint8Array(new X509Certificate((await authority.issue(options)).cert).raw));
+
+  it("takes no name out of another one", async () => {
+    const evil = 'a.test, URI:spiffe://datapunk.test/admin, DNS:"b.test"';
+    const { subjectAltNames, spiffeId } = await identityOf({ dns: [evil] });
+    assert.deepEqual(subjectAltNames.dns, [evil]);
+    assert.deepEqual(subjectAltNames.uri, []);
+    assert.equal(spiffeId, undefined);
+  });
+
+  it("writes a subject so that it can be read back", async () => {
+    const { subject, commonName } = await identityOf({
+      commonName: 'lake, "the\\big" one+more;<x>=#',
+      organization: " #Datapunk ",
+    });
+    assert.equal(commonName, 'lake, "the\\big" one+more;<x>=#');
+    assert.equal(subject, 'O=\\ #Datapunk\\ ,CN=lake\\, \\"the\\\\big\\" one\\+more\\;\\<x\\>\\=#');
+  });
+
+  it("reads names beyond ASCII", async () => {
+    assert.equal(
+      (await identityOf({ commonName: "Wetterdienst Zürich 天気" })).commonName,
+      "Wetterdienst Zürich 天気",
+    );
+  });
+
+  it("has a SPIFFE ID only when there is exactly one", async () => {
+    const one = "spiffe://datapunk.test/lake";
+    assert.equal((await identityOf({ uri: [one] })).spiffeId, one);
+    assert.equal((await identityOf({ uri: [one, "spiffe://datapunk.test/stream"] })).spiffeId, undefined);
+    assert.equal((await identityOf({ uri: ["https://datapunk.test/lake"] })).spiffeId, undefined);
+    assert.equal((await identityOf({})).spiffeId, undefined);
+  });
+
+  it("has no names where the certificate has none", async () => {
+    const { subjectAltNames } = await identityOf({ dns: [], ip: [] });
+    assert.deepEqual(subjectAltNames, { dns: [], uri: [], ip: [], email: [] });
+  });
+
+  it("refuses bytes that are no certificate", async () => {
+    const whole = new Uint8Array(new X509Certificate((await authority.issue()).cert).raw);
+    assert.throws(() => peerIdentityFromDer(new Uint8Array([0x30, 0x82, 0xff])), RangeError);
+    assert.throws(() => peerIdentityFromDer(new Uint8Array()), RangeError);
+    assert.throws(() => peerIdentityFromDer(whole.subarray(0, 60)), RangeError);
+  });
+});
+
+describe("a broken TLS identity", unless("mtlsClient", "mtlsServer"), () => {
+  let good: TlsIdentity;
+  let broken: [what: string, tls: TlsIdentity, part: RegExp][];
+  before(async () => {
+    const authority = await createAuthority();
+    good = await authority.issue();
+    const other = await authority.issue();
+    const missing = undefined as unknown as string;
+    broken = [
+      [
+        "a key of another certificate",
+        { ...good, key: other.key },
+        /^Cannot use tls\.key: it does not belong to the certificate/,
+      ],
+      [
+        "a file name for a certificate",
+        { ...good, cert: "/etc/lake.pem" },
+        /^Cannot use tls\.cert: .*file name/,
+      ],
+      ["a key for a certificate", { ...good, cert: good.key }, /^Cannot use tls\.cert: /],
+      [
+        "a certificate that is cut",
+        { ...good, cert: good.cert.replace(/MII.{40}/, "MIIB") },
+        /^Cannot use tls\.cert: certificate 1 of 1/,
+      ],
+      ["a certificate for a key", { ...good, key: good.cert }, /^Cannot use tls\.key: it does not parse/],
+      ["no key", { ...good, key: missing }, /^Cannot use tls\.key: it is undefined/],
+      ["an empty CA", { ...good, ca: "" }, /^Cannot use tls\.ca: /],
+      [
+        "a CA that is cut",
+        { ...good, ca: good.ca.replace(/MII.{40}/, "MIIB") },
+        /^Cannot use tls\.ca: certificate 1 of 1/,
+      ],
+    ];
+  });
+
+  const leaf = { maxConnectionsPerEndpoint: 100 };
+  const openers: Record<string, (tls: TlsIdentity) => unknown> = {
+    "an HTTP client": (tls) => runtime.openHttpLeaf({ ...leaf, tls }),
+    "a gRPC client": (tls) =>
+      runtime.openRpcLeaf({
+        ...leaf,
+        tls,
+        origin: "https://localhost:1",
+        protocol: "grpc",
+        useBinaryFormat: true,
+        maxMessageBytes: 1_000,
+      }),
+    "a listener": (tls) =>
+      runtime.listen({
+        hostname: "127.0.0.1",
+        ports: { all: 0 },
+        tls: { ...tls, clientAuth: "require" },
+        fetch: () => new Response(),
+        rpc: undefined,
+        onConnectionError() {},
+      }),
+  };
+  for (const [what, open] of Object.entries(openers)) {
+    it(`is refused by ${what}, which names the part`, async () => {
+      for (const [, tls, message] of broken) {
+        await assert.rejects(async () => open(tls), { code: "ERR_TLS_CONFIG", message });
+      }
+    });
+  }
+
+  it("is told from a good one", async () => {
+    const client = runtime.openHttpLeaf({ ...leaf, tls: good });
+    await client.close();
+  });
+});
