@@ -63,6 +63,11 @@ export interface ListenOptions {
   readonly rpc: RpcDispatcher | undefined;
   /** Told about errors that belong to no request: broken handshakes, sockets that fail. */
   readonly onConnectionError: (kind: "tls" | "protocol" | "socket", error: unknown) => void;
+  /**
+   * Told of what escaped from `fetch` or an RPC handler, or could not be written; the client got a bare 500.
+   * Both answer for their own errors, so this is a bug. @default nobody is told
+   */
+  readonly onHandlerError?: ((error: unknown) => void) | undefined;
 }
 
 /** An open port. */

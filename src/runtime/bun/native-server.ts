@@ -43,7 +43,10 @@ export function openNative(options: ListenOptions, port: number): Promise<OpenPo
       // How large a body may be is the mesh's to say.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false,
-      error: internalError,
+      error(error) {
+        options.onHandlerError?.(error);
+        return internalError();
+      },
       fetch(request, bun) {
         // The idle timeout is for connections: a stream may be silent for longer.
         bun.timeout(request, 0);

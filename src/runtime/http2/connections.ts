@@ -1,4 +1,4 @@
-import type { ServerHttp2Session } from "node:http2";
+import { constants, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Connection } from "../../core/connection.ts";
@@ -93,6 +93,8 @@ export class Connections {
   ofSession(session: ServerHttp2Session, socket: Socket): ConnectionRecord {
     const connection = this.of(socket);
     connection.session = session;
+    // An HTTP/1.1 server lets its sockets stay half open; a session must end when its client does.
+    connection.socket.allowHalfOpen = false;
     (session as unknown as Slotted)[slot] = connection;
     if (this.draining) session.close();
     return connection;
@@ -133,7 +135,8 @@ export class Connections {
   destroy(): void {
     this.draining = true;
     for (const { session, socket } of [...this.#open]) {
-      session?.destroy();
+      // With a code: an end without one looks to clients like an end in peace.
+      session?.destroy(undefined, constants.NGHTTP2_CANCEL);
       socket.destroy();
     }
   }

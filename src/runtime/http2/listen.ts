@@ -71,7 +71,7 @@ export async function listen(options: ListenOptions, strategy: ListenStrategy): 
   }
   const rest = await (strategy.openNative(options, ports.rest) ?? open(options, ports.rest, "all"));
   try {
-    const grpc = await open({ fetch: notHere, rpc: options.rpc }, ports.grpc, "http2");
+    const grpc = await open({ ...options, fetch: notHere }, ports.grpc, "http2");
     return listenerOf(rest, grpc);
   } catch (error) {
     await rest.destroy();

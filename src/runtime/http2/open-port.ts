@@ -1,3 +1,4 @@
+import type { Server as HttpServer } from "node:http";
 import type { Server, Socket } from "node:net";
 import type { Listener } from "../port.ts";
 import type { Connections } from "./connections.ts";
@@ -52,6 +53,7 @@ export async function openPort(
       const closed = close();
       connections.destroy();
       for (const socket of sockets) socket.destroy();
+      (server as Partial<HttpServer>).closeAllConnections?.();
       await closed;
     },
   };

@@ -3,6 +3,7 @@ import type { Writable } from "node:stream";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { RpcHandler } from "../../rpc/dispatcher.ts";
 import { clientGone, type Incoming } from "./incoming.ts";
+import { wasBrokenOff } from "./readable.ts";
 import { outgoingFrom, respondWithError, type Sink } from "./respond.ts";
 
 /** A sink that can end with trailers. */
@@ -24,6 +25,7 @@ async function* bodyOf(incoming: Incoming): AsyncGenerator<Uint8Array> {
   } catch (error) {
     throw incoming.gone ? clientGone() : error;
   }
+  if (wasBrokenOff(source)) throw clientGone();
 }
 
 /** What an RPC handler is given; its signal is made when somebody asks for it. */
@@ -90,7 +92,12 @@ async function write(
 }
 
 /** Runs one RPC: hands the request to its handler and writes what comes back, trailers included. */
-export async function exchangeRpc(handler: RpcHandler, incoming: Incoming, sink: TrailerSink): Promise<void> {
+export async function exchangeRpc(
+  handler: RpcHandler,
+  incoming: Incoming,
+  sink: TrailerSink,
+  onError?: (error: unknown) => void,
+): Promise<void> {
   let started = false;
   try {
     const response = await handler(new RpcRequest(incoming), incoming.connection);
@@ -102,8 +109,9 @@ export async function exchangeRpc(handler: RpcHandler, incoming: Incoming, sink:
     }
     started = true;
     await write(response, incoming, sink);
-  } catch {
+  } catch (error) {
     if (incoming.gone) return;
+    onError?.(error);
     if (started) sink.abort();
     else respondWithError(sink);
   }

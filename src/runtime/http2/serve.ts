@@ -14,6 +14,7 @@ import { urlFromTarget } from "./target.ts";
 export interface Application {
   readonly fetch: (request: Request, connection: Connection) => Response | Promise<Response>;
   readonly rpc: RpcDispatcher | undefined;
+  readonly onHandlerError?: ((error: unknown) => void) | undefined;
 }
 
 function pathOf(target: string): string {
@@ -29,8 +30,8 @@ function answer(application: Application, incoming: Incoming, sink: Sink): void 
       respond(response, incoming, sink);
       return;
     }
-  } catch {
-    fail(incoming, sink);
+  } catch (error) {
+    fail(application, error, incoming, sink);
     return;
   }
   response
@@ -38,12 +39,14 @@ function answer(application: Application, incoming: Incoming, sink: Sink): void 
       if (incoming.gone) value.body?.cancel().catch(() => {});
       else respond(value, incoming, sink);
     })
-    .catch(() => fail(incoming, sink));
+    .catch((error) => fail(application, error, incoming, sink));
 }
 
 /** A handler threw, or what it returned cannot be written. */
-function fail(incoming: Incoming, sink: Sink): void {
+function fail(application: Application, error: unknown, incoming: Incoming, sink: Sink): void {
+  // A client that left takes its request with it, and what that makes the handler throw.
   if (incoming.gone) return;
+  application.onHandlerError?.(error);
   const sent = (sink.writable as { headersSent?: boolean }).headersSent === true;
   if (sent) sink.abort();
   else respondWithError(sink);
@@ -90,7 +93,7 @@ export function http1Handler(
     const sink = sinkOfHttp1(response, closing);
     const handler = application.rpc?.find(pathOf(target));
     if (handler === undefined) answer(application, incoming, sink);
-    else exchangeRpc(handler, incoming, withoutTrailers(sink));
+    else exchangeRpc(handler, incoming, withoutTrailers(sink), application.onHandlerError);
   };
 }
 
@@ -159,7 +162,8 @@ export function http2Handler(
     stream.once("close", () => {
       // A reset by the client ends the writable side as if the answer had been complete.
       const reset = stream.aborted || stream.rstCode !== constants.NGHTTP2_NO_ERROR;
-      incoming.closed(stream.writableFinished && !reset);
+      // Not `writableFinished`: Node closes a stream before it says that the last bytes are written.
+      incoming.closed(stream.writableEnded && !reset);
       connections.end(connection);
     });
     stream.once("finish", () => {
@@ -168,7 +172,7 @@ export function http2Handler(
     const sink = sinkOfHttp2(stream);
     const handler = rpc?.find(pathOf(target));
     if (handler === undefined) answer(application, incoming, sink);
-    else exchangeRpc(handler, incoming, withTrailers(sink, stream));
+    else exchangeRpc(handler, incoming, withTrailers(sink, stream), application.onHandlerError);
   };
 }
 

@@ -117,6 +117,8 @@ function serveHttp2(server: Http2Server | Http2SecureServer, context: ServerCont
 /** An HTTP/2 server in the clear, for clients that know that it is one. */
 export function http2Server(context: ServerContext): Http2Server {
   const server = createHttp2Server(http2Options);
+  // Before the session exists: it shows a stand-in of its socket that cannot be closed.
+  server.prependListener("connection", (socket) => context.connections.of(socket));
   serveHttp2(server, context);
   return server;
 }
@@ -145,7 +147,7 @@ export function secureServer(
     server.removeAllListeners("stream");
   }
   serveHttp2(server, context);
-  server.on("secureConnection", (socket) => context.connections.of(socket));
+  server.prependListener("secureConnection", (socket) => context.connections.of(socket));
   // First, because the HTTP/2 server's own listener passes a failed handshake on as a client's error.
   server.prependListener("tlsClientError", (error) => context.onConnectionError("tls", error));
   server.on("clientError", (error: Error, socket: Duplex) => {
