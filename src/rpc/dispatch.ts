@@ -4,13 +4,7 @@ import type {
   JsonReadOptions,
   JsonWriteOptions,
 } from "@bufbuild/protobuf";
-import {
-  Code,
-  ConnectError,
-  type ConnectRouter,
-  createContextValues,
-  type Interceptor,
-} from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
 import type {
   Compression,
   UniversalHandler,
@@ -18,22 +12,19 @@ import type {
   UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
 import type { Call } from "../core/call.ts";
-import { outcomeOfCancelledCall, outcomeOfMeshError } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { Admission, Arrival } from "../server/admission.ts";
-import { outcomeOfCode } from "./classifier.ts";
-import { meshCall } from "./context.ts";
+import { answerOf, refusal } from "./answer.ts";
+import { connectRequest } from "./connect-request.ts";
 import type { RpcDispatcher, RpcGate, RpcHandler } from "./dispatcher.ts";
-import { errorMapping, servedCall } from "./error-mapping.ts";
-import { errorResponse } from "./error-response.ts";
-import { wireError } from "./errors.ts";
+import { errorMapping } from "./error-mapping.ts";
 import { defaultMaxMessageBytes } from "./fetch-rpc-leaf.ts";
 import { createGate } from "./gate.ts";
-import { guardResponse, type ServedCall } from "./guarded-response.ts";
+import type { ServedCall } from "./guarded-response.ts";
 import { gzip } from "./gzip.ts";
 import { collectRoutes } from "./method-router.ts";
-import { formatTimeout, readTimeout, timeoutHeader } from "./timeout.ts";
-import { type RpcWire, wireOf } from "./wire.ts";
+import { readTimeout } from "./timeout.ts";
+import { wireOf } from "./wire.ts";
 
 /** Options of {@link createDispatcher}. */
 export interface DispatcherOptions {
@@ -97,20 +88,14 @@ export function createDispatcher(options: DispatcherOptions): RpcDispatcher {
     },
     errorMapping(gate),
   );
-  const server: RpcServer = { gate, clock };
   const byPath = new Map<string, RpcHandler>();
-  for (const [path, handler] of handlers) byPath.set(path, handlerOf(server, path.slice(1), handler));
+  for (const [path, handler] of handlers) byPath.set(path, handlerOf(gate, clock, path.slice(1), handler));
   return {
     find: (path) => byPath.get(path),
-    unknown: handlerOf(server, "unknown", unimplemented),
+    unknown: handlerOf(gate, clock, "unknown", unimplemented),
     methods,
     gate,
   };
-}
-
-interface RpcServer {
-  readonly gate: RpcGate;
-  readonly clock: Clock;
 }
 
 type Invoke = UniversalHandler | ((request: UniversalServerRequest) => Promise<UniversalServerResponse>);
@@ -119,8 +104,7 @@ function unimplemented(): Promise<UniversalServerResponse> {
   return Promise.reject(new ConnectError("no such method is served here", Code.Unimplemented));
 }
 
-function handlerOf(server: RpcServer, operation: string, invoke: Invoke): RpcHandler {
-  const { gate } = server;
+function handlerOf(gate: RpcGate, clock: Clock, operation: string, invoke: Invoke): RpcHandler {
   return function handleRpc(request, connection) {
     const header = request.header;
     const wire = wireOf(header.get("content-type"));
@@ -146,7 +130,9 @@ function handlerOf(server: RpcServer, operation: string, invoke: Invoke): RpcHan
     }
     const served: ServedCall = { call, wire, failure: undefined };
     const serve = (): Promise<UniversalServerResponse> =>
-      gate.run(call, () => invoke(connectRequest(server, request, served, !Number.isNaN(timeoutMs))));
+      gate.run(call, () =>
+        invoke(connectRequest(request, served, Number.isNaN(timeoutMs) ? undefined : clock)),
+      );
     if (admitted === undefined) return answerOf(served, gate, serve);
     const late = admitted;
     // Nobody waits for it when the client has gone already.
@@ -158,88 +144,4 @@ function handlerOf(server: RpcServer, operation: string, invoke: Invoke): RpcHan
       return serve();
     });
   };
-}
-
-/** Waits for the response, or for the end of the call if that comes first: a handler need not listen to its signal. */
-function answerOf(
-  served: ServedCall,
-  gate: RpcGate,
-  serve: () => Promise<UniversalServerResponse>,
-): Promise<UniversalServerResponse> {
-  const { call, wire } = served;
-  return new Promise((resolve) => {
-    let open = true;
-    const detach = call.onCancel((reason) => {
-      open = false;
-      const error = wireError(call, reason);
-      call.end(outcomeOfCancelledCall(call) ?? outcomeOfCode(error.code));
-      resolve(errorResponse(wire, error));
-    });
-    if (!open) return;
-    serve().then(
-      (response) => {
-        if (!open) {
-          dispose(response);
-          return;
-        }
-        detach();
-        resolve(guardResponse(response, served, gate));
-      },
-      (error: unknown) => {
-        if (!open) return;
-        detach();
-        resolve(refusal(gate, call, wire, error));
-      },
-    );
-  });
-}
-
-function refusal(gate: RpcGate, call: Call, wire: RpcWire, thrown: unknown): UniversalServerResponse {
-  const error = gate.errorFor(call, thrown);
-  call.end(outcomeOfCancelledCall(call) ?? outcomeOfMeshError(thrown) ?? outcomeOfCode(error.code));
-  return errorResponse(wire, error);
-}
-
-function dispose(response: UniversalServerResponse): void {
-  const iterator = response.body?.[Symbol.asyncIterator]();
-  (iterator?.throw?.(new ConnectError("the call has ended", Code.Canceled)) ?? iterator?.return?.())?.catch(
-    () => {},
-  );
-}
-
-function connectRequest(
-  server: RpcServer,
-  request: UniversalServerRequest,
-  served: ServedCall,
-  writeTimeout: boolean,
-): UniversalServerRequest {
-  const { call } = served;
-  const contextValues = request.contextValues ?? createContextValues();
-  contextValues.set(meshCall, call).set(servedCall, served);
-  return {
-    httpVersion: request.httpVersion,
-    method: request.method,
-    url: request.url,
-    header: writeTimeout ? withTimeout(request.header, served.wire, call, server.clock) : request.header,
-    body: request.body,
-    signal: call.signal,
-    contextValues,
-  };
-}
-
-/** The headers with the time that really remains, which `context.timeoutMs()` then tells the handler. */
-function withTimeout(header: Headers, wire: RpcWire, call: Call, clock: Clock): Headers {
-  const name = timeoutHeader(wire.protocol);
-  const value =
-    call.deadline === Infinity ? undefined : formatTimeout(wire.protocol, call.deadline - clock.now());
-  if (value === undefined) return header;
-  try {
-    header.set(name, value);
-    return header;
-  } catch {
-    // The headers of a fetch request may be immutable.
-    const copy = new Headers(header);
-    copy.set(name, value);
-    return copy;
-  }
 }
