@@ -5,8 +5,6 @@ import type { ListenOptions } from "../port.ts";
 
 interface ServeInfo {
   readonly remoteAddr: { readonly hostname?: string };
-  /** Rejects when the answer could not be delivered. */
-  readonly completed: Promise<void>;
 }
 
 /** The part of Deno's API that this file uses; the project's types are Node's. */
@@ -29,22 +27,38 @@ declare const Deno: {
 };
 
 /**
- * Gives a request the signal that handlers expect: Deno's own aborts after good answers too, and prints a
- * warning when it is listened to.
+ * The signal that handlers expect, made when one asks for it: it aborts when the client vanishes before the
+ * answer. (When it vanishes later, the body of the answer is cancelled.) Deno's own aborts after good answers
+ * too, and says so once on the console.
  */
-function withSignal(request: Request, info: ServeInfo): Request {
-  let controller: AbortController | undefined;
-  return Object.defineProperty(request, "signal", {
-    get() {
-      if (controller === undefined) {
-        const made = new AbortController();
-        info.completed.catch(() => made.abort(clientGone()));
-        controller = made;
-      }
-      return controller.signal;
-    },
-    configurable: true,
-  });
+class RequestSignal {
+  readonly #request: Request;
+  #controller: AbortController | undefined;
+  #native: AbortSignal | undefined;
+  #answered = false;
+  readonly #abort = (): void => this.#controller?.abort(clientGone());
+
+  constructor(request: Request) {
+    this.#request = request;
+    Object.defineProperty(request, "signal", { get: () => this.#signal, configurable: true });
+  }
+
+  get #signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#answered) return this.#controller.signal;
+      this.#native = Reflect.get(Request.prototype, "signal", this.#request) as AbortSignal;
+      if (this.#native.aborted) this.#abort();
+      else this.#native.addEventListener("abort", this.#abort);
+    }
+    return this.#controller.signal;
+  }
+
+  /** The handler has answered: what Deno's signal says from here on means nothing. */
+  answered(): void {
+    this.#answered = true;
+    this.#native?.removeEventListener("abort", this.#abort);
+  }
 }
 
 /**
@@ -59,11 +73,12 @@ export function openNative(options: ListenOptions, port: number): Promise<OpenPo
   let inFlight = 0;
   const stop = new AbortController();
 
-  async function settle(response: Promise<Response>): Promise<Response> {
+  async function settle(response: Promise<Response>, signal: RequestSignal): Promise<Response> {
     try {
       return realResponse(await response);
     } finally {
       inFlight--;
+      signal.answered();
     }
   }
 
@@ -81,18 +96,24 @@ export function openNative(options: ListenOptions, port: number): Promise<OpenPo
       },
       handler(request, info) {
         const connection = new NativeConnection(tls !== undefined, () => info.remoteAddr.hostname);
+        const signal = new RequestSignal(request);
         inFlight++;
         let response: Response | Promise<Response>;
         try {
-          response = fetch(withSignal(request, info), connection);
+          response = fetch(request, connection);
         } catch (error) {
           inFlight--;
           throw error;
         }
-        if (response instanceof Promise) return settle(response);
+        if (response instanceof Promise) return settle(response, signal);
         inFlight--;
+        signal.answered();
         return realResponse(response);
       },
+    });
+    let finished = false;
+    server.finished.then(() => {
+      finished = true;
     });
     return {
       port: server.addr.port,
@@ -101,7 +122,7 @@ export function openNative(options: ListenOptions, port: number): Promise<OpenPo
       },
       drain: () => server.shutdown(),
       async destroy() {
-        stop.abort();
+        if (!finished) stop.abort();
         await server.finished;
       },
     };
