@@ -4,16 +4,9 @@ import { afterEach, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Code } from "@connectrpc/connect";
 import { MeshError } from "../../src/core/errors.ts";
-import {
-  Cleanup,
-  deferred,
-  frame,
-  framed,
-  request,
-  type ServeOptions,
-  serve,
-  session,
-} from "./grpc-wire-fixture.ts";
+import { Cleanup, deferred } from "./grpc-wire-checks.ts";
+import { request, type ServeOptions, serve, session } from "./grpc-wire-fixture.ts";
+import { frame, framed } from "./grpc-wire-frames.ts";
 
 const cleanup = new Cleanup();
 afterEach(() => cleanup.run());
