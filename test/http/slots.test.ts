@@ -56,4 +56,23 @@ describe("the places of createFetchLeaf()", () => {
     open[1]?.(new Response("third"));
     assert.equal(await (await third).text(), "third");
   });
+
+  it("uses a signal again only when its exchange was not aborted", async () => {
+    const signals: AbortSignal[] = [];
+    const leaf = leafOver(
+      (_, init) => {
+        signals.push(init.signal as AbortSignal);
+        return new Response("ok");
+      },
+      { reusesSignals: true },
+    );
+    await (await send(leaf)).text();
+    (await send(leaf)).cancel?.();
+    await (await send(leaf)).text();
+    const [first, second, third] = signals;
+    assert.equal(second, first);
+    assert.equal(second?.aborted, true);
+    assert.notEqual(third, second);
+    assert.equal(third?.aborted, false);
+  });
 });

@@ -17,5 +17,6 @@ export function openHttpLeaf(options: LeafOptions): HttpLeaf {
     faultOf,
     init: tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key, ca: tls.ca } },
     maxConnectionsPerEndpoint,
+    reusesSignals: true,
   });
 }
