@@ -7,10 +7,9 @@ import type { HttpResponse } from "./exchange.ts";
 import { HttpError } from "./http-error.ts";
 import { outcomeOfError, outcomeOfStatus } from "./http-outcome.ts";
 import { discardResponse, isShort } from "./leaf-response.ts";
-import { type Hop, locationOf, nextHop } from "./redirect.ts";
+import { type Hop, locationOf, nextHop, targetOf } from "./redirect.ts";
 import { addHeaders, type HeadersInput } from "./request-headers.ts";
 import { encodeBody, type RestBody } from "./rest-body.ts";
-import { targetFrom } from "./rest-path.ts";
 import type { Asked, RestRequest } from "./rest-request.ts";
 import { RestResponse } from "./rest-response.ts";
 
@@ -141,7 +140,7 @@ async function requestFrom(input: string | URL | Request, init: MeshFetchInit): 
     who,
     hop: {
       url,
-      request: { method, target: targetFrom(who, url.pathname + url.search, undefined), headers, body },
+      request: { method, target: targetOf(url), headers, body },
     },
     signal: init.signal ?? base?.signal ?? undefined,
     redirect: init.redirect ?? base?.redirect ?? "follow",

@@ -11,6 +11,14 @@ const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const bodyHeaders = ["content-type", "content-encoding", "content-language", "content-location"];
 const secrets = ["authorization", "cookie"];
 
+/** Path and query of a URL, as every URL parser on the way will see them. */
+export function targetOf(url: URL): string {
+  // A parser leaves backslashes in the path of a scheme it does not know, and takes them for slashes in http.
+  const { pathname, search } =
+    url.protocol === "mesh:" ? new URL(`http://mesh${url.pathname}${url.search}`) : url;
+  return pathname + search;
+}
+
 /** Where the answer sends the request; undefined when it is no redirect. */
 export function locationOf(response: HttpResponse): string | undefined {
   return redirects.has(response.status) ? (response.headers.get("location") ?? undefined) : undefined;
@@ -36,7 +44,7 @@ export function nextHop(hop: Hop, response: HttpResponse, location: string): Hop
   if (url.protocol !== hop.url.protocol || url.host !== hop.url.host) {
     for (const name of secrets) delete headers[name];
   }
-  const target = url.pathname + url.search;
+  const target = targetOf(url);
   return toGet
     ? { url, request: { method: "GET", target, headers, body: undefined } }
     : { url, request: { ...request, target, headers } };

@@ -135,6 +135,23 @@ describe("mesh.fetch", () => {
     assert.equal(await failed, reason);
   });
 
+  it("stays within the service, whatever the path looks like", async () => {
+    const { mesh, requests } = lakeOf(() => new Response("ok"));
+    for (const path of [
+      "//evil.test/x",
+      "/a/../../x",
+      "/\\evil.test\\..\\x",
+      "/@evil.test",
+      "/a%2f..%2fx",
+      "?/../x",
+    ]) {
+      await mesh.fetch(`mesh://lake${path}`);
+      assert.equal(new URL(requests.at(-1)?.url ?? "").origin, "http://lake.test", path);
+    }
+    await mesh.fetch("http://direct.test//two/slashes");
+    assert.equal(requests.at(-1)?.url, "http://direct.test//two/slashes");
+  });
+
   it("refuses what it cannot fetch, without repeating its secrets", async () => {
     const { mesh } = lakeOf(() => new Response("ok"));
     const refused: [string, RegExp][] = [
