@@ -95,13 +95,21 @@ export function respond(response: Response, incoming: Incoming, sink: Sink): voi
     body?.cancel().catch(() => {});
     return;
   }
+  const length = Number(headers["content-length"] ?? Number.NaN);
   sink.head(status, statusText, headers, false);
-  pump(body, incoming, sink);
+  pump(body, length, incoming, sink);
 }
 
-async function pump(body: ReadableStream<Uint8Array>, incoming: Incoming, sink: Sink): Promise<void> {
+/** Writes a stream out; `length` is what the headers promise, NaN when they do not. */
+async function pump(
+  body: ReadableStream<Uint8Array>,
+  length: number,
+  incoming: Incoming,
+  sink: Sink,
+): Promise<void> {
   const { writable } = sink;
   const reader = body.getReader();
+  let left = length;
   let first = true;
   let resume: (() => void) | undefined;
   const wake = (): void => resume?.();
@@ -127,6 +135,13 @@ async function pump(body: ReadableStream<Uint8Array>, incoming: Incoming, sink: 
       const { done, value } = await next;
       if (incoming.gone) return;
       if (done) break;
+      left -= value.byteLength;
+      if (left === 0) {
+        // On Deno, an empty last write over TLS may never finish, and the connection with it.
+        writable.end(value);
+        await finish(reader).catch(() => {});
+        return;
+      }
       if (!writable.write(value)) {
         await new Promise<void>((resolve) => {
           resume = resolve;
@@ -140,4 +155,10 @@ async function pump(body: ReadableStream<Uint8Array>, incoming: Incoming, sink: 
     sink.abort();
     reader.cancel().catch(() => {});
   }
+}
+
+/** Lets a source whose last piece has been taken come to its end; one that has still more is told to stop. */
+async function finish(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  const { done } = await reader.read();
+  if (!done) await reader.cancel();
 }
