@@ -29,8 +29,8 @@ const mesh = createMesh({
   tls: tlsIdentity(),
   discovery: staticDiscovery({ lake: [setting("LAKE_URL")], stream: [setting("STREAM_URL")] }),
   policies: {
-    // Five attempts within some four seconds: longer than it takes to start a service again.
-    "*": { retry: { maxAttempts: 5, backoff: (attempt, random) => attempt * 400 + random() * 200 } },
+    // Five attempts over some seven seconds: longer than it takes to start a service again.
+    "*": { retry: { maxAttempts: 5, backoff: (attempt, random) => attempt ** 2 * 200 + random() * 200 } },
   },
   server: {
     auth: { validate: staticTokens({ [setting("GATEWAY_TOKEN")]: "public" }) },

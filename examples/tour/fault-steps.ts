@@ -19,11 +19,8 @@ export const restart: Step = {
     await traffic.answered(60);
     const report = await traffic.stop();
     const sha256 = await slow.sha256;
-    check(
-      report.failures.length === 0,
-      "no failed request",
-      `${report.failures.length}: ${report.failures[0]}`,
-    );
+    const { failures } = report;
+    check(failures.length === 0, "no failed request", `${failures.length}: ${failures[0]}`);
     check(sha256 === flights.sha256, "the download in flight to be complete", sha256);
     tour.note(
       `SIGTERM: drained and gone after ${duration(stopMs)}, its successor ready after ${duration(startMs)}`,

@@ -44,6 +44,13 @@ export class TourGuide {
   printTotals(): void {
     heading("Who called whom, as the services count it");
     print(this.#callTable([...this.#totals.values()]), 3);
+    print(
+      styled(
+        "dim",
+        "Mean times. The gateway's answers count to their first byte, all other calls to their end.",
+      ),
+      3,
+    );
   }
 
   #add(call: CallCount): void {

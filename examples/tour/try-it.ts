@@ -33,7 +33,7 @@ export function printInvitation(plan: Plan, operatorFolder: string, pidOf: (name
     ["REST over HTTP/2", `curl -s --http2-prior-knowledge ${auth} ${url}/api/datasets`],
     ["gRPC", `${buf} --protocol grpc --http2-prior-knowledge ${auth} ${list}`],
     ["Connect", `${buf} --protocol connect ${auth} ${list}`],
-    ["Connect, without any tool", `curl -s ${auth} --json '{}' ${list}`],
+    ["Connect by hand", `curl -s ${auth} -H 'content-type: application/json' -d '{}' ${list}`],
     [
       "upload a dataset",
       `curl -s ${auth} -H 'content-type: application/json' -T ${cars} ${url}/api/datasets/cars`,
