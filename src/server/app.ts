@@ -1,21 +1,20 @@
-import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { type Context, type Handler, Hono, type MiddlewareHandler, type Next } from "hono";
 import { matchedRoutes } from "hono/route";
-import type { RouterRoute } from "hono/types";
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
-import { MeshError } from "../core/errors.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
 import { deadlinesOf } from "../policy/deadline-wheel.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Admission } from "./admission.ts";
-import { type CallScope, type ChainParts, passChain } from "./chain.ts";
+import { type CallScope, type ChainParts, Passage } from "./chain.ts";
 import { type CorsOptions, createCors } from "./cors.ts";
 import type { MeshEnv } from "./env.ts";
 import { errorResponse } from "./error-response.ts";
 import { FusedRouter } from "./fused-router.ts";
 import type { Health } from "./health.ts";
 import { addHealthRoutes } from "./health-routes.ts";
-import { isMiddleware, marksOf, routeInfo } from "./route-info.ts";
+import { noRoute } from "./no-route.ts";
+import { isMiddleware, marksOf, type RouteInfo, routeInfo } from "./route-info.ts";
 
 export type { MeshEnv } from "./env.ts";
 
@@ -68,14 +67,7 @@ function chainMiddleware(parts: ChainParts, answersErrors: () => boolean): Middl
   return async function meshChain(c, next) {
     const route = routeInfo(matchedRoutes(c));
     if (route.bypass === true) return next();
-    const response = await passChain(parts, c, route, {
-      async run() {
-        await next();
-        // Hono catches what handlers throw, so that `next` never rejects.
-        if (c.error !== undefined && !answersErrors()) throw c.error;
-        return c.res;
-      },
-    });
+    const response = await new MiddlewarePassage(parts, c, route, next, answersErrors).go();
     if (c.res === response) return;
     // Hono would copy the headers of the response that was there before into the new one.
     (c as { res: Response | undefined }).res = undefined;
@@ -116,10 +108,7 @@ export function createApp(options: CreateAppOptions): Hono<MeshEnv> {
     const info = routeInfo(entries.map((entry) => entry[1]));
     if (info.bypass === true) return handler;
     return function fused(c: Context<MeshEnv>, next) {
-      return passChain(parts, c, info, {
-        run: () => answerOf(handler(c, next), c),
-        onError: (error) => ownAnswer(app, error, c),
-      });
+      return new FusedPassage(parts, c, info, app, handler, next).go();
     };
   });
   const app = new Hono<MeshEnv>({ router });
@@ -134,13 +123,72 @@ export function createApp(options: CreateAppOptions): Hono<MeshEnv> {
 
 type Answer = Response | Promise<Response>;
 
-/** What a handler answered; one that returned nothing has set `c.res`. */
-function answerOf(result: unknown, c: Context<MeshEnv>): Answer {
-  if (result instanceof Response) return result;
-  if (result instanceof Promise) return result.then((late) => (late as Response | undefined) ?? settled(c));
-  return (result as Response | undefined) ?? settled(c);
+/** Through the chain into the rest of a Hono app's middleware. */
+class MiddlewarePassage extends Passage {
+  readonly #next: Next;
+  readonly #answersErrors: () => boolean;
+
+  constructor(
+    parts: ChainParts,
+    c: Context<MeshEnv>,
+    route: RouteInfo,
+    next: Next,
+    answersErrors: () => boolean,
+  ) {
+    super(parts, c, route);
+    this.#next = next;
+    this.#answersErrors = answersErrors;
+  }
+
+  protected async run(): Promise<Response> {
+    const { c } = this;
+    await this.#next();
+    // Hono catches what handlers throw, so that `next` never rejects.
+    if (c.error !== undefined && !this.#answersErrors()) throw c.error;
+    return c.res;
+  }
+
+  protected answerTo(): undefined {
+    return undefined;
+  }
 }
 
+/** Through the chain straight into the one handler of a route. */
+class FusedPassage extends Passage {
+  readonly #app: Hono<MeshEnv>;
+  readonly #handler: Handler;
+  readonly #next: Next;
+
+  constructor(
+    parts: ChainParts,
+    c: Context<MeshEnv>,
+    route: RouteInfo,
+    app: Hono<MeshEnv>,
+    handler: Handler,
+    next: Next,
+  ) {
+    super(parts, c, route);
+    this.#app = app;
+    this.#handler = handler;
+    this.#next = next;
+  }
+
+  protected run(): Answer {
+    const { c } = this;
+    const result: unknown = this.#handler(c, this.#next);
+    if (result instanceof Promise) return result.then((late) => (late as Response | undefined) ?? settled(c));
+    return (result as Response | undefined) ?? settled(c);
+  }
+
+  protected answerTo(error: unknown): Answer | undefined {
+    const answer = ownErrorHandler(this.#app);
+    if (answer === undefined || !(error instanceof Error)) return undefined;
+    this.c.error = error;
+    return answer(error, this.c);
+  }
+}
+
+/** The answer of a handler that returned none: it has set `c.res`, or found nothing. */
 function settled(c: Context<MeshEnv>): Answer {
   return c.finalized ? c.res : c.notFound();
 }
@@ -153,40 +201,6 @@ function ownErrorHandler(app: Hono<MeshEnv>): ErrorHandler | undefined {
   return errorHandler === answerError ? undefined : errorHandler;
 }
 
-/** What the app's own error handler answers. */
-function ownAnswer(app: Hono<MeshEnv>, error: unknown, c: Context<MeshEnv>): Answer | undefined {
-  const handler = ownErrorHandler(app);
-  if (handler === undefined || !(error instanceof Error)) return undefined;
-  c.error = error;
-  return handler(error, c);
-}
-
 function answerError(error: Error, c: Context<MeshEnv>): Response {
   return errorResponse(error, c.get("call")?.requestId ?? "");
-}
-
-/** The error for a path without a route, or with routes for other methods only. */
-function noRoute(app: Hono<MeshEnv>, method: string, path: string): MeshError {
-  const methods = allowedMethods(app, path);
-  // A handler that calls `c.notFound()` takes the method and still finds nothing.
-  if (methods.length === 0 || methods.includes(method)) {
-    return new MeshError("ERR_ROUTE_UNKNOWN", `There is nothing at ${path}`);
-  }
-  return Object.assign(
-    new MeshError(
-      "ERR_METHOD_NOT_ALLOWED",
-      `${path} does not take ${method}; it takes ${methods.join(", ")}`,
-    ),
-    { allow: methods.join(", ") },
-  );
-}
-
-function allowedMethods(app: Hono<MeshEnv>, path: string): string[] {
-  const methods = new Set(app.routes.map((route) => route.method).filter((method) => method !== "ALL"));
-  const allowed = [...methods].filter((method) =>
-    (app.router.match(method, path)[0] as unknown as [[unknown, RouterRoute], unknown][]).some(
-      ([[, route]]) => route.method === method,
-    ),
-  );
-  return allowed.includes("GET") ? [...allowed, "HEAD"] : allowed;
 }

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { Call } from "../core/call.ts";
-import { outcomeOfCancelledCall, outcomeOfMeshError } from "../core/classifier.ts";
+import { outcomeOfMeshError } from "../core/classifier.ts";
 import { MeshError } from "../core/errors.ts";
 import type { HeaderSource } from "../core/headers.ts";
 import { meshHeaders } from "../core/headers.ts";
@@ -29,59 +29,60 @@ export interface ChainParts {
   readonly onError: ((error: unknown, call: Call) => void) | undefined;
 }
 
-/** What runs inside the chain. */
-export interface ChainTarget {
-  /** Runs the rest; its own errors come out. */
-  run(): Response | Promise<Response>;
-  /** The application's own answer to an error; undefined to let the chain answer. */
-  onError?(error: unknown): Response | Promise<Response> | undefined;
-}
-
 const noHeaders: HeaderSource = { get: () => null };
 
-/** A REST request before it is read; its signal is looked at only if somebody asks. */
-class RestArrival implements Arrival {
+/**
+ * One request on its way through the whole chain: request id and trace, metrics, errors, CORS, the gates of the
+ * admission, body limit, deadline, and then whatever {@link Passage.run} runs.
+ *
+ * One object and not ten middlewares, because each middleware costs a promise and a closure, and several of
+ * them a copy of the response. It answers synchronously when nothing on the way is asynchronous.
+ */
+export abstract class Passage implements Arrival {
   readonly protocol = "rest";
   readonly operation: string;
   readonly connection: Arrival["connection"];
+  readonly #parts: ChainParts;
+  readonly #route: RouteInfo;
   readonly #request: Request;
+  readonly #preflight: boolean;
+  readonly #call: Call;
+  #limited: LimitedRequest | undefined;
+  protected readonly c: Context<MeshEnv>;
 
-  constructor(operation: string, request: Request, connection: Arrival["connection"]) {
-    this.operation = operation;
+  constructor(parts: ChainParts, c: Context<MeshEnv>, route: RouteInfo) {
+    const request = c.req.raw;
+    this.c = c;
+    this.#parts = parts;
+    this.#route = route;
     this.#request = request;
-    this.connection = connection;
+    this.#preflight = parts.cors?.isPreflight(request) === true;
+    this.operation = this.#preflight ? "preflight" : route.operation;
+    this.connection = connectionOf(request, c.env);
+    this.#call = parts.admission.open(this);
+    c.set("call", this.#call);
   }
 
   get headers(): HeaderSource {
     return this.#request.headers;
   }
 
+  /** Looked at only if somebody asks: it costs as much as the rest of the chain. */
   get signal(): AbortSignal {
     return this.#request.signal;
   }
-}
 
-/** One request on its way through the chain. */
-class Passage {
-  readonly #parts: ChainParts;
-  readonly #c: Context<MeshEnv>;
-  readonly #request: Request;
-  readonly #target: ChainTarget;
-  readonly #call: Call;
-  #limited: LimitedRequest | undefined;
+  /** Runs what is inside the chain; its own errors come out. */
+  protected abstract run(): Response | Promise<Response>;
 
-  constructor(parts: ChainParts, c: Context<MeshEnv>, request: Request, target: ChainTarget, call: Call) {
-    this.#parts = parts;
-    this.#c = c;
-    this.#request = request;
-    this.#target = target;
-    this.#call = call;
-  }
+  /** The application's own answer to an error; undefined to let the chain answer. */
+  protected abstract answerTo(error: unknown): Response | Promise<Response> | undefined;
 
-  go(arrival: Arrival, route: RouteInfo): Response | Promise<Response> {
+  go(): Response | Promise<Response> {
+    if (this.#preflight) return this.#finish(this.#parts.cors!.preflight(this.#request));
     try {
-      const late = this.#parts.admission.admit(this.#call, arrival);
-      const result = late === undefined ? this.#enter(route) : late.then(() => this.#enter(route));
+      const late = this.#parts.admission.admit(this.#call, this);
+      const result = late === undefined ? this.#enter() : late.then(() => this.#enter());
       return result instanceof Promise ? this.#await(result) : this.#finish(result);
     } catch (error) {
       return this.#fail(error);
@@ -89,14 +90,13 @@ class Passage {
   }
 
   /** Past the gates: the body's size, then the handler. */
-  #enter(route: RouteInfo): Response | Promise<Response> {
+  #enter(): Response | Promise<Response> {
     // A token that took longer to validate than the request may take: it has been answered already.
     if (this.#call.outcome !== undefined) throw this.#call.reason;
     const { method } = this.#request;
-    if (method !== "GET" && method !== "HEAD")
-      this.#limitBody(route.bodyLimitBytes ?? this.#parts.bodyLimitBytes);
-    const { scope } = this.#parts;
-    return scope === undefined ? this.#target.run() : scope.run(this.#call, () => this.#target.run());
+    const { scope, bodyLimitBytes } = this.#parts;
+    if (method !== "GET" && method !== "HEAD") this.#limitBody(this.#route.bodyLimitBytes ?? bodyLimitBytes);
+    return scope === undefined ? this.run() : scope.run(this.#call, () => this.run());
   }
 
   #limitBody(limitBytes: number): void {
@@ -106,7 +106,7 @@ class Passage {
       if (!(Number(length) <= limitBytes)) throw bodyTooLarge(limitBytes);
     } else if (this.#request.body !== null) {
       this.#limited = limitBody(this.#request, limitBytes);
-      this.#c.req.raw = this.#limited.request;
+      this.c.req.raw = this.#limited.request;
     }
   }
 
@@ -114,40 +114,46 @@ class Passage {
   #await(result: Promise<Response>): Promise<Response> {
     const { deadlines } = this.#parts;
     const call = this.#call;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      const answer = (make: () => Response | Promise<Response>): void => {
+        try {
+          resolve(make());
+        } catch (error) {
+          reject(error);
+        }
+      };
       const entry =
         call.deadline === Infinity
           ? undefined
           : deadlines.add(call.deadline, () => {
               const error = new MeshError("ERR_DEADLINE_EXCEEDED", "The request took longer than it may");
               call.cancel(error);
-              resolve(this.#answer(error));
+              answer(() => this.#answer(error));
             });
+      // Once the call has ended, the deadline has answered.
       result.then(
         (response) => {
           if (entry !== undefined) deadlines.remove(entry);
-          // After the deadline somebody else has answered already.
-          if (call.outcome === undefined) resolve(this.#finish(response));
+          if (call.outcome === undefined) answer(() => this.#finish(response));
           else response.body?.cancel().catch(() => {});
         },
         (error: unknown) => {
           if (entry !== undefined) deadlines.remove(entry);
-          if (call.outcome === undefined) resolve(this.#fail(error));
+          if (call.outcome === undefined) answer(() => this.#fail(error));
         },
       );
     });
   }
 
   #finish(response: Response): Response {
-    const dressed = this.#dress(response);
     this.#call.end(outcomeOfStatus(response.status, noHeaders));
-    return dressed;
+    return this.#dress(response);
   }
 
   #fail(thrown: unknown): Response | Promise<Response> {
     const error = this.#cause(thrown);
     if (error instanceof SyntaxError) {
-      return explainSyntaxError(this.#c, error).then((explained) => this.#fallBack(explained));
+      return explainSyntaxError(this.c, error).then((explained) => this.#fallBack(explained));
     }
     return this.#fallBack(error);
   }
@@ -159,9 +165,14 @@ class Passage {
     return outcomeOfMeshError(thrown) === undefined && call.cancelled ? call.reason : thrown;
   }
 
-  /** Lets the application answer, else answers with the problem. */
+  /** Lets the application answer, else answers with the problem; also when the application's answer fails. */
   #fallBack(error: unknown): Response | Promise<Response> {
-    const own = this.#target.onError?.(error);
+    let own: Response | Promise<Response> | undefined;
+    try {
+      own = this.answerTo(error);
+    } catch (worse) {
+      return this.#answer(worse);
+    }
     if (own === undefined) return this.#answer(error);
     return own instanceof Promise
       ? own.then(
@@ -173,14 +184,17 @@ class Passage {
 
   #answer(error: unknown): Response {
     const response = errorResponse(error, this.#call.requestId);
-    const outcome =
-      outcomeOfMeshError(error) ??
-      (response.status === 499 ? outcomeOfCancelledCall(this.#call) : undefined) ??
-      outcomeOfStatus(response.status, noHeaders);
-    if (response.status === 500) this.#parts.onError?.(error, this.#call);
-    const dressed = this.#dress(response);
-    this.#call.end(outcome);
-    return dressed;
+    this.#call.end(outcomeOfMeshError(error) ?? outcomeOfStatus(response.status, noHeaders));
+    if (response.status === 500) this.#report(error);
+    return this.#dress(response);
+  }
+
+  #report(error: unknown): void {
+    try {
+      this.#parts.onError?.(error, this.#call);
+    } catch {
+      // Whoever writes errors down must not make more of them.
+    }
   }
 
   /** Adds the chain's own headers, in place where the response allows it. */
@@ -189,7 +203,7 @@ class Passage {
     if (response.status === 101) return response;
     try {
       response.headers.set(meshHeaders.requestId, this.#call.requestId);
-      this.#parts.cors?.apply(this.#request, response.headers);
+      if (!this.#preflight) this.#parts.cors?.apply(this.#request, response.headers);
       return response;
     } catch {
       // What `fetch` returned is immutable.
@@ -199,36 +213,4 @@ class Passage {
       return copy;
     }
   }
-}
-
-/**
- * Runs one request through the whole chain: request id and trace, metrics, errors, CORS, the gates of the
- * admission, body limit, deadline, and then the target.
- *
- * One function and not ten middlewares, because each middleware costs a promise and a closure, and several of
- * them a copy of the response. It answers synchronously when nothing on the way is asynchronous.
- */
-export function passChain(
-  parts: ChainParts,
-  c: Context<MeshEnv>,
-  route: RouteInfo,
-  target: ChainTarget,
-): Response | Promise<Response> {
-  const request = c.req.raw;
-  const { cors } = parts;
-  const preflight = cors?.isPreflight(request) === true;
-  const arrival = new RestArrival(
-    preflight ? "preflight" : route.operation,
-    request,
-    connectionOf(request, c.env),
-  );
-  const call = parts.admission.open(arrival);
-  c.set("call", call);
-  if (preflight) {
-    const response = cors!.preflight(request);
-    response.headers.set(meshHeaders.requestId, call.requestId);
-    call.end(outcomeOfStatus(response.status, noHeaders));
-    return response;
-  }
-  return new Passage(parts, c, request, target, call).go(arrival, route);
 }

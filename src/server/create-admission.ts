@@ -113,12 +113,14 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
       now,
       this,
     );
-    call.requestId = acceptRequestId(context.requestId);
-    if (context.traceparent === "") call.traceparent = newTraceparent();
-    else {
-      call.traceparent = context.traceparent;
-      call.tracestate = context.tracestate;
-    }
+    const fresh = context.traceparent === "";
+    call.traceparent = fresh ? newTraceparent() : context.traceparent;
+    call.tracestate = context.tracestate;
+    // One random name is enough where both are made up here, and whoever has the one finds the other.
+    call.requestId =
+      fresh && context.requestId === undefined
+        ? call.traceparent.slice(3, 27)
+        : acceptRequestId(context.requestId);
     call.retryOwnedUpstream = context.retryOwnedUpstream;
     this.#inFlight++;
     this.#metrics?.serverStarted();

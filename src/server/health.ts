@@ -28,16 +28,31 @@ export interface HealthOptions {
   readonly clock?: Clock;
 }
 
+/**
+ * Told of a change. May return a promise: {@link Health.drain} waits for it, so that whoever watches has heard
+ * the news before a connection closes.
+ */
+export type HealthListener = (status: HealthStatus) => unknown;
+
 /** The health of a service: what probes are told. */
 export interface Health {
   /** What the service itself wants; the checks have their say in {@link readiness}. */
   readonly status: HealthStatus;
   /** Says whether the service wants traffic. Without effect once it drains. */
   setReady(ready: boolean): void;
-  /** Not ready, for good. */
-  drain(): void;
-  /** Calls `listener` with every change of `status`; the returned function stops that. */
-  subscribe(listener: (status: HealthStatus) => void): () => void;
+  /** Not ready, for good. The promise, if there is one, resolves when every listener has dealt with it. */
+  drain(): void | Promise<void>;
+  /** What was said of single services by {@link setServing}, by their full names. */
+  readonly services: ReadonlyMap<string, boolean>;
+  /**
+   * Says whether one RPC service (`package.Service`) takes calls; gRPC health tells. It serves only while the
+   * whole does, whatever is said here.
+   *
+   * @throws TypeError when the name is empty: that is the whole, for which there is `setReady`
+   */
+  setServing(service: string, serving: boolean): void;
+  /** Calls `listener` with every change of `status` or of a service; the returned function stops that. */
+  subscribe(listener: HealthListener): () => void;
   /** Asks the checks. */
   readiness(): Promise<Readiness>;
 }
@@ -47,7 +62,8 @@ class ServiceHealth implements Health {
   readonly #timeoutMs: number;
   readonly #maxAgeMs: number;
   readonly #clock: Clock;
-  readonly #listeners = new Set<(status: HealthStatus) => void>();
+  readonly #listeners = new Set<HealthListener>();
+  readonly #services = new Map<string, boolean>();
   #status: HealthStatus = "ready";
   #found: Readiness["checks"] = {};
   #foundAt = -Infinity;
@@ -67,14 +83,29 @@ class ServiceHealth implements Health {
   }
 
   setReady(ready: boolean): void {
-    if (this.#status !== "draining") this.#change(ready ? "ready" : "not-ready");
+    if (this.#status !== "draining") void this.#change(ready ? "ready" : "not-ready");
   }
 
-  drain(): void {
-    this.#change("draining");
+  drain(): void | Promise<void> {
+    return this.#change("draining");
   }
 
-  subscribe(listener: (status: HealthStatus) => void): () => void {
+  get services(): ReadonlyMap<string, boolean> {
+    return this.#services;
+  }
+
+  setServing(service: string, serving: boolean): void {
+    if (typeof service !== "string" || service === "") {
+      throw new TypeError(
+        `Cannot set the health of a service: its name is ${JSON.stringify(service)}; pass "package.Service", or use setReady() for the whole`,
+      );
+    }
+    if (this.#services.get(service) === serving) return;
+    this.#services.set(service, serving);
+    void this.#tell();
+  }
+
+  subscribe(listener: HealthListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -112,10 +143,19 @@ class ServiceHealth implements Health {
     });
   }
 
-  #change(status: HealthStatus): void {
+  #change(status: HealthStatus): void | Promise<void> {
     if (this.#status === status) return;
     this.#status = status;
-    for (const listener of this.#listeners) listener(status);
+    return this.#tell();
+  }
+
+  #tell(): void | Promise<void> {
+    const late: Promise<unknown>[] = [];
+    for (const listener of [...this.#listeners]) {
+      const told = listener(this.#status);
+      if (told instanceof Promise) late.push(told);
+    }
+    if (late.length > 0) return Promise.allSettled(late).then(() => {});
   }
 }
 

@@ -2,6 +2,11 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
 import type { Health } from "./health.ts";
 
+/** Watchers of health that read slowly do not hold up the end for longer. */
+const maxTellMs = 1_000;
+/** What has been written needs so long to leave the process. */
+const flushMs = 10;
+
 /** What a lifecycle closes; the runtime's listener is one. */
 export interface Drainable {
   /** Takes nothing new; resolves when the last request has finished. */
@@ -49,15 +54,26 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   let closing = false;
 
   async function run(): Promise<void> {
-    health?.drain();
+    const told = health?.drain();
     const { promise: late, resolve: tellLate } = Promise.withResolvers<void>();
     const disarm = clock.schedule(tellLate, drainMs);
+    if (told !== undefined) await heard(told, late);
     // A listener that cannot drain is destroyed all the same.
     const drained = attempt(() => listener.drain());
     await Promise.race([drained, late, forced]);
     disarm();
     await attempt(() => listener.destroy());
     tellClosed();
+  }
+
+  /** Waits until the watchers have been told: HTTP/2 sends a GOAWAY before whatever else is waiting. */
+  async function heard(told: Promise<void>, late: Promise<void>): Promise<void> {
+    const over = new AbortController();
+    const flushed = told.then(() => clock.sleep(flushMs, over.signal));
+    const patience = clock.sleep(maxTellMs, over.signal);
+    await Promise.race([flushed, patience, late, forced]);
+    for (const rest of [flushed, patience]) rest.catch(() => {});
+    over.abort();
   }
 
   return {

@@ -20,6 +20,7 @@ export {
   createHealth,
   type Health,
   type HealthCheck,
+  type HealthListener,
   type HealthOptions,
   type HealthStatus,
   type Readiness,

@@ -66,22 +66,39 @@ function startExchange(call: Call): void {
 /**
  * Reads the context that came with a request. Values that are malformed count as absent: context is a help,
  * a request does not fail for it.
+ *
+ * Attempt, priority and retry are read only beside a `traceparent`, which whoever speaks of them sends too
+ * ({@link writeContext} does): on some platforms a look at a header is dear, and most requests have none of them.
  */
 export function readContext(headers: HeaderSource): InboundContext {
+  const requestId = headers.get(meshHeaders.requestId) ?? undefined;
+  const timeoutMs = numberFrom(headers.get(meshHeaders.timeout), timeoutShape);
   const trace = headers.get(meshHeaders.traceparent);
-  const traceparent = trace == null ? "" : readTraceparent(trace);
-  const timeout = headers.get(meshHeaders.timeout);
-  const attempt = headers.get(meshHeaders.attempt);
-  const priority = headers.get(meshHeaders.priority);
+  if (trace == null) {
+    return {
+      requestId,
+      traceparent: "",
+      tracestate: "",
+      attempt: 1,
+      priority: 0,
+      retryOwnedUpstream: false,
+      timeoutMs,
+    };
+  }
+  const traceparent = readTraceparent(trace);
   return {
-    requestId: headers.get(meshHeaders.requestId) ?? undefined,
+    requestId,
     traceparent,
     tracestate: traceparent === "" ? "" : readTracestate(headers.get(meshHeaders.tracestate) ?? ""),
-    attempt: attempt != null && smallShape.test(attempt) ? Math.max(Number(attempt), 1) : 1,
-    priority: priority != null && smallShape.test(priority) ? Number(priority) : 0,
+    attempt: Math.max(numberFrom(headers.get(meshHeaders.attempt), smallShape) ?? 1, 1),
+    priority: numberFrom(headers.get(meshHeaders.priority), smallShape) ?? 0,
     retryOwnedUpstream: headers.get(meshHeaders.retry) === "never",
-    timeoutMs: timeout != null && timeoutShape.test(timeout) ? Number(timeout) : undefined,
+    timeoutMs,
   };
+}
+
+function numberFrom(value: string | null | undefined, shape: RegExp): number | undefined {
+  return value != null && shape.test(value) ? Number(value) : undefined;
 }
 
 /** The header in the form of version 00, whatever version it came in; empty when it is invalid. */

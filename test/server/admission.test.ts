@@ -100,6 +100,17 @@ describe("the rate limit", () => {
     assert.equal((await app.request("/", { headers: { "x-forwarded-for": "2.2.2.2" } })).status, 429);
   });
 
+  it("knows the address by Cloudflare's header on Cloudflare's runtime, and nowhere else", async () => {
+    const { app } = serverFixture({ rateLimit: { perMinute: 60, burst: 1 } });
+    app.get("/", (c) => c.text("ok"));
+    const trusted = globalThis.navigator?.userAgent === "Cloudflare-Workers";
+    const statusFrom = async (address: string): Promise<number> =>
+      (await app.request("/", { headers: { "cf-connecting-ip": address } })).status;
+    assert.equal(await statusFrom("1.1.1.1"), 200);
+    assert.equal(await statusFrom("1.1.1.1"), 429);
+    assert.equal(await statusFrom("2.2.2.2"), trusted ? 200 : 429);
+  });
+
   it("is 100 a minute with bursts of 20 by default", async () => {
     const { app, clock } = serverFixture({ rateLimit: {} });
     app.get("/", (c) => c.text("ok"));

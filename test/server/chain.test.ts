@@ -70,7 +70,7 @@ describe("a request through createApp()", () => {
       seen.push([call.attempt, call.priority, call.retryOwnedUpstream, call.deadline - clock.now()]);
       return c.text("ok");
     });
-    const headers = { "mesh-attempt": "2", "mesh-priority": "3", "mesh-retry": "never" };
+    const headers = { traceparent, "mesh-attempt": "2", "mesh-priority": "3", "mesh-retry": "never" };
     await app.request("/", { headers: { ...headers, "mesh-timeout-ms": "250" } });
     await app.request("/", { headers: { "mesh-timeout-ms": "60000" } });
     assert.deepEqual(seen, [

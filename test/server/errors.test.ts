@@ -159,3 +159,46 @@ for (const way of ["fused", "behind a middleware"] as const) {
     });
   });
 }
+
+describe("an application whose own answers fail", () => {
+  it("gets its error handler's error answered, and the request is over", async () => {
+    for (const fails of [
+      () => {
+        throw new Error("worse");
+      },
+      () => Promise.reject(new Error("worse")),
+    ]) {
+      const { app, admission, errors } = serverFixture();
+      app.onError(fails);
+      app.get("/sync", () => {
+        throw new Error("x");
+      });
+      app.get("/async", async () => {
+        throw new Error("x");
+      });
+      for (const path of ["/sync", "/async"]) assert.equal((await app.request(path)).status, 500);
+      assert.deepEqual(errors.map(String), ["Error: worse", "Error: worse"]);
+      assert.equal(admission.inFlight, 0);
+    }
+  });
+
+  it("is answered although what writes errors down, or decides on origins, throws", async () => {
+    const fails = (): never => {
+      throw new Error("worse");
+    };
+    for (const options of [{ onError: fails }, { cors: { origins: fails } }]) {
+      const { app, admission } = serverFixture({}, options);
+      app.get("/sync", () => {
+        throw new Error("x");
+      });
+      app.get("/async", async (c) => {
+        await Promise.resolve();
+        return c.text("ok");
+      });
+      const headers = { origin: "https://a.example" };
+      assert.equal((await app.request("/sync", { headers })).status, 500);
+      assert.ok([200, 500].includes((await app.request("/async", { headers })).status));
+      assert.equal(admission.inFlight, 0);
+    }
+  });
+});
