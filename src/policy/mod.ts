@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+export { compose, type ProtectOptions, protect } from "../core/service.ts";
 export { type Backoff, type FullJitterOptions, fullJitter } from "./backoff.ts";
 export {
   Breaker,
