@@ -21,12 +21,17 @@ export type {
   Mesh,
   MeshHandler,
   MeshOptions,
+  MeshTransport,
+  ServedHealthOptions,
   ServeOptions,
   Server,
   TransportOptions,
 } from "./src/options.ts";
 export * from "./src/policy/mod.ts";
 export { type MeshCallOptions, meshCall, meshCallOptions } from "./src/rpc/context.ts";
+export type { RpcHealth, RpcHealthOptions } from "./src/rpc/health/rpc-health.ts";
+export type { RpcProtocol } from "./src/rpc/protocol-choice.ts";
+export type { RpcValidation } from "./src/rpc/validation.ts";
 export type { Capabilities, Runtime, RuntimeName } from "./src/runtime/port.ts";
 export * from "./src/security/mod.ts";
 export * from "./src/server/mod.ts";

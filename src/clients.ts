@@ -1,5 +1,5 @@
-import type { Transport } from "@connectrpc/connect";
 import type { Call } from "./core/call.ts";
+import type { Endpoint } from "./core/endpoint.ts";
 import { MeshError } from "./core/errors.ts";
 import type { TlsIdentity } from "./core/identity.ts";
 import type { Service } from "./core/service.ts";
@@ -10,12 +10,14 @@ import { discardResponse } from "./http/leaf-response.ts";
 import { createLeafService } from "./http/leaf-service.ts";
 import { createMeshFetch, type MeshFetch } from "./http/mesh-fetch.ts";
 import { isReplayable as isRestReplayable, type RestRequest } from "./http/rest-request.ts";
-import type { ClientPolicy, TransportOptions } from "./options.ts";
+import type { ClientPolicy, MeshTransport, TransportOptions } from "./options.ts";
 import { clientPipeline, type PipelineDialect, type PipelineParts } from "./pipeline.ts";
 import { rpcClassifier } from "./rpc/classifier.ts";
 import { isReplayable as isRpcReplayable } from "./rpc/exchange.ts";
 import { defaultMaxMessageBytes } from "./rpc/fetch-rpc-leaf.ts";
+import { rpcHealth } from "./rpc/health/rpc-health.ts";
 import type { RpcLeaf } from "./rpc/leaf.ts";
+import { CapableProtocol, fixedProtocol, type OpenLeaf, type ProtocolChoice } from "./rpc/protocol-choice.ts";
 import { createMeshTransport } from "./rpc/transport.ts";
 import type { RpcLeafOptions, Runtime } from "./runtime/port.ts";
 import { writeContext } from "./telemetry/propagation.ts";
@@ -32,7 +34,7 @@ export interface ClientParts extends PipelineParts {
 /** The client half of a mesh: one pipeline for each service and dialect, over shared connections. */
 export interface Clients {
   rest(service: string, defaults?: RestDefaults): RestClient;
-  transport(service: string, options?: TransportOptions): Transport;
+  transport(service: string, options?: TransportOptions): MeshTransport;
   readonly fetch: MeshFetch;
   close(): Promise<void>;
 }
@@ -129,7 +131,8 @@ export function createClients(parts: ClientParts): Clients {
 
   const rpcLeaves = new Map<string, RpcLeaf>();
   function rpcLeaf(options: RpcLeafOptions): RpcLeaf {
-    const key = `${options.protocol} ${options.useBinaryFormat} ${options.maxMessageBytes} ${options.origin}`;
+    const { protocol, useBinaryFormat, maxMessageBytes, useHttpGet, origin } = options;
+    const key = `${protocol} ${useBinaryFormat} ${maxMessageBytes} ${useHttpGet} ${origin}`;
     let leaf = rpcLeaves.get(key);
     if (leaf === undefined) {
       leaf = runtime.openRpcLeaf(options);
@@ -149,26 +152,40 @@ export function createClients(parts: ClientParts): Clients {
         ...(defaults && { defaults }),
       }),
     transport(service, options = {}) {
-      const protocol = protocolFor(runtime, options);
+      const name = checkService(service);
       const leafOptions = {
-        protocol,
         tls,
         maxConnectionsPerEndpoint,
         useBinaryFormat: options.useBinaryFormat ?? true,
         maxMessageBytes: options.maxMessageBytes ?? defaultMaxMessageBytes,
+        useHttpGet: options.useHttpGet ?? false,
       };
-      return createMeshTransport({
-        service: checkService(service),
-        pipeline: rpcPipeline(service),
-        leafFor: (origin) => rpcLeaf({ ...leafOptions, origin }),
-        protocol,
+      const choice = protocolFor(
+        runtime,
+        options,
+        () => parts.discovery.endpoints(name),
+        (protocol, origin) => rpcLeaf({ ...leafOptions, protocol, origin }),
+      );
+      const transport = createMeshTransport({
+        service: name,
+        pipeline: rpcPipeline(name),
+        leafFor: (origin) => choice.leafFor(origin),
+        protocol: () => choice.protocol,
         classifier: rpcDialect.classifier,
-        decorate: (call, header) => writeContext(call, (name, value) => header.set(name, value), clock),
+        decorate: (call, header) => writeContext(call, (field, value) => header.set(field, value), clock),
         currentCall: current,
-        defaultTimeoutMs: timeoutOf(service),
+        defaultTimeoutMs: timeoutOf(name),
         ...(options.interceptors && { interceptors: options.interceptors }),
         clock,
       });
+      return {
+        ...transport,
+        service: name,
+        get protocol() {
+          return choice.protocol;
+        },
+        health: (how) => rpcHealth(transport, how),
+      };
     },
     fetch: createMeshFetch({ sendFor, sendToOrigin, clock, current, timeoutMs: timeoutOf }),
     async close() {
@@ -185,19 +202,32 @@ function checkService(service: string): string {
   );
 }
 
-function protocolFor(runtime: Runtime, options: TransportOptions): "grpc" | "grpc-web" | "connect" {
+function protocolFor(
+  runtime: Runtime,
+  options: TransportOptions,
+  endpoints: () => readonly Endpoint[] | undefined,
+  openLeaf: OpenLeaf,
+): ProtocolChoice {
   const { protocol } = options;
-  if (protocol === undefined) return runtime.capabilities.grpcClient ? "grpc" : "connect";
+  const { grpcClient } = runtime.capabilities;
+  if (protocol === undefined) {
+    return grpcClient ? new CapableProtocol(endpoints, openLeaf) : fixedProtocol("connect", openLeaf);
+  }
   if (protocol !== "grpc" && protocol !== "grpc-web" && protocol !== "connect") {
     throw new TypeError(
       `Cannot make a transport: protocol is ${JSON.stringify(protocol)}; pass "grpc", "grpc-web" or "connect"`,
     );
   }
-  if (protocol === "grpc" && !runtime.capabilities.grpcClient) {
+  if (protocol !== "connect" && options.useHttpGet === true) {
+    throw new TypeError(
+      `Cannot make a transport: useHttpGet is true with protocol "${protocol}", which knows no GET; use protocol "connect"`,
+    );
+  }
+  if (protocol === "grpc" && !grpcClient) {
     throw new MeshError(
       "ERR_CAPABILITY",
       `Cannot call gRPC on ${runtime.name}: its fetch shows no trailers; use protocol "connect" or "grpc-web"`,
     );
   }
-  return protocol;
+  return fixedProtocol(protocol, openLeaf);
 }

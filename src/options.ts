@@ -9,6 +9,9 @@ import type { RestClient, RestDefaults } from "./http/client.ts";
 import type { MeshFetch } from "./http/mesh-fetch.ts";
 import type { BreakerOptions } from "./policy/breaker.ts";
 import type { RetryOptions } from "./policy/retry.ts";
+import type { RpcHealth, RpcHealthOptions } from "./rpc/health/rpc-health.ts";
+import type { RpcProtocol } from "./rpc/protocol-choice.ts";
+import type { RpcValidation } from "./rpc/validation.ts";
 import type { Runtime } from "./runtime/port.ts";
 import type { AppOptions, MeshEnv } from "./server/app.ts";
 import type { AdmissionOptions } from "./server/create-admission.ts";
@@ -59,14 +62,43 @@ export interface MeshOptions {
 
 /** How an RPC transport speaks. */
 export interface TransportOptions {
-  /** @default "grpc" where the runtime can call it, else "connect" */
-  readonly protocol?: "grpc" | "grpc-web" | "connect";
+  /** @default "grpc" where the runtime and every endpoint of the service can, else "connect" */
+  readonly protocol?: RpcProtocol;
   /** `false` sends JSON. @default true */
   readonly useBinaryFormat?: boolean;
+  /**
+   * Calls of methods without side effects go out as GET where the transport speaks Connect, so that caches on the
+   * way can answer them. @default false
+   */
+  readonly useHttpGet?: boolean;
   /** The largest message in either direction, in bytes. @default 4 MiB */
   readonly maxMessageBytes?: number;
   /** Connect interceptors, outside the mesh's own layers. */
   readonly interceptors?: readonly Interceptor[];
+}
+
+/** A Connect transport to a service of the mesh. */
+export interface MeshTransport extends Transport {
+  /** The service's name. */
+  readonly service: string;
+  /** What the next call is sent by; metrics label each call with it. It changes when an endpoint turns out to refuse gRPC. */
+  readonly protocol: RpcProtocol;
+  /**
+   * Asks the service how it is, by gRPC's standard health service; `mesh.rest(name).health()` asks by REST.
+   *
+   * @example
+   * ```ts
+   * const { ready } = await mesh.transport("lake").health({ of: "datapunk.lake.v1.LakeService" });
+   * ```
+   * @throws ConnectError only when the caller cancelled; what fails otherwise is in the answer
+   */
+  health(options?: RpcHealthOptions): Promise<RpcHealth>;
+}
+
+/** How gRPC health is served. */
+export interface ServedHealthOptions {
+  /** How often the checks are asked for clients that watch, in milliseconds. @default 5000 */
+  readonly checkIntervalMs?: number;
 }
 
 /** What is served. */
@@ -79,6 +111,18 @@ export interface HandlerOptions {
   readonly interceptors?: readonly Interceptor[];
   /** The largest RPC message in either direction, in bytes. @default 4 MiB */
   readonly maxMessageBytes?: number;
+  /**
+   * gRPC's standard health service beside the routes: the same readiness as `/readyz`, past security, limits and
+   * metrics; `false` leaves it out. @default it is there
+   */
+  readonly health?: false | ServedHealthOptions;
+  /**
+   * gRPC's reflection (v1 and v1alpha) beside the routes, so that `grpcurl` and `buf curl` need no schema. It tells
+   * the whole interface to whoever passes security. @default false
+   */
+  readonly reflection?: boolean;
+  /** Checks request messages by the rules in their proto; see `@datapunk/mesh/validate`. @default nothing is checked */
+  readonly validate?: RpcValidation;
 }
 
 /** How and where it is served. */
@@ -112,6 +156,8 @@ export interface Server {
   readonly closed: Promise<void>;
   /** Says whether the service wants traffic; `/readyz` tells. */
   setReady(ready: boolean): void;
+  /** Says whether one RPC service (`package.Service`) takes calls; gRPC health tells. @default it does */
+  setServing(service: string, serving: boolean): void;
   /** Not ready, GOAWAY, work in flight finishes, ports close. `force` (or a second signal) ends the work in flight. */
   close(options?: { readonly force?: boolean }): Promise<void>;
 }
@@ -129,7 +175,7 @@ export interface Mesh {
   /** A REST client of a service. */
   rest(service: string, defaults?: RestDefaults): RestClient;
   /** A Connect transport to a service, for `createClient`. */
-  transport(service: string, options?: TransportOptions): Transport;
+  transport(service: string, options?: TransportOptions): MeshTransport;
   /** Like the platform's `fetch`, through the pipeline: `mesh://lake/datasets`, or any http(s) URL. */
   readonly fetch: MeshFetch;
   /** A Hono app with the chain in place. */

@@ -7,6 +7,9 @@ import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } f
 import { createDispatcher } from "./rpc/dispatch.ts";
 import type { RpcDispatcher } from "./rpc/dispatcher.ts";
 import { createFetchDispatch } from "./rpc/fetch-dispatch.ts";
+import { withBypass } from "./rpc/health/bypass.ts";
+import { healthOperations, withStandardServices } from "./rpc/standard-routes.ts";
+import { withValidation } from "./rpc/validation.ts";
 import type { AsyncContext, Listener, ListenOptions, Runtime } from "./runtime/port.ts";
 import type { ClosableAdmission } from "./server/create-admission.ts";
 import { connectionOf, type MeshEnv } from "./server/env.ts";
@@ -30,12 +33,27 @@ export interface ServingParts {
 
 function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispatcher | undefined {
   if (options.routes === undefined) return undefined;
+  const { interceptors = [], validate, health, reflection = false } = options;
+  const routes =
+    validate === undefined ? options.routes : withValidation(options.routes, validate, interceptors);
+  const checkIntervalMs = checkNumber(
+    "serve()",
+    "health.checkIntervalMs",
+    (health === false ? undefined : health?.checkIntervalMs) ?? 5_000,
+    { above: true },
+  );
   return createDispatcher({
-    routes: options.routes,
-    admission: parts.admission,
+    routes: withStandardServices({
+      routes,
+      health: health === false ? undefined : { source: parts.health, checkIntervalMs },
+      reflection,
+      clock: parts.clock,
+    }),
+    admission:
+      health === false ? parts.admission : withBypass(parts.admission, healthOperations, parts.clock),
     clock: parts.clock,
     ...(parts.scope && { asyncContext: parts.scope }),
-    ...(options.interceptors && { interceptors: options.interceptors }),
+    interceptors,
     ...(options.maxMessageBytes !== undefined && { maxMessageBytes: options.maxMessageBytes }),
     onError: (call, error) => parts.onError(error, call),
   });
@@ -164,6 +182,7 @@ export async function startServer(
     },
     closed: lifecycle.closed,
     setReady: (ready) => health.setReady(ready),
+    setServing: (service, serving) => health.setServing(service, serving),
     close: (how) => lifecycle.close(how),
   };
 }

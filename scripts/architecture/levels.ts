@@ -21,6 +21,8 @@ const parts: Readonly<Record<string, Part>> = {
   http: { level: 2, packages: ["hono"], never: ["rpc"] },
   rpc: { level: 2, packages: connect, never: ["http"] },
   server: { level: 2, packages: ["hono", ...connect] },
+  // An entry of its own, above what the main entry leads to: its packages must not get into that.
+  validate: { level: 3, packages: ["@bufbuild/protovalidate", "@connectrpc/validate", ...connect] },
   runtime: { level: 3, packages: ["hono", "@connectrpc/connect-node", "undici", ...connect] },
 };
 

@@ -6,4 +6,9 @@ export interface Endpoint {
   readonly weight?: number;
   /** Where it runs, for zone-aware choices. */
   readonly zone?: string;
+  /**
+   * The RPC protocols that it speaks, where something on the way (a fetch handler, a proxy without HTTP/2) stands
+   * in the way of the others. @default all
+   */
+  readonly protocols?: readonly ("grpc" | "grpc-web" | "connect")[];
 }

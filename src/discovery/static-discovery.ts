@@ -28,11 +28,22 @@ function endpointFrom(service: string, index: number, given: string | Endpoint):
     throw wrong(`is ${shown}, which goes beyond scheme, host and port`, `pass "${url.origin}"`);
   }
   if (typeof given === "string") return Object.freeze({ origin: url.origin });
-  const { weight } = given;
+  const { weight, protocols } = given;
   if (weight !== undefined && !(typeof weight === "number" && weight > 0 && weight < Infinity)) {
     throw wrong(`has the weight ${String(weight)}`, "pass a number above 0 or leave it out");
   }
+  if (protocols !== undefined && !isProtocolList(protocols)) {
+    throw wrong(
+      `has the protocols ${JSON.stringify(protocols)}`,
+      'pass some of "grpc", "grpc-web", "connect"',
+    );
+  }
   return Object.freeze({ ...given, origin: url.origin });
+}
+
+function isProtocolList(list: unknown): boolean {
+  const known: readonly unknown[] = ["grpc", "grpc-web", "connect"];
+  return Array.isArray(list) && list.length > 0 && list.every((protocol) => known.includes(protocol));
 }
 
 function endpointsFrom(service: string, given: readonly (string | Endpoint)[]): readonly Endpoint[] {

@@ -14,7 +14,7 @@ import {
   type Transport,
   type UnaryResponse,
 } from "@connectrpc/connect";
-import { Call, type Idempotency, type Protocol } from "../core/call.ts";
+import { Call, type Idempotency } from "../core/call.ts";
 import { type Classifier, pending } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { meshHeaders } from "../core/headers.ts";
@@ -28,6 +28,7 @@ import type { RpcLeaf } from "./leaf.ts";
 import { leafService } from "./leaf-service.ts";
 import type { MetadataSink } from "./metadata.ts";
 import { operationOf } from "./method-router.ts";
+import type { RpcProtocol } from "./protocol-choice.ts";
 import { liveInput, singleInput } from "./replayable-input.ts";
 
 /** Options of {@link createMeshTransport}. */
@@ -38,7 +39,8 @@ export interface MeshTransportOptions {
   readonly pipeline: Layer<RpcRequest, RpcResponse>;
   /** The transport to one endpoint; called for every attempt, so it keeps what it has opened. */
   readonly leafFor: (origin: string) => RpcLeaf;
-  readonly protocol: Extract<Protocol, "grpc" | "grpc-web" | "connect">;
+  /** What the calls are labelled with; a function where it may change. */
+  readonly protocol: RpcProtocol | (() => RpcProtocol);
   /** The verdict on responses and errors; give the same one to the pipeline. @default rpcClassifier({ faultOf }) */
   readonly classifier?: Classifier<RpcResponse>;
   /** The runtime's knowledge of its socket errors, for the default classifier. */
@@ -73,7 +75,7 @@ export interface MeshTransportOptions {
  * ```
  */
 export function createMeshTransport(options: MeshTransportOptions): Transport {
-  const { clock = systemClock, defaultTimeoutMs = 30_000 } = options;
+  const { clock = systemClock, defaultTimeoutMs = 30_000, protocol } = options;
   const classifier = options.classifier ?? rpcClassifier({ ...faultOption(options.faultOf) });
   const interceptors = options.interceptors ?? [];
   const send = options.pipeline(
@@ -85,7 +87,7 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
     const timeoutMs = each.timeoutMs ?? defaultTimeoutMs;
     return new Call({
       side: "client",
-      protocol: options.protocol,
+      protocol: typeof protocol === "function" ? protocol() : protocol,
       service: options.service,
       operation: operationOf(method),
       idempotency: idempotencyOf(method, own, each.header),

@@ -44,6 +44,8 @@ export interface RpcLeafOptions extends LeafOptions {
   readonly protocol: "grpc" | "grpc-web" | "connect";
   readonly useBinaryFormat: boolean;
   readonly maxMessageBytes: number;
+  /** Whether Connect calls without side effects go out as GET. @default false */
+  readonly useHttpGet?: boolean;
 }
 
 /** Server side of TLS. */

@@ -29,6 +29,7 @@ export function openRpcLeaf(options: RpcLeafOptions): RpcLeaf {
     httpVersion: "2",
     sessionManager: sessions,
     useBinaryFormat: options.useBinaryFormat,
+    ...(protocol === "connect" && { useHttpGet: options.useHttpGet ?? false }),
     readMaxBytes: options.maxMessageBytes,
     writeMaxBytes: options.maxMessageBytes,
   });

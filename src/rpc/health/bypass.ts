@@ -1,0 +1,25 @@
+import { Call } from "../../core/call.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Admission, Arrival } from "../../server/admission.ts";
+
+/** The call of a probe: nobody authenticates, limits or counts it. */
+class ProbeCall extends Call {}
+
+/**
+ * Lets some operations past the chain, as `/healthz` goes past it: probes have no token, must not be limited or
+ * shed, may stay for as long as they like, and would only blur the metrics.
+ */
+export function withBypass(admission: Admission, operations: ReadonlySet<string>, clock: Clock): Admission {
+  return {
+    open(arrival: Arrival): Call {
+      const { operation, protocol, signal, timeoutMs = Infinity } = arrival;
+      if (!operations.has(operation)) return admission.open(arrival);
+      const service = operation.slice(0, operation.indexOf("/"));
+      const deadline = clock.now() + timeoutMs;
+      return new ProbeCall({ side: "server", protocol, service, operation, signal, deadline });
+    },
+    admit(call, arrival) {
+      if (!(call instanceof ProbeCall)) return admission.admit(call, arrival);
+    },
+  };
+}
