@@ -1,0 +1,41 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
+import process from "node:process";
+import { runProcess } from "../../../scripts/test/process.ts";
+
+/** The tree under test. */
+export const root: string = resolve(import.meta.dirname, "../../..");
+
+/** A program that the project itself brings. */
+export const bin = (name: string): string => join(root, "node_modules/.bin", name);
+
+/** Runs a program to its end and gives what it wrote; fails when it fails. */
+export async function output(program: string, args: readonly string[]): Promise<string> {
+  const { exitCode, output, timedOut } = await runProcess(program, args, { cwd: root, timeoutMs: 20_000 });
+  if (exitCode === 0) return output;
+  throw new Error(
+    `${program} ${args.join(" ")} ${timedOut ? "timed out" : `ended with ${exitCode}`}: ${output}`,
+  );
+}
+
+/** The options of a test that needs a program which the project cannot bring along. */
+export function needs(program: string | undefined, remedy: string): { readonly skip: string | false } {
+  return { skip: program === undefined && `missing tool: ${remedy}` };
+}
+
+/** curl with HTTP/2, if this machine has it. */
+export function findCurl(): string | undefined {
+  const { stdout } = spawnSync("curl", ["--version"], { encoding: "utf8", timeout: 10_000 });
+  return /^Features:.*\bHTTP2\b/m.test(stdout ?? "") ? "curl" : undefined;
+}
+
+/** A Python that has grpcio and protobuf: PYTHON, the one that .ci/run makes, or the machine's own. */
+export function findPython(): string | undefined {
+  const onPath = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "python3"));
+  const candidates = [process.env.PYTHON ?? "", join(root, ".cache/venv/bin/python"), ...onPath];
+  return candidates.find((python) => {
+    if (!existsSync(python)) return false;
+    return spawnSync(python, ["-c", "import grpc, google.protobuf"], { timeout: 20_000 }).status === 0;
+  });
+}
