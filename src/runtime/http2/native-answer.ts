@@ -25,8 +25,7 @@ export function realResponse(response: Response): Response {
 
 /** Answers for a handler that failed, and tells nothing of why. */
 export function internalError(): Response {
-  return new Response(JSON.stringify({ type: "about:blank", title: "Internal Server Error", status: 500 }), {
-    status: 500,
-    headers: { "content-type": "application/problem+json" },
-  });
+  const body = JSON.stringify({ type: "about:blank", title: "Internal Server Error", status: 500 });
+  const headers = { "content-type": "application/problem+json" };
+  return realResponse(new Response(body, { status: 500, headers }));
 }
