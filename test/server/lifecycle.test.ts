@@ -34,6 +34,27 @@ describe("createLifecycle()", () => {
     assert.equal(clock.pending, 0);
   });
 
+  it("lets those who watch hear of it before it drains, but does not wait long for one that does not listen", async () => {
+    for (const listens of [true, false]) {
+      const clock = new VirtualClock();
+      const events: string[] = [];
+      const health = createHealth();
+      const heard = Promise.withResolvers<void>();
+      health.subscribe(() => heard.promise);
+      const lifecycle = createLifecycle({ listener: listenerOf(events, Promise.resolve()), health, clock });
+      const closed = lifecycle.close();
+      await clock.advance(500);
+      assert.deepEqual(events, []);
+      if (listens) heard.resolve();
+      await clock.advance(listens ? 10 : 499);
+      assert.deepEqual(events, listens ? ["drain", "destroy"] : []);
+      await clock.advance(1);
+      await closed;
+      assert.deepEqual(events, ["drain", "destroy"]);
+      assert.equal(clock.pending, 0);
+    }
+  });
+
   it("ends work that takes longer than it may", async () => {
     const clock = new VirtualClock();
     const events: string[] = [];
