@@ -1,99 +1,21 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import {
-  create,
-  createFileRegistry,
-  type DescService,
-  type MessageInitShape,
-  setExtension,
-} from "@bufbuild/protobuf";
-import { FieldOptionsSchema, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import {
-  FieldRulesSchema,
-  field,
-  file_buf_validate_validate,
-  ViolationsSchema,
-} from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import { Code, type ConnectRouter, createClient, type Interceptor } from "@connectrpc/connect";
+import type { DescService } from "@bufbuild/protobuf";
+import { ViolationsSchema } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { Code, createClient, type Interceptor } from "@connectrpc/connect";
 import { protovalidate } from "../../src/validate/protovalidate.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { all, echoRoutes, errorOf, streamOf } from "../rpc/echo.ts";
 import { serveStandard } from "../rpc/standard-fixture.ts";
+import { type Handled, handlerOf, type RuledClient, ruledService, said, short } from "./ruled-service.ts";
 
-/** `text` of the request, with rules: the proto that a user would write, without the compiler. */
-function ruledService(rules: MessageInitShape<typeof FieldRulesSchema>): DescService {
-  const options = create(FieldOptionsSchema);
-  setExtension(options, field, create(FieldRulesSchema, rules));
-  const type = ".ruled.v1.Message";
-  const method = { inputType: ".ruled.v1.Request", outputType: type };
-  const file = create(FileDescriptorProtoSchema, {
-    name: "ruled/v1/ruled.proto",
-    package: "ruled.v1",
-    syntax: "proto3",
-    dependency: ["buf/validate/validate.proto"],
-    messageType: [
-      { name: "Message", field: [{ name: "text", number: 1, type: 9, label: 1, options }] },
-      // The rule is one message down.
-      { name: "Request", field: [{ name: "inner", number: 1, type: 11, label: 1, typeName: type }] },
-    ],
-    service: [
-      {
-        name: "Ruled",
-        method: [
-          { name: "Say", ...method },
-          { name: "Chat", ...method, clientStreaming: true, serverStreaming: true },
-        ],
-      },
-    ],
-  });
-  const known = [file_buf_validate_validate, ...file_buf_validate_validate.dependencies];
-  const registry = createFileRegistry(file, (name) => known.find(({ proto }) => proto.name === name)?.proto);
-  return registry.getService("ruled.v1.Ruled") as DescService;
-}
-
-const short = ruledService({ type: { case: "string", value: { maxLen: 3n } } });
-
-interface Handled {
-  readonly texts: string[];
-  readonly routes: (router: ConnectRouter) => void;
-}
-
-function handlerOf(service: DescService, interceptors?: Interceptor[]): Handled {
-  const texts: string[] = [];
-  const note = (request: unknown): object => {
-    const { inner } = request as { inner?: { text: string } };
-    texts.push(inner?.text ?? "");
-    return { text: inner?.text ?? "" };
-  };
-  const routes = (router: ConnectRouter): void => {
-    router.service(
-      service,
-      {
-        say: note,
-        async *chat(requests: AsyncIterable<unknown>) {
-          for await (const request of requests) yield note(request);
-        },
-      } as never,
-      interceptors && { interceptors },
-    );
-  };
-  return { texts, routes };
-}
-
-type AnyClient = {
-  say(request: object): Promise<{ text: string }>;
-  chat(requests: AsyncIterable<object>): AsyncIterable<{ text: string }>;
-};
-
-function clientOf(service: DescService, handled: Handled, onError?: (error: unknown) => void): AnyClient {
+function clientOf(service: DescService, handled: Handled, onError?: (error: unknown) => void): RuledClient {
   const { transport } = serveStandard(
     { routes: handled.routes, validate: protovalidate() },
     onError && { onError },
   );
-  return createClient(service, transport) as unknown as AnyClient;
+  return createClient(service, transport) as unknown as RuledClient;
 }
-
-const said = (text: string): object => ({ inner: { text } });
 
 describe("protovalidate()", () => {
   it("lets through what keeps the rules, and refuses what breaks them, with the violations", async () => {
