@@ -35,7 +35,7 @@ const mesh = createMesh({
   server: {
     auth: { validate: staticTokens({ [setting("GATEWAY_TOKEN")]: "public" }) },
     rateLimit: { perMinute: 60_000, burst: 1_000 },
-    // Whoever follows events stays for a while.
+    // For those who follow events, and for uploads over slow lines.
     timeoutMs: hourMs,
   },
 });
@@ -53,35 +53,35 @@ app.get("/api/datasets", async (c) =>
 
 app.put("/api/datasets/:name", bodyLimit(Infinity), async (c) => {
   const small = Number(c.req.header("content-length") ?? Infinity) <= replayableBytes;
-  const stored = await lake.put(`datasets/${encodeURIComponent(c.req.param("name"))}`, {
+  const stored = await lake.put(pathOf(c.req.param("name")), {
     operation: "PUT /datasets/:name",
     headers: { "content-type": c.req.header("content-type") },
     body: small ? await c.req.arrayBuffer() : (c.req.raw.body ?? ""),
+    timeoutMs: hourMs,
   });
   return c.json(await stored.json(), 201);
 });
 
-app.get("/api/datasets/:name", async (c) => {
-  const path = `datasets/${encodeURIComponent(c.req.param("name"))}`;
-  return c.json(await lake.get(path, { operation: "GET /datasets/:name" }).json());
-});
+app.get("/api/datasets/:name", async (c) =>
+  c.json(await lake.get(pathOf(c.req.param("name")), { operation: "GET /datasets/:name" }).json()),
+);
 
 app.get("/api/datasets/:name/content", async (c) => {
-  const path = `datasets/${encodeURIComponent(c.req.param("name"))}/content`;
-  const { body, headers } = await lake.get(path, { operation: "GET /datasets/:name/content" });
-  return new Response(body, { headers: { "content-type": headers.get("content-type") ?? "" } });
+  const path = `${pathOf(c.req.param("name"))}/content`;
+  const content = await lake.get(path, { operation: "GET /datasets/:name/content", timeoutMs: hourMs });
+  return new Response(content.body, {
+    headers: { "content-type": content.headers.get("content-type") ?? "" },
+  });
 });
 
 app.get("/api/datasets/:name/rows", (c) => {
   const { column = "", equals = "", limit = "0" } = c.req.query();
-  const request = { name: c.req.param("name"), column, equals, limit: checkLimit(limit) };
-  return ndjsonResponse(valuesOf(lakeRpc.queryRows(request)));
+  const request = { name: c.req.param("name"), column, equals, limit: wholeNumber("limit", limit) };
+  return ndjsonResponse(valuesOf(lakeRpc.queryRows(request, { timeoutMs: hourMs })));
 });
 
 app.delete("/api/datasets/:name", async (c) => {
-  await lake.delete(`datasets/${encodeURIComponent(c.req.param("name"))}`, {
-    operation: "DELETE /datasets/:name",
-  });
+  await lake.delete(pathOf(c.req.param("name")), { operation: "DELETE /datasets/:name" });
   return c.body(null, 204);
 });
 
@@ -96,10 +96,14 @@ app.post("/api/events/:topic", bodyLimit(Infinity), async (c) => {
 
 app.get("/api/events/:topic", (c) => {
   // A browser that lost the connection says what it saw last, and misses nothing.
-  const after = BigInt(c.req.header("last-event-id") ?? 0);
+  const after = BigInt(wholeNumber("Last-Event-ID", c.req.header("last-event-id") ?? "0"));
   const followed = follow(c.req.param("topic"), after, c.req.query("until") === "current", c.req.raw.signal);
   return sseResponse(followed, (event) => ({ id: `${event.sequence}`, data: toJson(EventSchema, event) }));
 });
+
+function pathOf(dataset: string): string {
+  return `datasets/${encodeURIComponent(dataset)}`;
+}
 
 /** Follows a topic; when the Stream goes away, goes on where it was as soon as there is one again. */
 async function* follow(
@@ -146,13 +150,9 @@ async function* newEvents(
   }
 }
 
-function checkLimit(text: string): number {
-  const limit = Number(text);
-  if (Number.isInteger(limit) && limit >= 0 && limit <= 0xffff_ffff) return limit;
-  throw new ConnectError(
-    `Cannot query: limit is "${text}"; pass a whole number, 0 for all`,
-    Code.InvalidArgument,
-  );
+function wholeNumber(name: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new ConnectError(`${name} is "${text}"; pass a whole number below a billion`, Code.InvalidArgument);
 }
 
 const server = await mesh.serve({

@@ -11,7 +11,7 @@ import { bodyLimit, createMesh, staticDiscovery } from "@datapunk/mesh";
 import { type DatasetSchema, LakeService } from "../../src/gen/datapunk/lake/v1/lake_pb.ts";
 import { StreamService } from "../../src/gen/datapunk/stream/v1/stream_pb.ts";
 import { type DatasetInfo, DatasetStore } from "./lake/dataset-store.ts";
-import type { Row } from "./lake/rows.ts";
+import { DatasetFormatError, type Row } from "./lake/rows.ts";
 import { announce, setting, spiffeId, tlsIdentity } from "./settings.ts";
 
 const mayCall = new Set([spiffeId("gateway"), spiffeId("operator")]);
@@ -24,6 +24,8 @@ const mesh = createMesh({
     auth: { required: true, authorize: (principal) => mayCall.has(principal?.id ?? "") },
     // Its callers are services, not strangers.
     rateLimit: false,
+    // A large upload takes its time; what callers allow is still less where it can be.
+    timeoutMs: 3_600_000,
   },
 });
 
@@ -36,7 +38,7 @@ app.get("/datasets", (c) => c.json({ datasets: datasets.list() }));
 
 app.put("/datasets/:name", bodyLimit(Infinity), async (c) => {
   const mediaType = c.req.header("content-type")?.split(";")[0] ?? "";
-  const stored = await datasets.put(c.req.param("name"), mediaType, c.req.raw.body ?? []);
+  const stored = await datasets.put(c.req.param("name"), mediaType, c.req.raw.body ?? []).catch(badRequest);
   await tellTheStream(stored);
   return c.json(stored, 201);
 });
@@ -92,7 +94,12 @@ async function tellTheStream({ name, rows, sizeBytes, sha256 }: DatasetInfo): Pr
   await stream.publish({ event });
 }
 
-/** Errors of RPC and REST are the same thing: this is a 404 there. */
+/** Errors of RPC and REST are the same to the mesh: over REST this is a problem with status 400, */
+function badRequest(error: unknown): never {
+  throw error instanceof DatasetFormatError ? new ConnectError(error.message, Code.InvalidArgument) : error;
+}
+
+/** and this one with 404. */
 function orNotFound<T>(value: T | undefined): T {
   if (value === undefined) throw new ConnectError("There is no such dataset", Code.NotFound);
   return value;

@@ -21,6 +21,8 @@ const mesh = createMesh({
   server: {
     auth: { required: true, authorize: (principal) => mayCall.has(principal?.id ?? "") },
     rateLimit: false,
+    // How long a follower stays; then it may come again.
+    timeoutMs: 3_600_000,
   },
 });
 
@@ -56,6 +58,8 @@ const server = await mesh.serve({
   hostname: "127.0.0.1",
   port: Number(setting("PORT")),
   closeOnSignals: true,
+  // Followers never finish by themselves: they get this long, then they are sent elsewhere.
+  drainMs: 3_000,
   routes(router) {
     router.service(StreamService, {
       publish: ({ event }, context) => publish(event, context),

@@ -12,8 +12,6 @@ export interface RowReader {
 /** The dataset is not what its media type says; the message says where. */
 export class DatasetFormatError extends Error {
   override readonly name = "DatasetFormatError";
-  /** The mesh answers with the status that an error carries: the fault is the caller's. */
-  readonly status = 400;
 }
 
 /** The longest single row, in characters: a row must fit in memory, a dataset need not. */
