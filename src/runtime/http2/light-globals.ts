@@ -1,5 +1,5 @@
 import { LightRequest } from "./light-request.ts";
-import { createResponse } from "./light-response.ts";
+import { createJsonResponse, createResponse, nativeInit } from "./light-response.ts";
 
 let installed = false;
 
@@ -21,8 +21,10 @@ export function installLightGlobals(): void {
     construct(target, args, newTarget) {
       return newTarget === LightResponseConstructor
         ? createResponse(args[0], args[1])
-        : Reflect.construct(target, args, newTarget);
+        : Reflect.construct(target, [args[0], nativeInit(args[1])], newTarget);
     },
+    get: (target, property, receiver) =>
+      property === "json" ? createJsonResponse : Reflect.get(target, property, receiver),
   });
   globalThis.Response = LightResponseConstructor;
 

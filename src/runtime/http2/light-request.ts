@@ -89,7 +89,13 @@ export class LightRequest {
     if (this.#real === undefined) {
       if (this.#used) throw new TypeError("Cannot use the body of this request: it was read already");
       const body = this.body;
-      const init = { method: this.method, headers: this.headers, signal: this.signal, body, duplex: "half" };
+      const init = {
+        method: this.method,
+        headers: [...this.headers],
+        signal: this.signal,
+        body,
+        duplex: "half",
+      };
       this.#real = new NativeRequest(this.url, init as RequestInit);
     }
     return this.#real;

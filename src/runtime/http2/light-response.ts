@@ -1,8 +1,15 @@
+import type { OutgoingHttpHeaders } from "node:http";
+import { LightHeaders, lightHeadersFrom, outgoingFrom } from "./light-headers.ts";
+
 const NativeResponse = globalThis.Response;
 const NativeHeaders = globalThis.Headers;
 
 /** What a response can hold without being turned into a stream. */
 export type LightBody = string | Uint8Array | ReadableStream<Uint8Array> | null;
+
+/** The headers of a text, and of JSON, that come with no others; light headers copy them before a change. */
+const textFields = { "content-type": "text/plain;charset=UTF-8" };
+const jsonFields = { "content-type": "application/json" };
 
 const nullBodyStatuses: ReadonlySet<number> = new Set([204, 205, 304]);
 
@@ -14,37 +21,34 @@ export class LightResponse {
   readonly status: number;
   readonly statusText: string;
   readonly #source: LightBody;
-  readonly #init: HeadersInit | undefined;
-  #headers: Headers | undefined;
+  /** Headers that somebody else made: copied only when they are asked for, not when they are written out. */
+  readonly #given: Headers | undefined;
+  #headers: LightHeaders | undefined;
   #real: Response | undefined;
 
   constructor(source: LightBody, init: ResponseInit | undefined) {
     this.#source = source;
     this.status = init?.status ?? 200;
     this.statusText = init?.statusText ?? "";
-    this.#init = init?.headers;
-    // A plain object may hold what no header may: `Headers` checks it, as the real Response would.
-    if (this.#init !== undefined && !(this.#init instanceof NativeHeaders)) {
-      this.#headers = new NativeHeaders(this.#init);
-      this.#addContentType();
+    const headers = init?.headers;
+    if (headers === undefined) {
+      this.#headers = new LightHeaders(typeof source === "string" ? textFields : undefined);
+      return;
     }
+    if (headers instanceof LightHeaders) this.#headers = headers.copy();
+    else if (headers instanceof NativeHeaders) this.#given = headers;
+    else this.#headers = lightHeadersFrom(headers);
+    if (typeof source === "string") this.#addContentType();
   }
 
   get headers(): Headers {
-    if (this.#headers === undefined) {
-      this.#headers = new NativeHeaders(this.#init);
-      this.#addContentType();
-    }
-    return this.#headers;
+    this.#headers ??= lightHeadersFrom(this.#given);
+    return this.#headers as unknown as Headers;
   }
 
-  /** The headers as they can be written out; not to be changed. */
-  get writtenHeaders(): Headers | undefined {
-    if (this.#headers !== undefined) return this.#headers;
-    if (this.#init === undefined) return typeof this.#source === "string" ? this.headers : undefined;
-    return typeof this.#source !== "string" || (this.#init as Headers).has("content-type")
-      ? (this.#init as Headers)
-      : this.headers;
+  /** A copy of the headers in the form that Node's writers take. */
+  outgoing(): OutgoingHttpHeaders {
+    return this.#headers === undefined ? outgoingFrom(this.#given) : this.#headers.toOutgoing();
   }
 
   /** The body as it was given; undefined when the real response was made, which then owns it. */
@@ -114,15 +118,15 @@ export class LightResponse {
     this.#real ??= new NativeResponse(this.#source as BodyInit | null, {
       status: this.status,
       statusText: this.statusText,
-      headers: this.headers,
+      headers: [...this.headers],
     });
     return this.#real;
   }
 
   #addContentType(): void {
-    if (typeof this.#source === "string" && !this.#headers!.has("content-type")) {
-      this.#headers!.set("content-type", "text/plain;charset=UTF-8");
-    }
+    if (this.#headers === undefined && this.#given?.has("content-type") === true) return;
+    const { headers } = this;
+    if (!headers.has("content-type")) headers.set("content-type", textFields["content-type"]);
   }
 }
 
@@ -134,6 +138,13 @@ function lightBodyOf(body: unknown): LightBody | undefined {
   // Copied, as the real Response does: the caller may go on using its buffer.
   if (body instanceof Uint8Array) return body.slice();
   return body instanceof ArrayBuffer ? new Uint8Array(body.slice(0)) : undefined;
+}
+
+/** An init that the real `Response` takes: Deno's looks for the inside of real headers. */
+export function nativeInit(init: ResponseInit | undefined): ResponseInit | undefined {
+  return init?.headers instanceof LightHeaders
+    ? { status: init.status ?? 200, statusText: init.statusText ?? "", headers: [...init.headers] }
+    : init;
 }
 
 /** Makes a {@link LightResponse} where one can stand in, and the real thing (or its error) where not. */
@@ -148,5 +159,22 @@ export function createResponse(body?: BodyInit | null, init?: ResponseInit): Res
     (light === null || !nullBodyStatuses.has(status)) &&
     (init?.statusText === undefined || init.statusText === "") &&
     !(light instanceof ReadableStream && light.locked);
-  return fits ? (new LightResponse(light, init) as unknown as Response) : new NativeResponse(body, init);
+  return fits
+    ? (new LightResponse(light, init) as unknown as Response)
+    : new NativeResponse(body, nativeInit(init));
+}
+
+/** `Response.json`, made light. */
+export function createJsonResponse(data: unknown, init?: ResponseInit): Response {
+  const text = JSON.stringify(data);
+  if (text === undefined) {
+    throw new TypeError("Cannot make a JSON response: the value cannot be written as JSON");
+  }
+  if (init === undefined) {
+    const headers = new LightHeaders(jsonFields) as unknown as Headers;
+    return new LightResponse(text, { headers }) as unknown as Response;
+  }
+  const headers = lightHeadersFrom(init.headers);
+  if (!headers.has("content-type")) headers.set("content-type", "application/json");
+  return createResponse(text, { ...init, headers: headers as unknown as Headers });
 }

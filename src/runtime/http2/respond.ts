@@ -1,65 +1,7 @@
-import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { constants, type ServerHttp2Stream } from "node:http2";
-import type { Writable } from "node:stream";
 import type { Incoming } from "./incoming.ts";
+import { outgoingFrom } from "./light-headers.ts";
 import { LightResponse } from "./light-response.ts";
-
-/** Where an answer is written: an HTTP/1.1 response or an HTTP/2 stream behind one face. */
-export interface Sink {
-  readonly writable: Writable;
-  /** Writes status and headers; `end` says that nothing follows. */
-  head(status: number, statusText: string, headers: OutgoingHttpHeaders, end: boolean): void;
-  /** Sends the headers that wait for a body to go with. */
-  flush(): void;
-  /** Ends the exchange so that the client sees that the answer is broken. */
-  abort(): void;
-}
-
-/** An HTTP/1.1 response as a sink. `closing` says whether the connection ends with it. */
-export function sinkOfHttp1(response: ServerResponse, closing: () => boolean): Sink {
-  return {
-    writable: response,
-    head(status, statusText, headers, end) {
-      if (closing()) headers.connection = "close";
-      // The framing is the server's business.
-      if (headers["transfer-encoding"] !== undefined) delete headers["transfer-encoding"];
-      if (statusText === "") response.writeHead(status, headers);
-      else response.writeHead(status, statusText, headers);
-      if (end) response.end();
-    },
-    flush: () => response.flushHeaders(),
-    abort: () => response.destroy(),
-  };
-}
-
-/** Headers that HTTP/2 forbids (RFC 9113, section 8.2.2). */
-const connectionHeaders = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
-
-/** An HTTP/2 stream as a sink. */
-export function sinkOfHttp2(stream: ServerHttp2Stream): Sink {
-  return {
-    writable: stream,
-    head(status, _statusText, headers, end) {
-      for (const name of connectionHeaders) if (headers[name] !== undefined) delete headers[name];
-      headers[":status"] = status;
-      stream.respond(headers, end ? { endStream: true } : undefined);
-    },
-    flush() {},
-    abort: () => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
-  };
-}
-
-/** Copies headers into the form that Node's writers take. */
-export function outgoingFrom(headers: Headers | undefined): OutgoingHttpHeaders {
-  const outgoing: OutgoingHttpHeaders = { __proto__: null } as unknown as OutgoingHttpHeaders;
-  if (headers === undefined) return outgoing;
-  for (const [name, value] of headers) {
-    if (name !== "set-cookie") outgoing[name] = value;
-    else if (outgoing[name] === undefined) outgoing[name] = [value];
-    else (outgoing[name] as string[]).push(value);
-  }
-  return outgoing;
-}
+import type { Sink } from "./sink.ts";
 
 const internalError = JSON.stringify({ type: "about:blank", title: "Internal Server Error", status: 500 });
 
@@ -78,7 +20,7 @@ export function respond(response: Response, incoming: Incoming, sink: Sink): voi
   const light = response instanceof LightResponse ? response : undefined;
   const source = light?.source;
   const { status, statusText } = response;
-  const headers = outgoingFrom(light === undefined ? response.headers : light.writtenHeaders);
+  const headers = light === undefined ? outgoingFrom(response.headers) : light.outgoing();
   const bare = incoming.method === "HEAD" || status === 204 || status === 304;
   if (typeof source === "string" || source instanceof Uint8Array) {
     const length = typeof source === "string" ? Buffer.byteLength(source) : source.byteLength;

@@ -1,16 +1,11 @@
-import type { OutgoingHttpHeaders } from "node:http";
 import type { Writable } from "node:stream";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { RpcHandler } from "../../rpc/dispatcher.ts";
 import { clientGone, type Incoming } from "./incoming.ts";
+import { outgoingFrom } from "./light-headers.ts";
 import { wasBrokenOff } from "./readable.ts";
-import { outgoingFrom, respondWithError, type Sink } from "./respond.ts";
-
-/** A sink that can end with trailers. */
-export interface TrailerSink extends Sink {
-  /** Status and headers, with trailers to come if there are any. */
-  headWithTrailers(status: number, headers: OutgoingHttpHeaders, trailers: () => OutgoingHttpHeaders): void;
-}
+import { respondWithError } from "./respond.ts";
+import type { Sink } from "./sink.ts";
 
 async function* bodyOf(incoming: Incoming): AsyncGenerator<Uint8Array> {
   const { source } = incoming;
@@ -63,11 +58,7 @@ function drained(writable: Writable, incoming: Incoming): Promise<void> {
   });
 }
 
-async function write(
-  response: UniversalServerResponse,
-  incoming: Incoming,
-  sink: TrailerSink,
-): Promise<void> {
+async function write(response: UniversalServerResponse, incoming: Incoming, sink: Sink): Promise<void> {
   const { writable } = sink;
   // A failed write shows as `close`; without a listener the error would end the process.
   writable.on("error", () => {});
@@ -95,7 +86,7 @@ async function write(
 export async function exchangeRpc(
   handler: RpcHandler,
   incoming: Incoming,
-  sink: TrailerSink,
+  sink: Sink,
   onError?: (error: unknown) => void,
 ): Promise<void> {
   let started = false;

@@ -1,13 +1,15 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import type { Connection } from "../../core/connection.ts";
 import type { RpcDispatcher } from "../../rpc/dispatcher.ts";
 import type { ConnectionRecord, Connections } from "./connections.ts";
 import { createGrpcHandler, isGrpc } from "./grpc/handler.ts";
 import { Incoming } from "./incoming.ts";
 import { lightRequest } from "./light-request.ts";
-import { respond, respondWithError, type Sink, sinkOfHttp1, sinkOfHttp2 } from "./respond.ts";
-import { exchangeRpc, type TrailerSink } from "./rpc-exchange.ts";
+import { respond, respondWithError } from "./respond.ts";
+import { exchangeRpc } from "./rpc-exchange.ts";
+import { Http1Sink, Http2Sink, type Sink } from "./sink.ts";
 import { urlFromTarget } from "./target.ts";
 
 /** What answers the requests of one port. */
@@ -47,8 +49,7 @@ function fail(application: Application, error: unknown, incoming: Incoming, sink
   // A client that left takes its request with it, and what that makes the handler throw.
   if (incoming.gone) return;
   application.onHandlerError?.(error);
-  const sent = (sink.writable as { headersSent?: boolean }).headersSent === true;
-  if (sent) sink.abort();
+  if (sink.headersSent) sink.abort();
   else respondWithError(sink);
 }
 
@@ -57,18 +58,21 @@ function hasBody(headers: IncomingHttpHeaders): boolean {
   return length === undefined ? headers["transfer-encoding"] !== undefined : length !== "0";
 }
 
+/** What an HTTP/1.0 client, which need not name a host, must mean. */
+function ownHost(socket: Socket): string {
+  return `${socket.localAddress ?? "localhost"}:${socket.localPort ?? 80}`;
+}
+
 /** Makes the handler of HTTP/1.1 requests. */
 export function http1Handler(
   application: Application,
   connections: Connections,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  const closing = (): boolean => connections.draining;
   return (request, response) => {
     const { headers, method = "GET", url: target = "/" } = request;
     const connection = connections.of(request.socket);
-    const local = (): string =>
-      `${request.socket.localAddress ?? "localhost"}:${request.socket.localPort ?? 80}`;
-    const url = urlFromTarget(connection.face.encrypted ? "https" : "http", headers.host ?? local(), target);
+    const host = headers.host ?? ownHost(request.socket);
+    const url = urlFromTarget(connection.face.encrypted ? "https" : "http", host, target);
     if (url === undefined) {
       response.writeHead(400, { connection: "close", "content-length": 0 });
       response.end();
@@ -90,16 +94,11 @@ export function http1Handler(
       if (withBody && !request.readableEnded) request.removeAllListeners("data").resume();
       connections.end(connection);
     });
-    const sink = sinkOfHttp1(response, closing);
+    const sink = new Http1Sink(response, connections);
     const handler = application.rpc?.find(pathOf(target));
     if (handler === undefined) answer(application, incoming, sink);
-    else exchangeRpc(handler, incoming, withoutTrailers(sink), application.onHandlerError);
+    else exchangeRpc(handler, incoming, sink, application.onHandlerError);
   };
-}
-
-/** gRPC does not run over HTTP/1.1; Connect and gRPC-Web put their trailers into the body. */
-function withoutTrailers(sink: Sink): TrailerSink {
-  return { ...sink, headWithTrailers: (status, headers) => sink.head(status, "", headers, false) };
 }
 
 /** How long a client may go on sending to a handler that has answered without reading everything. */
@@ -169,20 +168,9 @@ export function http2Handler(
     stream.once("finish", () => {
       if (withBody && !stream.readableEnded) discardRest(stream);
     });
-    const sink = sinkOfHttp2(stream);
+    const sink = new Http2Sink(stream);
     const handler = rpc?.find(pathOf(target));
     if (handler === undefined) answer(application, incoming, sink);
-    else exchangeRpc(handler, incoming, withTrailers(sink, stream), application.onHandlerError);
-  };
-}
-
-function withTrailers(sink: Sink, stream: ServerHttp2Stream): TrailerSink {
-  return {
-    ...sink,
-    headWithTrailers(status, headers, trailers) {
-      headers[":status"] = status;
-      stream.once("wantTrailers", () => stream.sendTrailers(trailers()));
-      stream.respond(headers, { waitForTrailers: true });
-    },
+    else exchangeRpc(handler, incoming, sink, application.onHandlerError);
   };
 }
