@@ -26,28 +26,29 @@ declare const Deno: {
   };
 };
 
+/** Where a request keeps its {@link RequestSignal}. */
+const served: unique symbol = Symbol("served");
+
+interface ServedRequest extends Request {
+  [served]?: RequestSignal;
+}
+
 /**
  * The signal that handlers expect, made when one asks for it: it aborts when the client vanishes before the
  * answer. (When it vanishes later, the body of the answer is cancelled.) Deno's own aborts after good answers
  * too, and says so once on the console.
  */
 class RequestSignal {
-  readonly #request: Request;
   #controller: AbortController | undefined;
   #native: AbortSignal | undefined;
   #answered = false;
   readonly #abort = (): void => this.#controller?.abort(clientGone());
 
-  constructor(request: Request) {
-    this.#request = request;
-    Object.defineProperty(request, "signal", { get: () => this.#signal, configurable: true });
-  }
-
-  get #signal(): AbortSignal {
+  of(request: Request): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
       if (this.#answered) return this.#controller.signal;
-      this.#native = Reflect.get(Request.prototype, "signal", this.#request) as AbortSignal;
+      this.#native = nativeSignal!.call(request);
       if (this.#native.aborted) this.#abort();
       else this.#native.addEventListener("abort", this.#abort);
     }
@@ -61,6 +62,24 @@ class RequestSignal {
   }
 }
 
+let nativeSignal: ((this: Request) => AbortSignal) | undefined;
+
+/**
+ * Lets requests that a native server hands out answer with their own signal. A property on each request would
+ * do it too, but a getter of its own gives every request a shape of its own, and so takes a third of the speed.
+ */
+function installRequestSignals(): void {
+  if (nativeSignal !== undefined) return;
+  const native = Object.getOwnPropertyDescriptor(Request.prototype, "signal")!;
+  nativeSignal = native.get as typeof nativeSignal;
+  Object.defineProperty(Request.prototype, "signal", {
+    ...native,
+    get(this: ServedRequest) {
+      return this[served]?.of(this) ?? nativeSignal!.call(this);
+    },
+  });
+}
+
 /**
  * Opens a port with `Deno.serve`: about twice as fast as its `node:http`, and without client certificates,
  * which it neither demands nor shows; where those are asked for the answer is undefined.
@@ -72,6 +91,7 @@ export function openNative(options: ListenOptions, port: number): Promise<OpenPo
   if (tls !== undefined && tls.clientAuth !== "none") return undefined;
   let inFlight = 0;
   const stop = new AbortController();
+  installRequestSignals();
 
   async function settle(response: Promise<Response>, signal: RequestSignal): Promise<Response> {
     try {
@@ -96,7 +116,8 @@ export function openNative(options: ListenOptions, port: number): Promise<OpenPo
       },
       handler(request, info) {
         const connection = new NativeConnection(tls !== undefined, () => info.remoteAddr.hostname);
-        const signal = new RequestSignal(request);
+        const signal = new RequestSignal();
+        (request as ServedRequest)[served] = signal;
         inFlight++;
         let response: Response | Promise<Response>;
         try {
