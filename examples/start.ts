@@ -41,7 +41,7 @@ async function main(): Promise<void> {
   heading("Datapunk Mesh: three services, three runtimes, one port each");
 
   const authority = await createDevAuthority();
-  const plan: Plan = { folder, token: randomBytes(9).toString("hex"), ports: await findPorts() };
+  const plan: Plan = { folder, token: randomBytes(9).toString("hex"), ports: await findPorts(!once) };
   const operatorTls = await authority.issue("operator");
   const operatorFolder = writeIdentity(plan, "operator", operatorTls);
   const urls = {

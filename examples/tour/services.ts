@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -7,7 +8,7 @@ import type { TlsIdentity } from "@datapunk/mesh";
 import type { DevAuthority } from "../dev-ca.ts";
 import type { ServiceSpec } from "./fleet.ts";
 
-/** The ports that the documentation names; another one is taken where one of them is not free. */
+/** Where the services stay when the house is open; another port is taken where one of these is not free. */
 export const documentedPorts = { gateway: 8080, lake: 7101, stream: 7201 } as const;
 
 export type ServiceName = keyof typeof documentedPorts;
@@ -24,10 +25,16 @@ export interface Plan {
   readonly ports: Readonly<Record<ServiceName, number>>;
 }
 
-/** Finds a port for each service: the documented one where it is free. */
-export async function findPorts(): Promise<Plan["ports"]> {
-  const find = async (name: ServiceName): Promise<number> =>
-    (await probe(documentedPorts[name])) ?? (await probe(0)) ?? documentedPorts[name];
+/** Finds a port for each service: the documented one, if it is wanted and free, else any that is free. */
+export async function findPorts(documented: boolean): Promise<Plan["ports"]> {
+  const find = async (name: ServiceName): Promise<number> => {
+    if (documented && (await isFree(documentedPorts[name]))) return documentedPorts[name];
+    for (;;) {
+      // Below the ports that systems give to clients: one of those could be taken while a service restarts.
+      const port = 20_000 + randomInt(10_000);
+      if (await isFree(port)) return port;
+    }
+  };
   return { gateway: await find("gateway"), lake: await find("lake"), stream: await find("stream") };
 }
 
@@ -87,13 +94,10 @@ function versionOf(name: ServiceName): string {
   return `Node ${ask("node").trim().slice(1)}`;
 }
 
-function probe(port: number): Promise<number | undefined> {
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", () => resolve(undefined));
-    server.listen(port, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" ? address?.port : undefined));
-    });
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 }
