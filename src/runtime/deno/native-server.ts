@@ -1,4 +1,4 @@
-import { clientGone } from "../http2/incoming.ts";
+import { clientGone } from "../http2/exchange.ts";
 import { internalError, NativeConnection, realResponse } from "../http2/native-answer.ts";
 import type { OpenPort } from "../http2/open-port.ts";
 import type { ListenOptions } from "../port.ts";

@@ -1,4 +1,4 @@
-import { clientGone, type Incoming } from "./incoming.ts";
+import { clientGone, type Exchange } from "./exchange.ts";
 import { collect, webStreamFrom } from "./readable.ts";
 
 const NativeRequest = globalThis.Request;
@@ -9,34 +9,34 @@ const text = new TextDecoder();
  * anything else makes the real `Request`, which costs more than many a handler.
  */
 export class LightRequest {
-  readonly #incoming: Incoming;
+  readonly #exchange: Exchange;
   #body: ReadableStream<Uint8Array> | undefined;
   #used = false;
   #real: Request | undefined;
 
-  constructor(incoming: Incoming) {
-    this.#incoming = incoming;
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
   }
 
   get method(): string {
-    return this.#incoming.method;
+    return this.#exchange.method;
   }
 
   get url(): string {
-    return this.#incoming.url;
+    return this.#exchange.url;
   }
 
   get headers(): Headers {
-    return this.#incoming.headers;
+    return this.#exchange.headers;
   }
 
   get signal(): AbortSignal {
-    return this.#incoming.signal;
+    return this.#exchange.signal;
   }
 
   get body(): ReadableStream<Uint8Array> | null {
     if (this.#real !== undefined) return this.#real.body;
-    const source = this.#incoming.source;
+    const source = this.#exchange.source;
     if (source === undefined) return null;
     this.#body ??= webStreamFrom(source, clientGone);
     return this.#body;
@@ -107,7 +107,7 @@ export class LightRequest {
 
   async #collect(): Promise<Uint8Array> {
     if (this.#used) throw new TypeError("Cannot use the body of this request: it was read already");
-    const source = this.#incoming.source;
+    const source = this.#exchange.source;
     if (source === undefined) return new Uint8Array();
     this.#used = true;
     return collect(source, clientGone);
@@ -136,6 +136,6 @@ for (const property of [
 Object.setPrototypeOf(LightRequest.prototype, NativeRequest.prototype);
 
 /** Puts the face of `Request` on what came in. */
-export function lightRequest(incoming: Incoming): Request {
-  return new LightRequest(incoming) as unknown as Request;
+export function lightRequest(exchange: Exchange): Request {
+  return new LightRequest(exchange) as unknown as Request;
 }

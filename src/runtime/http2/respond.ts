@@ -1,55 +1,59 @@
-import type { Incoming } from "./incoming.ts";
+import type { Exchange } from "./exchange.ts";
 import { outgoingFrom } from "./light-headers.ts";
 import { LightResponse } from "./light-response.ts";
-import type { Sink } from "./sink.ts";
 
 const internalError = JSON.stringify({ type: "about:blank", title: "Internal Server Error", status: 500 });
 
-/** Answers for a handler that failed, and tells nothing of why. */
-export function respondWithError(sink: Sink): void {
-  const headers = { "content-type": "application/problem+json", "content-length": internalError.length };
-  sink.head(500, "", headers, false);
-  sink.writable.end(internalError);
+/** Answers for a handler that failed, or whose answer cannot be written, and tells nothing of why. */
+export function respondWithError(exchange: Exchange): void {
+  if (exchange.gone || exchange.writable.destroyed) return;
+  try {
+    if (exchange.headersSent) {
+      exchange.abort();
+      return;
+    }
+    const headers = { "content-type": "application/problem+json", "content-length": internalError.length };
+    exchange.head(500, "", headers, false);
+    exchange.writable.end(internalError);
+  } catch {
+    // The client left at this moment.
+    exchange.abort();
+  }
 }
 
 /**
  * Writes a response out. A body that was given as text or bytes goes with the headers in one piece; a
  * stream is read as fast as the client takes it, and cancelled when the client goes away.
  */
-export function respond(response: Response, incoming: Incoming, sink: Sink): void {
+export function respond(response: Response, exchange: Exchange): void {
   const light = response instanceof LightResponse ? response : undefined;
   const source = light?.source;
   const { status, statusText } = response;
   const headers = light === undefined ? outgoingFrom(response.headers) : light.outgoing();
-  const bare = incoming.method === "HEAD" || status === 204 || status === 304;
+  const bare = exchange.method === "HEAD" || status === 204 || status === 304;
   if (typeof source === "string" || source instanceof Uint8Array) {
     const length = typeof source === "string" ? Buffer.byteLength(source) : source.byteLength;
     // A HEAD handler may know the length of what it does not send.
     if (!bare || headers["content-length"] === undefined) headers["content-length"] = length;
-    sink.head(status, statusText, headers, bare || length === 0);
-    if (!bare && length > 0) sink.writable.end(source);
+    exchange.head(status, statusText, headers, bare || length === 0);
+    if (!bare && length > 0) exchange.writable.end(source);
     return;
   }
   const body = source === undefined ? response.body : source;
   if (body === null || bare) {
     if (!bare && headers["content-length"] === undefined) headers["content-length"] = 0;
-    sink.head(status, statusText, headers, true);
+    exchange.head(status, statusText, headers, true);
     body?.cancel().catch(() => {});
     return;
   }
   const length = Number(headers["content-length"] ?? Number.NaN);
-  sink.head(status, statusText, headers, false);
-  pump(body, length, incoming, sink);
+  exchange.head(status, statusText, headers, false);
+  pump(body, length, exchange);
 }
 
 /** Writes a stream out; `length` is what the headers promise, NaN when they do not. */
-async function pump(
-  body: ReadableStream<Uint8Array>,
-  length: number,
-  incoming: Incoming,
-  sink: Sink,
-): Promise<void> {
-  const { writable } = sink;
+async function pump(body: ReadableStream<Uint8Array>, length: number, exchange: Exchange): Promise<void> {
+  const { writable } = exchange;
   const reader = body.getReader();
   let left = length;
   let first = true;
@@ -58,8 +62,8 @@ async function pump(
   writable.on("drain", wake);
   // The writer says why it fails by `close`; without a listener the error would end the process.
   writable.on("error", () => {});
-  incoming.onGone(() => {
-    reader.cancel(incoming.signal.reason).catch(() => {});
+  exchange.onGone(() => {
+    reader.cancel(exchange.signal.reason).catch(() => {});
     resume?.();
   });
   try {
@@ -68,14 +72,14 @@ async function pump(
       if (first) {
         first = false;
         // A first piece that is there already goes with the headers; an event stream must not wait for it.
-        const timer = setImmediate(() => sink.flush());
+        const timer = setImmediate(() => exchange.flush());
         next.then(
           () => clearImmediate(timer),
           () => clearImmediate(timer),
         );
       }
       const { done, value } = await next;
-      if (incoming.gone) return;
+      if (exchange.gone) return;
       if (done) break;
       left -= value.byteLength;
       if (left === 0) {
@@ -89,12 +93,12 @@ async function pump(
           resume = resolve;
         });
         resume = undefined;
-        if (incoming.gone) return;
+        if (exchange.gone) return;
       }
     }
     writable.end();
   } catch {
-    sink.abort();
+    exchange.abort();
     reader.cancel().catch(() => {});
   }
 }

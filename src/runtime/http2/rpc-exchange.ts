@@ -1,14 +1,13 @@
 import type { Writable } from "node:stream";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { RpcHandler } from "../../rpc/dispatcher.ts";
-import { clientGone, type Incoming } from "./incoming.ts";
+import { clientGone, type Exchange } from "./exchange.ts";
 import { outgoingFrom } from "./light-headers.ts";
 import { wasBrokenOff } from "./readable.ts";
 import { respondWithError } from "./respond.ts";
-import type { Sink } from "./sink.ts";
 
-async function* bodyOf(incoming: Incoming): AsyncGenerator<Uint8Array> {
-  const { source } = incoming;
+async function* bodyOf(exchange: Exchange): AsyncGenerator<Uint8Array> {
+  const { source } = exchange;
   if (source === undefined) return;
   try {
     // A handler may stop reading: the answer still goes out on the stream that would be destroyed.
@@ -18,7 +17,7 @@ async function* bodyOf(incoming: Incoming): AsyncGenerator<Uint8Array> {
       yield new Uint8Array(buffer, byteOffset, byteLength);
     }
   } catch (error) {
-    throw incoming.gone ? clientGone() : error;
+    throw exchange.gone ? clientGone() : error;
   }
   if (wasBrokenOff(source)) throw clientGone();
 }
@@ -30,50 +29,50 @@ class RpcRequest implements UniversalServerRequest {
   readonly url: string;
   readonly header: Headers;
   readonly body: AsyncIterable<Uint8Array>;
-  readonly #incoming: Incoming;
+  readonly #exchange: Exchange;
 
-  constructor(incoming: Incoming) {
-    this.#incoming = incoming;
-    this.httpVersion = incoming.httpVersion;
-    this.method = incoming.method;
-    this.url = incoming.url;
-    this.header = incoming.headers;
-    this.body = bodyOf(incoming);
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+    this.httpVersion = exchange.httpVersion;
+    this.method = exchange.method;
+    this.url = exchange.url;
+    this.header = exchange.headers;
+    this.body = bodyOf(exchange);
   }
 
   get signal(): AbortSignal {
-    return this.#incoming.signal;
+    return this.#exchange.signal;
   }
 }
 
-function drained(writable: Writable, incoming: Incoming): Promise<void> {
+function drained(writable: Writable, exchange: Exchange): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       writable.off("drain", done);
-      incoming.onGone(undefined);
+      exchange.onGone(undefined);
       resolve();
     };
     writable.once("drain", done);
-    incoming.onGone(done);
+    exchange.onGone(done);
   });
 }
 
-async function write(response: UniversalServerResponse, incoming: Incoming, sink: Sink): Promise<void> {
-  const { writable } = sink;
+async function write(response: UniversalServerResponse, exchange: Exchange): Promise<void> {
+  const { writable } = exchange;
   // A failed write shows as `close`; without a listener the error would end the process.
   writable.on("error", () => {});
   const iterator = response.body?.[Symbol.asyncIterator]();
   try {
     // The first message is made before the headers go out: until then a handler may still set some.
     let next = await iterator?.next();
-    if (incoming.gone) return;
-    sink.headWithTrailers(response.status, outgoingFrom(response.header), () =>
+    if (exchange.gone) return;
+    exchange.headWithTrailers(response.status, outgoingFrom(response.header), () =>
       outgoingFrom(response.trailer),
     );
-    if (next !== undefined && next.done !== true && next.value.byteLength === 0) sink.flush();
+    if (next !== undefined && next.done !== true && next.value.byteLength === 0) exchange.flush();
     for (; iterator !== undefined && next?.done !== true; next = await iterator.next()) {
-      if (next !== undefined && !writable.write(next.value)) await drained(writable, incoming);
-      if (incoming.gone) return;
+      if (next !== undefined && !writable.write(next.value)) await drained(writable, exchange);
+      if (exchange.gone) return;
     }
     writable.end();
   } finally {
@@ -85,25 +84,21 @@ async function write(response: UniversalServerResponse, incoming: Incoming, sink
 /** Runs one RPC: hands the request to its handler and writes what comes back, trailers included. */
 export async function exchangeRpc(
   handler: RpcHandler,
-  incoming: Incoming,
-  sink: Sink,
+  exchange: Exchange,
   onError?: (error: unknown) => void,
 ): Promise<void> {
-  let started = false;
   try {
-    const response = await handler(new RpcRequest(incoming), incoming.connection);
-    if (incoming.gone) {
+    const response = await handler(new RpcRequest(exchange), exchange.connection);
+    if (exchange.gone) {
       response.body?.[Symbol.asyncIterator]()
         .return?.()
         .catch(() => {});
       return;
     }
-    started = true;
-    await write(response, incoming, sink);
+    await write(response, exchange);
   } catch (error) {
-    if (incoming.gone) return;
+    if (exchange.gone) return;
     onError?.(error);
-    if (started) sink.abort();
-    else respondWithError(sink);
+    respondWithError(exchange);
   }
 }

@@ -1,5 +1,5 @@
-import type { IncomingHttpHeaders } from "node:http";
-import type { Readable } from "node:stream";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
+import type { Readable, Writable } from "node:stream";
 import type { Connection } from "../../core/connection.ts";
 import { MeshError } from "../../core/errors.ts";
 import { lightHeaders } from "./light-headers.ts";
@@ -10,10 +10,10 @@ export function clientGone(): MeshError {
 }
 
 /**
- * One request as it came in by HTTP/1.1 or HTTP/2, beneath both the fetch and the RPC side. What costs
- * something (headers, signal) is made when it is first asked for.
+ * One request as it came in by HTTP/1.1 or HTTP/2, and the way back for its answer, beneath both the fetch
+ * and the RPC side. What costs something (headers, signal) is made when it is first asked for.
  */
-export class Incoming {
+export abstract class Exchange {
   readonly method: string;
   readonly url: string;
   readonly httpVersion: string;
@@ -57,6 +57,22 @@ export class Incoming {
     return this.#controller.signal;
   }
 
+  /** Where the answer is written. */
+  abstract readonly writable: Writable;
+  abstract readonly headersSent: boolean;
+  /** Writes status and headers; `end` says that nothing follows. The headers are the exchange's to change. */
+  abstract head(status: number, statusText: string, headers: OutgoingHttpHeaders, end: boolean): void;
+  /** Writes status and headers of an answer that ends with trailers, if there are any then. */
+  abstract headWithTrailers(
+    status: number,
+    headers: OutgoingHttpHeaders,
+    trailers: () => OutgoingHttpHeaders,
+  ): void;
+  /** Sends the headers that wait for a body to go with. */
+  abstract flush(): void;
+  /** Ends the exchange so that the client sees that the answer is broken. */
+  abstract abort(): void;
+
   /** Whether the client went away before the answer was complete. */
   get gone(): boolean {
     return this.#gone;
@@ -68,8 +84,8 @@ export class Incoming {
     if (this.#gone) listener?.();
   }
 
-  /** The exchange closed; `complete` says whether the whole answer was handed to the socket. */
-  closed(complete: boolean): void {
+  /** The exchange is over; `complete` says whether the whole answer was handed to the socket. */
+  protected closed(complete: boolean): void {
     if (complete || this.#gone) return;
     this.#gone = true;
     this.#whenGone?.();
