@@ -63,6 +63,9 @@ export class ConnectionRecord {
   }
 }
 
+/** How long connections without a request may take to send what was written and to close. */
+const flushMs = 1_000;
+
 const slot = Symbol("connection");
 type Slotted = { [slot]?: ConnectionRecord };
 
@@ -72,6 +75,7 @@ export class Connections {
   draining = false;
   readonly #open = new Set<ConnectionRecord>();
   #whenIdle: (() => void)[] = [];
+  #grace: ReturnType<typeof setTimeout> | undefined;
 
   /** The record of a socket; made and kept until the socket closes when it is seen for the first time. */
   of(socket: Socket): ConnectionRecord {
@@ -146,8 +150,21 @@ export class Connections {
     if (connection.session === undefined && connection.active === 0) connection.socket.destroySoon();
   }
 
+  /** The last request is over when its answer has gone out, which the end of the connection tells. */
   #settle(): void {
     if (!this.draining || this.inFlight > 0) return;
+    if (this.#open.size === 0) this.#resolve();
+    else this.#grace ??= setTimeout(() => this.#expire(), flushMs);
+  }
+
+  #expire(): void {
+    this.#grace = undefined;
+    if (this.inFlight === 0) this.#resolve();
+  }
+
+  #resolve(): void {
+    clearTimeout(this.#grace);
+    this.#grace = undefined;
     const waiting = this.#whenIdle;
     this.#whenIdle = [];
     for (const resolve of waiting) resolve();
