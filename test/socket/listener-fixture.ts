@@ -203,3 +203,10 @@ export async function raw(cleanup: Cleanup, port: number, bytes: string | Uint8A
 export function statusOf(answer: string): number {
   return Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1]);
 }
+
+/** In-flight requests, once those that just ended are counted off. */
+export async function settled(of: TestServer): Promise<number> {
+  for (let turn = 0; turn < 2_000 && of.listener.inFlight > 0; turn++)
+    await http1(of.port, { path: "/ping" });
+  return of.listener.inFlight;
+}
