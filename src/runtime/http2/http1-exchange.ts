@@ -19,23 +19,19 @@ export class Http1Exchange extends Exchange {
   constructor(
     request: IncomingMessage,
     response: ServerResponse & { [slot]?: Http1Exchange },
-    init: {
-      readonly method: string;
-      readonly url: string;
-      readonly withBody: boolean;
-      readonly record: ConnectionRecord;
-      readonly connections: Connections;
-    },
+    url: string,
+    withBody: boolean,
+    record: ConnectionRecord,
+    connections: Connections,
   ) {
-    const { record } = init;
-    super(init.method, init.url, request.headers, init.withBody ? request : undefined, record.face, "1.1");
+    super(request.method ?? "GET", url, request.headers, withBody ? request : undefined, record.face, "1.1");
     this.writable = response;
     this.#request = request;
-    this.#connections = init.connections;
+    this.#connections = connections;
     this.#record = record;
     response[slot] = this;
     response.on("close", onClose);
-    init.connections.begin(record);
+    connections.begin(record);
   }
 
   get headersSent(): boolean {

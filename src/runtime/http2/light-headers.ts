@@ -49,7 +49,7 @@ export class LightHeaders {
 
   /** @param borrowed - headers as the runtime parsed them (pseudo-headers stay hidden) */
   constructor(borrowed?: Fields) {
-    this.#fields = borrowed ?? ({ __proto__: null } as unknown as Fields);
+    this.#fields = borrowed ?? {};
     this.#borrowed = borrowed !== undefined;
   }
 
@@ -61,9 +61,11 @@ export class LightHeaders {
 
   /** A copy in the form that Node's writers take. */
   toOutgoing(): OutgoingHttpHeaders {
-    const outgoing = { __proto__: null } as unknown as OutgoingHttpHeaders;
-    for (const name in this.#fields) {
-      const value = this.#fields[name];
+    const fields = this.#fields;
+    // No null prototype: V8 keeps such an object as a hash table.
+    const outgoing: OutgoingHttpHeaders = {};
+    for (const name of Object.keys(fields)) {
+      const value = fields[name];
       if (name.charCodeAt(0) !== 0x3a) outgoing[name] = typeof value === "string" ? value : value?.slice();
     }
     return outgoing;
@@ -137,7 +139,7 @@ export class LightHeaders {
 
   #own(): Fields {
     if (this.#borrowed) {
-      this.#fields = { __proto__: null, ...this.#fields } as unknown as Fields;
+      this.#fields = { ...this.#fields };
       this.#borrowed = false;
     }
     return this.#fields;
@@ -170,7 +172,7 @@ export function lightHeadersFrom(init: HeadersInit | undefined): LightHeaders {
 /** Copies any headers into the form that Node's writers take. */
 export function outgoingFrom(headers: Headers | undefined): OutgoingHttpHeaders {
   if (headers instanceof LightHeaders) return headers.toOutgoing();
-  const outgoing = { __proto__: null } as unknown as OutgoingHttpHeaders;
+  const outgoing: OutgoingHttpHeaders = {};
   if (headers === undefined) return outgoing;
   for (const [name, value] of headers) {
     if (name !== "set-cookie") outgoing[name] = value;

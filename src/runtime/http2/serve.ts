@@ -85,7 +85,7 @@ export function http1Handler(
       return;
     }
     const withBody = method !== "GET" && method !== "HEAD" && hasBody(headers);
-    const exchange = new Http1Exchange(request, response, { method, url, withBody, record, connections });
+    const exchange = new Http1Exchange(request, response, url, withBody, record, connections);
     dispatch(application, target, exchange);
   };
 }

@@ -15,26 +15,30 @@ const oddPath = /[^\w\-~!$&()*+,;=:@%/?.[\]|]|\/\.|\/%2e/i;
  * @returns undefined when host or target is malformed, which is answered with 400
  */
 export function urlFromTarget(scheme: "http" | "https", host: string, target: string): string | undefined {
-  if (target.charCodeAt(0) === 0x2f /* / */) {
-    if (!plainHost.test(host)) return undefined;
-    const url = `${scheme}://${host}${target}`;
-    return oddPath.test(target) || !isCanonicalHost(host) ? normalised(url) : url;
+  if (host !== lastHost) {
+    lastHost = host;
+    lastHostKind = kindOf(host);
   }
-  if (target === "*") return plainHost.test(host) ? normalised(`${scheme}://${host}/*`) : undefined;
+  if (target.charCodeAt(0) === 0x2f /* / */) {
+    if (lastHostKind === "malformed") return undefined;
+    const url = `${scheme}://${host}${target}`;
+    return lastHostKind === "odd" || oddPath.test(target) ? normalised(url) : url;
+  }
+  if (target === "*") return lastHostKind === "malformed" ? undefined : normalised(`${scheme}://${host}/*`);
   // RFC 9112, section 3.2.2: an absolute target overrides the Host header.
   return /^https?:\/\/[^/?#@\\]+(?:[/?]|$)/i.test(target) ? normalised(target) : undefined;
 }
 
+type HostKind = "plain" | "odd" | "malformed";
+
 /** The host that was seen last, because a server is mostly called by one name. */
 let lastHost = "";
-let lastWasCanonical = true;
+let lastHostKind: HostKind = "malformed";
 
-function isCanonicalHost(host: string): boolean {
-  if (host !== lastHost) {
-    lastHost = host;
-    lastWasCanonical = normalised(`http://${host}/`) === `http://${host}/`;
-  }
-  return lastWasCanonical;
+/** Odd is a host that the URL parser would write in another way. */
+function kindOf(host: string): HostKind {
+  if (!plainHost.test(host)) return "malformed";
+  return normalised(`http://${host}/`) === `http://${host}/` ? "plain" : "odd";
 }
 
 function normalised(text: string): string | undefined {
