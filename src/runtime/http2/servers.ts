@@ -102,7 +102,7 @@ function wholePreface(packet: Buffer): Buffer {
 }
 
 function adoptSession(session: ServerHttp2Session, context: ServerContext): void {
-  session.on("error", (error) => context.onConnectionError("protocol", error));
+  session.on("error", (error) => context.onConnectionError(kindOf(error), error));
   session.setTimeout(limits.sessionIdleMs, () => session.close());
   if (context.sessionWindowBytes !== undefined) session.setLocalWindowSize(context.sessionWindowBytes);
   context.connections.ofSession(session, session.socket as Socket);
@@ -110,7 +110,7 @@ function adoptSession(session: ServerHttp2Session, context: ServerContext): void
 
 function serveHttp2(server: Http2Server | Http2SecureServer, context: ServerContext): void {
   server.on("session", (session) => adoptSession(session, context));
-  server.on("sessionError", (error) => context.onConnectionError("protocol", error));
+  server.on("sessionError", (error) => context.onConnectionError(kindOf(error), error));
   server.on("stream", http2Handler(context.application, context.connections));
 }
 
