@@ -1,14 +1,11 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
-import { createInterface } from "node:readline";
 import { after, before, describe, it } from "node:test";
 import { createAuthority } from "../support/certificates.ts";
 import { datasets } from "./support/datasets.ts";
+import { commandOf, type Program, runtimeNames, startProgram } from "./support/programs.ts";
 import { bin, findCurl, findPython, needs, output, root } from "./support/tools.ts";
 
 const curl = findCurl();
@@ -32,32 +29,6 @@ before(async () => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-const runtimes = { node: [], deno: ["run", "--allow-all", "--no-prompt"], bun: ["run"] } as const;
-
-/** A service in a process of its own, which ends with the pipe to it. */
-async function startService(
-  runtime: keyof typeof runtimes,
-  env: Record<string, string>,
-): Promise<{ port: number; stop(): Promise<void> }> {
-  const args = [...runtimes[runtime], join(root, "test/interop/support/service.ts")];
-  const child = spawn(bin(runtime), args, {
-    cwd: root,
-    env: { ...process.env, ...env },
-    stdio: ["pipe", "pipe", "inherit"],
-    timeout: 60_000,
-  });
-  for await (const line of createInterface({ input: child.stdout })) {
-    const { port } = JSON.parse(line) as { port: number };
-    const stop = async (): Promise<void> => {
-      const ended = once(child, "exit");
-      child.kill("SIGKILL");
-      await ended;
-    };
-    return { port, stop };
-  }
-  throw new Error(`The service on ${runtime} ended before it was ready`);
-}
-
 /** JSON for REST and JSON for protobuf write the same numbers differently: 64-bit ones are text there. */
 function normalized(answer: {
   readonly datasets: readonly { name: string; rows?: unknown; sha256?: string }[];
@@ -65,16 +36,16 @@ function normalized(answer: {
   return answer.datasets.map(({ name, rows = 0, sha256 = "" }) => ({ name, rows: Number(rows), sha256 }));
 }
 
-for (const runtime of Object.keys(runtimes) as (keyof typeof runtimes)[]) {
+for (const runtime of runtimeNames) {
   for (const secure of [false, true]) {
     const wire = secure ? "mTLS" : "cleartext";
     describe(`one port of a service on ${runtime}, ${wire}, gives the same answer to`, () => {
-      let service: Awaited<ReturnType<typeof startService>>;
+      let service: Program;
       let url = "";
       const curlTls = secure ? ["--cacert", files.ca, "--cert", files.cert, "--key", files.key] : [];
 
       before(async () => {
-        service = await startService(runtime, secure ? { TLS_FILE: tlsFile } : {});
+        service = await startProgram(commandOf(runtime, "service.ts"), secure ? { TLS_FILE: tlsFile } : {});
         url = `${secure ? "https" : "http"}://localhost:${service.port}`;
       });
       after(() => service.stop());

@@ -39,3 +39,9 @@ export function findPython(): string | undefined {
     return spawnSync(python, ["-c", "import grpc, google.protobuf"], { timeout: 20_000 }).status === 0;
   });
 }
+
+/** The folder with grpc-go's interoperability programs, `client` and `server`, if scripts/grpc-go has made them. */
+export function findGrpcGo(): string | undefined {
+  const folder = join(root, ".cache/grpc-go");
+  return existsSync(join(folder, "made")) ? folder : undefined;
+}

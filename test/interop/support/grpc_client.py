@@ -1,0 +1,213 @@
+"""Cases of gRPC's interoperability suite by grpcio, and what only this client shows.
+
+    grpc_client.py DESCRIPTORS HOST:PORT
+
+Prints a line of JSON for each case: its name, and what went wrong if something did.
+"""
+
+import json
+import os
+import queue
+import sys
+import traceback
+
+import grpc
+from grpc_descriptors import DETAILS, INITIAL, SERVICE, TRAILING, Messages
+
+messages = Messages(sys.argv[1])
+channel = grpc.insecure_channel(sys.argv[2])
+REQUEST_SIZES = [27182, 8, 1828, 45904]
+RESPONSE_SIZES = [31415, 9, 2653, 58979]
+SPECIAL = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n"
+
+
+def method(kind, name, answer, service=SERVICE):
+    return kind(
+        f"/{service}/{name}",
+        request_serializer=lambda request: request.SerializeToString(),
+        response_deserializer=getattr(messages, answer).FromString,
+    )
+
+
+empty_call = method(channel.unary_unary, "EmptyCall", "Empty")
+unary_call = method(channel.unary_unary, "UnaryCall", "SimpleResponse")
+output_call = method(channel.unary_stream, "StreamingOutputCall", "StreamingOutputCallResponse")
+input_call = method(channel.stream_unary, "StreamingInputCall", "StreamingInputCallResponse")
+duplex_call = method(channel.stream_stream, "FullDuplexCall", "StreamingOutputCallResponse")
+
+
+def expect(seen, wanted):
+    assert seen == wanted, f"{seen!r} is not {wanted!r}"
+
+
+def payload(size):
+    return messages.Payload(body=bytes(size))
+
+
+def duplex_request(size, answer):
+    wanted = [messages.ResponseParameters(size=answer)]
+    return messages.StreamingOutputCallRequest(response_parameters=wanted, payload=payload(size))
+
+
+def error_of(action):
+    try:
+        action()
+    except grpc.RpcError as error:
+        return error
+    raise AssertionError("the call should have failed")
+
+
+def silence():
+    """Requests that never come, until the call is over."""
+    yield from iter(queue.Queue().get, None)
+
+
+def empty_unary():
+    expect(empty_call(messages.Empty(), timeout=10), messages.Empty())
+
+
+def large_unary(size=271828, answer_size=314159, **more):
+    request = messages.SimpleRequest(response_size=answer_size, payload=payload(size))
+    expect(len(unary_call(request, timeout=10, **more).payload.body), answer_size)
+
+
+def client_compressed_unary():
+    large_unary(compression=grpc.Compression.Gzip)
+
+
+def largest_message():
+    large_unary(4 * 1024 * 1024 - 100, 4 * 1024 * 1024 - 100)
+
+
+def too_large_request():
+    error = error_of(lambda: large_unary(4 * 1024 * 1024, 1))
+    expect(error.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
+    empty_unary()
+
+
+def client_streaming():
+    requests = (messages.StreamingInputCallRequest(payload=payload(size)) for size in REQUEST_SIZES)
+    expect(input_call(requests, timeout=10).aggregated_payload_size, 74922)
+
+
+def server_streaming():
+    wanted = [messages.ResponseParameters(size=size) for size in RESPONSE_SIZES]
+    answers = output_call(messages.StreamingOutputCallRequest(response_parameters=wanted), timeout=10)
+    expect([len(answer.payload.body) for answer in answers], RESPONSE_SIZES)
+
+
+def ping_pong():
+    requests = queue.Queue()
+    answers = duplex_call(iter(requests.get, None), timeout=10)
+    for size, answer in zip(REQUEST_SIZES, RESPONSE_SIZES):
+        requests.put(duplex_request(size, answer))
+        expect(len(next(answers).payload.body), answer)
+    requests.put(None)
+    expect(list(answers), [])
+
+
+def empty_stream():
+    expect(list(duplex_call(iter(()), timeout=10)), [])
+
+
+def custom_metadata():
+    value = b"\xab\x00\xab\n\x0b"
+    sent = ((INITIAL, "test_initial_metadata_value"), (TRAILING, value))
+    request = messages.SimpleRequest(response_size=1, payload=payload(1))
+    _, unary = unary_call.with_call(request, metadata=sent, timeout=10)
+    duplex = duplex_call(iter([duplex_request(1, 1)]), metadata=sent, timeout=10)
+    expect(len(list(duplex)), 1)
+    for call in (unary, duplex):
+        expect(dict(call.initial_metadata()).get(INITIAL), "test_initial_metadata_value")
+        expect(dict(call.trailing_metadata()).get(TRAILING), value)
+
+
+def status_code_and_message(message="test status message"):
+    status = messages.EchoStatus(code=2, message=message)
+    unary = messages.SimpleRequest(response_status=status)
+    stream = messages.StreamingOutputCallRequest(response_status=status)
+    for action in (
+        lambda: unary_call(unary, timeout=10),
+        lambda: list(duplex_call(iter([stream]), timeout=10)),
+    ):
+        error = error_of(action)
+        expect((error.code(), error.details()), (grpc.StatusCode.UNKNOWN, message))
+
+
+def special_status_message():
+    status_code_and_message(SPECIAL)
+
+
+def error_details():
+    status = messages.EchoStatus(code=9, message="with details ✓")
+    request = messages.SimpleRequest(response_status=status)
+    error = error_of(lambda: unary_call(request, metadata=(("x-want-details", "1"),), timeout=10))
+    expect(error.code(), grpc.StatusCode.FAILED_PRECONDITION)
+    details = dict(error.trailing_metadata())[DETAILS]
+    assert status.SerializeToString() in details and b"grpc.testing.EchoStatus" in details, details
+
+
+def unimplemented_method():
+    call = method(channel.unary_unary, "UnimplementedCall", "Empty")
+    expect(error_of(lambda: call(messages.Empty(), timeout=10)).code(), grpc.StatusCode.UNIMPLEMENTED)
+
+
+def unimplemented_service():
+    call = method(channel.unary_unary, "UnimplementedCall", "Empty", "grpc.testing.UnimplementedService")
+    expect(error_of(lambda: call(messages.Empty(), timeout=10)).code(), grpc.StatusCode.UNIMPLEMENTED)
+
+
+def cancel_after_begin():
+    call = input_call.future(silence(), timeout=10)
+    call.cancel()
+    assert call.cancelled()
+
+
+def cancel_after_first_response():
+    requests = queue.Queue()
+    answers = duplex_call(iter(requests.get, None), timeout=10)
+    requests.put(duplex_request(27182, 31415))
+    expect(len(next(answers).payload.body), 31415)
+    answers.cancel()
+    expect(error_of(lambda: next(answers)).code(), grpc.StatusCode.CANCELLED)
+    requests.put(None)
+
+
+def deadline_in_mid_stream():
+    wanted = [messages.ResponseParameters(size=1), messages.ResponseParameters(size=1, interval_us=20_000_000)]
+    request = messages.StreamingOutputCallRequest(response_parameters=wanted)
+    error = error_of(lambda: list(output_call(request, timeout=0.3)))
+    expect(error.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+CASES = (
+    empty_unary,
+    large_unary,
+    client_compressed_unary,
+    largest_message,
+    too_large_request,
+    client_streaming,
+    server_streaming,
+    ping_pong,
+    empty_stream,
+    custom_metadata,
+    status_code_and_message,
+    special_status_message,
+    error_details,
+    unimplemented_method,
+    unimplemented_service,
+    cancel_after_begin,
+    cancel_after_first_response,
+    deadline_in_mid_stream,
+)
+
+for case in CASES:
+    outcome = {"name": case.__name__}
+    try:
+        case()
+    except Exception:
+        outcome["problem"] = traceback.format_exc()
+    print(json.dumps(outcome), flush=True)
+# Threads that wait for requests of cancelled calls must not hold up the end.
+channel.close()
+os._exit(0)

@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
+import { type Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
+import {
+  type EchoStatus,
+  EchoStatusSchema,
+  type Payload,
+  PayloadSchema,
+  type ResponseParameters,
+  TestService,
+} from "../../gen/test/grpc/testing/test_pb.ts";
+
+/** Metadata that the service sends back: this one before the answer, and this one after it. */
+export const echoed = {
+  initial: "x-grpc-test-echo-initial",
+  trailing: "x-grpc-test-echo-trailing-bin",
+} as const;
+
+/** An error comes with its status as a detail when this header is sent. Not part of gRPC's own suite. */
+export const wantDetails = "x-want-details";
+
+function echoMetadata({ requestHeader, responseHeader, responseTrailer }: HandlerContext): void {
+  const initial = requestHeader.get(echoed.initial);
+  const trailing = requestHeader.get(echoed.trailing);
+  if (initial !== null) responseHeader.set(echoed.initial, initial);
+  if (trailing !== null) responseTrailer.set(echoed.trailing, trailing);
+}
+
+function failWhenAsked(status: EchoStatus | undefined, context: HandlerContext): void {
+  if (status === undefined || status.code === 0) return;
+  const details = context.requestHeader.has(wantDetails) ? [{ desc: EchoStatusSchema, value: status }] : [];
+  throw new ConnectError(status.message, status.code as Code, undefined, details);
+}
+
+function payloadOf(size: number): Payload {
+  return create(PayloadSchema, { body: new Uint8Array(size) });
+}
+
+async function* answers(parameters: readonly ResponseParameters[], signal: AbortSignal) {
+  for (const { size, intervalUs } of parameters) {
+    if (intervalUs > 0) await sleep(intervalUs / 1000, undefined, { signal });
+    yield { payload: payloadOf(size) };
+  }
+}
+
+/** gRPC's test service, as its interoperability suite describes it. */
+export function testRoutes(router: ConnectRouter): void {
+  router.service(TestService, {
+    emptyCall: () => ({}),
+    unaryCall(request, context) {
+      echoMetadata(context);
+      failWhenAsked(request.responseStatus, context);
+      return { payload: payloadOf(request.responseSize) };
+    },
+    streamingOutputCall: (request, context) => answers(request.responseParameters, context.signal),
+    async streamingInputCall(requests) {
+      let sum = 0;
+      for await (const { payload } of requests) sum += payload?.body.length ?? 0;
+      return { aggregatedPayloadSize: sum };
+    },
+    async *fullDuplexCall(requests, context) {
+      echoMetadata(context);
+      for await (const request of requests) {
+        failWhenAsked(request.responseStatus, context);
+        yield* answers(request.responseParameters, context.signal);
+      }
+    },
+  });
+}
