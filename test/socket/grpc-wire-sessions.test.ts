@@ -214,6 +214,31 @@ describe("the sessions of the gRPC client", () => {
     assert.equal(leaf.pool.sessions, 0);
   });
 
+  it("closes at once after calls that were cancelled", async () => {
+    const clock = new VirtualClock();
+    const { origin } = await serve(cleanup);
+    for (let turn = 0; turn < 10; turn++) {
+      const { client, leaf } = open(cleanup, origin, { clock });
+      const stop = new AbortController();
+      const talk = deferred();
+      async function* requests(): AsyncGenerator<{ text: string }> {
+        yield { text: "first" };
+        await talk.promise;
+      }
+      const early = new AbortController();
+      const collected = failure(client.collect(requests(), { signal: early.signal }));
+      early.abort();
+      assert.equal((await collected).code, Code.Canceled);
+      const answers = client.chat(requests(), { signal: stop.signal })[Symbol.asyncIterator]();
+      await answers.next();
+      stop.abort();
+      assert.equal((await failure(answers.next())).code, Code.Canceled);
+      talk.resolve();
+      // Nobody moves the clock: the grace that open calls would get never ends.
+      await leaf.close();
+    }
+  });
+
   it("leaves no timer and no stream behind, however its calls end", async () => {
     const clock = new VirtualClock();
     const origin = await serveRaw(cleanup, (stream, index) => {

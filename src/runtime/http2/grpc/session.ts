@@ -38,6 +38,8 @@ const streamWindowBytes = 1024 * 1024;
 const sessionWindowBytes = 8 * 1024 * 1024;
 /** Bun stops sending WINDOW_UPDATE for a session whose window was widened: it would stall for good. */
 const widensSessionWindow = !("Bun" in globalThis);
+/** Bun at times waits for streams that were cancelled, and then never ends a session that was closed. */
+const mayNeverClose = "Bun" in globalThis;
 /** Streams to count on until the server's settings say otherwise (RFC 9113 asks for at least 100). */
 const assumedMaxStreams = 100;
 /** Stream ids end at 2^31 - 1; a session close to that is replaced. */
@@ -257,7 +259,9 @@ export class GrpcSession {
   /** Lets open calls finish, then closes. */
   close(): void {
     this.#draining = true;
-    if (!this.http2.closed && !this.http2.destroyed) this.http2.close();
+    if (this.http2.destroyed) return;
+    if (!this.http2.closed) this.http2.close();
+    if (mayNeverClose && this.active === 0) setImmediate(() => this.destroy());
   }
 
   /** Ends everything at once. */
