@@ -6,7 +6,6 @@ export {
   childTraceparent,
   formatTraceparent,
   newSpanId,
-  newTraceId,
   newTraceparent,
   parseTraceparent,
   readTracestate,

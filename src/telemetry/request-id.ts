@@ -1,13 +1,11 @@
-import { randomHex } from "./random-hex.ts";
+import { randomTexts } from "./random-hex.ts";
 
 /** The longest request id accepted from outside, in characters. */
 const maxLength = 128;
 const shape = /^[\w.:+/=@~-]+$/;
 
 /** A new request id: 24 random hex digits. */
-export function newRequestId(): string {
-  return randomHex(24);
-}
+export const newRequestId: () => string = randomTexts("x".repeat(24));
 
 /**
  * The request id to go on with: the one that came in when it is short and plain, else a new one. So nobody

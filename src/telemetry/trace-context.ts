@@ -1,4 +1,4 @@
-import { randomHex } from "./random-hex.ts";
+import { randomTexts } from "./random-hex.ts";
 
 /** The parts of a W3C `traceparent`. */
 export interface TraceContext {
@@ -45,9 +45,10 @@ export function formatTraceparent(context: TraceContext): string {
 }
 
 /** A `traceparent` of a trace that starts here; recorded, because nobody up the chain decided otherwise. */
-export function newTraceparent(): string {
-  return `00-${newTraceId()}-${newSpanId()}-01`;
-}
+export const newTraceparent: () => string = randomTexts(`00-${"x".repeat(32)}-${"x".repeat(16)}-01`);
+
+/** A random span id: 16 hex digits, not all zero. */
+export const newSpanId: () => string = randomTexts("x".repeat(16));
 
 /**
  * The same trace with a new parent: what goes out with each attempt.
@@ -61,16 +62,4 @@ export function childTraceparent(traceparent: string): string {
 /** A `tracestate` that may be passed on unchanged; empty when the header is malformed or too long. */
 export function readTracestate(header: string): string {
   return header.length <= maxTracestate && tracestateShape.test(header) ? header : "";
-}
-
-/** A random trace id: 32 hex digits. */
-export function newTraceId(): string {
-  const id = randomHex(32);
-  return id === noTrace ? newTraceId() : id;
-}
-
-/** A random span id: 16 hex digits. */
-export function newSpanId(): string {
-  const id = randomHex(16);
-  return id === noParent ? newSpanId() : id;
 }
