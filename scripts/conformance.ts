@@ -135,8 +135,8 @@ for (const runtime of runtimes) {
     passed += verdict.passed;
     failed += verdict.failed;
     if (verdict.failed > 0) console.log(verdict.output);
-    console.log(`${runtime} ${mode}: ${verdict.passed} passed, ${verdict.failed} failed`);
+    console.log(`${runtime} ${mode}: ${verdict.passed} of ${verdict.passed + verdict.failed} cases passed`);
   }
 }
-console.log(`${passed} passed, ${failed} failed`);
+console.log(`conformance: ${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

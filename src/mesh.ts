@@ -16,9 +16,10 @@ import { createMetrics } from "./telemetry/metrics.ts";
 /** The entry of `policies` that holds for every service. */
 const everyService = "*";
 
-function reportError(error: unknown, call: Call): void {
+function reportError(error: unknown, call: Call | undefined): void {
+  const what = call === undefined ? "A request" : `${call.operation} (request ${call.requestId})`;
   // biome-ignore lint/suspicious/noConsole: the error goes nowhere else, and nobody must lose it unasked
-  console.error(`${call.operation} failed (request ${call.requestId}):`, error);
+  console.error(`${what} failed:`, error);
 }
 
 /**

@@ -48,8 +48,11 @@ export interface MeshOptions {
   readonly server?: Omit<AdmissionOptions, "clock" | "metrics" | "service">;
   /** What must hold for the service to be ready, by name; `/readyz` tells. @default nothing */
   readonly checks?: Readonly<Record<string, HealthCheck>>;
-  /** Told of what handlers threw that the caller only sees as an internal error. @default console.error */
-  readonly onError?: (error: unknown, call: Call) => void;
+  /**
+   * Told of what handlers threw that the caller only sees as an internal error; without a call when it escaped
+   * from an app that has no chain. @default console.error
+   */
+  readonly onError?: (error: unknown, call: Call | undefined) => void;
   /** Collects metrics; give one to share a registry between meshes. @default its own */
   readonly metrics?: Metrics;
   /** The platform adapter. @default the one of the runtime that runs */

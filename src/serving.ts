@@ -150,6 +150,7 @@ export async function startServer(
         : (request, connection) => rpc(request, connection) ?? rest(request, connection),
     rpc: dispatcher,
     onConnectionError: (kind) => metrics.connectionError(kind),
+    onHandlerError: (error) => parts.onError(error, undefined),
   });
 
   const lifecycle = createLifecycle({

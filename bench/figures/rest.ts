@@ -54,7 +54,7 @@ export function restFigures(effort: Effort): readonly Figure[] {
       measure: () => servers(runtime, "mesh", "stock", effort),
     })),
     ...runtimes.map((runtime) => ({
-      name: `one-port listener, HTTP/1.1 ÷ node:http, ${runtime}`,
+      name: `one-port listener, HTTP/1.1 ÷ plain node:http, ${runtime}`,
       target: { atLeast: 0.95 },
       measure: () => servers(runtime, "one-port", "node-http", effort),
     })),

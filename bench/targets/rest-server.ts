@@ -3,7 +3,7 @@
  *
  * - `bare`: a bare Hono app on the runtime's usual server (`@hono/node-server`, `Deno.serve`, `Bun.serve`)
  * - `stock`: the same behind Hono's own request id, CORS, body limit and bearer check, and a Prometheus histogram
- * - `node-http`: a bare `node:http` server; `native`: the runtime's own server without any framework
+ * - `node-http`: a bare Hono app on a plain `node:http` server; `native`: the runtime's own server without any framework
  * - `one-port`, `split`: a bare Hono app served by the mesh; `mesh`: with the whole chain on it, in split mode
  */
 import { createServer } from "node:http";
@@ -15,6 +15,9 @@ import { cors } from "hono/cors";
 import { requestId } from "hono/request-id";
 import { Histogram, Registry } from "prom-client";
 import { createMesh, staticTokens } from "../../mod.ts";
+import { Connections } from "../../src/runtime/http2/connections.ts";
+import { installLightGlobals } from "../../src/runtime/http2/light-globals.ts";
+import { http1Handler } from "../../src/runtime/http2/serve.ts";
 
 interface NativeServer {
   readonly Deno?: {
@@ -94,11 +97,10 @@ switch (kind) {
     await serveNatively(() => Response.json({ name: "seattle-weather", rows: 1461 }));
     break;
   case "node-http": {
-    const body = JSON.stringify({ name: "seattle-weather", rows: 1461 });
-    const server = createServer((_request, response) => {
-      response.writeHead(200, { "content-type": "application/json" });
-      response.end(body);
-    });
+    // The mesh's own bridge to `fetch` on both sides: what differs is how the port tells the dialects apart.
+    const { fetch } = route(new Hono());
+    installLightGlobals();
+    const server = createServer(http1Handler({ fetch, rpc: undefined }, new Connections()));
     server.listen(0, "127.0.0.1", () => ready((server.address() as { port: number }).port));
     break;
   }
