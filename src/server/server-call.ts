@@ -20,7 +20,7 @@ export class ServerCall extends Call {
   /** Whether it counts against the limit of concurrent requests. */
   holdsPlace = false;
   readonly #keeper: CallKeeper;
-  readonly #arrival: Arrival;
+  #arrival: Arrival | undefined;
   #following = false;
   #unfollow: (() => void) | undefined;
 
@@ -61,13 +61,15 @@ export class ServerCall extends Call {
     super.end(outcome);
     this.#unfollow?.();
     this.#unfollow = undefined;
+    // Whoever remembers the call (an async context does, for a while) must not keep the request.
+    this.#arrival = undefined;
     this.#keeper.ended(this, outcome);
   }
 
   #follow(): void {
     if (this.#following || this.outcome !== undefined) return;
     this.#following = true;
-    const { signal } = this.#arrival;
+    const signal = this.#arrival?.signal;
     if (signal === undefined) return;
     const onAbort = (): void => {
       this.cancel(new MeshError("ERR_CANCELLED", "The client went away", { cause: signal.reason }));
