@@ -129,16 +129,23 @@ export function createClients(parts: ClientParts): Clients {
     return pipeline;
   }
 
-  const rpcLeaves = new Map<string, RpcLeaf>();
+  /** By what they speak and to whom. */
+  const rpcLeaves = new Map<string, { readonly endpoint: string; readonly leaf: RpcLeaf }>();
+  const stopWatching = parts.metrics.watchSessions(function* () {
+    for (const { endpoint, leaf } of rpcLeaves.values()) {
+      const state = leaf.state?.();
+      if (state !== undefined) yield { endpoint, ...state };
+    }
+  });
   function rpcLeaf(options: RpcLeafOptions): RpcLeaf {
     const { protocol, useBinaryFormat, maxMessageBytes, useHttpGet, origin } = options;
     const key = `${protocol} ${useBinaryFormat} ${maxMessageBytes} ${useHttpGet} ${origin}`;
-    let leaf = rpcLeaves.get(key);
-    if (leaf === undefined) {
-      leaf = runtime.openRpcLeaf(options);
-      rpcLeaves.set(key, leaf);
+    let opened = rpcLeaves.get(key);
+    if (opened === undefined) {
+      opened = { endpoint: origin, leaf: runtime.openRpcLeaf(options) };
+      rpcLeaves.set(key, opened);
     }
-    return leaf;
+    return opened.leaf;
   }
 
   return {
@@ -189,8 +196,9 @@ export function createClients(parts: ClientParts): Clients {
     },
     fetch: createMeshFetch({ sendFor, sendToOrigin, clock, current, timeoutMs: timeoutOf }),
     async close() {
-      const leaves = [meshLeaf, outsideLeaf, ...rpcLeaves.values()];
+      const leaves = [meshLeaf, outsideLeaf, ...[...rpcLeaves.values()].map(({ leaf }) => leaf)];
       await Promise.all(leaves.map((leaf) => leaf?.close()));
+      stopWatching();
     },
   };
 }

@@ -1,5 +1,15 @@
 import type { Transport } from "@connectrpc/connect";
 
+/** The connections of a leaf at one moment. */
+export interface RpcLeafState {
+  /** Open HTTP/2 sessions. */
+  readonly sessions: number;
+  /** Calls that are open on them. */
+  readonly streams: number;
+  /** Calls that wait for a place on a session. */
+  readonly waiting: number;
+}
+
 /** A transport bound to one endpoint, without any policy. */
 export interface RpcLeaf {
   readonly transport: Transport;
@@ -10,6 +20,8 @@ export interface RpcLeaf {
    * @default false
    */
   readonly followsCall?: boolean;
+  /** A look at its connections, for metrics. @default unknown */
+  state?(): RpcLeafState;
   /** Closes idle connections and lets used ones finish. */
   close(): Promise<void>;
 }

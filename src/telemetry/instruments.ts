@@ -79,6 +79,22 @@ export class NumberInstrument extends Instrument {
   }
 }
 
+/** A gauge for each label set whose values are gathered anew when it is scraped. */
+export class GatheredInstrument extends NumberInstrument {
+  readonly #gather: (gauge: NumberInstrument) => void;
+
+  constructor(options: InstrumentOptions, gather: (gauge: NumberInstrument) => void) {
+    super("gauge", options);
+    this.#gather = gather;
+  }
+
+  override get(): ReturnType<Collectable["get"]> {
+    this.reset();
+    this.#gather(this);
+    return super.get();
+  }
+}
+
 /** A gauge without labels that asks for its value when it is scraped. */
 export class ReadInstrument extends Instrument {
   readonly type = "gauge";

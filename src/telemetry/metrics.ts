@@ -3,7 +3,13 @@ import type { Registry } from "prom-client";
 import PromRegistry from "prom-client/lib/registry.js";
 import type { Protocol } from "../core/call.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
-import { CountOfHistogram, HistogramInstrument, NumberInstrument, ReadInstrument } from "./instruments.ts";
+import {
+  CountOfHistogram,
+  GatheredInstrument,
+  HistogramInstrument,
+  NumberInstrument,
+  ReadInstrument,
+} from "./instruments.ts";
 
 /** Options of {@link createMetrics}. */
 export interface MetricsOptions {
@@ -28,6 +34,23 @@ export interface ClientLabels {
   readonly protocol: Protocol;
 }
 
+/** The gRPC connections to one endpoint at one moment. */
+export interface SessionState {
+  readonly endpoint: string;
+  /** Open HTTP/2 sessions. */
+  readonly sessions: number;
+  /** Calls that are open on them. */
+  readonly streams: number;
+  /** Calls that wait for a place on a session. */
+  readonly waiting: number;
+}
+
+const sessionGauges = {
+  sessions: "HTTP/2 sessions that are open to an endpoint for gRPC.",
+  streams: "gRPC calls that are open on the sessions to an endpoint.",
+  waiting: "gRPC calls that wait for a place on a session to an endpoint.",
+};
+
 /**
  * Counts what the mesh does, and shows it as Prometheus wants it.
  *
@@ -44,6 +67,8 @@ export class Metrics {
   readonly #serverRequests: HistogramInstrument;
   readonly #serverRejected: NumberInstrument;
   readonly #connectionErrors: NumberInstrument;
+  readonly #sessionGauges: GatheredInstrument[];
+  readonly #sessionSources = new Set<() => Iterable<SessionState>>();
   #clientInFlight = 0;
   #serverInFlight = 0;
 
@@ -98,6 +123,16 @@ export class Metrics {
       labelNames: ["kind"],
       maxSeries,
     });
+    this.#sessionGauges = (["sessions", "streams", "waiting"] as const).map((what) => {
+      const labels = { labelNames: ["endpoint"], maxSeries };
+      return new GatheredInstrument(
+        { name: `mesh_grpc_${what}`, help: sessionGauges[what], ...labels },
+        ({ index, numbers }) => {
+          for (const source of this.#sessionSources)
+            for (const state of source()) numbers.add(index.slot(state.endpoint), state[what]);
+        },
+      );
+    });
     this.registry = options.registry ?? new PromRegistry();
     this.#register();
   }
@@ -142,6 +177,16 @@ export class Metrics {
     states.numbers.set(states.index.slot(service, endpoint), breakerLevels[state]!);
   }
 
+  /**
+   * Asks `states` for the gRPC connections at each scrape; states of the same endpoint are added up.
+   *
+   * @returns stops that
+   */
+  watchSessions(states: () => Iterable<SessionState>): () => void {
+    this.#sessionSources.add(states);
+    return () => this.#sessionSources.delete(states);
+  }
+
   /** Counts an incoming request that begins. */
   serverStarted(): void {
     this.#serverInFlight++;
@@ -179,6 +224,7 @@ export class Metrics {
       this.#clientAttempts,
       this.#clientRetries,
       this.#breakerState,
+      ...this.#sessionGauges,
       new ReadInstrument(
         { name: "mesh_client_in_flight", help: "Outgoing calls that are not over yet." },
         () => this.#clientInFlight,

@@ -1,5 +1,11 @@
 export { attemptMetrics, clientMetrics, type MetricsLayerOptions } from "./layers.ts";
-export { type ClientLabels, createMetrics, Metrics, type MetricsOptions } from "./metrics.ts";
+export {
+  type ClientLabels,
+  createMetrics,
+  Metrics,
+  type MetricsOptions,
+  type SessionState,
+} from "./metrics.ts";
 export { type InboundContext, readContext, writeContext } from "./propagation.ts";
 export { acceptRequestId, newRequestId } from "./request-id.ts";
 export {

@@ -66,6 +66,31 @@ describe("createMetrics()", () => {
     assert.equal(await metricValue(metrics, "mesh_breaker_state", { endpoint: "https://10.0.0.7" }), 1);
   });
 
+  it("asks for the gRPC sessions when scraped, adds up those of an endpoint, and stops when told", async () => {
+    const metrics = createMetrics();
+    const endpoint = "https://10.0.0.7";
+    const states = [{ endpoint, sessions: 1, streams: 7, waiting: 0 }];
+    const stop = metrics.watchSessions(() => states);
+    metrics.watchSessions(() => [{ endpoint, sessions: 2, streams: 3, waiting: 4 }]);
+    const seen = (): Promise<(number | undefined)[]> =>
+      Promise.all(
+        ["sessions", "streams", "waiting"].map((what) =>
+          metricValue(metrics, `mesh_grpc_${what}`, { endpoint }),
+        ),
+      );
+    assert.deepEqual(await seen(), [3, 10, 4]);
+    states[0] = { endpoint, sessions: 0, streams: 0, waiting: 0 };
+    assert.deepEqual(await seen(), [2, 3, 4]);
+    stop();
+    states[0] = { endpoint, sessions: 9, streams: 9, waiting: 9 };
+    assert.deepEqual(await seen(), [2, 3, 4]);
+    metrics.watchSessions(() =>
+      Array.from({ length: 2000 }, (_, index) => ({ ...states[0]!, endpoint: `http://${index}` })),
+    );
+    const series = (await metrics.exposition()).match(/^mesh_grpc_streams\{/gm);
+    assert.ok(series!.length <= 502, `${series!.length} series`);
+  });
+
   it("bounds the number of series: first the operation becomes other, then everything", async () => {
     const metrics = createMetrics({ maxSeries: 10 });
     for (let index = 0; index < 1000; index++) {

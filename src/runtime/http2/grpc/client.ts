@@ -184,6 +184,10 @@ export function createGrpcLeaf(options: GrpcLeafOptions): GrpcLeaf {
     get pool(): PoolState {
       return config.poolState;
     },
+    state() {
+      const { sessions, activeStreams, waiting } = config.poolState;
+      return { sessions, streams: activeStreams, waiting };
+    },
     close: () => config.pool.close(graceMs),
   };
 }

@@ -180,6 +180,15 @@ export class GrpcSession {
     this.#aliveAt = this.#options.clock.now();
   }
 
+  /**
+   * Says that a call was given up. After a long silence that may be the connection's fault (a half-open one
+   * looks like a slow server), so it must prove to be alive before more calls go the same way.
+   */
+  givenUp(): void {
+    const { clock, pingTimeoutMs } = this.#options;
+    if (this.usable && clock.now() - this.#aliveAt >= pingTimeoutMs) void this.verify();
+  }
+
   /** Proves that it is alive; those who ask at the same time share one ping. */
   verify(): Promise<boolean> {
     this.verifying ??= this.#ping(this.#options.pingTimeoutMs).finally(() => {

@@ -203,6 +203,7 @@ export class StreamCall {
   fail(reason: unknown): void {
     if (this.#done) return;
     const error = ConnectError.from(reason, Code.Internal);
+    this.#session?.givenUp();
     this.#settle();
     if (this.#answered) this.#inbound?.abort(error);
     else this.#reject(error);

@@ -259,6 +259,7 @@ export class UnaryCall {
   /** Ends the call with an error; the first one stays. */
   fail(error: unknown): void {
     if (this.#done) return;
+    this.#session?.givenUp();
     this.#settle();
     this.#reject(ConnectError.from(error, Code.Internal));
   }
