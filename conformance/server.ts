@@ -1,21 +1,15 @@
 /** The server under test: reads what it shall offer from standard input, and says where it listens. */
-import { create, createRegistry } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { runtime } from "#runtime";
-import { createDispatcher } from "../src/rpc/dispatch.ts";
 import type { ServerTls } from "../src/runtime/port.ts";
-import { createAdmission } from "../src/server/create-admission.ts";
 import { readMessages, writeMessage } from "./frames.ts";
 import {
   type ServerCompatRequest,
   ServerCompatRequestSchema,
   ServerCompatResponseSchema,
 } from "./gen/connectrpc/conformance/v1/server_compat_pb.ts";
-import {
-  ConformanceService,
-  file_connectrpc_conformance_v1_service,
-} from "./gen/connectrpc/conformance/v1/service_pb.ts";
-import { conformanceService } from "./service.ts";
+import { createConformanceDispatcher } from "./server-dispatcher.ts";
 
 const decoder = new TextDecoder();
 
@@ -32,18 +26,9 @@ function tlsOf(request: ServerCompatRequest): ServerTls | undefined {
 }
 
 async function serve(request: ServerCompatRequest): Promise<void> {
-  const limits = request.messageReceiveLimit === 0 ? {} : { readMaxBytes: request.messageReceiveLimit };
-  const dispatcher = createDispatcher({
-    // The suite wants to see the time that the caller granted, and none when it granted none.
-    admission: createAdmission({
-      service: "conformance",
-      rateLimit: false,
-      peerLimit: false,
-      timeoutMs: Infinity,
-    }),
-    routes: (router) => router.service(ConformanceService, conformanceService, limits),
+  const dispatcher = createConformanceDispatcher({
+    messageReceiveLimit: request.messageReceiveLimit,
     acceptCompression: [compressionGzip, compressionBrotli],
-    jsonOptions: { registry: createRegistry(file_connectrpc_conformance_v1_service) },
   });
   const listener = await runtime.listen({
     hostname: "127.0.0.1",

@@ -6,6 +6,7 @@ import { type Finished, runProcess } from "./process.ts";
 import { linesFromText, type RecordLine, resultsFromRecording, type TestResult } from "./record.ts";
 import { recordingMark } from "./recording-mark.ts";
 import type { TestRuntime } from "./suites.ts";
+import { newestCompatibilityDate, workerd } from "./workerd.ts";
 import { bundleForWorkerd, sourcePositions } from "./workerd-bundle.ts";
 
 /** The tests that one runtime is to run. */
@@ -136,9 +137,7 @@ const launch: Readonly<Record<TestRuntime, (job: Job) => Promise<Launched>>> = {
     ]),
   workerd: async (job) => {
     const { root, files, workDir: outDir, filter, testTimeoutMs: timeoutMs } = job;
-    const version = await runProcess(join(bin, "workerd"), ["--version"], { cwd: root, timeoutMs: 10_000 });
-    const compatibilityDate = /\d{4}-\d\d-\d\d/.exec(version.output)?.[0];
-    if (!compatibilityDate) throw new Error(`Cannot read the version of workerd: ${version.output}`);
+    const compatibilityDate = await newestCompatibilityDate();
     const configs = await bundleForWorkerd({ root, files, outDir, compatibilityDate, filter, timeoutMs });
     return workerdRun(job, configs);
   },
@@ -176,7 +175,7 @@ async function workerdRun(job: Job, configs: readonly string[]): Promise<Launche
       return taken;
     };
     const args = ["test", "--no-verbose", config];
-    const one = await runProcess(join(bin, "workerd"), args, { cwd: job.root, timeoutMs, takeLine });
+    const one = await runProcess(workerd, args, { cwd: job.root, timeoutMs, takeLine });
     const output = finished.output + one.output;
     finished = one.exitCode === 0 && !one.timedOut ? { ...finished, output } : { ...one, output };
     if (one.timedOut) break;

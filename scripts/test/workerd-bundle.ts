@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { builtinModules, SourceMap } from "node:module";
+import { SourceMap } from "node:module";
 import { join, resolve } from "node:path";
-import { build, type Plugin } from "esbuild";
+import type { Plugin } from "esbuild";
+import { bundleWorkers, workerText } from "./workerd.ts";
 
 /** What the generated worker entries need to know. */
 export interface BundleOptions {
@@ -17,19 +18,10 @@ export interface BundleOptions {
 /** Bundles each test file into a worker; returns their configurations, in the order of the files. */
 export async function bundleForWorkerd(options: BundleOptions): Promise<string[]> {
   const { root, files, outDir, compatibilityDate } = options;
-  await build({
-    absWorkingDir: root,
+  await bundleWorkers({
+    root,
     entryPoints: files.map((file, index) => ({ in: `mesh-test-entry:${file}`, out: `worker-${index}` })),
-    outdir: outDir,
-    bundle: true,
-    format: "esm",
-    platform: "browser",
-    target: "esnext",
-    conditions: ["workerd", "worker", "browser"],
-    external: ["node:*", "cloudflare:*"],
-    sourcemap: "external",
-    sourcesContent: false,
-    logLevel: "silent",
+    outDir,
     plugins: [testEntries(options)],
   });
   return files.map((file, index) => {
@@ -63,11 +55,6 @@ export default { test: runTests };`,
         contents: `globalThis.meshTest = ${JSON.stringify({ file: path, filter, timeoutMs })};`,
       }));
       build.onResolve({ filter: /^node:test$/ }, () => ({ path: engine }));
-      // Dependencies that say "events" mean "node:events", which nodejs_compat provides.
-      const builtins = new Set(builtinModules);
-      build.onResolve({ filter: /^[a-z_/]+$/ }, ({ path }) =>
-        builtins.has(path) ? { path: `node:${path}`, external: true } : undefined,
-      );
     },
   };
 }
@@ -75,10 +62,7 @@ export default { test: runTests };`,
 function configText(file: string, bundle: string, compatibilityDate: string): string {
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (services = [ (name = ${JSON.stringify(file)}, worker = .worker) ]);
-const worker :Workerd.Worker = (
-  modules = [ (name = "${bundle}", esModule = embed "${bundle}") ],
-  compatibilityDate = "${compatibilityDate}",
-);
+const worker :Workerd.Worker = ${workerText(bundle, compatibilityDate)};
 `;
 }
 

@@ -60,10 +60,14 @@ async function serve(
     },
     connection,
   );
-  return new Response(await responseBody(response), {
-    status: response.status,
-    ...(response.header === undefined ? undefined : { headers: response.header }),
-  });
+  const init: WorkerResponseInit = { status: response.status, encodeBody: "manual" };
+  if (response.header !== undefined) init.headers = response.header;
+  return new Response(await responseBody(response), init);
+}
+
+interface WorkerResponseInit extends ResponseInit {
+  /** Keeps Cloudflare's runtime from compressing once more what has a `content-encoding`; others ignore it. */
+  encodeBody: "manual";
 }
 
 /** A unary response is whole already; only streams need one. */
