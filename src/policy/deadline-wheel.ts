@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
+import { onCloudflare } from "../core/platform.ts";
 
 /** A deadline that is being watched; good for {@link Deadlines.remove} and nothing else. */
 export interface DeadlineEntry {
@@ -186,11 +187,6 @@ class DeadlineTimers implements Deadlines {
   }
 }
 
-/** Whether timers and what they resolve belong to one request: Cloudflare's runtime. */
-function timersBelongToRequests(): boolean {
-  return globalThis.navigator?.userAgent === "Cloudflare-Workers";
-}
-
 const shared = new WeakMap<Clock, Deadlines>();
 
 /**
@@ -200,7 +196,7 @@ const shared = new WeakMap<Clock, Deadlines>();
 export function deadlinesOf(clock: Clock): Deadlines {
   let deadlines = shared.get(clock);
   if (deadlines === undefined) {
-    deadlines = timersBelongToRequests() ? new DeadlineTimers(clock) : new DeadlineWheel(clock);
+    deadlines = onCloudflare() ? new DeadlineTimers(clock) : new DeadlineWheel(clock);
     shared.set(clock, deadlines);
   }
   return deadlines;

@@ -1,12 +1,22 @@
-/** Reads an iterable of chunks as a stream, one pull at a time; cancelling the stream ends the iterable. */
-export function readableFromIterable(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+/**
+ * Reads an iterable of chunks as a stream, one pull at a time; cancelling the stream ends the iterable. The stream
+ * closes once `beforeEnd`, too, has resolved.
+ */
+export function readableFromIterable(
+  chunks: AsyncIterable<Uint8Array>,
+  beforeEnd?: () => Promise<void>,
+): ReadableStream<Uint8Array> {
   const iterator = chunks[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const { done, value } = await iterator.next();
-        if (done === true) controller.close();
-        else controller.enqueue(value);
+        if (done !== true) {
+          controller.enqueue(value);
+          return;
+        }
+        await beforeEnd?.();
+        controller.close();
       },
       async cancel(reason) {
         // A generator rethrows what is thrown into it; whoever cancelled knows the reason.

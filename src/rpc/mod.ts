@@ -17,7 +17,7 @@ export type { RpcDispatcher, RpcGate, RpcHandler, RpcMethod, RpcMethodOptions } 
 export { connectErrorFromMeshError, meshErrorFromConnectError } from "./errors.ts";
 export { isReplayable, type RpcRequest, type RpcResponse } from "./exchange.ts";
 export type { FetchFunction, FetchInit } from "./fetch-client.ts";
-export { createFetchDispatch, type FetchDispatch } from "./fetch-dispatch.ts";
+export { createFetchDispatch, type FetchDispatch, type FetchDispatchOptions } from "./fetch-dispatch.ts";
 export { createFetchRpcLeaf, type FetchRpcLeafOptions } from "./fetch-rpc-leaf.ts";
 export { gzip } from "./gzip.ts";
 export type { RpcLeaf } from "./leaf.ts";

@@ -1,5 +1,6 @@
 import type { Call } from "../core/call.ts";
 import type { Connection } from "../core/connection.ts";
+import { onCloudflare } from "../core/platform.ts";
 
 /** The Hono environment of an app with the mesh chain: `new Hono<MeshEnv>()`, `Context<MeshEnv>`. */
 export interface MeshEnv {
@@ -13,18 +14,14 @@ export interface MeshEnv {
   };
 }
 
-/** Whether the platform itself puts the client's address into a header, so that no client can make it up. */
-function behindCloudflare(): boolean {
-  return globalThis.navigator?.userAgent === "Cloudflare-Workers";
-}
-
 const noAddress: Connection = { remoteAddress: "", encrypted: false, httpVersion: "", peer: undefined };
 
 /** The connection that a request came by: the listener's, else what the platform tells. */
 export function connectionOf(request: Request, env: Partial<MeshEnv["Bindings"]> | undefined): Connection {
   const given = env?.connection;
   if (given !== undefined) return given;
-  if (!behindCloudflare()) return noAddress;
+  // There the platform itself puts the client's address into a header, so that no client can make it up.
+  if (!onCloudflare()) return noAddress;
   return {
     remoteAddress: request.headers.get("cf-connecting-ip") ?? "",
     encrypted: request.url.startsWith("https:"),
