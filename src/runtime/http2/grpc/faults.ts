@@ -6,6 +6,7 @@ import {
   type TransportFault,
 } from "../../../core/errors.ts";
 import { rpcCodeFromMeshError } from "../../../core/status.ts";
+import { codeFromRpc } from "../../../rpc/errors.ts";
 
 /** Codes of RST_STREAM and GOAWAY (RFC 9113, section 7). */
 export const h2 = {
@@ -98,29 +99,9 @@ export function errorFromReset(rstCode: number): ConnectError {
   }
 }
 
-/** Names of {@link Code}'s numbers as the mesh's tables spell them. */
-const codeByName: Readonly<Record<string, Code>> = {
-  canceled: Code.Canceled,
-  unknown: Code.Unknown,
-  invalid_argument: Code.InvalidArgument,
-  deadline_exceeded: Code.DeadlineExceeded,
-  not_found: Code.NotFound,
-  already_exists: Code.AlreadyExists,
-  permission_denied: Code.PermissionDenied,
-  resource_exhausted: Code.ResourceExhausted,
-  failed_precondition: Code.FailedPrecondition,
-  aborted: Code.Aborted,
-  out_of_range: Code.OutOfRange,
-  unimplemented: Code.Unimplemented,
-  internal: Code.Internal,
-  unavailable: Code.Unavailable,
-  data_loss: Code.DataLoss,
-  unauthenticated: Code.Unauthenticated,
-};
-
 /** The RPC code of a mesh error. */
 export function codeFromMeshError(code: MeshErrorCode): Code {
-  return codeByName[rpcCodeFromMeshError(code)] ?? Code.Unknown;
+  return codeFromRpc(rpcCodeFromMeshError(code));
 }
 
 /** The error that a cancelled call fails with: deadline exceeded when time ran out, else cancelled. */
