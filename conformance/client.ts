@@ -8,14 +8,14 @@ import {
   ClientCompatRequestSchema,
   ClientCompatResponseSchema,
 } from "./gen/connectrpc/conformance/v1/client_compat_pb.ts";
-import { openTransport } from "./transports.ts";
+import { openLeaf } from "./transports.ts";
 
 /** Calls under way at once. */
 const parallel = 32;
 
 async function run(request: ClientCompatRequest): Promise<void> {
   const response = create(ClientCompatResponseSchema, { testName: request.testName });
-  const leaf = openTransport(request);
+  const leaf = openLeaf(request);
   try {
     response.result = { case: "response", value: await call(leaf.transport, request) };
   } catch (error) {

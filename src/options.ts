@@ -12,6 +12,7 @@ import type { RetryOptions } from "./policy/retry.ts";
 import type { RpcHealth, RpcHealthOptions } from "./rpc/health/rpc-health.ts";
 import type { RpcProtocol } from "./rpc/protocol-choice.ts";
 import type { RpcValidation } from "./rpc/validation.ts";
+import type { RpcWireOptions } from "./rpc/wire-options.ts";
 import type { Runtime } from "./runtime/port.ts";
 import type { AppOptions, MeshEnv } from "./server/app.ts";
 import type { AdmissionOptions } from "./server/create-admission.ts";
@@ -64,8 +65,8 @@ export interface MeshOptions {
 }
 
 /** How an RPC transport speaks. */
-export interface TransportOptions {
-  /** @default "grpc" where the runtime and every endpoint of the service can, else "connect" */
+export interface TransportOptions extends RpcWireOptions {
+  /** @default "grpc" where the runtime and every endpoint of the service can, and `httpVersion` allows it, else "connect" */
   readonly protocol?: RpcProtocol;
   /** `false` sends JSON. @default true */
   readonly useBinaryFormat?: boolean;

@@ -1,23 +1,21 @@
-import type {
-  BinaryReadOptions,
-  BinaryWriteOptions,
-  JsonReadOptions,
-  JsonWriteOptions,
-} from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
-import type { CommonTransportOptions, Compression } from "@connectrpc/connect/protocol";
+import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
 import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
 import { MeshError } from "../core/errors.ts";
 import { createFetchClient, type FetchFunction } from "./fetch-client.ts";
+import { gzip } from "./gzip.ts";
 import type { RpcLeaf } from "./leaf.ts";
+import type { RpcProtocol } from "./protocol-choice.ts";
+import { blameServer } from "./protocol-errors.ts";
+import { checkWireOptions, defaultCompressMinBytes, type RpcWireOptions } from "./wire-options.ts";
 
 /** How a {@link createFetchRpcLeaf} calls its endpoint; a runtime's own leaf options fit. */
-export interface FetchRpcLeafOptions {
+export interface FetchRpcLeafOptions extends RpcWireOptions {
   /** Scheme, host and port, without a trailing slash. */
   readonly origin: string;
   /** `fetch` shows no trailers, so native gRPC is not possible. */
-  readonly protocol: "grpc" | "grpc-web" | "connect";
+  readonly protocol: RpcProtocol;
   /** Protobuf's binary format, or its JSON. @default true */
   readonly useBinaryFormat?: boolean;
   /** Upper bound of one message, each way. @default 4 MiB */
@@ -30,16 +28,10 @@ export interface FetchRpcLeafOptions {
    * @default true
    */
   readonly bidi?: boolean;
-  /** Compressions offered for messages inside envelopes (gRPC-Web); `fetch` itself handles those of whole bodies. @default none */
-  readonly acceptCompression?: readonly Compression[];
-  /** Compression of request messages. @default none */
-  readonly sendCompression?: Compression;
-  /** Messages smaller than this go uncompressed. @default 1024 */
-  readonly compressMinBytes?: number;
+  /** What the platform is called in errors. @default "this platform" */
+  readonly platform?: string;
   /** Connect interceptors of this leaf; they run once per attempt. */
   readonly interceptors?: readonly Interceptor[];
-  readonly jsonOptions?: Partial<JsonReadOptions & JsonWriteOptions>;
-  readonly binaryOptions?: Partial<BinaryReadOptions & BinaryWriteOptions>;
 }
 
 /** Upper bound of one message, each way, unless an option says otherwise. */
@@ -52,7 +44,8 @@ export const defaultMaxMessageBytes: number = 4 * 1024 * 1024;
  * A request that holds one message is sent as plain bytes, so that HTTP/1.1 needs no chunks; streaming
  * requests are read with back-pressure (`duplex: "half"`).
  *
- * @throws MeshError `ERR_CAPABILITY` when native gRPC is asked for
+ * @throws TypeError, RangeError for options that are wrong
+ * @throws MeshError `ERR_CAPABILITY` for what `fetch` cannot do: native gRPC, brotli, pings, a version of HTTP
  * @example
  * ```ts
  * const leaf = createFetchRpcLeaf({ fetch, options: { origin: "https://10.0.0.7:7101", protocol: "connect" } });
@@ -70,9 +63,14 @@ export function createFetchRpcLeaf(init: {
       `Cannot call ${options.origin} by gRPC over fetch: fetch shows no trailers; use protocol "connect" or "grpc-web"`,
     );
   }
+  checkWireOptions(options, options.protocol, {
+    name: options.platform ?? "this platform",
+    fetchOnly: true,
+  });
   const create = options.protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
-  const whole = create(transportOptions(options, fetch, true));
-  const streaming = create(transportOptions(options, fetch, false));
+  const [unary, whole, streaming] = (["unary", "whole", "streaming"] as const).map((request) =>
+    blameServer(create(transportOptions(options, fetch, request))),
+  ) as [Transport, Transport, Transport];
   const bidi = options.bidi ?? true;
   const stream: Transport["stream"] = (method, ...rest) => {
     if (method.methodKind === "bidi_streaming" && !bidi) {
@@ -87,29 +85,36 @@ export function createFetchRpcLeaf(init: {
     return (method.methodKind === "server_streaming" ? whole : streaming).stream(method, ...rest);
   };
   return {
-    transport: { unary: whole.unary, stream },
+    transport: { unary: unary.unary, stream },
     close: () => Promise.resolve(),
   };
 }
 
+/** Which calls a transport is for; `whole` are those that answer one message with a stream. */
+type Requests = "unary" | "whole" | "streaming";
+
 function transportOptions(
   options: FetchRpcLeafOptions,
   fetch: FetchFunction,
-  wholeRequest: boolean,
+  requests: Requests,
 ): CommonTransportOptions {
+  const { protocol, sendCompression, acceptCompression = ["gzip"], jsonOptions, binaryOptions } = options;
   const maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
+  // A unary Connect call has no envelopes: its body's encoding is between fetch and the server.
+  const enveloped = protocol === "grpc-web" || requests !== "unary";
   return {
-    httpClient: createFetchClient(fetch, { wholeRequest }),
+    httpClient: createFetchClient(fetch, { wholeRequest: requests !== "streaming" }),
     baseUrl: options.origin,
     useBinaryFormat: options.useBinaryFormat ?? true,
     useHttpGet: options.useHttpGet ?? false,
     interceptors: [...(options.interceptors ?? [])],
-    acceptCompression: options.protocol === "connect" ? [] : [...(options.acceptCompression ?? [])],
-    sendCompression: options.sendCompression ?? null,
-    compressMinBytes: options.compressMinBytes ?? 1024,
+    acceptCompression: enveloped && acceptCompression.length > 0 ? [gzip] : [],
+    sendCompression: sendCompression === undefined ? null : gzip,
+    // Connect compresses what is larger than its bound, we what is not smaller than ours.
+    compressMinBytes: (options.compressMinBytes ?? defaultCompressMinBytes) - 1,
     readMaxBytes: maxMessageBytes,
-    writeMaxBytes: maxMessageBytes,
-    ...(options.jsonOptions === undefined ? undefined : { jsonOptions: options.jsonOptions }),
-    ...(options.binaryOptions === undefined ? undefined : { binaryOptions: options.binaryOptions }),
+    writeMaxBytes: options.maxSendBytes ?? maxMessageBytes,
+    ...(jsonOptions && { jsonOptions }),
+    ...(binaryOptions && { binaryOptions }),
   };
 }

@@ -5,6 +5,8 @@ import type { TlsIdentity } from "../core/identity.ts";
 import type { HttpLeaf } from "../http/exchange.ts";
 import type { RpcDispatcher } from "../rpc/dispatcher.ts";
 import type { RpcLeaf } from "../rpc/leaf.ts";
+import type { RpcProtocol } from "../rpc/protocol-choice.ts";
+import type { RpcWireOptions } from "../rpc/wire-options.ts";
 
 export type { RpcLeaf } from "../rpc/leaf.ts";
 
@@ -39,9 +41,9 @@ export interface LeafOptions {
 }
 
 /** How one endpoint is called by RPC. */
-export interface RpcLeafOptions extends LeafOptions {
+export interface RpcLeafOptions extends LeafOptions, RpcWireOptions {
   readonly origin: string;
-  readonly protocol: "grpc" | "grpc-web" | "connect";
+  readonly protocol: RpcProtocol;
   readonly useBinaryFormat: boolean;
   readonly maxMessageBytes: number;
   /** Whether Connect calls without side effects go out as GET. @default false */

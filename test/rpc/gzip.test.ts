@@ -41,8 +41,8 @@ describe("gzip", () => {
       options: {
         origin: "https://echo.test",
         protocol: "grpc-web",
-        acceptCompression: [gzip],
-        sendCompression: gzip,
+        acceptCompression: ["gzip"],
+        sendCompression: "gzip",
       },
     });
     const payload = new Uint8Array(50_000);

@@ -190,7 +190,7 @@ describe("the gRPC client", () => {
     assert.throws(() => open(cleanup, "not an origin"), /Cannot call not an origin/);
     assert.throws(() => open(cleanup, "http://x", { maxMessageBytes: -1 }), RangeError);
     assert.throws(
-      () => open(cleanup, "http://x", { compression: "zip" as never }),
+      () => open(cleanup, "http://x", { sendCompression: "zip" as never }),
       /Cannot compress with zip/,
     );
   });

@@ -151,7 +151,7 @@ describe("the gRPC wire", () => {
           },
         },
       });
-      const { client } = open(cleanup, origin, { compression, compressMinBytes: 0 });
+      const { client } = open(cleanup, origin, { sendCompression: compression, compressMinBytes: 0 });
       let answered: string | null | undefined;
       // Beyond what is compressed at once on this thread, so that both ways of doing it are used.
       for (const bytes of [10, 100_000]) {

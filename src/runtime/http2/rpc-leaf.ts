@@ -1,42 +1,66 @@
-import {
-  createConnectTransport,
-  createGrpcWebTransport,
-  Http2SessionManager,
-} from "@connectrpc/connect-node";
+import type { CommonTransportOptions, Compression as MessageCompression } from "@connectrpc/connect/protocol";
+import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
+import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
+import { blameServer } from "../../rpc/protocol-errors.ts";
+import { checkWireOptions, defaultCompressMinBytes, rpcCompressions } from "../../rpc/wire-options.ts";
 import type { RpcLeaf, RpcLeafOptions } from "../port.ts";
 import { createGrpcLeaf } from "./grpc/client.ts";
+import { type CompressionName, compressionNamed } from "./grpc/compression.ts";
 import { checkTlsIdentity } from "./tls-identity.ts";
+import { openUniversalClient } from "./universal-client.ts";
+
+/** Here everything is possible that an option can ask for. */
+const platform = { name: "this runtime", fetchOnly: false };
 
 /**
- * An RPC transport to one endpoint over HTTP/2: the mesh's own client for gRPC, Connect's for the other
- * dialects. It connects when the first call needs it, and again after a GOAWAY or a failure.
+ * An RPC transport to one endpoint: the mesh's own client for gRPC, Connect's protocols for the other dialects, over
+ * HTTP/2 or HTTP/1.1. It connects when the first call needs it, and again after a GOAWAY or a failure.
  *
- * @throws MeshError `ERR_TLS_CONFIG`
+ * @throws TypeError, RangeError for options that are wrong
+ * @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY` for gRPC over HTTP/1.1
  */
 export function openRpcLeaf(options: RpcLeafOptions): RpcLeaf {
-  const { origin, tls, protocol } = options;
+  const { tls, protocol } = options;
+  checkWireOptions(options, protocol, platform);
   if (tls !== undefined) checkTlsIdentity(tls);
   if (protocol === "grpc") return createGrpcLeaf(options);
-  const sessions = new Http2SessionManager(
-    origin,
-    // A peer that vanished without a word is noticed by pings while calls wait for it.
-    { pingIntervalMs: 30_000, pingTimeoutMs: 10_000 },
-    tls === undefined ? {} : { cert: tls.cert, key: tls.key, ca: tls.ca },
-  );
-  const createTransport = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
-  const transport = createTransport({
-    baseUrl: origin,
-    httpVersion: "2",
-    sessionManager: sessions,
-    useBinaryFormat: options.useBinaryFormat,
-    ...(protocol === "connect" && { useHttpGet: options.useHttpGet ?? false }),
-    readMaxBytes: options.maxMessageBytes,
-    writeMaxBytes: options.maxMessageBytes,
-  });
+  const client = openUniversalClient({ ...options, httpVersion: options.httpVersion ?? "2" });
+  const create = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
   return {
-    transport,
-    async close() {
-      sessions.abort();
-    },
+    transport: blameServer(create(transportOptions(options, client.httpClient))),
+    close: () => client.close(),
+  };
+}
+
+function transportOptions(
+  options: RpcLeafOptions,
+  httpClient: CommonTransportOptions["httpClient"],
+): CommonTransportOptions {
+  const { sendCompression, acceptCompression = rpcCompressions, jsonOptions, binaryOptions } = options;
+  return {
+    httpClient,
+    baseUrl: options.origin,
+    useBinaryFormat: options.useBinaryFormat,
+    interceptors: [],
+    useHttpGet: options.protocol === "connect" && (options.useHttpGet ?? false),
+    acceptCompression: acceptCompression.map(messageCompression),
+    sendCompression: sendCompression === undefined ? null : messageCompression(sendCompression),
+    // Connect compresses what is larger than its bound, we what is not smaller than ours.
+    compressMinBytes: (options.compressMinBytes ?? defaultCompressMinBytes) - 1,
+    readMaxBytes: options.maxMessageBytes,
+    writeMaxBytes: options.maxSendBytes ?? options.maxMessageBytes,
+    ...(jsonOptions && { jsonOptions }),
+    ...(binaryOptions && { binaryOptions }),
+  };
+}
+
+/** The encoding in the form that Connect's protocols take: ours answers at once where it can. */
+function messageCompression(name: CompressionName): MessageCompression {
+  const { compress, decompress } = compressionNamed(name)!;
+  type Packed = Uint8Array<ArrayBuffer>;
+  return {
+    name,
+    compress: async (bytes) => (await compress(bytes)) as Packed,
+    decompress: async (bytes, maxBytes) => (await decompress(bytes, maxBytes)) as Packed,
   };
 }

@@ -49,7 +49,7 @@ export function createEdgeRuntime(options: EdgeRuntimeOptions): Runtime {
       }
       return createFetchRpcLeaf({
         fetch: async (url, init) => fetch(url, init as RequestInit),
-        options: { ...rpc, bidi: capabilities.fetchBidi },
+        options: { ...rpc, platform: name, bidi: capabilities.fetchBidi },
       });
     },
     async listen() {

@@ -2,25 +2,19 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../../../core/clock.ts";
 import { Metadata } from "../../../rpc/metadata.ts";
+import { defaultCompressMinBytes } from "../../../rpc/wire-options.ts";
 import type { RpcLeafOptions } from "../../port.ts";
 import { codecsOf, type EncodeOptions, type FormatOptions, type MessageCodec } from "./codec.ts";
-import { acceptedEncodings, type CompressionName, compressionNamed } from "./compression.ts";
+import { acceptedEncodings, compressionNamed } from "./compression.ts";
 import { isReserved } from "./metadata.ts";
 import type { PoolState } from "./pool.ts";
 import { SessionPool } from "./pool.ts";
-import type { KeepaliveOptions } from "./session.ts";
 import { contentTypeJson, contentTypeProto, formatTimeout } from "./wire.ts";
 
 /** Options of the gRPC client beyond those that every RPC leaf has. */
-export interface GrpcLeafOptions extends RpcLeafOptions, FormatOptions {
+export interface GrpcLeafOptions extends RpcLeafOptions {
   /** Connect interceptors around every call, the first one outermost. @default none */
   readonly interceptors?: readonly Interceptor[] | undefined;
-  /** Encoding of the messages that go out. @default none */
-  readonly compression?: CompressionName | undefined;
-  /** Smaller messages go out uncompressed. @default 1024 */
-  readonly compressMinBytes?: number | undefined;
-  /** Upper bound of a message that goes out. @default maxMessageBytes */
-  readonly maxSendBytes?: number | undefined;
   /** Timeout of calls that state none, in milliseconds. @default none */
   readonly defaultTimeoutMs?: number | undefined;
   /** Sessions to the endpoint at most. @default 8 */
@@ -31,8 +25,6 @@ export interface GrpcLeafOptions extends RpcLeafOptions, FormatOptions {
   readonly verifyAfterIdleMs?: number | undefined;
   /** How long that ping may take. @default 5_000 */
   readonly pingTimeoutMs?: number | undefined;
-  /** @default none */
-  readonly keepalive?: KeepaliveOptions | undefined;
   /** How long {@link RpcLeaf.close} lets open calls finish. @default 30_000 */
   readonly closeGraceMs?: number | undefined;
   /** @default the system's */
@@ -70,13 +62,15 @@ export class ClientConfig {
     this.interceptors = options.interceptors ?? [];
     this.defaultTimeoutMs = options.defaultTimeoutMs;
     this.maxReceiveBytes = limit("maxMessageBytes", options.maxMessageBytes);
-    const compression = options.compression === undefined ? undefined : compressionNamed(options.compression);
-    if (options.compression !== undefined && compression === undefined) {
-      throw new TypeError(`Cannot compress with ${options.compression}: known are ${acceptedEncodings}`);
+    const { sendCompression } = options;
+    const compression = sendCompression === undefined ? undefined : compressionNamed(sendCompression);
+    if (sendCompression !== undefined && compression === undefined) {
+      throw new TypeError(`Cannot compress with ${sendCompression}: known are ${acceptedEncodings}`);
     }
+    const accept = options.acceptCompression?.join(",") ?? acceptedEncodings;
     this.encode = {
       compression,
-      compressMinBytes: options.compressMinBytes ?? 1024,
+      compressMinBytes: options.compressMinBytes ?? defaultCompressMinBytes,
       maxBytes: limit("maxSendBytes", options.maxSendBytes ?? options.maxMessageBytes),
     };
     this.format = options.useBinaryFormat ? "proto" : "json";
@@ -92,8 +86,7 @@ export class ClientConfig {
       options.useBinaryFormat ? contentTypeProto : contentTypeJson,
       "te",
       "trailers",
-      "grpc-accept-encoding",
-      acceptedEncodings,
+      ...(accept === "" ? [] : ["grpc-accept-encoding", accept]),
       ...(compression === undefined ? [] : ["grpc-encoding", compression.name]),
     ];
     this.pool = new SessionPool({

@@ -1,0 +1,47 @@
+import { Code, ConnectError, type StreamResponse, type Transport } from "@connectrpc/connect";
+
+/**
+ * The same transport, where an answer that breaks the protocol is the server's fault: Connect calls an answer that
+ * stops half-way `invalid_argument`, which blames the caller, and which no breaker and no retry would count.
+ */
+export function blameServer(transport: Transport): Transport {
+  return {
+    unary: (...call) => transport.unary(...call).catch(fail),
+    stream: (...call) =>
+      transport
+        .stream(...call)
+        .then(
+          (response) => ({ ...response, message: blaming(response.message) as typeof response.message }),
+          fail,
+        ),
+  };
+}
+
+function blaming(messages: StreamResponse["message"]): AsyncIterable<unknown> {
+  return {
+    [Symbol.asyncIterator]() {
+      const inner: AsyncIterator<unknown> = messages[Symbol.asyncIterator]();
+      return {
+        next: () => inner.next().catch(fail),
+        ...(inner.return && { return: (value?: unknown) => inner.return!(value) }),
+        ...(inner.throw && { throw: (error?: unknown) => inner.throw!(error) }),
+      };
+    },
+  };
+}
+
+function fail(error: unknown): never {
+  throw isBrokenAnswer(error)
+    ? new ConnectError(error.rawMessage, Code.Internal, error.metadata, undefined, error)
+    : error;
+}
+
+/** An error that a server stated itself is none: it is marked as having come over the wire. */
+function isBrokenAnswer(error: unknown): error is ConnectError {
+  return (
+    error instanceof ConnectError &&
+    error.code === Code.InvalidArgument &&
+    !error.isWireError &&
+    error.rawMessage.startsWith("protocol error: ")
+  );
+}

@@ -1,0 +1,61 @@
+import { Agent } from "node:http";
+import { Agent as SecureAgent } from "node:https";
+import type { UniversalClientFn } from "@connectrpc/connect/protocol";
+import { createNodeHttpClient, Http2SessionManager } from "@connectrpc/connect-node";
+import type { RpcKeepalive } from "../../rpc/wire-options.ts";
+import type { LeafOptions } from "../port.ts";
+
+/** How {@link openUniversalClient} connects. */
+export interface UniversalClientOptions extends LeafOptions {
+  readonly origin: string;
+  readonly httpVersion: "1.1" | "2";
+  /** Pings on HTTP/2 connections. @default every 30 s while calls are open, unanswered for 10 s at most */
+  readonly keepalive?: RpcKeepalive | undefined;
+}
+
+/** Connections to one endpoint, as Connect's protocols use them. */
+export interface UniversalClient {
+  readonly httpClient: UniversalClientFn;
+  /** Ends them. */
+  close(): Promise<void>;
+}
+
+/** A peer that vanished without a word is noticed while calls wait for it. */
+const defaultKeepalive: RpcKeepalive = { intervalMs: 30_000, timeoutMs: 10_000 };
+
+/** Connects when the first call needs it, and again after a GOAWAY or a failure. */
+export function openUniversalClient(options: UniversalClientOptions): UniversalClient {
+  return options.httpVersion === "2" ? openHttp2(options) : openHttp1(options);
+}
+
+function openHttp2({ origin, tls, keepalive = defaultKeepalive }: UniversalClientOptions): UniversalClient {
+  const sessions = new Http2SessionManager(
+    origin,
+    {
+      pingIntervalMs: keepalive.intervalMs,
+      pingTimeoutMs: keepalive.timeoutMs ?? 15_000,
+      pingIdleConnection: keepalive.whenIdle ?? false,
+    },
+    tls === undefined ? {} : { cert: tls.cert, key: tls.key, ca: tls.ca },
+  );
+  return {
+    httpClient: createNodeHttpClient({ httpVersion: "2", sessionProvider: () => sessions }),
+    async close() {
+      sessions.abort();
+    },
+  };
+}
+
+function openHttp1({ tls, maxConnectionsPerEndpoint }: UniversalClientOptions): UniversalClient {
+  const pool = { keepAlive: true, maxSockets: maxConnectionsPerEndpoint };
+  const agent =
+    tls === undefined
+      ? new Agent(pool)
+      : new SecureAgent({ ...pool, cert: tls.cert, key: tls.key, ca: tls.ca, minVersion: "TLSv1.2" });
+  return {
+    httpClient: createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } }),
+    async close() {
+      agent.destroy();
+    },
+  };
+}
