@@ -1,6 +1,7 @@
 import { HpackError } from "./hpack-error.ts";
-import { huffmanDecode, huffmanDecodedBytes } from "./hpack-huffman.ts";
+import { huffmanDecode, huffmanRoom } from "./hpack-huffman.ts";
 import { latin1Of } from "./hpack-latin1.ts";
+import { RepeatedStrings } from "./hpack-repeats.ts";
 import {
   defaultTableBytes,
   fieldOverheadBytes,
@@ -39,6 +40,7 @@ export class HpackDecoder {
   #count = 0;
   #at = 0;
   #overflowed = false;
+  #repeated: RepeatedStrings | undefined = undefined;
 
   constructor(options: HpackDecoderOptions) {
     this.#maxTableBytes = options.maxTableBytes;
@@ -85,7 +87,7 @@ export class HpackDecoder {
         throw new HpackError("the table's size changes after a field");
       } else {
         name = this.#name(bytes, end, 0x0f);
-        value = this.#string(bytes, end);
+        value = this.#string(bytes, end, true);
       }
       left -= name.length + value.length + fieldOverheadBytes;
       if (left >= 0) fields.push(name, value);
@@ -139,7 +141,8 @@ export class HpackDecoder {
     throw new HpackError("a number is longer than 6 bytes");
   }
 
-  #string(bytes: Uint8Array, end: number): string {
+  /** Reads a string; `mayRepeat` when no table will hold it. */
+  #string(bytes: Uint8Array, end: number, mayRepeat = false): string {
     if (this.#at >= end) throw new HpackError("the block ends where a string should start");
     const coded = bytes[this.#at]! >= 0x80;
     const length = this.#integer(bytes, end, 0x7f);
@@ -148,10 +151,13 @@ export class HpackDecoder {
       throw new HpackError(`a string of ${length} bytes starts ${end - start} bytes before the block's end`);
     }
     this.#at = start + length;
-    if (!coded) return latin1Of(bytes, start, this.#at);
-    const room = huffmanDecodedBytes(length);
-    const target = room <= scratch.length ? scratch : new Uint8Array(room);
-    return latin1Of(target, 0, huffmanDecode(bytes, start, this.#at, target));
+    if (!mayRepeat || !RepeatedStrings.takes(length)) return textOf(bytes, start, this.#at, coded);
+    this.#repeated ??= new RepeatedStrings();
+    const known = this.#repeated.find(bytes, start, this.#at, coded);
+    if (known !== undefined) return known;
+    const text = textOf(bytes, start, this.#at, coded);
+    this.#repeated.add(bytes, start, this.#at, text);
+    return text;
   }
 
   #insert(name: string, value: string): void {
@@ -189,4 +195,11 @@ export class HpackDecoder {
     this.#names = names;
     this.#values = values;
   }
+}
+
+function textOf(bytes: Uint8Array, start: number, end: number, coded: boolean): string {
+  if (!coded) return latin1Of(bytes, start, end);
+  const room = huffmanRoom(end - start);
+  const target = room <= scratch.length ? scratch : new Uint8Array(room);
+  return latin1Of(target, 0, huffmanDecode(bytes, start, end, target));
 }

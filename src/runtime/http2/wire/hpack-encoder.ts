@@ -19,8 +19,9 @@ const maxNames = 128;
  * made.
  *
  * It is written for short blocks at a high rate: a field that a table holds costs two comparisons and a byte.
- * Strings are never Huffman-coded. What repeats is an index after the first call anyhow; of what does not, the
- * code would save some 15 bytes a call and cost more time than all the rest, here and at the peer.
+ * Strings are never Huffman-coded: what repeats is an index after the first call anyhow. Of a call's other fields
+ * the code would save some 15 bytes, those of a traceparent, and take 0.2 to 0.4 µs more to write and 0.15 µs more
+ * to read, which is what all its fields together take now.
  */
 export class HpackEncoder {
   readonly #names = new Map<string, NameEntry>();
@@ -49,7 +50,8 @@ export class HpackEncoder {
   /**
    * Appends the block of `fields`, [name, value, name, value, …] with names in lower case, to `out`.
    *
-   * @throws {TypeError} when a field has a character above U+00FF; `out` is as before then, and the encoder usable
+   * @throws {TypeError} when a field has a control character or one above U+00FF; `out` is as before then, and the
+   *   encoder goes on working
    */
   encode(fields: readonly string[], out: ByteSink): void {
     const { length } = fields;
@@ -60,21 +62,12 @@ export class HpackEncoder {
       const name = fields[at]!;
       const value = fields[at + 1]!;
       const entry = this.#names.get(name) ?? this.#learn(name);
-      let place = entry.lastPlace;
-      if (entry.lastValue !== value) {
-        place = entry.places.get(value) ?? 0;
-        if (place !== 0) {
-          entry.lastValue = value;
-          entry.lastPlace = place;
-        }
-      }
+      const place = entry.placeOf(value);
       if (place !== 0) writeNumber(out, 0x80, 0x7f, indexOfPlace(place, this.#inserted));
       else if (!this.#literal(entry, value, out, length - at)) {
         out.length = start;
         this.#forget();
-        throw new TypeError(
-          `Cannot send the header ${name}: it has a character above U+00FF, encode its value`,
-        );
+        throw notSendable(name, value);
       }
     }
   }
@@ -111,10 +104,7 @@ export class HpackEncoder {
     this.#entries.push({ of: entry, value });
     this.#tableBytes += size;
     const place = ++this.#inserted;
-    entry.newest = place;
-    entry.places.set(value, place);
-    entry.lastValue = value;
-    entry.lastPlace = place;
+    entry.enter(value, place);
     this.#names.set(entry.name, entry);
   }
 
@@ -125,15 +115,8 @@ export class HpackEncoder {
       const { of: entry, value } = this.#entries[count++]!;
       const place = ++this.#dropped;
       this.#tableBytes -= entry.name.length + value.length + fieldOverheadBytes;
-      entry.places.delete(value);
-      if (entry.lastPlace === place) {
-        entry.lastPlace = 0;
-        entry.lastValue = undefined;
-      }
-      if (entry.newest === place) {
-        entry.newest = 0;
-        if (!entry.lasting) this.#names.delete(entry.name);
-      }
+      entry.leave(value, place);
+      if (entry.newest === 0 && !entry.lasting) this.#names.delete(entry.name);
     }
     if (count > 0) this.#entries.splice(0, count);
   }
@@ -151,6 +134,14 @@ export class HpackEncoder {
   }
 }
 
+function notSendable(name: string, value: string): TypeError {
+  const found = /[^\t\x20-\xff]/.exec(value) ?? /[^\t\x20-\xff]/.exec(name);
+  const code = found![0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+  return new TypeError(
+    `Cannot send the header ${JSON.stringify(name)}: U+${code} in it is no character of a header, encode the value`,
+  );
+}
+
 /** Writes a number behind the bits of `prefix` (RFC 7541, 5.1); there must be room. */
 function writeNumber(out: ByteSink, prefix: number, mask: number, value: number): void {
   const { bytes } = out;
@@ -164,17 +155,19 @@ function writeNumber(out: ByteSink, prefix: number, mask: number, value: number)
   bytes[out.length++] = rest;
 }
 
-/** Writes a string as it is; there must be room. False when it has a character above U+00FF. */
+/**
+ * Writes a string as it is; there must be room. False when it has a character that must not be sent: one above
+ * U+00FF has no byte, and one below U+0020 that is no tab could end a field early where HTTP/1.1 takes over.
+ */
 function writeString(out: ByteSink, text: string): boolean {
   writeNumber(out, 0, 0x7f, text.length);
   const { bytes, length: start } = out;
   const { length } = text;
-  let seen = 0;
   for (let at = 0; at < length; at++) {
     const code = text.charCodeAt(at);
-    seen |= code;
+    if (code > 0xff || (code < 0x20 && code !== 0x09)) return false;
     bytes[start + at] = code;
   }
   out.length = start + length;
-  return seen <= 0xff;
+  return true;
 }

@@ -20,13 +20,15 @@ export const huffmanLengths: Uint8Array = Uint8Array.from(lengthDigits, (digit) 
 const shortest = 5;
 const longest = 30;
 
-/** How many bits one look into the table takes: all codes of ASCII text but a few rare marks. */
-const peekBits = 11;
-const peekMask = (1 << peekBits) - 1;
+/** How many bits one look into the table takes: two codes of most text, one of all ASCII but a few marks. */
+const peekBits = 12;
 
 interface Tables {
-  /** By the next 11 bits: the code's length above bit 8, its byte below; 0 when the code is longer. */
-  readonly peek: Uint16Array;
+  /**
+   * By the next 12 bits: one byte or two in the low 16 bits, how many they are in the next two, and the bits they
+   * take above; 0 when the code is longer.
+   */
+  readonly peek: Uint32Array;
   /** All bytes in the order of their codes. */
   readonly ordered: Uint8Array;
   /** By length: the first code, aligned to 32 bits. */
@@ -39,76 +41,92 @@ interface Tables {
 
 let tables: Tables | undefined;
 
-function tablesOf(): Tables {
+function createTables(): Tables {
+  const peek = new Uint32Array(1 << peekBits);
+  const first = new Uint32Array(longest + 1);
+  const limit = new Uint32Array(longest + 1);
+  const offset = new Uint16Array(longest + 1);
   const ordered = Uint8Array.from({ length: 256 }, (_, byte) => byte).sort(
     (one, other) => huffmanLengths[one]! - huffmanLengths[other]! || one - other,
   );
-  const built: Tables = {
-    peek: new Uint16Array(1 << peekBits),
-    ordered,
-    first: new Uint32Array(longest + 1),
-    limit: new Uint32Array(longest + 1),
-    offset: new Uint16Array(longest + 1),
-  };
   let next = 0;
   let aligned = 0;
   for (let length = shortest; length <= longest; length++) {
-    built.first[length] = aligned;
-    built.offset[length] = next;
+    first[length] = aligned;
+    offset[length] = next;
     for (; next < 256 && huffmanLengths[ordered[next]!] === length; next++) {
       if (length <= peekBits) {
         const from = aligned >>> (32 - peekBits);
-        built.peek.fill((length << 8) | ordered[next]!, from, from + (1 << (peekBits - length)));
+        peek.fill((length << 18) | (1 << 16) | ordered[next]!, from, from + (1 << (peekBits - length)));
       }
       aligned += 2 ** (32 - length);
     }
-    built.limit[length] = aligned;
+    limit[length] = aligned;
   }
-  return built;
+  const singles = peek.slice();
+  for (let bits = 0; bits < peek.length; bits++) {
+    const length = singles[bits]! >>> 18;
+    const second = singles[(bits << length) & (peek.length - 1)]!;
+    if (length === 0 || second === 0 || length + (second >>> 18) > peekBits) continue;
+    const both = (singles[bits]! & 0xff) | ((second & 0xff) << 8);
+    peek[bits] = ((length + (second >>> 18)) << 18) | (2 << 16) | both;
+  }
+  return { peek, ordered, first, limit, offset };
 }
 
-/** How many bytes `huffmanDecode` writes at most for `length` coded ones. */
-export function huffmanDecodedBytes(length: number): number {
-  return Math.ceil((length * 8) / shortest);
+/** How much room `huffmanDecode` needs for `length` coded bytes; the last byte of it may be written to in vain. */
+export function huffmanRoom(length: number): number {
+  return Math.ceil((length * 8) / shortest) + 1;
 }
 
 /**
- * Decodes `bytes` from `start` to `end` into `target`, which must have room, and says how many bytes it wrote.
+ * Decodes `bytes` from `start` to `end` into `target`, which must have the room, and says how many bytes it wrote.
  *
  * @throws {@link HpackError} on EOS and on padding that is longer than 7 bits or has a zero in it
  */
 export function huffmanDecode(bytes: Uint8Array, start: number, end: number, target: Uint8Array): number {
-  tables ??= tablesOf();
+  tables ??= createTables();
   const { peek } = tables;
+  const stop = end * 8;
+  const lastWindow = stop - 32;
   let written = 0;
-  let at = start;
-  let buffer = 0;
-  let bits = 0;
-  for (;;) {
-    while (bits <= 24 && at < end) {
-      buffer = (buffer << 8) | bytes[at++]!;
-      bits += 8;
+  let position = start * 8;
+  // 25 bits of a window are sure, which is two looks. Nothing in it branches on the data but the rare long codes.
+  while (position <= lastWindow) {
+    const at = position >>> 3;
+    const window =
+      ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) <<
+      (position & 7);
+    const one = peek[window >>> (32 - peekBits)]!;
+    target[written] = one;
+    target[written + 1] = one >>> 8;
+    written += (one >>> 16) & 3;
+    const other = peek[(window << (one >>> 18)) >>> (32 - peekBits)]!;
+    if (one !== 0 && other !== 0) {
+      target[written] = other;
+      target[written + 1] = other >>> 8;
+      written += (other >>> 16) & 3;
+      position += (one >>> 18) + (other >>> 18);
+    } else {
+      position += one >>> 18;
+      position += longCode(tables, bytes, position, end, peekBits + 1);
+      target[written++] = longByte;
     }
-    if (bits < peekBits) break;
-    do {
-      const entry = peek[(buffer >>> (bits - peekBits)) & peekMask]!;
-      if (entry === 0) {
-        const position = at * 8 - bits;
-        const length = longCode(tables, bytes, position, end, peekBits + 1);
-        target[written++] = longByte;
-        at = (position + length + 7) >>> 3;
-        bits = at * 8 - position - length;
-        buffer = bytes[at - 1]!;
-        break;
-      }
-      target[written++] = entry & 0xff;
-      bits -= entry >>> 8;
-    } while (bits >= peekBits);
   }
-  for (let position = at * 8 - bits; position < end * 8; ) {
-    const length = longCode(tables, bytes, position, end, shortest);
-    if (length === 0) break;
-    target[written++] = longByte;
+  while (position < stop) {
+    const at = position >>> 3;
+    const second = at + 1 < end ? bytes[at + 1]! : 0xff;
+    const third = at + 2 < end ? bytes[at + 2]! : 0xff;
+    const window = ((bytes[at]! << 24) | (second << 16) | (third << 8) | 0xff) << (position & 7);
+    const entry = peek[window >>> (32 - peekBits)]!;
+    let length = huffmanLengths[entry & 0xff]!;
+    if (entry === 0 || length > stop - position) {
+      length = longCode(tables, bytes, position, end, shortest);
+      if (length === 0) break;
+      target[written++] = longByte;
+    } else {
+      target[written++] = entry;
+    }
     position += length;
   }
   return written;
@@ -117,7 +135,10 @@ export function huffmanDecode(bytes: Uint8Array, start: number, end: number, tar
 /** What the last {@link longCode} stands for: a second result without an object. */
 let longByte = 0;
 
-/** Reads one code of `from` bits or more at a bit, bytes after the end being ones; 0 when only padding is left. */
+/**
+ * The length of the code at a bit, which is at least `from`, as if ones came after the end; 0 when only padding is
+ * left.
+ */
 function longCode(tables: Tables, bytes: Uint8Array, position: number, end: number, from: number): number {
   const at = position >>> 3;
   const shift = position & 7;
@@ -128,8 +149,9 @@ function longCode(tables: Tables, bytes: Uint8Array, position: number, end: numb
   const left = end * 8 - position;
   for (let length = from; length <= longest; length++) {
     if (code >= tables.limit[length]!) continue;
-    if (length > left)
+    if (length > left) {
       throw new HpackError("a Huffman-coded string ends within a code, or its padding is not all ones");
+    }
     longByte = tables.ordered[tables.offset[length]! + ((code - tables.first[length]!) >>> (32 - length))]!;
     return length;
   }

@@ -53,8 +53,11 @@ export class NameEntry {
   readonly secret: boolean;
   /** The index of the name in the static table, 0 without one. */
   readonly staticIndex: number;
-  /** Where its values are: below 0 the static table's index, above 0 the number of the dynamic table's entry. */
-  readonly places: Map<string, number> = new Map();
+  /**
+   * Where its values are: below 0 the static table's index, above 0 the number of the dynamic table's entry.
+   * Undefined while a table holds but one, which is then the last.
+   */
+  places: Map<string, number> | undefined = undefined;
   /** The number of the newest entry of the dynamic table, 0 without one. */
   newest = 0;
   /** The value seen last that a table holds, and where: steady values are found without hashing them. */
@@ -69,8 +72,40 @@ export class NameEntry {
     this.secret = secret.has(name);
     this.staticIndex = Math.max(0, staticNames.indexOf(name, 1));
     for (let index = this.staticIndex; index > 0 && staticNames[index] === name; index++) {
-      if (staticValues[index] !== "") this.places.set(staticValues[index]!, -index);
+      if (staticValues[index] === "") continue;
+      this.places ??= new Map();
+      this.places.set(staticValues[index]!, -index);
     }
+  }
+
+  /** Where a table holds a value, 0 when none does. */
+  placeOf(value: string): number {
+    if (this.lastValue === value) return this.lastPlace;
+    const place = this.places?.get(value) ?? 0;
+    if (place !== 0) this.#last(value, place);
+    return place;
+  }
+
+  /** The dynamic table holds the value now. */
+  enter(value: string, place: number): void {
+    if (this.places === undefined && this.lastValue !== undefined) {
+      this.places = new Map([[this.lastValue, this.lastPlace]]);
+    }
+    this.places?.set(value, place);
+    this.#last(value, place);
+    this.newest = place;
+  }
+
+  /** The dynamic table does not hold the value any more. */
+  leave(value: string, place: number): void {
+    this.places?.delete(value);
+    if (this.lastPlace === place) this.#last(undefined, 0);
+    if (this.newest === place) this.newest = 0;
+  }
+
+  #last(value: string | undefined, place: number): void {
+    this.lastValue = value;
+    this.lastPlace = place;
   }
 
   /** Whether the encoder keeps it when none of its values is in the dynamic table. */
