@@ -16,7 +16,7 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import type { Admission, Arrival } from "../server/admission.ts";
 import { answerOf, refusal } from "./answer.ts";
 import { connectRequest } from "./connect-request.ts";
-import type { RpcDispatcher, RpcGate, RpcHandler } from "./dispatcher.ts";
+import { type RpcDispatcher, type RpcGate, type RpcHandler, unknownOperation } from "./dispatcher.ts";
 import { errorMapping } from "./error-mapping.ts";
 import { defaultMaxMessageBytes } from "./fetch-rpc-leaf.ts";
 import { createGate } from "./gate.ts";
@@ -92,7 +92,7 @@ export function createDispatcher(options: DispatcherOptions): RpcDispatcher {
   for (const [path, handler] of handlers) byPath.set(path, handlerOf(gate, clock, path.slice(1), handler));
   return {
     find: (path) => byPath.get(path),
-    unknown: handlerOf(gate, clock, "unknown", unimplemented),
+    unknown: handlerOf(gate, clock, unknownOperation, unimplemented),
     methods,
     gate,
   };

@@ -10,6 +10,9 @@ import type { Call } from "../core/call.ts";
 import type { Connection } from "../core/connection.ts";
 import type { Arrival } from "../server/admission.ts";
 
+/** The operation of calls to what nobody serves: paths that callers make up must not become labels. */
+export const unknownOperation = "unknown";
+
 /** One RPC on the server, after the mesh chain is put around it: security runs before a body is read. */
 export type RpcHandler = (
   request: UniversalServerRequest,

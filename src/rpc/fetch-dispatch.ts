@@ -4,9 +4,11 @@ import type { Connection } from "../core/connection.ts";
 import { checkNumber } from "../core/options.ts";
 import { onCloudflare } from "../core/platform.ts";
 import { iterableFromReadable, readableFromIterable } from "./byte-streams.ts";
-import type { RpcDispatcher, RpcHandler } from "./dispatcher.ts";
+import { outcomeOfCode } from "./classifier.ts";
+import { type RpcDispatcher, type RpcHandler, unknownOperation } from "./dispatcher.ts";
 import { type LingeringBody, lingeringBody } from "./lingering-body.ts";
-import { wireOf } from "./wire.ts";
+import { statusFromHttp } from "./verdict.ts";
+import { isRpcOnly, wireOf } from "./wire.ts";
 
 /** Serves an RPC from a fetch request; undefined when the request is none, so that REST may have it. */
 export type FetchDispatch = (request: Request, connection: Connection) => Promise<Response> | undefined;
@@ -75,17 +77,27 @@ export function createFetchDispatch(
     return new Response(await responseBody(response, lingering), init);
   }
 
+  function refuseGrpc(path: string, request: Request, connection: Connection): Response {
+    const call = dispatcher.gate.open({
+      protocol: "grpc",
+      operation: dispatcher.methods.get(path)?.operation ?? unknownOperation,
+      headers: request.headers,
+      connection,
+    });
+    const response = noTrailers(path);
+    call.end(outcomeOfCode(statusFromHttp(response.status, undefined)));
+    return response;
+  }
+
   return function fetchRpc(request, connection) {
     const contentType = request.headers.get("content-type");
     const path = pathOf(request.url);
     const handler = dispatcher.find(path);
     if (contentType?.startsWith("application/grpc") && wireOf(contentType).protocol === "grpc") {
-      return Promise.resolve(noTrailers(path));
+      return Promise.resolve(refuseGrpc(path, request, connection));
     }
     if (handler === undefined) {
-      // Only a protocol of its own tells a lost RPC from a REST request.
-      if (contentType === null || !/^application\/(?:grpc-web|connect\+)/.test(contentType)) return undefined;
-      return serve(dispatcher.unknown, request, connection);
+      return isRpcOnly(contentType) ? serve(dispatcher.unknown, request, connection) : undefined;
     }
     return serve(handler, request, connection);
   };

@@ -31,6 +31,18 @@ export function wireOf(contentType: string | null | undefined): RpcWire {
   return wires[type] ?? foreign(type);
 }
 
+/**
+ * Whether only an RPC can have this content type, so that a path which nobody serves is a lost RPC and no REST
+ * request: Connect's unary calls look like REST, all other dialects do not.
+ */
+export function isRpcOnly(contentType: string | null | undefined): boolean {
+  return (
+    contentType !== null &&
+    contentType !== undefined &&
+    (contentType.startsWith("application/grpc") || contentType.startsWith("application/connect+"))
+  );
+}
+
 /** Formats nobody serves (`application/grpc+thrift`) must still be refused in the dialect they are written in. */
 function foreign(type: string): RpcWire {
   if (type.startsWith("application/grpc-web")) return wires["application/grpc-web"] as RpcWire;

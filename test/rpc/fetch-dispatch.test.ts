@@ -72,6 +72,20 @@ describe("createFetchDispatch()", () => {
     }
   });
 
+  it("counts native gRPC that it cannot serve, without a label of the caller's making", async () => {
+    const { send, admission } = serve();
+    for (const method of ["Echo", "MadeUp"]) {
+      await send(`${path}/${method}`, { headers: { "content-type": "application/grpc" }, body: "" });
+    }
+    assert.deepEqual(
+      admission.calls.map((call) => [call.protocol, call.operation, call.outcome?.status]),
+      [
+        ["grpc", "datapunk.mesh.test.v1.EchoService/Echo", "invalid_argument"],
+        ["grpc", "unknown", "invalid_argument"],
+      ],
+    );
+  });
+
   it("answers formats that no protocol knows with 415, after admission", async () => {
     const { send, admission } = serve();
     const response = await send(`${path}/Echo`, { headers: { "content-type": "text/xml" }, body: "<a/>" });
