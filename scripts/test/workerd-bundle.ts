@@ -32,7 +32,8 @@ export async function bundleForWorkerd(options: BundleOptions): Promise<string[]
 }
 
 function testEntries({ root, filter, timeoutMs }: BundleOptions): Plugin {
-  const engine = join(import.meta.dirname, "workerd-node-test.ts");
+  const engine = join(import.meta.dirname, "workerd-engine.ts");
+  const nodeTest = join(import.meta.dirname, "node-test.ts");
   return {
     name: "mesh-test-entries",
     setup(build) {
@@ -54,7 +55,7 @@ export default { test: runTests };`,
       build.onLoad({ filter: /.*/, namespace: "mesh-test-setup" }, ({ path }) => ({
         contents: `globalThis.meshTest = ${JSON.stringify({ file: path, filter, timeoutMs })};`,
       }));
-      build.onResolve({ filter: /^node:test$/ }, () => ({ path: engine }));
+      build.onResolve({ filter: /^node:test$/ }, () => ({ path: nodeTest }));
     },
   };
 }

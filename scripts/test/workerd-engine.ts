@@ -1,10 +1,11 @@
 /**
- * What `node:test` means to the test files on workerd, which has none: a small engine beneath the recorder.
+ * The engine that runs the tests on workerd, which has no `node:test`, and the recorder around it, installed.
  * Everything runs inside the `test` handler, suite bodies too, because workerd forbids I/O, timers and
  * random values while a module loads.
  */
+import { installRecorder } from "./installed-recorder.ts";
 import type { RecordLine } from "./record.ts";
-import { createRecorder, describeError, type RecordedModule, type TestEngine } from "./recorder.ts";
+import { createRecorder, describeError, type TestEngine } from "./recorder.ts";
 import { recordingMark } from "./recording-mark.ts";
 
 type Hook = () => unknown;
@@ -80,13 +81,15 @@ function write(line: RecordLine): void {
   console.log(`${recordingMark}${JSON.stringify(line)}`);
 }
 
-const recorded: RecordedModule = createRecorder(engine, {
-  write,
-  currentFile: () => file,
-  instance: file,
-  filter,
-  timeoutMs,
-});
+installRecorder(
+  createRecorder(engine, {
+    write,
+    currentFile: () => file,
+    instance: file,
+    filter,
+    timeoutMs,
+  }),
+);
 
 /** The `test` handler of the generated entry. */
 export async function runTests(): Promise<void> {
@@ -97,13 +100,3 @@ export async function runTests(): Promise<void> {
   await counted(() => runSuite(root, () => {}));
   if (failures > 0) throw new Error(`${failures} failed in ${file}`);
 }
-
-export const test: RecordedModule["test"] = recorded.test;
-export const it: RecordedModule["it"] = recorded.it;
-export const describe: RecordedModule["describe"] = recorded.describe;
-export const suite: RecordedModule["suite"] = recorded.suite;
-export const before: RecordedModule["before"] = recorded.before;
-export const after: RecordedModule["after"] = recorded.after;
-export const beforeEach: RecordedModule["beforeEach"] = recorded.beforeEach;
-export const afterEach: RecordedModule["afterEach"] = recorded.afterEach;
-export default test;
