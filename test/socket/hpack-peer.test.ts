@@ -5,6 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { ByteSink } from "../../src/runtime/http2/wire/byte-sink.ts";
 import { HpackDecoder } from "../../src/runtime/http2/wire/hpack-decoder.ts";
 import { HpackEncoder } from "../../src/runtime/http2/wire/hpack-encoder.ts";
+import { staticNames } from "../../src/runtime/http2/wire/hpack-static-table.ts";
 import { unless } from "../support/capability.ts";
 
 const settings = 4;
@@ -78,6 +79,7 @@ for (const headerTableSize of [4096, 200, 0]) {
     () => {
       let server: Http2Server;
       let socket: Socket;
+      let client: Client;
       let came: IncomingHttpHeaders;
       before(async () => {
         server = createServer({ settings: { headerTableSize } });
@@ -93,14 +95,27 @@ for (const headerTableSize of [4096, 200, 0]) {
           server.listen(0, "127.0.0.1", resolve);
         });
         socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+        client = new Client(socket);
       });
       after(() => {
         socket.destroy();
         server.close();
       });
 
+      it("name the fields of the static table as the server does", async () => {
+        // From 15 on they are regular ones; the four others may not be in a request of HTTP/2, or mean something.
+        const odd = ["content-length", "expect", "host", "transfer-encoding"];
+        const names = staticNames.slice(15).filter((name) => !odd.includes(name));
+        await client.request([
+          ...[":method", "GET", ":scheme", "http", ":path", "/", ":authority", "a"],
+          ...names.flatMap((name, index) => [name, `value ${index} of a field`]),
+        ]);
+        for (const [index, name] of names.entries()) {
+          assert.equal(String(came[name]), `value ${index} of a field`, name);
+        }
+      });
+
       it("are understood both ways, from the first call to one with everything in the table", async () => {
-        const client = new Client(socket);
         const port = (server.address() as AddressInfo).port;
         for (let call = 0; call < 60; call++) {
           const trace = `00-${String(call).padStart(32, "a")}-${"b".repeat(16)}-01`;

@@ -203,6 +203,13 @@ describe("HpackDecoder", () => {
     assert.deepEqual(decode(decoder, hex("3f 25 3f e1 1f be bf")), ["c", "1", "b", "1"]);
     decode(decoder, put("d"));
     assert.deepEqual(decode(decoder, hex("be bf c0")), ["d", "1", "c", "1", "b", "1"]);
+    assert.throws(() => decode(decoder, hex("c1")), HpackError);
+  });
+
+  it("has no room at size 0", () => {
+    const decoder = decoderOf();
+    const put = (name: string): Uint8Array => concat([0x40], plain(name), plain("1"));
+    decode(decoder, put("d"));
     assert.deepEqual(decode(decoder, hex("20")), []);
     assert.deepEqual(decode(decoder, put("e")), ["e", "1"]);
     assert.throws(() => decode(decoder, hex("be")), HpackError);

@@ -79,6 +79,33 @@ describe("HpackEncoder", () => {
     assert.equal(sink.length, 4 + 1 + 2 + 3 + 500);
   });
 
+  it("makes room for all fields after a literal", () => {
+    for (let length = 300; length < 400; length++) {
+      const fields = [
+        "a",
+        "x".repeat(length),
+        ...Array.from({ length: 40 }, () => [":method", "GET"]).flat(),
+      ];
+      assert.deepEqual(decode(decoderOf(), encode(new HpackEncoder(), fields)), fields);
+    }
+  });
+
+  it("knows the fields of the static table that have a value", () => {
+    const fields: readonly (readonly [number, string, ...string[]])[] = [
+      [2, ":method", "GET", "POST"],
+      [4, ":path", "/", "/index.html"],
+      [6, ":scheme", "http", "https"],
+      [8, ":status", "200", "204", "206", "304", "400", "404", "500"],
+      [16, "accept-encoding", "gzip, deflate"],
+    ];
+    for (const [first, name, ...values] of fields) {
+      for (const [offset, value] of values.entries()) {
+        assert.deepEqual([...encode(new HpackEncoder(), [name, value])], [0x80 + first + offset]);
+        assert.deepEqual(decode(decoderOf(), Uint8Array.of(0x80 + first + offset)), [name, value]);
+      }
+    }
+  });
+
   it("writes numbers of any length", () => {
     for (const length of [126, 127, 128, 254, 255, 16_000, 17_000, 300_000]) {
       const fields = ["a", "x".repeat(length)];
