@@ -8,12 +8,12 @@ import { serverCapabilities } from "../http2/capabilities.ts";
 import { faultOf } from "../http2/fault.ts";
 import { limits } from "../http2/limits.ts";
 import { type ListenStrategy, listen } from "../http2/listen.ts";
+import { openRpcLeaf } from "../http2/rpc-leaf.ts";
 import { onSignals } from "../http2/signals.ts";
 import { openHttpLeaf } from "../http2/undici-leaf.ts";
 import type { Capabilities, Runtime } from "../port.ts";
 import { openNative } from "./native-server.ts";
 import { plainServer } from "./plain-server.ts";
-import { openRpcLeaf } from "./rpc-leaf.ts";
 
 /** What Deno can do. */
 export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: false };
