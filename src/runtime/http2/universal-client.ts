@@ -52,10 +52,31 @@ function openHttp1({ tls, maxConnectionsPerEndpoint }: UniversalClientOptions): 
     tls === undefined
       ? new Agent(pool)
       : new SecureAgent({ ...pool, cert: tls.cert, key: tls.key, ca: tls.ca, minVersion: "TLSv1.2" });
+  const send = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
   return {
-    httpClient: createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } }),
+    httpClient: (request) =>
+      send(request.body === undefined ? request : { ...request, body: withoutEmpty(request.body) }),
     async close() {
       agent.destroy();
+    },
+  };
+}
+
+/** A message without fields is no bytes at all, and Deno fails to write none to a TLS socket (`EPERM`). */
+function withoutEmpty(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]() {
+      const inner = chunks[Symbol.asyncIterator]();
+      return {
+        async next() {
+          for (;;) {
+            const result = await inner.next();
+            if (result.done === true || result.value.byteLength > 0) return result;
+          }
+        },
+        ...(inner.return && { return: (value?: unknown) => inner.return!(value) }),
+        ...(inner.throw && { throw: (error?: unknown) => inner.throw!(error) }),
+      };
     },
   };
 }
