@@ -32,6 +32,7 @@ export { type MeshCallOptions, meshCall, meshCallOptions } from "./src/rpc/conte
 export type { RpcHealth, RpcHealthOptions } from "./src/rpc/health/rpc-health.ts";
 export type { RpcProtocol } from "./src/rpc/protocol-choice.ts";
 export type { RpcValidation } from "./src/rpc/validation.ts";
+export type { RpcCompression, RpcKeepalive, RpcWireOptions } from "./src/rpc/wire-options.ts";
 export type { Capabilities, Runtime, RuntimeName } from "./src/runtime/port.ts";
 export * from "./src/security/mod.ts";
 export * from "./src/server/mod.ts";

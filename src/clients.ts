@@ -16,10 +16,11 @@ import { rpcClassifier } from "./rpc/classifier.ts";
 import { isReplayable as isRpcReplayable } from "./rpc/exchange.ts";
 import { defaultMaxMessageBytes } from "./rpc/fetch-rpc-leaf.ts";
 import { rpcHealth } from "./rpc/health/rpc-health.ts";
-import type { RpcLeaf } from "./rpc/leaf.ts";
 import { CapableProtocol, fixedProtocol, type OpenLeaf, type ProtocolChoice } from "./rpc/protocol-choice.ts";
 import { createMeshTransport } from "./rpc/transport.ts";
-import type { RpcLeafOptions, Runtime } from "./runtime/port.ts";
+import { checkWireOptions } from "./rpc/wire-options.ts";
+import { type RpcLeafManner, RpcLeaves } from "./rpc-leaves.ts";
+import type { LeafOptions, Runtime } from "./runtime/port.ts";
 import { writeContext } from "./telemetry/propagation.ts";
 
 /** What the clients of a mesh are made of. */
@@ -129,24 +130,8 @@ export function createClients(parts: ClientParts): Clients {
     return pipeline;
   }
 
-  /** By what they speak and to whom. */
-  const rpcLeaves = new Map<string, { readonly endpoint: string; readonly leaf: RpcLeaf }>();
-  const stopWatching = parts.metrics.watchSessions(function* () {
-    for (const { endpoint, leaf } of rpcLeaves.values()) {
-      const state = leaf.state?.();
-      if (state !== undefined) yield { endpoint, ...state };
-    }
-  });
-  function rpcLeaf(options: RpcLeafOptions): RpcLeaf {
-    const { protocol, useBinaryFormat, maxMessageBytes, useHttpGet, origin } = options;
-    const key = `${protocol} ${useBinaryFormat} ${maxMessageBytes} ${useHttpGet} ${origin}`;
-    let opened = rpcLeaves.get(key);
-    if (opened === undefined) {
-      opened = { endpoint: origin, leaf: runtime.openRpcLeaf(options) };
-      rpcLeaves.set(key, opened);
-    }
-    return opened.leaf;
-  }
+  const leaves = new RpcLeaves((options) => runtime.openRpcLeaf(options));
+  const stopWatching = parts.metrics.watchSessions(() => leaves.states());
 
   return {
     rest: (service, defaults) =>
@@ -160,19 +145,8 @@ export function createClients(parts: ClientParts): Clients {
       }),
     transport(service, options = {}) {
       const name = checkService(service);
-      const leafOptions = {
-        tls,
-        maxConnectionsPerEndpoint,
-        useBinaryFormat: options.useBinaryFormat ?? true,
-        maxMessageBytes: options.maxMessageBytes ?? defaultMaxMessageBytes,
-        useHttpGet: options.useHttpGet ?? false,
-      };
-      const choice = protocolFor(
-        runtime,
-        options,
-        () => parts.discovery.endpoints(name),
-        (protocol, origin) => rpcLeaf({ ...leafOptions, protocol, origin }),
-      );
+      const openLeaf = leaves.opener(rpcManner(options, { tls, maxConnectionsPerEndpoint }));
+      const choice = protocolFor(runtime, options, () => parts.discovery.endpoints(name), openLeaf);
       const transport = createMeshTransport({
         service: name,
         pipeline: rpcPipeline(name),
@@ -196,8 +170,7 @@ export function createClients(parts: ClientParts): Clients {
     },
     fetch: createMeshFetch({ sendFor, sendToOrigin, clock, current, timeoutMs: timeoutOf }),
     async close() {
-      const leaves = [meshLeaf, outsideLeaf, ...[...rpcLeaves.values()].map(({ leaf }) => leaf)];
-      await Promise.all(leaves.map((leaf) => leaf?.close()));
+      await Promise.all([meshLeaf.close(), outsideLeaf?.close(), leaves.close()]);
       stopWatching();
     },
   };
@@ -210,16 +183,32 @@ function checkService(service: string): string {
   );
 }
 
+/** What a transport's options say to its leaves; undefined is said by leaving it out. */
+function rpcManner(options: TransportOptions, connection: LeafOptions): RpcLeafManner {
+  const { protocol: _, interceptors: __, ...wire } = options;
+  const said = Object.entries(wire).filter(([, value]) => value !== undefined);
+  return {
+    useBinaryFormat: true,
+    maxMessageBytes: defaultMaxMessageBytes,
+    useHttpGet: false,
+    ...Object.fromEntries(said),
+    ...connection,
+  };
+}
+
 function protocolFor(
   runtime: Runtime,
   options: TransportOptions,
   endpoints: () => readonly Endpoint[] | undefined,
   openLeaf: OpenLeaf,
 ): ProtocolChoice {
-  const { protocol } = options;
+  const { protocol, httpVersion } = options;
   const { grpcClient } = runtime.capabilities;
+  checkWireOptions(options, protocol, { name: runtime.name, fetchOnly: !grpcClient });
   if (protocol === undefined) {
-    return grpcClient ? new CapableProtocol(endpoints, openLeaf) : fixedProtocol("connect", openLeaf);
+    return grpcClient && httpVersion !== "1.1"
+      ? new CapableProtocol(endpoints, openLeaf)
+      : fixedProtocol("connect", openLeaf);
   }
   if (protocol !== "grpc" && protocol !== "grpc-web" && protocol !== "connect") {
     throw new TypeError(

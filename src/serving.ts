@@ -54,6 +54,7 @@ function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispat
     clock: parts.clock,
     ...(parts.scope && { asyncContext: parts.scope }),
     interceptors,
+    ...(parts.runtime.messageCompressions && { acceptCompression: parts.runtime.messageCompressions }),
     ...(options.maxMessageBytes !== undefined && { maxMessageBytes: options.maxMessageBytes }),
     onError: (call, error) => parts.onError(error, call),
   });

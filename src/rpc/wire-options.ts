@@ -55,9 +55,12 @@ export interface RpcWireOptions {
    * @default by gRPC only when a connection is in doubt; by Connect and gRPC-Web every 30 s while calls are open
    */
   readonly keepalive?: RpcKeepalive | undefined;
-  /** How messages become JSON and back, where `useBinaryFormat` is false; `Any` needs a `registry` here. */
+  /**
+   * How messages become JSON and back, where `useBinaryFormat` is false; `Any` needs a `registry` here. Transports share
+   * connections only when they are given the same object, so make it once.
+   */
   readonly jsonOptions?: Partial<JsonReadOptions & JsonWriteOptions> | undefined;
-  /** How messages become bytes and back. */
+  /** How messages become bytes and back; make it once, too. */
   readonly binaryOptions?: Partial<BinaryReadOptions & BinaryWriteOptions> | undefined;
 }
 
@@ -78,7 +81,7 @@ const who = "an RPC transport";
  * @throws MeshError `ERR_CAPABILITY` for what the platform cannot do
  */
 export function checkWireOptions(
-  options: RpcWireOptions,
+  options: RpcWireOptions & { readonly maxMessageBytes?: number | undefined },
   protocol: RpcProtocol | undefined,
   platform: WirePlatform,
 ): void {
@@ -124,11 +127,14 @@ function checkCompressions(options: RpcWireOptions): void {
 /** zlib and protobuf know no more. */
 const maxBytes = 0xffffffff;
 
-function checkSizes({ compressMinBytes, maxSendBytes }: RpcWireOptions): void {
+function checkSizes(options: Parameters<typeof checkWireOptions>[0]): void {
+  const { compressMinBytes } = options;
   if (compressMinBytes !== undefined) {
     checkNumber(who, "compressMinBytes", compressMinBytes, { max: Infinity });
   }
-  if (maxSendBytes !== undefined) checkNumber(who, "maxSendBytes", maxSendBytes, { min: 1, max: maxBytes });
+  for (const name of ["maxMessageBytes", "maxSendBytes"] as const) {
+    if (options[name] !== undefined) checkNumber(who, name, options[name], { min: 1, max: maxBytes });
+  }
 }
 
 function checkKeepalive(keepalive: RpcKeepalive, httpVersion: RpcWireOptions["httpVersion"]): void {

@@ -1,3 +1,4 @@
+import type { Compression } from "@connectrpc/connect/protocol";
 import type { Call } from "../core/call.ts";
 import type { Connection } from "../core/connection.ts";
 import type { TransportFault } from "../core/errors.ts";
@@ -102,6 +103,8 @@ export interface Runtime {
   openRpcLeaf(options: RpcLeafOptions): RpcLeaf;
   /** @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY` */
   listen(options: ListenOptions): Promise<Listener>;
+  /** Encodings in which Connect and gRPC-Web messages are served, best first. @default gzip by web streams */
+  readonly messageCompressions?: readonly Compression[];
   /** How the connection failed, from whatever error the platform raised; undefined if it is no such error. */
   faultOf(error: unknown): TransportFault | undefined;
   readonly asyncContext: AsyncContext | undefined;

@@ -1,11 +1,11 @@
-import type { CommonTransportOptions, Compression as MessageCompression } from "@connectrpc/connect/protocol";
+import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
 import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
 import { blameServer } from "../../rpc/protocol-errors.ts";
 import { checkWireOptions, defaultCompressMinBytes, rpcCompressions } from "../../rpc/wire-options.ts";
 import type { RpcLeaf, RpcLeafOptions } from "../port.ts";
 import { createGrpcLeaf } from "./grpc/client.ts";
-import { type CompressionName, compressionNamed } from "./grpc/compression.ts";
+import { messageCompression } from "./message-compression.ts";
 import { checkTlsIdentity } from "./tls-identity.ts";
 import { openUniversalClient } from "./universal-client.ts";
 
@@ -51,16 +51,5 @@ function transportOptions(
     writeMaxBytes: options.maxSendBytes ?? options.maxMessageBytes,
     ...(jsonOptions && { jsonOptions }),
     ...(binaryOptions && { binaryOptions }),
-  };
-}
-
-/** The encoding in the form that Connect's protocols take: ours answers at once where it can. */
-function messageCompression(name: CompressionName): MessageCompression {
-  const { compress, decompress } = compressionNamed(name)!;
-  type Packed = Uint8Array<ArrayBuffer>;
-  return {
-    name,
-    compress: async (bytes) => (await compress(bytes)) as Packed,
-    decompress: async (bytes, maxBytes) => (await decompress(bytes, maxBytes)) as Packed,
   };
 }

@@ -8,6 +8,7 @@ import { serverCapabilities } from "../http2/capabilities.ts";
 import { faultOf } from "../http2/fault.ts";
 import { limits } from "../http2/limits.ts";
 import { type ListenStrategy, listen } from "../http2/listen.ts";
+import { messageCompressions } from "../http2/message-compression.ts";
 import { openRpcLeaf } from "../http2/rpc-leaf.ts";
 import { onSignals } from "../http2/signals.ts";
 import { openHttpLeaf } from "../http2/undici-leaf.ts";
@@ -29,6 +30,7 @@ export const runtime: Runtime = {
   capabilities,
   openHttpLeaf,
   openRpcLeaf,
+  messageCompressions,
   listen: (options) => listen(options, strategy),
   faultOf,
   asyncContext,
