@@ -1,49 +1,45 @@
 import { createContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
-import type { Call } from "../core/call.ts";
-import type { Clock } from "../core/clock.ts";
 import { meshCall } from "./context.ts";
 import { servedCall } from "./error-mapping.ts";
 import type { ServedCall } from "./guarded-response.ts";
-import { formatTimeout, timeoutHeader } from "./timeout.ts";
-import type { RpcWire } from "./wire.ts";
+import { timeoutHeader } from "./timeout.ts";
 
 /**
- * The request as Connect's handlers are given it: with the call in its context values, the call's own signal and,
- * given a clock, the time that is left.
+ * The request as Connect's handlers are given it: with the call in its context values and the call's own signal.
+ *
+ * The call keeps the time, so Connect is not told of it: a timer of its own would outlive a call that was
+ * cancelled by as much as the caller granted, and would pass at once where that exceeds what timers can hold.
+ * A malformed timeout stays, for Connect to refuse it in the protocol's own words.
  */
 export function connectRequest(
   request: UniversalServerRequest,
   served: ServedCall,
-  clock: Clock | undefined,
+  timeoutMs: number | undefined,
 ): UniversalServerRequest {
-  const { call } = served;
+  const { call, wire } = served;
   const contextValues = request.contextValues ?? createContextValues();
   contextValues.set(meshCall, call).set(servedCall, served);
+  const timed = timeoutMs !== undefined && !Number.isNaN(timeoutMs);
   return {
     httpVersion: request.httpVersion,
     method: request.method,
     url: request.url,
-    header: clock === undefined ? request.header : withTimeout(request.header, served.wire, call, clock),
+    header: timed ? without(request.header, timeoutHeader(wire.protocol)) : request.header,
     body: request.body,
     signal: call.signal,
     contextValues,
   };
 }
 
-/** The headers with the time that really remains, which `context.timeoutMs()` then tells the handler. */
-function withTimeout(header: Headers, wire: RpcWire, call: Call, clock: Clock): Headers {
-  const name = timeoutHeader(wire.protocol);
-  const value =
-    call.deadline === Infinity ? undefined : formatTimeout(wire.protocol, call.deadline - clock.now());
-  if (value === undefined) return header;
+function without(header: Headers, name: string): Headers {
   try {
-    header.set(name, value);
+    header.delete(name);
     return header;
   } catch {
     // The headers of a fetch request may be immutable.
     const copy = new Headers(header);
-    copy.set(name, value);
+    copy.delete(name);
     return copy;
   }
 }

@@ -87,12 +87,13 @@ export function createDispatcher(options: DispatcherOptions): RpcDispatcher {
       shutdownSignal: options.shutdownSignal,
     },
     errorMapping(gate),
+    clock,
   );
   const byPath = new Map<string, RpcHandler>();
-  for (const [path, handler] of handlers) byPath.set(path, handlerOf(gate, clock, path.slice(1), handler));
+  for (const [path, handler] of handlers) byPath.set(path, handlerOf(gate, path.slice(1), handler));
   return {
     find: (path) => byPath.get(path),
-    unknown: handlerOf(gate, clock, unknownOperation, unimplemented),
+    unknown: handlerOf(gate, unknownOperation, unimplemented),
     methods,
     gate,
   };
@@ -104,7 +105,7 @@ function unimplemented(): Promise<UniversalServerResponse> {
   return Promise.reject(new ConnectError("no such method is served here", Code.Unimplemented));
 }
 
-function handlerOf(gate: RpcGate, clock: Clock, operation: string, invoke: Invoke): RpcHandler {
+function handlerOf(gate: RpcGate, operation: string, invoke: Invoke): RpcHandler {
   return function handleRpc(request, connection) {
     const header = request.header;
     const wire = wireOf(header.get("content-type"));
@@ -130,9 +131,7 @@ function handlerOf(gate: RpcGate, clock: Clock, operation: string, invoke: Invok
     }
     const served: ServedCall = { call, wire, failure: undefined };
     const serve = (): Promise<UniversalServerResponse> =>
-      gate.run(call, () =>
-        invoke(connectRequest(request, served, Number.isNaN(timeoutMs) ? undefined : clock)),
-      );
+      gate.run(call, () => invoke(connectRequest(request, served, timeoutMs)));
     if (admitted === undefined) return answerOf(served, gate, serve);
     const late = admitted;
     // Nobody waits for it when the client has gone already.

@@ -19,10 +19,10 @@ export function errorMapping(gate: Pick<RpcGate, "errorFor">): Interceptor {
       const call = request.contextValues.get(meshCall);
       if (call === undefined) return next(request);
       const convert = (thrown: unknown): unknown => {
-        // Connect's own deadline timer may fire a moment before the call's.
+        // The shutdown signal of a router may say why in so many words.
         const reason: unknown = request.signal.reason;
-        const late = request.signal.aborted && reason instanceof ConnectError && !call.cancelled;
-        const error = late ? reason : gate.errorFor(call, thrown);
+        const told = request.signal.aborted && reason instanceof ConnectError && !call.cancelled;
+        const error = told ? reason : gate.errorFor(call, thrown);
         const served = request.contextValues.get(servedCall);
         if (served !== undefined) served.failure = error;
         return error;

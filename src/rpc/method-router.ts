@@ -5,10 +5,13 @@ import {
   createConnectRouter,
   createMethodImplSpec,
   createServiceImplSpec,
+  type HandlerContext,
   type Interceptor,
   type MethodImplSpec,
 } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { Clock } from "../core/clock.ts";
+import { meshCall } from "./context.ts";
 import type { RpcMethod, RpcMethodOptions } from "./dispatcher.ts";
 
 /** What {@link collectRoutes} found. */
@@ -34,6 +37,7 @@ export function collectRoutes(
   routes: (router: ConnectRouter) => void,
   defaults: RouteDefaults,
   outermost: Interceptor,
+  clock: Clock,
 ): CollectedRoutes {
   const { interceptors, ...plain } = defaults;
   const inner = createConnectRouter({
@@ -63,23 +67,41 @@ export function collectRoutes(
       : { ...rest, interceptors: [outermost, ...options.interceptors] };
   }
 
+  function register(spec: MethodImplSpec, options: RouteOptions | undefined): void {
+    inner.rpc(spec.method, timedByCall(spec.impl as AnyImpl, clock) as never, around(options));
+    note(spec, options);
+  }
+
   const router: ConnectRouter = {
     handlers: inner.handlers,
     service(service, implementation, options) {
-      inner.service(service, implementation, around(options));
       for (const spec of Object.values(createServiceImplSpec(service, implementation).methods)) {
-        note(spec, options);
+        register(spec, options);
       }
       return router;
     },
     rpc(method, implementation, options) {
-      inner.rpc(method, implementation, around(options));
-      note(createMethodImplSpec(method, implementation), options);
+      register(createMethodImplSpec(method, implementation), options);
       return router;
     },
   };
   routes(router);
   return { handlers: new Map(inner.handlers.map((handler) => [handler.requestPath, handler])), methods };
+}
+
+type AnyImpl = (input: unknown, context: HandlerContext) => unknown;
+
+/** Connect knows of no deadline (see `connectRequest`): the context's remaining time is that of the call. */
+function timedByCall(impl: AnyImpl, clock: Clock): AnyImpl {
+  return function timed(input, context) {
+    const call = context.values.get(meshCall);
+    if (call !== undefined && call.deadline !== Infinity) {
+      const timeoutMs = (): number => call.deadline - clock.now();
+      // Each invocation has a context of its own.
+      (context as { timeoutMs: HandlerContext["timeoutMs"] }).timeoutMs = timeoutMs;
+    }
+    return impl(input, context);
+  };
 }
 
 const operations = new WeakMap<DescMethod, string>();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { HandlerContext } from "@connectrpc/connect";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { settle, VirtualClock } from "../support/virtual-clock.ts";
 import { serveInProcess } from "./echo.ts";
@@ -16,6 +17,7 @@ const streams: readonly Dialect[] = [grpc, grpcWeb, connectStream];
 /** A service whose handlers wait until the test lets them go, and note what becomes of them. */
 function serveStuck(clock: VirtualClock) {
   const noted: string[] = [];
+  const left: HandlerContext["timeoutMs"][] = [];
   const waiting: (() => void)[] = [];
   const stuck = (): Promise<void> => new Promise((resolve) => waiting.push(resolve));
   const release = async (): Promise<void> => {
@@ -27,11 +29,13 @@ function serveStuck(clock: VirtualClock) {
     routes: (router) =>
       router.service(EchoService, {
         async echo(_request, context) {
+          left.push(context.timeoutMs);
           context.signal.addEventListener("abort", () => noted.push("aborted"));
           await stuck();
           return {};
         },
         async *expand(request, context) {
+          left.push(context.timeoutMs);
           context.signal.addEventListener("abort", () => noted.push("aborted"));
           try {
             for (let index = 0; index < request.count; index++) yield { index };
@@ -42,7 +46,30 @@ function serveStuck(clock: VirtualClock) {
         },
       }),
   });
-  return { ...server, noted, release };
+  return { ...server, noted, left, release };
+}
+
+/** How many timers of the platform a task leaves behind. */
+async function timersOf(task: () => Promise<void>): Promise<number> {
+  const { setTimeout: set, clearTimeout: clear } = globalThis;
+  const started = new Set<unknown>();
+  globalThis.setTimeout = ((...given: Parameters<typeof set>) => {
+    const timer = set(...given);
+    started.add(timer);
+    return timer;
+  }) as typeof set;
+  globalThis.clearTimeout = (timer) => {
+    started.delete(timer);
+    clear(timer as never);
+  };
+  try {
+    await task();
+    return started.size;
+  } finally {
+    globalThis.setTimeout = set;
+    globalThis.clearTimeout = clear;
+    for (const timer of started) clear(timer as never);
+  }
 }
 
 for (const [dialect, method] of dialects) {
@@ -62,6 +89,38 @@ for (const [dialect, method] of dialects) {
       assert.ok(noted.includes("aborted"), noted.join());
       await release();
       assert.equal(clock.pending, 0);
+    });
+
+    it("leaves no timer behind when it is cancelled", async () => {
+      const clock = new VirtualClock();
+      const { dispatcher } = serveStuck(clock);
+      const client = new AbortController();
+      const timers = await timersOf(async () => {
+        const answer = rawCall(dispatcher, { dialect, method, signal: client.signal, timeoutMs: 5_000 });
+        await settle();
+        client.abort();
+        await answer;
+      });
+      assert.equal(timers, 0);
+      await clock.advance(50);
+      assert.equal(clock.pending, 0);
+    });
+
+    it("tells the handler the time that is left by the clock of the dispatcher", async () => {
+      const clock = new VirtualClock();
+      const { dispatcher, left } = serveStuck(clock);
+      // The longest that Connect's own header can grant, and more than any platform timer takes.
+      const granted = dialect.name.startsWith("Connect") ? 9_999_999_999 : 99_999_999;
+      const client = new AbortController();
+      const answer = rawCall(dispatcher, { dialect, method, signal: client.signal, timeoutMs: granted });
+      await settle();
+      await clock.advance(1_000);
+      assert.deepEqual(
+        left.map((timeoutMs) => timeoutMs()),
+        [granted - 1_000],
+      );
+      client.abort();
+      await answer;
     });
 
     it("ends as cancelled when the client goes, and its handler hears of it", async () => {
