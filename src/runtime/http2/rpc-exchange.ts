@@ -69,9 +69,21 @@ async function write(response: UniversalServerResponse, exchange: Exchange): Pro
     exchange.headWithTrailers(response.status, outgoingFrom(response.header), () =>
       outgoingFrom(response.trailer),
     );
-    if (next !== undefined && next.done !== true && next.value.byteLength === 0) exchange.flush();
-    for (; iterator !== undefined && next?.done !== true; next = await iterator.next()) {
-      if (next !== undefined && !writable.write(next.value)) await drained(writable, exchange);
+    let left = Number(response.header?.get("content-length") ?? Number.NaN);
+    // A stream that begins with nothing wants its headers on the way; a message without fields is no stream.
+    if (next?.done === false && next.value.byteLength === 0 && left !== 0) exchange.flush();
+    for (; iterator !== undefined && next?.done === false; next = await iterator.next()) {
+      const { value } = next;
+      left -= value.byteLength;
+      if (left === 0) {
+        // On Deno, an empty write over TLS may never finish, and the connection with it: the last piece ends the body.
+        if (value.byteLength > 0) writable.end(value);
+        else writable.end();
+        // Come to its end, and not given up, it is a call that succeeded.
+        await iterator.next();
+        return;
+      }
+      if (value.byteLength > 0 && !writable.write(value)) await drained(writable, exchange);
       if (exchange.gone) return;
     }
     writable.end();

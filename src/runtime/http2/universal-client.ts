@@ -38,11 +38,27 @@ function openHttp2({ origin, tls, keepalive = defaultKeepalive }: UniversalClien
     },
     tls === undefined ? {} : { cert: tls.cert, key: tls.key, ca: tls.ca },
   );
+  neverUnhandled(sessions);
   return {
     httpClient: createNodeHttpClient({ httpVersion: "2", sessionProvider: () => sessions }),
     async close() {
       sessions.abort();
     },
+  };
+}
+
+/** The manager stops listening before a session has said all of its errors, which would end the process. */
+function neverUnhandled(sessions: Http2SessionManager): void {
+  const listening = new WeakSet<object>();
+  const request = sessions.request.bind(sessions);
+  sessions.request = async (...how) => {
+    const stream = await request(...how);
+    const { session } = stream;
+    if (session !== undefined && !listening.has(session)) {
+      listening.add(session);
+      session.on("error", () => {});
+    }
+    return stream;
   };
 }
 
