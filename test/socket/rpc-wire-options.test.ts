@@ -229,6 +229,25 @@ describe("options of mesh.transport()", unless("listen", "grpcClient"), () => {
     }
   });
 
+  it("shares connections between transports that speak alike, and only between those", async () => {
+    const { origin } = await serve();
+    const proxy = await freezingProxy(cleanup, origin);
+    const mesh = meshTo(proxy.origin);
+    const jsonOptions = { alwaysEmitImplicit: true };
+    const alike: TransportOptions = {
+      keepalive: { intervalMs: 60_000 },
+      acceptCompression: ["gzip"],
+      jsonOptions,
+    };
+    await client(mesh, alike).echo({});
+    await client(mesh, { ...alike, keepalive: { intervalMs: 60_000 }, httpVersion: undefined }).echo({});
+    assert.equal(proxy.connections, 1);
+    await client(mesh, { ...alike, jsonOptions: { ...jsonOptions } }).echo({});
+    await client(mesh, { ...alike, keepalive: { intervalMs: 60_001 } }).echo({});
+    await client(mesh, { ...alike, protocol: "connect" }).echo({});
+    assert.equal(proxy.connections, 4);
+  });
+
   it("refuses gRPC over HTTP/1.1 when the transport is made", () => {
     const mesh = meshTo("http://127.0.0.1:1");
     assert.throws(
