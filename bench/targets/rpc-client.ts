@@ -82,7 +82,10 @@ async function load(ms: number): Promise<number> {
   let done = 0;
   const start = performance.now();
   const lane = async (): Promise<void> => {
-    while (performance.now() < start + ms) done += (await task?.step()) ?? 0;
+    while (performance.now() < start + ms) {
+      const count = (await task?.step()) ?? 0;
+      done += count;
+    }
   };
   await Promise.all(Array.from({ length: task?.inFlight ?? 1 }, lane));
   return done / ((performance.now() - start) / 1000);

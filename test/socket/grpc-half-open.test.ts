@@ -26,7 +26,7 @@ describe("a gRPC connection on which packets no longer pass", () => {
     assert.equal((await client.echo({ text: "before" })).text, "before");
     proxy.freeze();
     const lost = failure(client.echo({ text: "lost" }, { timeoutMs: 6_000 }));
-    await until(() => leaf.pool.activeStreams === 1);
+    await until(() => leaf.pool.streams === 1);
     await clock.advance(6_000);
     assert.equal((await lost).code, Code.DeadlineExceeded);
     const next = client.echo({ text: "after" }, { timeoutMs: 10_000 });
@@ -46,7 +46,7 @@ describe("a gRPC connection on which packets no longer pass", () => {
     const { client, leaf } = open(cleanup, proxy.origin, { clock, pingTimeoutMs: 5_000 });
     async function* nothing(): AsyncGenerator<{ text: string }> {}
     const waiting = failure(client.chat(nothing(), { timeoutMs: 6_000 })[Symbol.asyncIterator]().next());
-    await until(() => leaf.pool.activeStreams === 1);
+    await until(() => leaf.pool.streams === 1);
     await clock.advance(5_000);
     await client.echo({ text: "meanwhile" });
     await clock.advance(1_000);
@@ -65,7 +65,7 @@ describe("a gRPC connection on which packets no longer pass", () => {
     await client.echo({ text: "before" });
     proxy.freeze();
     const lost = failure(client.echo({ text: "lost" }));
-    await until(() => leaf.pool.activeStreams === 1);
+    await until(() => leaf.pool.streams === 1);
     await clock.advance(10_000);
     await clock.advance(10_000);
     assert.equal((await lost).code, Code.Unavailable);

@@ -1,12 +1,12 @@
 import {
   type ClientHttp2Session,
   connect,
-  createSecureServer,
   createServer,
   type Http2Server,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { type Client, createClient, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
 import { Call } from "../../src/core/call.ts";
 import type { Clock } from "../../src/core/clock.ts";
@@ -17,6 +17,7 @@ import { createDispatcher } from "../../src/rpc/dispatch.ts";
 import { createGrpcLeaf, type GrpcLeaf } from "../../src/runtime/http2/grpc/client.ts";
 import type { GrpcLeafOptions } from "../../src/runtime/http2/grpc/client-config.ts";
 import { createGrpcHandler } from "../../src/runtime/http2/grpc/handler.ts";
+import { connectionOver } from "../../src/runtime/http2/wire/socket-wire.ts";
 import type { Admission, Arrival } from "../../src/server/admission.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import type { Cleanup } from "./grpc-wire-checks.ts";
@@ -47,14 +48,11 @@ export interface ServeOptions {
   readonly maxMessageBytes?: number;
   readonly tls?: TlsIdentity;
   readonly clock?: Clock;
-  /** Sees every stream before the handler does. */
-  readonly onStream?: (stream: ServerHttp2Stream) => void;
 }
 
 /** A running server. */
 export interface Served {
   readonly origin: string;
-  readonly server: Http2Server;
   /** How the calls ended, in that order. */
   readonly outcomes: Outcome[];
 }
@@ -79,21 +77,21 @@ function admissionOf(options: ServeOptions, outcomes: Outcome[]): Admission {
 }
 
 /** Listens on a port of its own, and closes with the test. */
-export async function listenOn(cleanup: Cleanup, server: Http2Server, secure = false): Promise<string> {
-  const sessions = new Set<{ destroy(): void }>();
-  server.on("session", (session) => {
-    sessions.add(session);
-    session.on("error", () => {});
-    session.on("close", () => sessions.delete(session));
+export async function listenOn(cleanup: Cleanup, server: Server, scheme = "http"): Promise<string> {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.once("close", () => sockets.delete(socket));
   });
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });
   cleanup.add(() => {
-    for (const session of sessions) session.destroy();
+    for (const socket of sockets) socket.destroy();
     server.close();
   });
-  return `${secure ? "https" : "http"}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 /** Serves the echo service by the wire under test. */
@@ -108,34 +106,53 @@ export async function serve(cleanup: Cleanup, options: ServeOptions = {}): Promi
     ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
   });
   const connection = { remoteAddress: "127.0.0.1", encrypted: false, httpVersion: "2", peer: undefined };
-  const handle = createGrpcHandler({ dispatcher, connectionOf: () => connection });
+  const handle = createGrpcHandler(dispatcher);
+  const accept = (socket: Socket): void => {
+    connectionOver(
+      socket,
+      {
+        onStream: (stream, fields) => handle(stream, fields, connection),
+        onStreamClose() {},
+        onSettings() {},
+        onGoaway() {},
+        onClose() {},
+      },
+      {
+        role: "server",
+        maxStreams: 1_000,
+        maxHeaderListBytes: 16_384,
+        streamWindowBytes: 65_535,
+        connectionWindowBytes: 1024 * 1024,
+      },
+    );
+  };
   const server =
     tls === undefined
-      ? createServer()
-      : (createSecureServer({
-          ...tls,
-          requestCert: true,
-          rejectUnauthorized: true,
-        }) as unknown as Http2Server);
-  server.on("stream", (stream, headers) => {
-    options.onStream?.(stream);
-    handle(stream, headers);
-  });
-  return { origin: await listenOn(cleanup, server, tls !== undefined), server, outcomes };
+      ? createTcpServer(accept)
+      : createTlsServer(
+          { ...tls, ALPNProtocols: ["h2"], requestCert: true, rejectUnauthorized: true },
+          accept,
+        );
+  return { origin: await listenOn(cleanup, server, tls === undefined ? "http" : "https"), outcomes };
 }
 
 /** Answers every request by hand, stream by stream. */
 export async function serveRaw(
   cleanup: Cleanup,
-  handle: (stream: ServerHttp2Stream, index: number) => void,
+  handle: (stream: ServerHttp2Stream, index: number, breakOff: () => void) => void,
   settings: object = {},
 ): Promise<string> {
-  const server = createServer({ settings });
+  const server: Http2Server = createServer({ settings });
+  server.on("session", (session) => session.on("error", () => {}));
   let index = 0;
   server.on("stream", (stream) => {
     stream.on("error", () => {});
-    handle(stream, index++);
+    handle(stream, index++, () => {
+      for (const socket of sockets) socket.destroy();
+    });
   });
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => sockets.add(socket));
   return listenOn(cleanup, server);
 }
 

@@ -57,13 +57,13 @@ describe("the sessions of the gRPC client", () => {
 
   it("says unavailable when the connection breaks, and connects anew for the next call", async () => {
     let broken = 0;
-    const origin = await serveRaw(cleanup, (stream, index) => {
+    const origin = await serveRaw(cleanup, (stream, index, breakOff) => {
       if (index > 0) {
         answer(stream, "again");
         return;
       }
       broken++;
-      stream.session!.destroy();
+      breakOff();
     });
     const { client } = open(cleanup, origin);
     const error = await failure(client.echo({ text: "" }));
@@ -136,7 +136,7 @@ describe("the sessions of the gRPC client", () => {
     assert.equal(sessions.size, 2);
     // Both are full, and no third may be opened: this one waits for a place.
     const waiting = client.echo({ text: "" });
-    assert.deepEqual({ ...leaf.pool }, { sessions: 2, connecting: false, activeStreams: 4, waiting: 1 });
+    assert.deepEqual({ ...leaf.pool }, { sessions: 2, connecting: false, streams: 4, waiting: 1 });
     arrived = deferred();
     answer(held.shift()!, "");
     await calls.shift();
@@ -145,7 +145,7 @@ describe("the sessions of the gRPC client", () => {
     for (const stream of held) answer(stream, "");
     await Promise.all([...calls, waiting]);
     // A place is given back when its stream has closed, just after the answer.
-    while (leaf.pool.activeStreams > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (leaf.pool.streams > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 
   it("verifies a connection after idleness, and goes on using it", async () => {
@@ -172,7 +172,7 @@ describe("the sessions of the gRPC client", () => {
     });
     const { client, leaf } = open(cleanup, origin, { clock, pingTimeoutMs: 5_000 });
     await failure(client.echo({ text: "" }));
-    while (leaf.pool.activeStreams > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (leaf.pool.streams > 0) await new Promise((resolve) => setImmediate(resolve));
     await clock.advance(31_000);
     const second = failure(client.echo({ text: "" }));
     await pinged.promise;
@@ -254,7 +254,7 @@ describe("the sessions of the gRPC client", () => {
       ),
     );
     assert.equal(settled.filter(({ status }) => status === "fulfilled").length, 10);
-    while (leaf.pool.activeStreams > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (leaf.pool.streams > 0) await new Promise((resolve) => setImmediate(resolve));
     assert.equal(clock.pending, 0);
   });
 });

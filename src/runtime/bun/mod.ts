@@ -14,14 +14,14 @@ import type { Capabilities, Runtime } from "../port.ts";
 import { openHttpLeaf } from "./http-leaf.ts";
 import { openNative } from "./native-server.ts";
 import { plainServer } from "./plain-server.ts";
+import { secureServer } from "./secure-server.ts";
 
 /** What Bun can do. */
 export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: false };
 
 const strategy: ListenStrategy = {
-  // A window that `setLocalWindowSize` widened is never refilled by Bun 1.4: uploads stop in it.
-  sessionWindowBytes: undefined,
   plainServer,
+  secureServer,
   openNative,
 };
 

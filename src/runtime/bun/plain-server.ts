@@ -1,6 +1,8 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { limits } from "../http2/limits.ts";
-import { http1Server, http2Server, type ServerContext } from "../http2/servers.ts";
+import { serveHttp2 } from "../http2/http2-server.ts";
+import type { ListenerContext } from "../http2/listener-context.ts";
+import { http1Server } from "../http2/servers.ts";
+import { tellApart } from "../http2/tell-apart.ts";
 import { canTunnel, toPlainSocket } from "./tunnel.ts";
 
 /**
@@ -8,51 +10,24 @@ import { canTunnel, toPlainSocket } from "./tunnel.ts";
  * meets the preface of HTTP/2 the connection becomes a plain socket and changes hands. A Bun that does not
  * let it go gets a server that looks at the first bytes, at about a third of the speed.
  */
-export async function plainServer(context: ServerContext): Promise<Server> {
+export async function plainServer(context: ListenerContext): Promise<Server> {
   return (await canTunnel()) ? handingOver(context) : peeking(context);
 }
 
-function handingOver(context: ServerContext): Server {
-  const http2 = http2Server(context);
+function handingOver(context: ListenerContext): Server {
   return http1Server(context, (socket, head) => {
-    if (!toPlainSocket(socket)) {
-      socket.destroy();
-      return;
-    }
-    socket.on("error", () => {});
-    socket.unshift(head);
-    context.connections.of(socket);
-    http2.emit("connection", socket);
+    if (toPlainSocket(socket)) serveHttp2(socket, context, head);
+    else socket.destroy();
   });
 }
 
-/** How the HTTP/2 connection preface begins; no HTTP/1.1 method does. */
-const preface = Buffer.from("PRI");
-
 /** For versions of Bun whose HTTP server keeps its sockets. */
-export function peeking(context: ServerContext): Server {
+export function peeking(context: ListenerContext): Server {
   const http1 = http1Server(context);
-  const http2 = http2Server(context);
-  const server = createServer({ noDelay: true }, (socket: Socket) => {
-    context.connections.of(socket);
-    const give = (): void => {
-      socket.destroy();
-    };
-    socket.setTimeout(limits.handshakeTimeoutMs, give);
-    let head: Buffer = Buffer.alloc(0);
-    const look = (chunk: Buffer): void => {
-      head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
-      const length = Math.min(head.length, preface.length);
-      const isHttp2 = head.compare(preface, 0, length, 0, length) === 0;
-      if (isHttp2 && head.length < preface.length) return;
-      socket.off("data", look);
-      socket.off("timeout", give);
-      socket.setTimeout(0);
-      (isHttp2 ? http2 : http1).emit("connection", socket);
-      // Not put back: the HTTP/2 session reads the socket beneath its buffer.
+  return createServer({ noDelay: true }, (socket: Socket) =>
+    tellApart(socket, context, (_, head) => {
+      http1.emit("connection", socket);
       socket.emit("data", head);
-    };
-    socket.on("data", look);
-  });
-  return server;
+    }),
+  );
 }

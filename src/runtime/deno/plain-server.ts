@@ -1,20 +1,18 @@
 import type { Server, Socket } from "node:net";
-import { http1Server, http2Server, type ServerContext } from "../http2/servers.ts";
+import { serveHttp2 } from "../http2/http2-server.ts";
+import type { ListenerContext } from "../http2/listener-context.ts";
+import { http1Server } from "../http2/servers.ts";
 
 /**
  * One cleartext port for HTTP/1.1 and HTTP/2. The HTTP/1.1 server owns the port, so that HTTP/1.1 runs at
  * the full speed of Deno's `node:http`; when its parser meets the preface of HTTP/2 it stops, and the
  * socket changes hands. (Looking at the first bytes before either server costs Deno five sixths of it.)
  */
-export function plainServer(context: ServerContext): Server {
-  const http2 = http2Server(context);
+export function plainServer(context: ListenerContext): Server {
   return http1Server(context, (socket, head) => {
     release(socket);
-    socket.on("error", () => {});
-    socket.pause();
-    socket.unshift(head);
-    context.connections.of(socket);
-    http2.emit("connection", socket);
+    serveHttp2(socket, context, head);
+    socket.resume();
   });
 }
 

@@ -1,9 +1,9 @@
-import { constants, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Connection } from "../../core/connection.ts";
 import type { PeerIdentity } from "../../core/identity.ts";
 import { peerIdentityFromDer } from "./peer-identity.ts";
+import type { Http2Connection } from "./wire/connection.ts";
 
 function isTls(socket: Socket): socket is TLSSocket {
   return (socket as Partial<TLSSocket>).encrypted === true;
@@ -46,8 +46,8 @@ class AcceptedConnection implements Connection {
 /** One accepted connection, as a drain must know it. */
 export class ConnectionRecord {
   readonly socket: Socket;
-  /** The HTTP/2 session, once there is one. */
-  session: ServerHttp2Session | undefined;
+  /** The HTTP/2 side of it, once there is one. */
+  session: Http2Connection | undefined;
   /** Requests that are not finished; an HTTP/1.1 connection without one can be closed. */
   active = 0;
   #face: AcceptedConnection | undefined;
@@ -93,22 +93,6 @@ export class Connections {
     return connection;
   }
 
-  /** The record of an HTTP/2 session. */
-  ofSession(session: ServerHttp2Session, socket: Socket): ConnectionRecord {
-    const connection = this.of(socket);
-    connection.session = session;
-    // An HTTP/1.1 server lets its sockets stay half open; a session must end when its client does.
-    connection.socket.allowHalfOpen = false;
-    (session as unknown as Slotted)[slot] = connection;
-    if (this.draining) session.close();
-    return connection;
-  }
-
-  /** The record that {@link ofSession} made. */
-  known(session: ServerHttp2Session): ConnectionRecord | undefined {
-    return (session as unknown as Slotted)[slot];
-  }
-
   begin(connection: ConnectionRecord): void {
     connection.active++;
     this.inFlight++;
@@ -140,7 +124,7 @@ export class Connections {
     this.draining = true;
     for (const { session, socket } of [...this.#open]) {
       // With a code: an end without one looks to clients like an end in peace.
-      session?.destroy(undefined, constants.NGHTTP2_CANCEL);
+      session?.destroy();
       socket.destroy();
     }
   }

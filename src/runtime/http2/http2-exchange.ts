@@ -1,89 +1,128 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
-import { constants, type ServerHttp2Stream } from "node:http2";
-import type { ConnectionRecord, Connections } from "./connections.ts";
+import type { Connection } from "../../core/connection.ts";
 import { Exchange } from "./exchange.ts";
+import { StreamDuplex } from "./stream-duplex.ts";
+import { h2 } from "./wire/frames.ts";
+import type { Fields, Http2Stream } from "./wire/stream.ts";
 
 /** Headers that HTTP/2 forbids (RFC 9113, section 8.2.2). */
-const connectionHeaders = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+const connectionHeaders: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+]);
 
 /** How long a client may go on sending to a handler that has answered without reading everything. */
 const lateMs = 500;
 
-/**
- * Lets a client finish what it is sending: a reset at once, which the standard allows, makes some clients
- * lose the answer. One that does not come to an end is told to stop.
- */
-function discardRest(stream: ServerHttp2Stream): void {
-  stream.removeAllListeners("data").resume();
-  const timer = setTimeout(() => stream.close(), lateMs);
-  stream.once("end", () => clearTimeout(timer));
-  stream.once("close", () => clearTimeout(timer));
+/** The fields of a request as Node's servers show them. */
+export function incomingFrom(fields: Fields): IncomingHttpHeaders {
+  const headers: Record<string, string> = {};
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at]!;
+    if (name.charCodeAt(0) === 0x3a || name === "__proto__") continue;
+    const value = fields[at + 1]!;
+    const before = headers[name];
+    if (before === undefined) headers[name] = value;
+    else if (name === "cookie") headers[name] = `${before}; ${value}`;
+    else if (!singular.has(name)) headers[name] = `${before}, ${value}`;
+  }
+  return headers;
+}
+
+/** Fields of which the first one counts, as in Node's servers. */
+const singular: ReadonlySet<string> = new Set([
+  "authorization",
+  "content-length",
+  "content-type",
+  "from",
+  "host",
+  "if-modified-since",
+  "if-unmodified-since",
+  "max-forwards",
+  "proxy-authorization",
+  "referer",
+  "user-agent",
+]);
+
+function fieldsOf(status: number | undefined, headers: OutgoingHttpHeaders): string[] {
+  const fields: string[] = status === undefined ? [] : [":status", String(status)];
+  for (const given in headers) {
+    const value = headers[given];
+    const name = given.toLowerCase();
+    if (value === undefined || connectionHeaders.has(name)) continue;
+    if (Array.isArray(value)) for (const each of value) fields.push(name, each);
+    else fields.push(name, String(value));
+  }
+  return fields;
 }
 
 /** An exchange over HTTP/2. */
 export class Http2Exchange extends Exchange {
-  readonly writable: ServerHttp2Stream;
-  readonly #connections: Connections;
-  readonly #record: ConnectionRecord;
+  readonly writable: StreamDuplex;
+  readonly #stream: Http2Stream;
+  #headersSent = false;
+  #trailers: (() => OutgoingHttpHeaders) | undefined = undefined;
 
   constructor(
-    stream: ServerHttp2Stream,
+    stream: Http2Stream,
     headers: IncomingHttpHeaders,
     init: {
       readonly method: string;
       readonly url: string;
-      readonly record: ConnectionRecord;
-      readonly connections: Connections;
+      /** Whether the request has no body. */
+      readonly ended: boolean;
+      readonly connection: Connection;
     },
   ) {
-    const { method, record } = init;
-    const withBody =
-      method !== "GET" && method !== "HEAD" && !stream.readableEnded && !stream.endAfterHeaders;
-    super(method, init.url, headers, withBody ? stream : undefined, record.face, "2");
-    this.writable = stream;
-    this.#connections = init.connections;
-    this.#record = record;
-    stream.once("close", () => this.#over());
-    if (withBody) {
-      stream.once("finish", () => {
-        if (!stream.readableEnded) discardRest(stream);
-      });
-    } else {
-      stream.resume();
-    }
-    init.connections.begin(record);
+    const { method } = init;
+    const duplex = new StreamDuplex(stream, {
+      trailers: () => (this.#trailers === undefined ? undefined : fieldsOf(undefined, this.#trailers())),
+      onClose: () =>
+        this.closed(stream.localEnded && stream.fate !== "lost" && stream.rstCode === h2.noError),
+    });
+    const withBody = method !== "GET" && method !== "HEAD" && !init.ended;
+    super(method, init.url, headers, withBody ? duplex : undefined, init.connection, "2");
+    this.writable = duplex;
+    this.#stream = stream;
+    if (withBody) duplex.once("finish", () => this.#discardRest());
+    else duplex.resume();
   }
 
   get headersSent(): boolean {
-    return this.writable.headersSent;
+    return this.#headersSent;
   }
 
   head(status: number, _statusText: string, headers: OutgoingHttpHeaders, end: boolean): void {
-    for (const name of connectionHeaders) if (headers[name] !== undefined) delete headers[name];
-    headers[":status"] = status;
-    this.writable.respond(headers, end ? { endStream: true } : undefined);
+    this.#stream.respond(fieldsOf(status, headers), end);
+    this.#headersSent = true;
+    if (end) this.writable.end();
   }
 
   headWithTrailers(status: number, headers: OutgoingHttpHeaders, trailers: () => OutgoingHttpHeaders): void {
-    headers[":status"] = status;
-    const stream = this.writable;
-    stream.once("wantTrailers", () => stream.sendTrailers(trailers()));
-    stream.respond(headers, { waitForTrailers: true });
+    this.#trailers = trailers;
+    this.head(status, "", headers, false);
   }
 
   /** HTTP/2 headers never wait. */
   flush(): void {}
 
   abort(): void {
-    this.writable.close(constants.NGHTTP2_INTERNAL_ERROR);
+    this.#stream.close(h2.internalError);
   }
 
-  #over(): void {
-    const stream = this.writable;
-    // A reset by the client ends the writable side as if the answer had been complete.
-    const reset = stream.aborted || stream.rstCode !== constants.NGHTTP2_NO_ERROR;
-    // Not `writableFinished`: Node closes a stream before it says that the last bytes are written.
-    this.closed(stream.writableEnded && !reset);
-    this.#connections.end(this.#record);
+  /**
+   * Lets a client finish what it is sending: a reset at once, which the standard allows, makes some clients
+   * lose the answer. One that does not come to an end is told to stop.
+   */
+  #discardRest(): void {
+    const stream = this.#stream;
+    if (stream.remoteEnded) return;
+    this.writable.removeAllListeners("data").resume();
+    const timer = setTimeout(() => stream.close(h2.noError), lateMs);
+    this.writable.once("end", () => clearTimeout(timer));
+    this.writable.once("close", () => clearTimeout(timer));
   }
 }

@@ -5,8 +5,6 @@
 export const limits = {
   /** All headers of a request together; more is answered with 431. */
   headerBytes: 16_384,
-  /** Header fields of an HTTP/2 request; nghttp2's own default. */
-  headerPairs: 128,
   /** From the first byte of a request to the end of its headers. */
   headersTimeoutMs: 15_000,
   /** From the connection to the end of the TLS handshake, or to the first bytes in the clear. */
@@ -20,11 +18,9 @@ export const limits = {
   sessionIdleMs: 300_000,
   /**
    * Streams that one HTTP/2 connection may have open. Generous, because a gateway puts all its
-   * subscriptions of one service on one connection; memory is bounded by the next figure.
+   * subscriptions of one service on one connection.
    */
   concurrentStreams: 1_000,
-  /** Memory that one HTTP/2 connection may take up, in megabytes. */
-  sessionMegabytes: 64,
   /** Flow-control window of a stream: what is read ahead of a handler that does not read. */
   streamWindowBytes: 262_144,
   /** Flow-control window of a whole connection. */

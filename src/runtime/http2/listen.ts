@@ -1,18 +1,19 @@
 import type { Server } from "node:net";
-import type { Listener, ListenOptions } from "../port.ts";
+import type { Listener, ListenOptions, ServerTls } from "../port.ts";
 import { Connections } from "./connections.ts";
 import { installLightGlobals } from "./light-globals.ts";
+import type { ListenerContext } from "./listener-context.ts";
 import { listenerOf, type OpenPort, openPort } from "./open-port.ts";
-import type { Application } from "./serve.ts";
-import { http2Server, type ServerContext, secureServer } from "./servers.ts";
+import { type Application, http2Handler } from "./serve.ts";
+import { http2Server, secureHttp2Server, secureServer } from "./servers.ts";
 import { checkTlsIdentity } from "./tls-identity.ts";
 
 /** What each runtime does in its own way. */
 export interface ListenStrategy {
-  /** Flow-control window of an HTTP/2 connection; undefined leaves it to the runtime. */
-  readonly sessionWindowBytes: number | undefined;
   /** A server in the clear that tells HTTP/1.1 and HTTP/2 apart by the first bytes. */
-  plainServer(context: ServerContext): Server | Promise<Server>;
+  plainServer(context: ListenerContext): Server | Promise<Server>;
+  /** The same over TLS, told apart by ALPN; without it, Node's own server for HTTPS does it. */
+  secureServer?(tls: ServerTls, context: ListenerContext): Server;
   /**
    * The native server for the REST half of a split listener; undefined where it cannot do what is asked
    * (demand and show client certificates), and the one-port server takes its place.
@@ -50,15 +51,15 @@ export async function listen(options: ListenOptions, strategy: ListenStrategy): 
   ): Promise<OpenPort> => {
     if (protocols === "all") installLightGlobals();
     const connections = new Connections();
-    const context: ServerContext = {
+    const context: ListenerContext = {
       application,
       connections,
       onConnectionError,
-      sessionWindowBytes: strategy.sessionWindowBytes,
+      onStream: http2Handler(application),
     };
     const server =
       tls !== undefined
-        ? secureServer(tls, context, { allowHttp1: protocols === "all" })
+        ? (protocols === "all" ? (strategy.secureServer ?? secureServer) : secureHttp2Server)(tls, context)
         : protocols === "all"
           ? await strategy.plainServer(context)
           : http2Server(context);

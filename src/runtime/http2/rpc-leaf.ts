@@ -28,6 +28,7 @@ export function openRpcLeaf(options: RpcLeafOptions): RpcLeaf {
   const create = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
   return {
     transport: blameServer(create(transportOptions(options, client.httpClient))),
+    ...(client.state && { state: client.state }),
     close: () => client.close(),
   };
 }

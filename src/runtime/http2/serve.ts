@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import type { Connection } from "../../core/connection.ts";
 import type { RpcDispatcher } from "../../rpc/dispatcher.ts";
@@ -7,11 +6,13 @@ import type { ConnectionRecord, Connections } from "./connections.ts";
 import type { Exchange } from "./exchange.ts";
 import { createGrpcHandler, isGrpc } from "./grpc/handler.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
-import { Http2Exchange } from "./http2-exchange.ts";
+import { Http2Exchange, incomingFrom } from "./http2-exchange.ts";
 import { lightRequest } from "./light-request.ts";
 import { respond, respondWithError } from "./respond.ts";
 import { exchangeRpc } from "./rpc-exchange.ts";
 import { urlFromTarget } from "./target.ts";
+import { fieldOf } from "./wire/header-rules.ts";
+import type { Fields, Http2Stream } from "./wire/stream.ts";
 
 /** What answers the requests of one port. */
 export interface Application {
@@ -90,44 +91,30 @@ export function http1Handler(
   };
 }
 
-/** Makes the handler of HTTP/2 streams. */
+/** Makes the handler of requests that arrive by HTTP/2. */
 export function http2Handler(
   application: Application,
-  connections: Connections,
-): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void {
+): (stream: Http2Stream, fields: Fields, ended: boolean, record: ConnectionRecord) => void {
   const { rpc } = application;
-  const grpc =
-    rpc &&
-    createGrpcHandler({
-      dispatcher: rpc,
-      connectionOf: (stream) =>
-        (connections.known(stream.session as ServerHttp2Session) as ConnectionRecord).face,
-    });
-  return (stream, headers) => {
-    // A stream that the client resets raises an error, which would end the process if nobody listened.
-    stream.on("error", () => {});
-    const session = stream.session as ServerHttp2Session | undefined;
-    const record = session === undefined ? undefined : connections.known(session);
-    if (record === undefined) {
-      stream.close();
+  const grpc = rpc && createGrpcHandler(rpc);
+  return (stream, fields, ended, record) => {
+    if (grpc !== undefined && isGrpc(fieldOf(fields, "content-type"))) {
+      grpc(stream, fields, record.face);
       return;
     }
-    if (grpc !== undefined && isGrpc(headers["content-type"])) {
-      connections.begin(record);
-      stream.once("close", () => connections.end(record));
-      grpc(stream, headers);
-      return;
-    }
-    const method = headers[":method"] as string;
-    const target = (headers[":path"] as string | undefined) ?? "";
-    const authority = (headers[":authority"] as string | undefined) ?? headers.host ?? "localhost";
+    const headers = incomingFrom(fields);
+    const method = fieldOf(fields, ":method") ?? "";
+    const target = fieldOf(fields, ":path") ?? "";
+    const authority = fieldOf(fields, ":authority") ?? headers.host ?? "localhost";
     const url = urlFromTarget(record.face.encrypted ? "https" : "http", authority, target);
     if (url === undefined || method === "CONNECT") {
-      stream.respond({ ":status": url === undefined ? 400 : 405 }, { endStream: true });
+      stream.letGoAtEnd = true;
+      stream.respond([":status", url === undefined ? "400" : "405"], true);
       return;
     }
     // Over HTTP/2 the authority is the host; handlers know it by its old name.
     headers.host ??= authority;
-    dispatch(application, target, new Http2Exchange(stream, headers, { method, url, record, connections }));
+    const exchange = new Http2Exchange(stream, headers, { method, url, ended, connection: record.face });
+    dispatch(application, target, exchange);
   };
 }

@@ -1,27 +1,13 @@
 import { createServer as createHttp1Server, type Server as Http1Server } from "node:http";
-import {
-  createServer as createHttp2Server,
-  createSecureServer,
-  type Http2SecureServer,
-  type Http2Server,
-  type ServerOptions as Http2ServerOptions,
-  type ServerHttp2Session,
-} from "node:http2";
-import type { Socket } from "node:net";
+import { createServer as createHttpsServer } from "node:https";
+import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { ListenOptions, ServerTls } from "../port.ts";
-import type { Connections } from "./connections.ts";
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from "node:tls";
+import type { ServerTls } from "../port.ts";
+import { serveHttp2 } from "./http2-server.ts";
 import { limits } from "./limits.ts";
-import { type Application, http1Handler, http2Handler } from "./serve.ts";
-
-/** What every server of a listener is made with. */
-export interface ServerContext {
-  readonly application: Application;
-  readonly connections: Connections;
-  readonly onConnectionError: ListenOptions["onConnectionError"];
-  /** Flow-control window of an HTTP/2 connection; undefined leaves it to the runtime. */
-  readonly sessionWindowBytes: number | undefined;
-}
+import type { ListenerContext } from "./listener-context.ts";
+import { http1Handler } from "./serve.ts";
 
 const http1Options = {
   maxHeaderSize: limits.headerBytes,
@@ -30,17 +16,6 @@ const http1Options = {
   requestTimeout: 0,
   keepAliveTimeout: limits.keepAliveMs,
   connectionsCheckingInterval: 5_000,
-};
-
-const http2Options: Http2ServerOptions = {
-  maxSessionMemory: limits.sessionMegabytes,
-  maxHeaderListPairs: limits.headerPairs,
-  settings: {
-    maxConcurrentStreams: limits.concurrentStreams,
-    maxHeaderListSize: limits.headerBytes,
-    initialWindowSize: limits.streamWindowBytes,
-    enablePush: false,
-  },
 };
 
 const statusLines: Readonly<Record<string, string>> = {
@@ -74,10 +49,16 @@ export type Http2Upgrade = (socket: Socket, head: Buffer) => void;
  * @param onHttp2 - takes over a connection on which the parser met the preface of HTTP/2; without it
  *   such a connection is malformed like any other
  */
-export function http1Server(context: ServerContext, onHttp2?: Http2Upgrade): Http1Server {
-  const server = createHttp1Server(http1Options, http1Handler(context.application, context.connections));
+export function http1Server(context: ListenerContext, onHttp2?: Http2Upgrade): Http1Server {
+  const server = createHttp1Server(http1Options);
   server.on("connection", (socket) => context.connections.of(socket));
-  server.on("clientError", (error: Error & { code?: string; rawPacket?: Buffer }, socket) => {
+  serveHttp1(server, context, onHttp2);
+  return server;
+}
+
+function serveHttp1(server: Http1Server, context: ListenerContext, onHttp2?: Http2Upgrade): void {
+  server.on("request", http1Handler(context.application, context.connections));
+  server.on("clientError", (error: Error & { code?: string; rawPacket?: Buffer }, socket: Duplex) => {
     if (onHttp2 !== undefined && error.code === "HPE_PAUSED_H2_UPGRADE" && error.rawPacket !== undefined) {
       onHttp2(socket as Socket, wholePreface(error.rawPacket));
       return;
@@ -85,7 +66,6 @@ export function http1Server(context: ServerContext, onHttp2?: Http2Upgrade): Htt
     context.onConnectionError(kindOf(error), error);
     refuseMalformed(error, socket);
   });
-  return server;
 }
 
 const prefaceStart = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -101,38 +81,15 @@ function wholePreface(packet: Buffer): Buffer {
   return packet;
 }
 
-function adoptSession(session: ServerHttp2Session, context: ServerContext): void {
-  session.on("error", (error) => context.onConnectionError(kindOf(error), error));
-  session.setTimeout(limits.sessionIdleMs, () => session.close());
-  if (context.sessionWindowBytes !== undefined) session.setLocalWindowSize(context.sessionWindowBytes);
-  context.connections.ofSession(session, session.socket as Socket);
+/** A server for HTTP/2 in the clear, for clients that know that it is one. */
+export function http2Server(context: ListenerContext): Server {
+  return createServer({ noDelay: true }, (socket) => serveHttp2(socket, context));
 }
 
-function serveHttp2(server: Http2Server | Http2SecureServer, context: ServerContext): void {
-  server.on("session", (session) => adoptSession(session, context));
-  server.on("sessionError", (error) => context.onConnectionError(kindOf(error), error));
-  server.on("stream", http2Handler(context.application, context.connections));
-}
-
-/** An HTTP/2 server in the clear, for clients that know that it is one. */
-export function http2Server(context: ServerContext): Http2Server {
-  const server = createHttp2Server(http2Options);
-  // Before the session exists: it shows a stand-in of its socket that cannot be closed.
-  server.prependListener("connection", (socket) => context.connections.of(socket));
-  serveHttp2(server, context);
-  return server;
-}
-
-/** A TLS server that speaks HTTP/2, and HTTP/1.1 too if asked; ALPN decides for each connection. */
-export function secureServer(
-  tls: ServerTls,
-  context: ServerContext,
-  options: { readonly allowHttp1: boolean },
-): Http2SecureServer {
-  const server = createSecureServer({
-    ...http2Options,
-    ...http1Options,
-    allowHTTP1: options.allowHttp1,
+/** How TLS is served; for `protocols` in the order of preference. */
+export function tlsOptions(tls: ServerTls, protocols: readonly string[]): TlsOptions {
+  return {
+    ALPNProtocols: [...protocols],
     cert: tls.cert,
     key: tls.key,
     ca: tls.ca,
@@ -140,19 +97,32 @@ export function secureServer(
     rejectUnauthorized: tls.clientAuth === "require",
     minVersion: "TLSv1.2",
     handshakeTimeout: limits.handshakeTimeoutMs,
+    noDelay: true,
+  };
+}
+
+/** A TLS server for HTTP/2 alone. */
+export function secureHttp2Server(tls: ServerTls, context: ListenerContext): Server {
+  const server = createTlsServer(tlsOptions(tls, ["h2"]), (socket) => {
+    if (socket.alpnProtocol === "h2") serveHttp2(socket, context);
+    else socket.destroy();
   });
-  if (options.allowHttp1) {
-    server.on("request", http1Handler(context.application, context.connections));
-    // Listening for requests made the compatibility layer listen for streams: those are served directly.
-    server.removeAllListeners("stream");
-  }
-  serveHttp2(server, context);
-  server.prependListener("secureConnection", (socket) => context.connections.of(socket));
-  // First, because the HTTP/2 server's own listener passes a failed handshake on as a client's error.
+  server.on("tlsClientError", (error) => context.onConnectionError("tls", error));
+  return server;
+}
+
+/** A TLS server that speaks HTTP/2 and HTTP/1.1; ALPN decides for each connection. */
+export function secureServer(tls: ServerTls, context: ListenerContext): Server {
+  const server = createHttpsServer({ ...http1Options, ...tlsOptions(tls, ["h2", "http/1.1"]) });
+  const asHttp1 = server.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
+  server.removeAllListeners("secureConnection");
+  server.on("secureConnection", (socket: TLSSocket) => {
+    context.connections.of(socket);
+    if (socket.alpnProtocol === "h2") serveHttp2(socket, context);
+    else for (const listener of asHttp1) listener.call(server, socket);
+  });
+  // First, because the server's own listener passes a failed handshake on as a client's error.
   server.prependListener("tlsClientError", (error) => context.onConnectionError("tls", error));
-  server.on("clientError", (error: Error, socket: Duplex) => {
-    context.onConnectionError(kindOf(error), error);
-    refuseMalformed(error, socket);
-  });
+  serveHttp1(server, context);
   return server;
 }

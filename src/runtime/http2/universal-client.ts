@@ -1,9 +1,13 @@
 import { Agent } from "node:http";
 import { Agent as SecureAgent } from "node:https";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
-import { createNodeHttpClient, Http2SessionManager } from "@connectrpc/connect-node";
+import { createNodeHttpClient } from "@connectrpc/connect-node";
+import { systemClock } from "../../core/clock.ts";
+import type { RpcLeafState } from "../../rpc/leaf.ts";
 import type { RpcKeepalive } from "../../rpc/wire-options.ts";
 import type { LeafOptions } from "../port.ts";
+import { createHttp2Client } from "./http2-client.ts";
+import { poolDefaults, SessionPool } from "./session-pool.ts";
 
 /** How {@link openUniversalClient} connects. */
 export interface UniversalClientOptions extends LeafOptions {
@@ -16,6 +20,8 @@ export interface UniversalClientOptions extends LeafOptions {
 /** Connections to one endpoint, as Connect's protocols use them. */
 export interface UniversalClient {
   readonly httpClient: UniversalClientFn;
+  /** The sessions at this moment, for metrics; over HTTP/2. */
+  readonly state?: () => RpcLeafState;
   /** Ends them. */
   close(): Promise<void>;
 }
@@ -29,36 +35,11 @@ export function openUniversalClient(options: UniversalClientOptions): UniversalC
 }
 
 function openHttp2({ origin, tls, keepalive = defaultKeepalive }: UniversalClientOptions): UniversalClient {
-  const sessions = new Http2SessionManager(
-    origin,
-    {
-      pingIntervalMs: keepalive.intervalMs,
-      pingTimeoutMs: keepalive.timeoutMs ?? 15_000,
-      pingIdleConnection: keepalive.whenIdle ?? false,
-    },
-    tls === undefined ? {} : { cert: tls.cert, key: tls.key, ca: tls.ca },
-  );
-  neverUnhandled(sessions);
+  const pool = new SessionPool({ ...poolDefaults, origin, tls, clock: systemClock, keepalive });
   return {
-    httpClient: createNodeHttpClient({ httpVersion: "2", sessionProvider: () => sessions }),
-    async close() {
-      sessions.abort();
-    },
-  };
-}
-
-/** The manager stops listening before a session has said all of its errors, which would end the process. */
-function neverUnhandled(sessions: Http2SessionManager): void {
-  const listening = new WeakSet<object>();
-  const request = sessions.request.bind(sessions);
-  sessions.request = async (...how) => {
-    const stream = await request(...how);
-    const { session } = stream;
-    if (session !== undefined && !listening.has(session)) {
-      listening.add(session);
-      session.on("error", () => {});
-    }
-    return stream;
+    httpClient: createHttp2Client(pool),
+    state: () => pool.state,
+    close: () => pool.close(0),
   };
 }
 

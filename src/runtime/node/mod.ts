@@ -6,7 +6,6 @@
 import { asyncContext } from "../http2/async-context.ts";
 import { serverCapabilities } from "../http2/capabilities.ts";
 import { faultOf } from "../http2/fault.ts";
-import { limits } from "../http2/limits.ts";
 import { type ListenStrategy, listen } from "../http2/listen.ts";
 import { messageCompressions } from "../http2/message-compression.ts";
 import { openRpcLeaf } from "../http2/rpc-leaf.ts";
@@ -19,7 +18,6 @@ import { plainServer } from "./plain-server.ts";
 export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: false };
 
 const strategy: ListenStrategy = {
-  sessionWindowBytes: limits.sessionWindowBytes,
   plainServer,
   openNative: () => undefined,
 };

@@ -1,14 +1,18 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { h2 } from "../wire/frames.ts";
+import { fieldOf } from "../wire/header-rules.ts";
+import type { Fields, Http2Stream } from "../wire/stream.ts";
 import { type Compression, compressionNamed } from "./compression.ts";
-import { headersFromBlock } from "./metadata.ts";
-import { errorFromStatus, fieldOf, type HeaderBlock } from "./status.ts";
+import { errorFromReset } from "./faults.ts";
+import { headersFromFields } from "./metadata.ts";
+import { errorFromStatus } from "./status.ts";
 import { codeFromHttpStatus, formatOf } from "./wire.ts";
 
 /** Gives an error the fields of trailers and headers as metadata. */
-function withMetadata(error: ConnectError, ...blocks: readonly (HeaderBlock | undefined)[]): ConnectError {
-  for (const block of blocks) {
-    if (block === undefined) continue;
-    headersFromBlock(block).forEach((value, name) => {
+function withMetadata(error: ConnectError, ...lists: readonly (Fields | undefined)[]): ConnectError {
+  for (const fields of lists) {
+    if (fields === undefined) continue;
+    headersFromFields(fields).forEach((value, name) => {
       error.metadata.append(name, value);
     });
   }
@@ -22,47 +26,74 @@ function withMetadata(error: ConnectError, ...blocks: readonly (HeaderBlock | un
  *
  * @throws ConnectError for an answer that is not gRPC, or in an encoding nobody asked for
  */
-export function checkResponse(block: HeaderBlock, format: "proto" | "json"): Compression | undefined {
-  const status = Number(block[":status"] ?? 0);
+export function checkResponse(fields: Fields, format: "proto" | "json"): Compression | undefined {
+  const status = Number(fieldOf(fields, ":status"));
   if (status !== 200) {
-    throw withMetadata(new ConnectError(`HTTP ${status}`, codeFromHttpStatus(status)), block);
+    throw withMetadata(new ConnectError(`HTTP ${status}`, codeFromHttpStatus(status)), fields);
   }
-  const contentType = fieldOf(block, "content-type");
+  const contentType = fieldOf(fields, "content-type");
   const answered = formatOf(contentType);
   if (answered !== undefined && answered !== format) {
-    throw withMetadata(new ConnectError(`unexpected content type ${contentType}`, Code.Internal), block);
+    throw withMetadata(new ConnectError(`unexpected content type ${contentType}`, Code.Internal), fields);
   }
   if (answered === undefined) {
     throw withMetadata(
       new ConnectError(`unsupported content type ${contentType ?? ""}`, Code.Unknown),
-      block,
+      fields,
     );
   }
-  const encoding = fieldOf(block, "grpc-encoding");
+  const encoding = fieldOf(fields, "grpc-encoding");
   if (encoding === undefined || encoding === "identity") return undefined;
   const compression = compressionNamed(encoding);
   if (compression === undefined) {
-    throw withMetadata(new ConnectError(`unsupported response encoding "${encoding}"`, Code.Internal), block);
+    throw withMetadata(
+      new ConnectError(`unsupported response encoding "${encoding}"`, Code.Internal),
+      fields,
+    );
   }
   return compression;
+}
+
+/** What of an answer's body has arrived. */
+export interface BodyState {
+  /** Whether anything arrived at all. */
+  readonly started: boolean;
+  /** Whether everything that arrived was whole messages. */
+  readonly atBoundary: boolean;
 }
 
 /**
  * Judges the end of an answer: the error that the trailers state; undefined when the call succeeded.
  *
  * A status among the headers counts only in a trailers-only answer: one with neither body nor trailers.
+ * Without a status, an end between two messages is the server's fault, and one inside of a message the network's.
  */
 export function errorOfEnd(
-  headers: HeaderBlock,
-  trailers: HeaderBlock | undefined,
-  hasBody: boolean,
+  headers: Fields,
+  trailers: Fields | undefined,
+  body: BodyState,
 ): ConnectError | undefined {
-  const stating = trailers ?? (hasBody ? undefined : headers);
+  const stating = trailers ?? (body.started ? undefined : headers);
   const status = stating === undefined ? undefined : fieldOf(stating, "grpc-status");
-  if (status === "0") return undefined;
   if (stating === undefined || status === undefined) {
+    if (!body.atBoundary) return errorFromReset(h2.noError);
     return withMetadata(new ConnectError("protocol error: missing status", Code.Internal), trailers, headers);
   }
-  const error = errorFromStatus(stating, status);
-  return error && withMetadata(error, trailers, headers);
+  if (status !== "0") {
+    const error = errorFromStatus(stating, status);
+    if (error !== undefined) return withMetadata(error, trailers, headers);
+  }
+  return body.atBoundary
+    ? undefined
+    : new ConnectError("protocol error: the answer ended in the middle of a message", Code.Internal);
+}
+
+/**
+ * Whether a stream that was reset before its regular end is to be judged by what had arrived: the headers state the
+ * status already, or the server says that nothing is wrong.
+ */
+export function endsWell(stream: Http2Stream, headers: Fields | undefined): boolean {
+  if (headers === undefined) return false;
+  if (fieldOf(headers, "grpc-status") !== undefined) return true;
+  return stream.fate === "peer-reset" && stream.rstCode === h2.noError;
 }

@@ -4,11 +4,10 @@ import { type Clock, systemClock } from "../../../core/clock.ts";
 import { Metadata } from "../../../rpc/metadata.ts";
 import { defaultCompressMinBytes } from "../../../rpc/wire-options.ts";
 import type { RpcLeafOptions } from "../../port.ts";
+import { type PoolState, poolDefaults, SessionPool } from "../session-pool.ts";
 import { codecsOf, type EncodeOptions, type FormatOptions, type MessageCodec } from "./codec.ts";
 import { acceptedEncodings, compressionNamed } from "./compression.ts";
 import { isReserved } from "./metadata.ts";
-import type { PoolState } from "./pool.ts";
-import { SessionPool } from "./pool.ts";
 import { contentTypeJson, contentTypeProto, formatTimeout } from "./wire.ts";
 
 /** Options of the gRPC client beyond those that every RPC leaf has. */
@@ -52,6 +51,7 @@ export class ClientConfig {
   readonly format: "proto" | "json";
   readonly #formatOptions: FormatOptions;
   readonly #plans = new Map<DescMethod, MethodPlan>();
+  readonly #pseudo: readonly string[];
   readonly #common: readonly string[];
 
   constructor(options: GrpcLeafOptions) {
@@ -75,13 +75,8 @@ export class ClientConfig {
     };
     this.format = options.useBinaryFormat ? "proto" : "json";
     this.#formatOptions = { jsonOptions: options.jsonOptions, binaryOptions: options.binaryOptions };
+    this.#pseudo = [":method", "POST", ":scheme", url.protocol.slice(0, -1), ":authority", url.host];
     this.#common = [
-      ":method",
-      "POST",
-      ":scheme",
-      url.protocol.slice(0, -1),
-      ":authority",
-      url.host,
       "content-type",
       options.useBinaryFormat ? contentTypeProto : contentTypeJson,
       "te",
@@ -93,11 +88,11 @@ export class ClientConfig {
       origin: this.origin,
       tls: options.tls,
       clock,
-      connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-      verifyAfterIdleMs: options.verifyAfterIdleMs ?? 30_000,
-      pingTimeoutMs: options.pingTimeoutMs ?? 5_000,
+      connectTimeoutMs: options.connectTimeoutMs ?? poolDefaults.connectTimeoutMs,
+      verifyAfterIdleMs: options.verifyAfterIdleMs ?? poolDefaults.verifyAfterIdleMs,
+      pingTimeoutMs: options.pingTimeoutMs ?? poolDefaults.pingTimeoutMs,
       keepalive: options.keepalive,
-      maxSessions: limit("maxSessions", options.maxSessions ?? 8),
+      maxSessions: limit("maxSessions", options.maxSessions ?? poolDefaults.maxSessions),
     });
   }
 
@@ -116,7 +111,7 @@ export class ClientConfig {
         url: this.origin + path,
         input: codecs.input[this.format],
         output: codecs.output[this.format],
-        headers: [...this.#common, ":path", path],
+        headers: [...this.#pseudo, ":path", path, ...this.#common],
       };
       this.#plans.set(method, plan);
     }

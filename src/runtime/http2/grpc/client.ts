@@ -12,6 +12,7 @@ import {
 import { Call } from "../../../core/call.ts";
 import { meshCall } from "../../../rpc/context.ts";
 import type { RpcLeaf } from "../../port.ts";
+import type { PoolState } from "../session-pool.ts";
 import type { CancelSource } from "./cancel.ts";
 import {
   ClientConfig,
@@ -21,7 +22,6 @@ import {
   requestHeaders,
 } from "./client-config.ts";
 import { runIntercepted } from "./client-interceptors.ts";
-import type { PoolState } from "./pool.ts";
 import { StreamCall } from "./stream-call.ts";
 import { UnaryCall } from "./unary-call.ts";
 
@@ -184,10 +184,7 @@ export function createGrpcLeaf(options: GrpcLeafOptions): GrpcLeaf {
     get pool(): PoolState {
       return config.poolState;
     },
-    state() {
-      const { sessions, activeStreams, waiting } = config.poolState;
-      return { sessions, streams: activeStreams, waiting };
-    },
+    state: () => config.poolState,
     close: () => config.pool.close(graceMs),
   };
 }

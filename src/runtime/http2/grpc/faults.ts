@@ -7,24 +7,7 @@ import {
 } from "../../../core/errors.ts";
 import { rpcCodeFromMeshError } from "../../../core/status.ts";
 import { codeFromRpc } from "../../../rpc/errors.ts";
-
-/** Codes of RST_STREAM and GOAWAY (RFC 9113, section 7). */
-export const h2 = {
-  noError: 0,
-  protocolError: 1,
-  internalError: 2,
-  flowControlError: 3,
-  settingsTimeout: 4,
-  streamClosed: 5,
-  frameSizeError: 6,
-  refusedStream: 7,
-  cancel: 8,
-  compressionError: 9,
-  connectError: 10,
-  enhanceYourCalm: 11,
-  inadequateSecurity: 12,
-  http11Required: 13,
-} as const;
+import { h2 } from "../wire/frames.ts";
 
 const h2Names: readonly string[] = [
   "NO_ERROR",
@@ -97,6 +80,14 @@ export function errorFromReset(rstCode: number): ConnectError {
     default:
       return new ConnectError(message, Code.Internal);
   }
+}
+
+/** The RPC error of a stream that this side reset, because the server broke the rules of HTTP/2. */
+export function protocolFault(code: number): ConnectError {
+  const name = h2Names[code] ?? `0x${code.toString(16)}`;
+  return code === h2.enhanceYourCalm
+    ? new ConnectError("the headers of the answer are larger than the limit", Code.ResourceExhausted)
+    : new ConnectError(`protocol error: the answer is not well-formed HTTP/2 (${name})`, Code.Internal);
 }
 
 /** The RPC code of a mesh error. */

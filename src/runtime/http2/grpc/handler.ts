@@ -1,30 +1,22 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Connection } from "../../../core/connection.ts";
 import type { HeaderSource } from "../../../core/headers.ts";
 import type { RpcDispatcher, RpcMethod } from "../../../rpc/dispatcher.ts";
 import type { Arrival } from "../../../server/admission.ts";
+import { fieldOf, joinedFieldOf } from "../wire/header-rules.ts";
+import type { Fields, Http2Stream } from "../wire/stream.ts";
 import { codecsOf, type EncodeOptions, type MethodCodecs } from "./codec.ts";
 import { acceptedEncodings, acceptsEncoding, type Compression, compressionNamed } from "./compression.ts";
 import { ServerCall } from "./server-call.ts";
 import { GrpcContext } from "./server-context.ts";
 import { ServerResponse } from "./server-response.ts";
-import { fieldOf, type HeaderBlock } from "./status.ts";
 import { formatOf, parseTimeout } from "./wire.ts";
 
-/** What a {@link GrpcHandler} serves. */
-export interface GrpcHandlerOptions {
-  /** The methods, and the chain around them. */
-  readonly dispatcher: Pick<RpcDispatcher, "methods" | "gate">;
-  /** Who is at the other end; called once per RPC, so it should remember what it found. */
-  readonly connectionOf: (stream: ServerHttp2Stream) => Connection;
-}
-
 /**
- * Serves one gRPC request that arrived on an HTTP/2 stream; call it at once from the `stream` event, for
+ * Serves one gRPC request that arrived on an HTTP/2 stream; call it at once when the headers arrive, for
  * requests whose content type is gRPC's (see {@link isGrpc}).
  */
-export type GrpcHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+export type GrpcHandler = (stream: Http2Stream, fields: Fields, connection: Connection) => void;
 
 /** Whether a request is one for {@link GrpcHandler}: native gRPC, and not gRPC-Web. */
 export function isGrpc(contentType: string | undefined): boolean {
@@ -32,16 +24,15 @@ export function isGrpc(contentType: string | undefined): boolean {
 }
 
 /** The fields of a header block by name, without a `Headers` around them. */
-class BlockHeaders implements HeaderSource {
-  readonly #block: HeaderBlock;
+class FieldHeaders implements HeaderSource {
+  readonly #fields: Fields;
 
-  constructor(block: HeaderBlock) {
-    this.#block = block;
+  constructor(fields: Fields) {
+    this.#fields = fields;
   }
 
   get(name: string): string | undefined {
-    const value = this.#block[name];
-    return typeof value === "string" || value === undefined ? value : value.join(", ");
+    return joinedFieldOf(this.#fields, name);
   }
 }
 
@@ -58,8 +49,8 @@ function encodeOptions(method: RpcMethod, compression: Compression | undefined):
 }
 
 /** Makes the gRPC side of a listener, straight on HTTP/2 streams. */
-export function createGrpcHandler(options: GrpcHandlerOptions): GrpcHandler {
-  const { methods, gate } = options.dispatcher;
+export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "gate">): GrpcHandler {
+  const { methods, gate } = dispatcher;
   const plans = new Map<RpcMethod, MethodPlan>();
 
   function planOf(method: RpcMethod): MethodPlan {
@@ -71,30 +62,28 @@ export function createGrpcHandler(options: GrpcHandlerOptions): GrpcHandler {
     return plan;
   }
 
-  return function handleGrpc(stream, incoming) {
-    const block = incoming as HeaderBlock;
-    const format = formatOf(fieldOf(block, "content-type"));
-    if (format === undefined || block[":method"] !== "POST") {
+  return function handleGrpc(stream, fields, connection) {
+    const format = formatOf(fieldOf(fields, "content-type"));
+    if (format === undefined || fieldOf(fields, ":method") !== "POST") {
       refuse(stream, format === undefined ? 415 : 405);
       return;
     }
-    const path = fieldOf(block, ":path") ?? "";
+    const path = fieldOf(fields, ":path") ?? "";
     const response = new ServerResponse(stream, format);
     const method = methods.get(path);
     if (method === undefined || !method.options.grpc) {
-      stream.on("error", () => {});
       const error = new ConnectError(`${path.slice(1)} is not served here`, Code.Unimplemented);
       response.fail(undefined, error, false);
       return;
     }
 
-    const timeout = fieldOf(block, "grpc-timeout");
+    const timeout = fieldOf(fields, "grpc-timeout");
     const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
-    const encoding = fieldOf(block, "grpc-encoding");
+    const encoding = fieldOf(fields, "grpc-encoding");
     const compression = encoding === undefined ? undefined : compressionNamed(encoding);
     // An answer is compressed as the request was: the client pays for it, and so it must want it.
     if (compression !== undefined) {
-      const accept = fieldOf(block, "grpc-accept-encoding");
+      const accept = fieldOf(fields, "grpc-accept-encoding");
       if (accept === undefined || acceptsEncoding(accept, compression.name)) {
         response.compression = compression;
       }
@@ -103,12 +92,12 @@ export function createGrpcHandler(options: GrpcHandlerOptions): GrpcHandler {
     const arrival: Arrival = {
       protocol: "grpc",
       operation: method.operation,
-      headers: new BlockHeaders(block),
-      connection: options.connectionOf(stream),
+      headers: new FieldHeaders(fields),
+      connection,
       timeoutMs,
     };
     const call = gate.open(arrival);
-    const context = new GrpcContext(method.method, call, block);
+    const context = new GrpcContext(method.method, call, fields);
     const { codecs, encode: plainEncode } = planOf(method);
     const encode =
       response.compression === undefined ? plainEncode : encodeOptions(method, response.compression);
@@ -137,6 +126,7 @@ export function createGrpcHandler(options: GrpcHandlerOptions): GrpcHandler {
     } else if (encoding !== undefined && encoding !== "identity" && compression === undefined) {
       served.fail(unknownEncoding(encoding));
     } else if (admitted instanceof Promise) {
+      served.hold();
       admitted.then(
         () => served.start(),
         (error: unknown) => served.fail(error),
@@ -156,8 +146,7 @@ function unknownEncoding(encoding: string): ConnectError {
   return error;
 }
 
-function refuse(stream: ServerHttp2Stream, status: number): void {
-  stream.on("error", () => {});
-  stream.on("finish", () => stream.close(0));
-  stream.respond({ ":status": status, ...(status === 405 ? { allow: "POST" } : {}) }, { endStream: true });
+function refuse(stream: Http2Stream, status: number): void {
+  stream.letGoAtEnd = true;
+  stream.respond([":status", String(status), ...(status === 405 ? ["allow", "POST"] : [])], true);
 }

@@ -1,4 +1,3 @@
-import type { Duplex } from "node:stream";
 import type { Message } from "@bufbuild/protobuf";
 import { decodeMessageBody, type MessageCodec } from "./codec.ts";
 import type { Compression } from "./compression.ts";
@@ -21,7 +20,8 @@ interface Reader {
 
 /** What an {@link InboundMessages} reads with. */
 export interface InboundInit {
-  readonly stream: Duplex;
+  /** What is paused while the reader is behind. */
+  readonly stream: { pause(): void; resume(): void };
   readonly codec: MessageCodec;
   readonly maxBytes: number;
   /** Called when the reader loses interest before the end. */

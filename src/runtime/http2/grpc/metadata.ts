@@ -1,4 +1,4 @@
-import type { HeaderBlock } from "./status.ts";
+import type { Fields } from "../wire/stream.ts";
 
 /** Header names that the protocol sets itself, so that metadata of the same name is not sent. */
 const reserved: ReadonlySet<string> = new Set([
@@ -27,21 +27,18 @@ export function isReserved(name: string): boolean {
 }
 
 /** Adds metadata to a header block that goes out; fields of the protocol itself are left out. */
-export function addMetadata(block: Record<string, string>, metadata: Headers): void {
+export function addMetadata(fields: string[], metadata: Headers): void {
   metadata.forEach((value, name) => {
-    if (reserved.has(name) && name !== "grpc-accept-encoding") return;
-    const before = block[name];
-    block[name] = before === undefined ? value : `${before}, ${value}`;
+    if (!reserved.has(name) || name === "grpc-accept-encoding") fields.push(name, value);
   });
 }
 
-function fill(target: Headers, block: HeaderBlock): void {
-  for (const name in block) {
-    const value = block[name];
-    if (name.charCodeAt(0) === 0x3a || value === undefined) continue;
+function fill(target: Headers, fields: Fields): void {
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at]!;
+    if (name.charCodeAt(0) === 0x3a) continue;
     try {
-      if (typeof value === "string") Headers.prototype.append.call(target, name, value);
-      else for (const each of value) Headers.prototype.append.call(target, name, each);
+      Headers.prototype.append.call(target, name, fields[at + 1]!);
     } catch {
       // A byte that HTTP/2 lets through and Headers refuses: drop the field, keep the call.
     }
@@ -49,9 +46,9 @@ function fill(target: Headers, block: HeaderBlock): void {
 }
 
 /** A header block as `Headers`. */
-export function headersFromBlock(block: HeaderBlock): Headers {
+export function headersFromFields(fields: Fields): Headers {
   const headers = new Headers();
-  fill(headers, block);
+  fill(headers, fields);
   return headers;
 }
 
@@ -62,26 +59,26 @@ export function headersFromBlock(block: HeaderBlock): Headers {
  * small call's parsing. Every method fills first; afterwards it is an ordinary `Headers`.
  */
 export class LazyHeaders extends Headers {
-  #block: HeaderBlock | undefined;
+  #fields: Fields | undefined;
   #filled = false;
 
-  constructor(block?: HeaderBlock) {
+  constructor(fields?: Fields) {
     super();
-    this.#block = block;
+    this.#fields = fields;
   }
 
   /** States the fields later, for trailers, which arrive after the object was handed out. */
-  arrive(block: HeaderBlock): void {
-    if (this.#filled) fill(this, block);
-    else this.#block = block;
+  arrive(fields: Fields): void {
+    if (this.#filled) fill(this, fields);
+    else this.#fields = fields;
   }
 
   #fill(): void {
     if (this.#filled) return;
     this.#filled = true;
-    const block = this.#block;
-    this.#block = undefined;
-    if (block !== undefined) fill(this, block);
+    const fields = this.#fields;
+    this.#fields = undefined;
+    if (fields !== undefined) fill(this, fields);
   }
 
   override append(name: string, value: string): void {
@@ -144,16 +141,16 @@ export class LazyHeaders extends Headers {
  * Whether `new Headers(lazy)` sees what a {@link LazyHeaders} will hold; a runtime that copies natively,
  * past the methods, would see nothing.
  */
-const lazyIsSeen: boolean = new Headers(new LazyHeaders({ probe: "1" })).get("probe") === "1";
+const lazyIsSeen: boolean = new Headers(new LazyHeaders(["probe", "1"])).get("probe") === "1";
 
 /** Headers of an answer: filled at the first look where the runtime allows, else at once. */
-export function headersOf(block: HeaderBlock): Headers {
-  return lazyIsSeen ? new LazyHeaders(block) : headersFromBlock(block);
+export function headersOf(fields: Fields): Headers {
+  return lazyIsSeen ? new LazyHeaders(fields) : headersFromFields(fields);
 }
 
 /** Trailers that will arrive after the answer was handed out. */
-export function pendingTrailers(): Headers & { arrive(block: HeaderBlock): void } {
+export function pendingTrailers(): Headers & { arrive(fields: Fields): void } {
   if (lazyIsSeen) return new LazyHeaders();
   const headers = new Headers();
-  return Object.assign(headers, { arrive: (block: HeaderBlock) => fill(headers, block) });
+  return Object.assign(headers, { arrive: (fields: Fields) => fill(headers, fields) });
 }

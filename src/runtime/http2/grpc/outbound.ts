@@ -1,44 +1,17 @@
-import type { Http2Stream } from "node:http2";
-import process from "node:process";
-import { type EncodedMessage, type EncodeOptions, encodeMessage, type MessageCodec } from "./codec.ts";
-
-import { writeMessages } from "./write.ts";
-
-/** Resolves when the stream takes more bytes, or is over. */
-function drained(stream: Http2Stream): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      stream.off("drain", done);
-      stream.off("close", done);
-      resolve();
-    };
-    stream.on("drain", done);
-    stream.on("close", done);
-  });
-}
-
-/** Whether nothing more can be written. */
-function over(stream: Http2Stream): boolean {
-  return stream.destroyed || stream.closed || stream.writableEnded;
-}
-
-/** Messages that are made without a pause go out together, up to so many bytes. */
-const batchBytes = 16 * 1024;
+import type { Http2Stream } from "../wire/stream.ts";
+import { type EncodeOptions, encodeMessage, type MessageCodec } from "./codec.ts";
 
 /**
  * Sends the messages of an iterable one after the other, never faster than the peer reads.
  *
- * What a source makes within one turn of the event loop is written as one buffer: for small messages the
- * way through the runtime's stream costs several times the message itself.
+ * The owner of the stream passes its `onDrain` and `onClose` on to {@link drained} and {@link stop}.
  */
 export class OutboundMessages {
   readonly #stream: Http2Stream;
   readonly #codec: MessageCodec;
   readonly #iterator: AsyncIterator<object>;
-  readonly #flushLater: () => void = () => this.#flush();
-  #batch: EncodedMessage[] = [];
-  #bytes = 0;
   #stopped = false;
+  #resume: (() => void) | undefined = undefined;
 
   constructor(stream: Http2Stream, messages: AsyncIterable<object>, codec: MessageCodec) {
     this.#stream = stream;
@@ -52,26 +25,25 @@ export class OutboundMessages {
    * came before it has been written.
    */
   async send(options: EncodeOptions, beforeFirst?: () => void): Promise<boolean> {
+    const stream = this.#stream;
     let first = true;
     try {
       for (;;) {
         const result = await this.#iterator.next();
         if (result.done === true) {
           this.#stopped = true;
-          this.#flush();
-          return !over(this.#stream);
+          return stream.writable;
         }
-        if (over(this.#stream)) break;
+        if (!stream.writable) break;
         const encoded = encodeMessage(this.#codec, result.value, options);
-        const message = encoded instanceof Promise ? await encoded : encoded;
+        const { flags, bytes } = encoded instanceof Promise ? await encoded : encoded;
         if (first) {
           first = false;
           beforeFirst?.();
         }
-        if (!this.#add(message)) await drained(this.#stream);
+        if (!stream.writeMessage(flags, bytes)) await this.#room();
       }
     } catch (error) {
-      this.#flush();
       this.stop();
       throw error;
     }
@@ -79,24 +51,23 @@ export class OutboundMessages {
     return false;
   }
 
-  /** Puts a message into the batch; false when the stream has enough for now. */
-  #add(message: EncodedMessage): boolean {
-    this.#bytes += message.bytes.length;
-    if (this.#batch.push(message) === 1) process.nextTick(this.#flushLater);
-    return this.#bytes < batchBytes || this.#flush();
+  #room(): Promise<void> | undefined {
+    if (!this.#stream.writable) return undefined;
+    return new Promise((resolve) => {
+      this.#resume = resolve;
+    });
   }
 
-  #flush(): boolean {
-    const batch = this.#batch;
-    if (batch.length === 0) return true;
-    const bytes = this.#bytes;
-    this.#batch = [];
-    this.#bytes = 0;
-    return over(this.#stream) || writeMessages(this.#stream, batch, bytes);
+  /** The stream takes more. */
+  drained(): void {
+    const resume = this.#resume;
+    this.#resume = undefined;
+    resume?.();
   }
 
   /** Lets the source clean up behind itself, because nobody takes its messages any more. */
   stop(): void {
+    this.drained();
     if (this.#stopped) return;
     this.#stopped = true;
     try {

@@ -1,4 +1,3 @@
-import type { ServerHttp2Stream } from "node:http2";
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Call } from "../../../core/call.ts";
@@ -6,6 +5,7 @@ import { outcomeOfCancelledCall } from "../../../core/classifier.ts";
 import { isMeshError, MeshError } from "../../../core/errors.ts";
 import { outcomeOfCode } from "../../../rpc/classifier.ts";
 import type { RpcGate, RpcMethod } from "../../../rpc/dispatcher.ts";
+import type { StreamHandler } from "../wire/stream.ts";
 import {
   decodeMessageBody,
   type EncodedMessage,
@@ -23,23 +23,6 @@ import type { GrpcContext } from "./server-context.ts";
 import { type Input, invoke, type Output } from "./server-invoke.ts";
 import type { ServerResponse } from "./server-response.ts";
 
-const kCall: unique symbol = Symbol("server call");
-type CallStream = ServerHttp2Stream & { [kCall]: ServerCall };
-
-// Listeners shared by all calls: a closure per event and call costs more than a property of the stream.
-function onData(this: unknown, chunk: Uint8Array): void {
-  (this as CallStream)[kCall].data(chunk);
-}
-function onEnd(this: unknown): void {
-  (this as CallStream)[kCall].requestEnded();
-}
-function onClose(this: unknown): void {
-  (this as CallStream)[kCall].closed();
-}
-function onError(): void {
-  // "close" follows.
-}
-
 /** What one RPC on the server is made of. */
 export interface ServerCallInit {
   readonly method: RpcMethod;
@@ -55,7 +38,7 @@ export interface ServerCallInit {
 }
 
 /** One RPC on the server, from its first body byte to its last word. */
-export class ServerCall {
+export class ServerCall implements StreamHandler {
   readonly #init: ServerCallInit;
   readonly #input: MessageCodec;
   readonly #output: MessageCodec;
@@ -67,6 +50,10 @@ export class ServerCall {
   /** For requests of many. */
   #inbound: InboundMessages | undefined = undefined;
   #outbound: OutboundMessages | undefined = undefined;
+  /** What arrived before the call was admitted. */
+  #early: Uint8Array[] | undefined = undefined;
+  #started = false;
+  #ended = false;
   #over = false;
 
   constructor(init: ServerCallInit) {
@@ -79,10 +66,7 @@ export class ServerCall {
   /** Follows the stream's end and the call's cancellation; reads nothing yet. */
   watch(): void {
     const { call, response } = this.#init;
-    const stream = response.stream;
-    (stream as CallStream)[kCall] = this;
-    stream.on("close", onClose);
-    stream.on("error", onError);
+    response.stream.handler = this;
     call.onCancel((reason) => this.#cancelled(reason));
   }
 
@@ -110,13 +94,37 @@ export class ServerCall {
       });
       this.#inbound.useCompression(this.#init.compression);
     }
-    stream.on("data", onData);
-    stream.on("end", onEnd);
+    this.#started = true;
+    const early = this.#early;
+    if (early !== undefined) {
+      this.#early = undefined;
+      stream.resume();
+      for (const chunk of early) this.onData(chunk);
+    }
     if (this.#inbound !== undefined) this.#run(this.#inbound);
+    if (this.#ended) this.onEnd();
   }
 
-  data(chunk: Uint8Array): void {
+  /** Holds the body back until {@link start}: who is admitted is decided before it is read. */
+  hold(): void {
+    this.#early = [];
+    this.#init.response.stream.pause();
+  }
+
+  onHeaders(): void {
+    // A server is given them before the call exists.
+  }
+
+  onTrailers(): void {
+    // gRPC knows none in requests.
+  }
+
+  onData(chunk: Uint8Array): void {
     if (this.#over) return;
+    if (!this.#started) {
+      this.#early?.push(chunk);
+      return;
+    }
     if (this.#inbound !== undefined) {
       this.#inbound.push(chunk);
       return;
@@ -128,8 +136,12 @@ export class ServerCall {
     }
   }
 
-  requestEnded(): void {
-    if (this.#over || this.#init.response.stream.aborted) return;
+  onEnd(): void {
+    if (this.#over) return;
+    if (!this.#started) {
+      this.#ended = true;
+      return;
+    }
     const inbound = this.#inbound;
     if (inbound !== undefined) {
       inbound.end(inbound.atBoundary ? undefined : incomplete());
@@ -242,9 +254,14 @@ export class ServerCall {
     this.fail(reason);
   }
 
+  onDrain(): void {
+    this.#outbound?.drained();
+  }
+
   /** The stream is gone: before the answer was complete, that means that the client lost interest. */
-  closed(): void {
+  onClose(): void {
     const { call } = this.#init;
+    this.#outbound?.stop();
     if (this.#over) return;
     call.cancel(new MeshError("ERR_CANCELLED", "The client cancelled the call or went away"));
   }

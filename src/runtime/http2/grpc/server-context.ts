@@ -2,9 +2,10 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { Call } from "../../../core/call.ts";
 import { meshCall } from "../../../rpc/context.ts";
+import { fieldOf } from "../wire/header-rules.ts";
+import type { Fields } from "../wire/stream.ts";
 import { errorFromCancel } from "./faults.ts";
 import { headersOf } from "./metadata.ts";
-import { fieldOf, type HeaderBlock } from "./status.ts";
 import { parseTimeout } from "./wire.ts";
 
 /**
@@ -17,7 +18,7 @@ export class GrpcContext implements HandlerContext {
   readonly requestMethod: string = "POST";
   readonly protocolName: string = "grpc";
   readonly #call: Call;
-  readonly #block: HeaderBlock;
+  readonly #fields: Fields;
   readonly #startedAt: number;
   #requestHeader: Headers | undefined = undefined;
   #responseHeader: Headers | undefined = undefined;
@@ -27,22 +28,22 @@ export class GrpcContext implements HandlerContext {
   #settled = false;
   #reason: unknown = undefined;
 
-  constructor(method: DescMethod, call: Call, block: HeaderBlock) {
+  constructor(method: DescMethod, call: Call, fields: Fields) {
     this.method = method;
     this.service = method.parent;
     this.#call = call;
-    this.#block = block;
+    this.#fields = fields;
     this.#startedAt = performance.now();
   }
 
   get url(): string {
-    const block = this.#block;
-    const authority = fieldOf(block, ":authority") ?? fieldOf(block, "host") ?? "localhost";
-    return `${fieldOf(block, ":scheme") ?? "http"}://${authority}${fieldOf(block, ":path") ?? "/"}`;
+    const fields = this.#fields;
+    const authority = fieldOf(fields, ":authority") ?? fieldOf(fields, "host") ?? "localhost";
+    return `${fieldOf(fields, ":scheme") ?? "http"}://${authority}${fieldOf(fields, ":path") ?? "/"}`;
   }
 
   get requestHeader(): Headers {
-    this.#requestHeader ??= headersOf(this.#block);
+    this.#requestHeader ??= headersOf(this.#fields);
     return this.#requestHeader;
   }
 
@@ -81,7 +82,7 @@ export class GrpcContext implements HandlerContext {
 
   /** Milliseconds left of the time that the caller granted. */
   get timeoutMs(): () => number | undefined {
-    const header = fieldOf(this.#block, "grpc-timeout");
+    const header = fieldOf(this.#fields, "grpc-timeout");
     const granted = header === undefined ? undefined : parseTimeout(header);
     return () => (granted === undefined ? undefined : granted - (performance.now() - this.#startedAt));
   }

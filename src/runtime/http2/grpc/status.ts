@@ -2,6 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, base64Decode, base64Encode, WireType } from "@bufbuild/protobuf/wire";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { fieldOf } from "../wire/header-rules.ts";
+import type { Fields } from "../wire/stream.ts";
 
 /** An error detail as it came from the wire. */
 interface WireDetail {
@@ -110,26 +112,17 @@ export function decodeDetails(text: string): WireStatus | undefined {
   }
 }
 
-/** A header block as `node:http2` hands it out. */
-export type HeaderBlock = Readonly<Record<string, string | readonly string[] | undefined>>;
-
-/** The first value of a field; undefined when it is absent. */
-export function fieldOf(block: HeaderBlock, name: string): string | undefined {
-  const value = block[name];
-  return typeof value === "string" || value === undefined ? value : value[0];
-}
-
 /**
  * The error that trailers (or the headers of a trailers-only answer) state; undefined for status 0.
  *
  * Call it only when `grpc-status` is there. The caller fills in the metadata.
  */
-export function errorFromStatus(block: HeaderBlock, status: string): ConnectError | undefined {
+export function errorFromStatus(fields: Fields, status: string): ConnectError | undefined {
   if (status === "0") return undefined;
   const code = /^\d{1,2}$/.test(status) ? Number(status) : 0;
   if (code < 1 || code > 16) return new ConnectError(`invalid grpc-status: ${status}`, Code.Internal);
-  const error = new ConnectError(decodeMessage(fieldOf(block, "grpc-message") ?? ""), code as Code);
-  const details = fieldOf(block, "grpc-status-details-bin");
+  const error = new ConnectError(decodeMessage(fieldOf(fields, "grpc-message") ?? ""), code as Code);
+  const details = fieldOf(fields, "grpc-status-details-bin");
   const decoded = details === undefined ? undefined : decodeDetails(details);
   if (decoded === undefined) return error;
   // The details repeat code and message; where they differ, the code of the header is what proxies saw.

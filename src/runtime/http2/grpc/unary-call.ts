@@ -1,66 +1,41 @@
-import type { ClientHttp2Stream } from "node:http2";
 import type { DescMessage, DescMethodUnary, Message, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
-import { checkResponse, errorOfEnd } from "./answer.ts";
+import type { ClientSession } from "../client-session.ts";
+import { h2 } from "../wire/frames.ts";
+import type { Fields, Http2Stream, StreamHandler } from "../wire/stream.ts";
+import { checkResponse, endsWell, errorOfEnd } from "./answer.ts";
 import { type CancelSource, watchCancel } from "./cancel.ts";
 import type { ClientConfig, MethodPlan } from "./client-config.ts";
 import { decodeMessageBody, type EncodedMessage, encodeMessage } from "./codec.ts";
 import type { Compression } from "./compression.ts";
 import { EnvelopeReader } from "./envelope.ts";
-import { deadlineExceeded, errorFromCancel, h2, orDeadline, unavailable } from "./faults.ts";
+import { deadlineExceeded, errorFromCancel, orDeadline } from "./faults.ts";
 import { headersOf } from "./metadata.ts";
-import type { GrpcSession } from "./session.ts";
-import { fieldOf, type HeaderBlock } from "./status.ts";
-import { endWithMessage } from "./write.ts";
 
-const kCall: unique symbol = Symbol("unary call");
-type CallStream = ClientHttp2Stream & { [kCall]: UnaryCall };
-
-// Listeners shared by all calls: a closure per event and call costs more than a property of the stream.
-function onResponse(this: unknown, block: HeaderBlock, flags: number): void {
-  (this as CallStream)[kCall].response(block, flags);
-}
-function onData(this: unknown, chunk: Uint8Array): void {
-  (this as CallStream)[kCall].data(chunk);
-}
-function onTrailers(this: unknown, block: HeaderBlock): void {
-  (this as CallStream)[kCall].trailersArrived(block);
-}
-function onClose(this: unknown): void {
-  (this as CallStream)[kCall].closed();
-}
-function onError(this: unknown, error: unknown): void {
-  (this as CallStream)[kCall].failed(error);
-}
-
-/** END_STREAM among the flags of a header block. */
-const endStream = 1;
-const noTrailers: HeaderBlock = {};
+const noFields: Fields = [];
 
 /** What one unary call is made of. */
 export interface UnaryInit {
   readonly config: ClientConfig;
   readonly plan: MethodPlan;
   readonly method: DescMethodUnary;
-  readonly headers: string[];
+  readonly headers: Fields;
   readonly message: object;
   readonly timeoutMs: number | undefined;
   readonly cancel: AbortSignal | CancelSource | undefined;
 }
 
 /** One unary call: one frame out, one frame in, and no machinery in between. */
-export class UnaryCall {
+export class UnaryCall implements StreamHandler {
   readonly #init: UnaryInit;
   readonly #resolve: (response: UnaryResponse) => void;
   readonly #reject: (error: unknown) => void;
   readonly #reader: EnvelopeReader;
-  #session: GrpcSession | undefined = undefined;
-  #stream: ClientHttp2Stream | undefined = undefined;
-  #headers: HeaderBlock | undefined = undefined;
-  #trailers: HeaderBlock | undefined = undefined;
+  #session: ClientSession | undefined = undefined;
+  #stream: Http2Stream | undefined = undefined;
+  #headers: Fields | undefined = undefined;
+  #trailers: Fields | undefined = undefined;
   #compression: Compression | undefined = undefined;
-  /** Chunks that a runtime delivered before the headers. */
-  #early: Uint8Array[] | undefined = undefined;
   #body: Uint8Array | undefined = undefined;
   #flags = 0;
   #done = false;
@@ -108,10 +83,10 @@ export class UnaryCall {
   }
 
   async #sendLater(
-    session: GrpcSession | Promise<GrpcSession>,
+    session: ClientSession | Promise<ClientSession>,
     encoded: EncodedMessage | Promise<EncodedMessage>,
   ): Promise<void> {
-    let taken: GrpcSession;
+    let taken: ClientSession;
     try {
       taken = await session;
     } catch (error) {
@@ -122,57 +97,41 @@ export class UnaryCall {
     try {
       this.#send(taken, await encoded);
     } catch (error) {
-      taken.release(undefined);
+      taken.release();
       this.fail(error);
     }
   }
 
-  #send(session: GrpcSession, encoded: EncodedMessage): void {
+  #send(session: ClientSession, encoded: EncodedMessage): void {
     if (this.#done) {
-      session.release(undefined);
+      session.release();
       return;
     }
-    let stream: ClientHttp2Stream;
+    let stream: Http2Stream;
     try {
-      stream = session.request(this.#init.headers);
+      stream = session.request(this.#init.headers, this);
     } catch (error) {
-      session.release(undefined);
-      this.fail(requestError(error));
+      session.release();
+      this.fail(error);
       return;
     }
-    (stream as CallStream)[kCall] = this;
     this.#session = session;
     this.#stream = stream;
-    stream.on("response", onResponse as never);
-    stream.on("data", onData);
-    stream.on("trailers", onTrailers as never);
-    stream.on("close", onClose);
-    stream.on("error", onError);
-    endWithMessage(stream, encoded);
+    stream.writeMessage(encoded.flags, encoded.bytes, true);
   }
 
-  response(block: HeaderBlock, flags: number): void {
+  onHeaders(fields: Fields): void {
     if (this.#done) return;
-    this.#session?.heard();
-    this.#headers = block;
+    this.#headers = fields;
     try {
-      this.#compression = checkResponse(block, this.#init.config.format);
-      if (this.#early !== undefined) for (const chunk of this.#early) this.#reader.push(chunk);
+      this.#compression = checkResponse(fields, this.#init.config.format);
     } catch (error) {
       this.fail(error);
-      return;
     }
-    this.#early = undefined;
-    if ((flags & endStream) !== 0) this.#finish();
   }
 
-  data(chunk: Uint8Array): void {
+  onData(chunk: Uint8Array): void {
     if (this.#done) return;
-    if (this.#headers === undefined) {
-      this.#early ??= [];
-      this.#early.push(chunk);
-      return;
-    }
     try {
       this.#reader.push(chunk);
     } catch (error) {
@@ -180,40 +139,17 @@ export class UnaryCall {
     }
   }
 
-  trailersArrived(block: HeaderBlock): void {
-    this.#trailers = block;
-    // Without a whole message yet, the rest may still be on its way through the runtime.
-    const complete = this.#body !== undefined && this.#reader.atBoundary;
-    if (this.#headers !== undefined && (complete || fieldOf(block, "grpc-status") !== "0")) this.#finish();
+  onTrailers(fields: Fields): void {
+    this.#trailers = fields;
   }
 
-  failed(_error: unknown): void {
-    // "close" follows and judges by the reset code and the session's state.
-  }
-
-  closed(): void {
-    const stream = this.#stream!;
-    const session = this.#session!;
-    session.release(stream.id);
+  onEnd(): void {
     if (this.#done) return;
-    const headers = this.#headers;
-    const stated = this.#trailers !== undefined || (headers !== undefined && fieldOf(headers, "grpc-status"));
-    // Without a status, an end between two messages is the server's fault, and one inside of a message the network's.
-    const clean = stream.rstCode === 0 && !session.http2.destroyed && this.#reader.atBoundary;
-    if (headers !== undefined && (stated || clean)) this.#finish();
-    else this.fail(orDeadline(session.errorOf(stream), this.#deadline - this.#init.config.clock.now()));
-  }
-
-  #finish(): void {
-    const headers = this.#headers ?? noTrailers;
-    const error = errorOfEnd(headers, this.#trailers, this.#reader.started);
+    const headers = this.#headers ?? noFields;
+    const error = errorOfEnd(headers, this.#trailers, this.#reader);
     const body = this.#body;
     if (error !== undefined) {
       this.fail(error);
-    } else if (!this.#reader.atBoundary) {
-      this.fail(
-        new ConnectError("protocol error: the answer ended in the middle of a message", Code.Internal),
-      );
     } else if (body === undefined) {
       this.fail(
         new ConnectError("protocol error: missing output message for unary method", Code.Unimplemented),
@@ -223,7 +159,20 @@ export class UnaryCall {
     }
   }
 
-  #deliver(headers: HeaderBlock, body: Uint8Array): void {
+  onDrain(): void {
+    // One message is all there is to send.
+  }
+
+  onClose(): void {
+    const session = this.#session!;
+    session.release();
+    const stream = this.#stream;
+    if (this.#done || stream === undefined) return;
+    if (endsWell(stream, this.#headers)) this.onEnd();
+    else this.fail(orDeadline(session.errorOf(stream), this.#deadline - this.#init.config.clock.now()));
+  }
+
+  #deliver(headers: Fields, body: Uint8Array): void {
     const { config, plan } = this.#init;
     let message: Message | Promise<Message>;
     try {
@@ -242,7 +191,7 @@ export class UnaryCall {
     }
   }
 
-  #succeed(headers: HeaderBlock, message: Message): void {
+  #succeed(headers: Fields, message: Message): void {
     if (this.#done) return;
     this.#settle();
     const { method } = this.#init;
@@ -252,7 +201,7 @@ export class UnaryCall {
       method,
       header: headersOf(headers),
       message: message as MessageShape<DescMessage>,
-      trailer: headersOf(this.#trailers ?? noTrailers),
+      trailer: headersOf(this.#trailers ?? noFields),
     });
   }
 
@@ -270,22 +219,6 @@ export class UnaryCall {
     this.#unwatch?.();
     const stream = this.#stream;
     // The server may have answered before it took the whole request.
-    if (
-      stream !== undefined &&
-      !stream.closed &&
-      (this.#trailers === undefined || !stream.writableFinished)
-    ) {
-      stream.close(h2.cancel);
-    }
+    if (stream !== undefined && !(stream.remoteEnded && stream.localEnded)) stream.close(h2.cancel);
   }
-}
-
-/** The error of a request that the runtime refused to send, for its headers or for its session's state. */
-export function requestError(error: unknown): ConnectError {
-  const message = error instanceof Error ? error.message : String(error);
-  const code = (error as { code?: unknown }).code;
-  if (code === "ERR_HTTP2_INVALID_SESSION" || code === "ERR_HTTP2_GOAWAY_SESSION") {
-    return unavailable(message, "never-started", error);
-  }
-  return new ConnectError(message, Code.Internal, undefined, undefined, error);
 }

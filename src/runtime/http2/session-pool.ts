@@ -1,5 +1,5 @@
-import { MeshError } from "../../../core/errors.ts";
-import { GrpcSession, type SessionOptions } from "./session.ts";
+import { MeshError } from "../../core/errors.ts";
+import { ClientSession, type SessionOptions } from "./client-session.ts";
 
 /** What a {@link SessionPool} is made of. */
 export interface PoolOptions extends SessionOptions {
@@ -7,16 +7,24 @@ export interface PoolOptions extends SessionOptions {
   readonly maxSessions: number;
 }
 
+/** What is right for most pools. */
+export const poolDefaults = {
+  connectTimeoutMs: 10_000,
+  verifyAfterIdleMs: 30_000,
+  pingTimeoutMs: 5_000,
+  maxSessions: 8,
+} as const;
+
 /** The state of a pool, for metrics. */
 export interface PoolState {
   readonly sessions: number;
   readonly connecting: boolean;
-  readonly activeStreams: number;
+  readonly streams: number;
   readonly waiting: number;
 }
 
 interface Waiter {
-  readonly resolve: (session: GrpcSession) => void;
+  readonly resolve: (session: ClientSession) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -28,11 +36,11 @@ interface Waiter {
  */
 export class SessionPool {
   readonly #options: PoolOptions;
-  #sessions: GrpcSession[] = [];
+  #sessions: ClientSession[] = [];
   readonly #waiters: Waiter[] = [];
   #connecting = false;
   #closed = false;
-  readonly #onSessionChange: (session: GrpcSession) => void = (session) => this.#changed(session);
+  readonly #onSessionChange: (session: ClientSession) => void = (session) => this.#changed(session);
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -40,12 +48,12 @@ export class SessionPool {
 
   /** A look at the pool. */
   get state(): PoolState {
-    let activeStreams = 0;
-    for (const session of this.#sessions) activeStreams += session.active;
+    let streams = 0;
+    for (const session of this.#sessions) streams += session.active;
     return {
       sessions: this.#sessions.length,
       connecting: this.#connecting,
-      activeStreams,
+      streams,
       waiting: this.#waiters.length,
     };
   }
@@ -56,7 +64,7 @@ export class SessionPool {
    * @throws TransportError when no connection can be made
    * @throws MeshError `ERR_SHUTTING_DOWN` after {@link close}
    */
-  take(): GrpcSession | Promise<GrpcSession> {
+  take(): ClientSession | Promise<ClientSession> {
     if (this.#waiters.length === 0) {
       const session = this.#pick();
       if (session !== undefined) {
@@ -68,20 +76,20 @@ export class SessionPool {
     return this.#wait();
   }
 
-  #pick(): GrpcSession | undefined {
+  #pick(): ClientSession | undefined {
     for (const session of this.#sessions) if (session.hasRoom && session.usable) return session;
     return undefined;
   }
 
-  async #takeVerified(session: GrpcSession): Promise<GrpcSession> {
+  async #takeVerified(session: ClientSession): Promise<ClientSession> {
     // Reserved during the ping, so that calls which come meanwhile do not each ping too.
     session.reserve();
     if (await session.verify()) return session;
-    session.release(undefined);
+    session.release();
     return this.#wait();
   }
 
-  #wait(): Promise<GrpcSession> {
+  #wait(): Promise<ClientSession> {
     if (this.#closed) {
       return Promise.reject(
         new MeshError("ERR_SHUTTING_DOWN", `The client of ${this.#options.origin} is closed`),
@@ -108,7 +116,7 @@ export class SessionPool {
 
   #connect(): void {
     this.#connecting = true;
-    GrpcSession.open(this.#options, this.#onSessionChange).then(
+    ClientSession.open(this.#options, this.#onSessionChange).then(
       (session) => {
         this.#connecting = false;
         if (this.#closed) session.close();
@@ -124,8 +132,8 @@ export class SessionPool {
     );
   }
 
-  #changed(session: GrpcSession): void {
-    if (session.http2.destroyed || (!session.usable && session.active === 0)) {
+  #changed(session: ClientSession): void {
+    if (session.over || (!session.usable && session.active === 0)) {
       const index = this.#sessions.indexOf(session);
       if (index !== -1) this.#sessions.splice(index, 1);
       if (session.active === 0) session.close();
@@ -143,15 +151,10 @@ export class SessionPool {
     await Promise.all(sessions.map((session) => this.#closeSession(session, graceMs)));
   }
 
-  #closeSession(session: GrpcSession, graceMs: number): Promise<void> {
+  #closeSession(session: ClientSession, graceMs: number): Promise<void> {
     return new Promise((resolve) => {
-      if (session.http2.destroyed) {
-        resolve();
-        return;
-      }
       const stopTimer = this.#options.clock.schedule(() => session.destroy(), graceMs);
-      session.http2.ref();
-      session.http2.once("close", () => {
+      session.whenClosed(() => {
         stopTimer();
         resolve();
       });

@@ -1,0 +1,299 @@
+import { isIP, connect as netConnect, type Socket } from "node:net";
+import { connect as tlsConnect } from "node:tls";
+import type { ConnectError } from "@connectrpc/connect";
+import type { Clock } from "../../core/clock.ts";
+import { TransportError } from "../../core/errors.ts";
+import type { TlsIdentity } from "../../core/identity.ts";
+import type { RpcKeepalive } from "../../rpc/wire-options.ts";
+import { connectFault, errorFromReset, protocolFault, unavailable } from "./grpc/faults.ts";
+import type { Http2Connection } from "./wire/connection.ts";
+import type { ConnectionHandler } from "./wire/connection-options.ts";
+import { h2 } from "./wire/frames.ts";
+import { connectionOver } from "./wire/socket-wire.ts";
+import type { Fields, Http2Stream, StreamHandler } from "./wire/stream.ts";
+
+/** How sessions are opened and looked after. */
+export interface SessionOptions {
+  readonly origin: string;
+  readonly tls: TlsIdentity | undefined;
+  readonly clock: Clock;
+  readonly connectTimeoutMs: number;
+  /** A session unused for so long is verified by a ping before its next call. */
+  readonly verifyAfterIdleMs: number;
+  readonly pingTimeoutMs: number;
+  readonly keepalive: RpcKeepalive | undefined;
+}
+
+const connectionOptions = {
+  role: "client",
+  maxStreams: 0,
+  maxHeaderListBytes: 64 * 1024,
+  streamWindowBytes: 1024 * 1024,
+  connectionWindowBytes: 8 * 1024 * 1024,
+} as const;
+/** Streams to count on until the server's settings say otherwise (RFC 9113 asks for at least 100). */
+const assumedMaxStreams = 100;
+/** More streams than this never go over one connection. */
+const maxUsefulStreams = 10_000;
+/** Stream ids end at 2^31 - 1; a session close to that is replaced. */
+const lastComfortableId = 2 ** 31 - 100_000;
+
+/** Opens a socket; `connected` is called when HTTP/2 may start on it. */
+function dial(options: SessionOptions, connected: (error?: Error) => void): Socket {
+  const url = new URL(options.origin);
+  const secure = url.protocol === "https:";
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
+  if (!secure) {
+    const socket = netConnect({ host, port, noDelay: true });
+    socket.once("connect", () => connected());
+    return socket;
+  }
+  const socket = tlsConnect({
+    host,
+    port,
+    ALPNProtocols: ["h2"],
+    minVersion: "TLSv1.2",
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(options.tls === undefined
+      ? {}
+      : { ca: options.tls.ca, cert: options.tls.cert, key: options.tls.key }),
+  });
+  socket.setNoDelay(true);
+  socket.once("secureConnect", () => {
+    const spoken = socket.alpnProtocol;
+    connected(spoken === "h2" ? undefined : new Error(`TLS was agreed on without HTTP/2 (ALPN: ${spoken})`));
+  });
+  return socket;
+}
+
+/** One HTTP/2 connection of a pool. */
+export class ClientSession implements ConnectionHandler {
+  readonly #options: SessionOptions;
+  readonly #onChange: (session: ClientSession) => void;
+  #connection!: Http2Connection;
+  /** Calls that are open now, or about to be. */
+  active = 0;
+  /** Streams the server allows at once. */
+  maxStreams: number = assumedMaxStreams;
+  /** The ping under way, which new calls must wait for; undefined when there is none. */
+  verifying: Promise<boolean> | undefined = undefined;
+  #draining = false;
+  #aliveAt: number;
+  #lost: unknown;
+  #stopKeepalive: (() => void) | undefined;
+  #whenClosed: (() => void)[] = [];
+
+  private constructor(options: SessionOptions, onChange: (session: ClientSession) => void) {
+    this.#options = options;
+    this.#onChange = onChange;
+    this.#aliveAt = options.clock.now();
+  }
+
+  /** Connects. @throws TransportError by its fault: `refused`, `dns`, `unreachable`, `tls`, `never-started` */
+  static open(options: SessionOptions, onChange: (session: ClientSession) => void): Promise<ClientSession> {
+    return new Promise((resolve, reject) => {
+      let socket: Socket | undefined;
+      const fail = (error: unknown): void => {
+        stopTimer();
+        socket?.destroy();
+        reject(connectFault(options.origin, error));
+      };
+      const stopTimer = options.clock.schedule(
+        () => fail(new Error(`no connection within ${options.connectTimeoutMs} ms`)),
+        options.connectTimeoutMs,
+      );
+      try {
+        const opening = dial(options, (error) => {
+          if (error !== undefined) {
+            fail(error);
+            return;
+          }
+          stopTimer();
+          opening.off("close", closed);
+          const session = new ClientSession(options, onChange);
+          session.#begin(opening);
+          resolve(session);
+        });
+        const closed = (): void => fail(new Error("the connection was closed"));
+        socket = opening;
+        // Stays for good: an idle session's error must never be an unhandled one.
+        opening.on("error", fail);
+        opening.once("close", closed);
+      } catch (error) {
+        fail(error);
+      }
+    });
+  }
+
+  #begin(socket: Socket): void {
+    socket.on("data", () => this.#heard());
+    this.#connection = connectionOver(socket, this, connectionOptions);
+    if (this.active === 0) this.#connection.keepAlive(false);
+    this.#aliveAt = this.#options.clock.now();
+    this.#scheduleKeepalive();
+  }
+
+  onStream(): void {
+    // Servers open no streams.
+  }
+
+  onStreamClose(): void {
+    // Calls give their places back themselves.
+  }
+
+  onSettings(): void {
+    this.maxStreams = Math.min(this.#connection.peer.maxStreams, maxUsefulStreams);
+    this.#onChange(this);
+  }
+
+  onGoaway(): void {
+    this.#draining = true;
+    this.#onChange(this);
+  }
+
+  onClose(error: Error | undefined): void {
+    this.#lost ??= error;
+    this.#stopKeepalive?.();
+    this.#stopKeepalive = undefined;
+    this.#draining = true;
+    this.#onChange(this);
+    for (const listener of this.#whenClosed.splice(0)) listener();
+  }
+
+  /** Whether the connection is gone. */
+  get over(): boolean {
+    return this.#connection.over;
+  }
+
+  /** Whether new calls may go here at all. */
+  get usable(): boolean {
+    return !this.#draining && this.#connection.usable;
+  }
+
+  /** Whether one more stream fits. */
+  get hasRoom(): boolean {
+    return this.active < this.maxStreams;
+  }
+
+  /** Whether it has been idle for so long that it should prove to be alive first. */
+  get doubtful(): boolean {
+    return this.active === 0 && this.#options.clock.now() - this.#aliveAt > this.#options.verifyAfterIdleMs;
+  }
+
+  /** Takes a place for one call; every `reserve` needs one `release`. */
+  reserve(): void {
+    if (this.active++ === 0) this.#connection.keepAlive(true);
+  }
+
+  /** Gives the place back. */
+  release(): void {
+    if (this.#connection.nextId > lastComfortableId) this.#draining = true;
+    if (--this.active === 0) this.#connection.keepAlive(false);
+    this.#onChange(this);
+  }
+
+  #heard(): void {
+    this.#aliveAt = this.#options.clock.now();
+  }
+
+  /**
+   * Says that a call was given up. After a long silence that may be the connection's fault (a half-open one
+   * looks like a slow server), so it must prove to be alive before more calls go the same way.
+   */
+  givenUp(): void {
+    const { clock, pingTimeoutMs } = this.#options;
+    if (this.usable && clock.now() - this.#aliveAt >= pingTimeoutMs) void this.verify();
+  }
+
+  /** Proves that it is alive; those who ask at the same time share one ping. */
+  verify(): Promise<boolean> {
+    this.verifying ??= this.#ping(this.#options.pingTimeoutMs).finally(() => {
+      this.verifying = undefined;
+    });
+    return this.verifying;
+  }
+
+  /** Sends a ping; false, and the session destroyed, when no answer comes in time. */
+  #ping(timeoutMs: number): Promise<boolean> {
+    const connection = this.#connection;
+    if (connection.over) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const stopTimer = this.#options.clock.schedule(() => {
+        this.destroy(new TransportError("reset", `No answer to a ping from ${this.#options.origin}`));
+      }, timeoutMs);
+      connection.keepAlive(true);
+      connection.ping((alive) => {
+        stopTimer();
+        if (this.active === 0) connection.keepAlive(false);
+        resolve(alive);
+      });
+    });
+  }
+
+  #scheduleKeepalive(): void {
+    const keepalive = this.#options.keepalive;
+    if (keepalive === undefined) return;
+    const silence = this.#options.clock.now() - this.#aliveAt;
+    const wanted = this.active > 0 || keepalive.whenIdle === true;
+    const due = wanted && silence >= keepalive.intervalMs;
+    const next = (): void => {
+      if (this.over) return;
+      const wait = due ? keepalive.intervalMs : Math.max(keepalive.intervalMs - silence, 1);
+      const again = wanted ? wait : keepalive.intervalMs;
+      this.#stopKeepalive = this.#options.clock.schedule(() => this.#scheduleKeepalive(), again);
+    };
+    if (due) void this.#ping(keepalive.timeoutMs ?? 15_000).then(next);
+    else next();
+  }
+
+  /**
+   * Opens a stream. The place must have been reserved.
+   *
+   * @throws ConnectError `unavailable` when the session ended meanwhile, so that the call never started
+   */
+  request(fields: Fields, handler: StreamHandler): Http2Stream {
+    if (!this.usable) {
+      throw unavailable(`the connection to ${this.#options.origin} is closing`, "never-started", this.#lost);
+    }
+    return this.#connection.request(fields, handler);
+  }
+
+  /** Why a stream ended before its status was there. */
+  errorOf(stream: Http2Stream): ConnectError {
+    const { origin } = this.#options;
+    switch (stream.fate) {
+      case "refused":
+        return unavailable(
+          `${origin} is shutting down and did not take the call`,
+          "never-started",
+          this.#lost,
+        );
+      case "lost":
+        return unavailable(`the connection to ${origin} was lost`, "reset", this.#lost);
+      case "own-reset":
+        return protocolFault(stream.rstCode);
+      default:
+        return errorFromReset(stream.rstCode);
+    }
+  }
+
+  /** Calls the listener when the connection has ended. */
+  whenClosed(listener: () => void): void {
+    if (this.over) listener();
+    else this.#whenClosed.push(listener);
+  }
+
+  /** Lets open calls finish, then closes. */
+  close(): void {
+    this.#draining = true;
+    this.#connection.close();
+  }
+
+  /** Ends everything at once. */
+  destroy(reason?: Error): void {
+    this.#draining = true;
+    this.#lost ??= reason;
+    this.#connection.destroy(h2.cancel, reason);
+  }
+}

@@ -1,0 +1,65 @@
+import type { Socket } from "node:net";
+import type { ConnectionRecord } from "./connections.ts";
+import { limits } from "./limits.ts";
+import type { ListenerContext } from "./listener-context.ts";
+import type { ConnectionHandler, ConnectionOptions } from "./wire/connection-options.ts";
+import { Http2Error } from "./wire/frames.ts";
+import { connectionOver } from "./wire/socket-wire.ts";
+import type { Fields, Http2Stream } from "./wire/stream.ts";
+
+const connectionOptions: ConnectionOptions = {
+  role: "server",
+  maxStreams: limits.concurrentStreams,
+  maxHeaderListBytes: limits.headerBytes,
+  streamWindowBytes: limits.streamWindowBytes,
+  connectionWindowBytes: limits.sessionWindowBytes,
+};
+
+/** Follows one connection of a listener. */
+class ServedConnection implements ConnectionHandler {
+  readonly #context: ListenerContext;
+  readonly #record: ConnectionRecord;
+
+  constructor(context: ListenerContext, record: ConnectionRecord) {
+    this.#context = context;
+    this.#record = record;
+  }
+
+  onStream(stream: Http2Stream, fields: Fields, ended: boolean): void {
+    this.#context.connections.begin(this.#record);
+    this.#context.onStream(stream, fields, ended, this.#record);
+  }
+
+  onStreamClose(): void {
+    this.#context.connections.end(this.#record);
+  }
+
+  onSettings(): void {}
+
+  onGoaway(): void {
+    // A client that says goodbye closes when it has its answers.
+  }
+
+  onClose(error: Error | undefined): void {
+    if (error !== undefined) {
+      this.#context.onConnectionError(error instanceof Http2Error ? "protocol" : "socket", error);
+    }
+  }
+}
+
+/**
+ * Serves HTTP/2 on a connected socket.
+ *
+ * @param head - bytes of the connection that were read before
+ */
+export function serveHttp2(socket: Socket, context: ListenerContext, head?: Uint8Array): void {
+  const record = context.connections.of(socket);
+  // An HTTP/1.1 server lets its sockets stay half open; a connection must end when its client does.
+  socket.allowHalfOpen = false;
+  socket.setNoDelay(true);
+  const session = connectionOver(socket, new ServedConnection(context, record), connectionOptions);
+  record.session = session;
+  socket.setTimeout(limits.sessionIdleMs, () => session.close());
+  if (context.connections.draining) session.close();
+  if (head !== undefined) session.receive(new Uint8Array(head));
+}

@@ -1,0 +1,34 @@
+import type { ConnectionHandler, ConnectionOptions } from "./connection-options.ts";
+import type { Http2Stream, StreamHost } from "./stream.ts";
+
+/** What the reading half of a connection needs of the whole. */
+export interface ConnectionCore extends StreamHost {
+  readonly options: ConnectionOptions;
+  readonly handler: ConnectionHandler;
+  readonly server: boolean;
+  readonly streams: ReadonlyMap<number, Http2Stream>;
+  /** The next stream that this side would open. */
+  readonly nextId: number;
+  /** The highest stream of the peer. */
+  lastPeerId: number;
+  /** The last stream of this side that the peer will look at. */
+  goawayId: number;
+  /** Whether new streams of the peer are refused. */
+  readonly refusing: boolean;
+  /** Whether nothing more is read or written. */
+  readonly over: boolean;
+  /** The peer opened a stream. */
+  accept(id: number): Http2Stream;
+  /** Resets a stream that is not there, or not any more. */
+  refuse(id: number, code: number): void;
+  /** Whether late frames of the stream are to be ignored, because this side gave it up. */
+  wasGivenUp(id: number): boolean;
+  /** Sends what waits, as far as it can. */
+  pump(): void;
+  /** The peer answered a ping. */
+  pong(number: number): void;
+  /** The peer's settings changed, and the window of streams by so much. */
+  settingsChanged(windowDelta: number): void;
+  /** Ends everything at once; the peer is told the code. */
+  destroy(code: number, error?: Error): void;
+}

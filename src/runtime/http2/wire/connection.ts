@@ -1,0 +1,290 @@
+import type { ConnectionCore } from "./connection-core.ts";
+import type { ConnectionHandler, ConnectionOptions } from "./connection-options.ts";
+import { FrameParser } from "./frame-parser.ts";
+import {
+  defaultFrameBytes,
+  defaultWindowBytes,
+  frameType,
+  Http2Error,
+  h2,
+  maxInt31,
+  preface,
+  setting,
+} from "./frames.ts";
+import { HpackEncoder } from "./hpack-encoder.ts";
+import { Outbox, type Wire } from "./outbox.ts";
+import { ReceiveWindow } from "./receive-window.ts";
+import { Receiver } from "./receiver.ts";
+import { PeerSettings, writeSettings } from "./settings.ts";
+import { type Fields, Http2Stream, type StreamFate, type StreamHandler } from "./stream.ts";
+
+/** Largest frame that this side takes: more than the standard's default, for messages that are large. */
+const ownFrameBytes = 65_536;
+/** Streams that this side reset lately, whose late frames are ignored. */
+const rememberedResets = 256;
+/** How long a client has to hear of a shutdown, when it does not say that it has, before new calls are refused. */
+const farewellMs = 1_000;
+
+const deaf: StreamHandler = {
+  onHeaders() {},
+  onData() {},
+  onTrailers() {},
+  onEnd() {},
+  onDrain() {},
+  onClose() {},
+};
+
+/**
+ * One HTTP/2 connection (RFC 9113) over any wire of bytes, for both roles. It knows nothing of sockets: bytes
+ * come in by {@link receive}, and leave by the {@link Wire}.
+ */
+export class Http2Connection implements ConnectionCore {
+  readonly options: ConnectionOptions;
+  readonly handler: ConnectionHandler;
+  readonly outbox: Outbox;
+  readonly peer: PeerSettings = new PeerSettings();
+  readonly window: ReceiveWindow;
+  readonly streams: Map<number, Http2Stream> = new Map();
+  readonly server: boolean;
+  /** Bytes that the peer lets this side send on all streams. */
+  sendWindow: number = defaultWindowBytes;
+  /** The last stream of this side that the peer will look at. */
+  goawayId: number = Number.POSITIVE_INFINITY;
+  /** The highest stream of the peer. */
+  lastPeerId = 0;
+  /** Whether new streams of the peer are refused. */
+  refusing = false;
+  /** Whether nothing more is read or written. */
+  over = false;
+  readonly #wire: Wire;
+  readonly #encoder: HpackEncoder = new HpackEncoder();
+  readonly #parser: FrameParser;
+  readonly #blocked = new Set<Http2Stream>();
+  readonly #resets = new Set<number>();
+  readonly #pings = new Map<number, (alive: boolean) => void>();
+  #pingCount = 0;
+  #nextId = 1;
+  #closing = false;
+  #farewell: ReturnType<typeof setTimeout> | undefined = undefined;
+
+  constructor(wire: Wire, handler: ConnectionHandler, options: ConnectionOptions) {
+    this.#wire = wire;
+    this.handler = handler;
+    this.options = options;
+    this.server = options.role === "server";
+    this.outbox = new Outbox(wire, this.#encoder, defaultFrameBytes);
+    this.window = new ReceiveWindow(this.outbox, options.connectionWindowBytes);
+    this.#parser = new FrameParser(new Receiver(this), {
+      maxFrameBytes: ownFrameBytes,
+      expectPreface: this.server,
+    });
+    if (!this.server) this.outbox.bytes(preface);
+    writeSettings(this.outbox, [
+      [setting.initialWindowSize, options.streamWindowBytes],
+      [setting.maxFrameSize, ownFrameBytes],
+      [setting.maxHeaderListSize, options.maxHeaderListBytes],
+      this.server ? [setting.maxConcurrentStreams, options.maxStreams] : [setting.enablePush, 0],
+    ]);
+    this.window.open();
+    this.outbox.flush();
+  }
+
+  /** Whether this side may open streams. */
+  get usable(): boolean {
+    return !this.over && !this.#closing && this.goawayId === Number.POSITIVE_INFINITY;
+  }
+
+  /** The ids of a connection end some day. */
+  get nextId(): number {
+    return this.#nextId;
+  }
+
+  /** Opens a stream with a request; the caller keeps to the peer's limit of streams. */
+  request(fields: Fields, handler: StreamHandler): Http2Stream {
+    const stream = new Http2Stream(this, this.#nextId, handler);
+    this.#nextId += 2;
+    // Fails for a value that no header can carry, before anybody knows of the stream.
+    this.outbox.headers(stream.id, fields, false);
+    this.streams.set(stream.id, stream);
+    return stream;
+  }
+
+  /** For the receiver: the peer opened a stream. */
+  accept(id: number): Http2Stream {
+    const stream = new Http2Stream(this, id, deaf);
+    this.streams.set(id, stream);
+    return stream;
+  }
+
+  /** Takes bytes from the wire. */
+  receive(chunk: Uint8Array): void {
+    if (this.over) return;
+    try {
+      this.#parser.push(chunk);
+    } catch (error) {
+      const code = error instanceof Http2Error ? error.code : h2.internalError;
+      this.destroy(code, error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** The wire takes more. */
+  drained(): void {
+    this.outbox.congested = false;
+    this.pump();
+  }
+
+  /** The wire is gone. */
+  lost(error: Error | undefined): void {
+    this.#end(error);
+  }
+
+  /**
+   * Takes no new streams and closes after the last one. A server with open streams tells its client first, and
+   * refuses only what comes after the client has heard of it: a call on its way is not lost. One without says it
+   * and closes at once: some clients (those of Deno's `node:http2`) fall over a GOAWAY that nothing follows.
+   */
+  close(): void {
+    if (this.over || this.#closing) return;
+    this.#closing = true;
+    if (!this.server) {
+      this.#closeWhenIdle();
+      return;
+    }
+    if (this.streams.size === 0) {
+      this.#refuse();
+      return;
+    }
+    this.outbox.words(frameType.goaway, 0, maxInt31, h2.noError);
+    this.#farewell = setTimeout(() => this.#refuse(), farewellMs);
+    this.ping(() => this.#refuse());
+    this.outbox.flush();
+  }
+
+  /** From here on, new streams are refused. */
+  #refuse(): void {
+    clearTimeout(this.#farewell);
+    if (this.over || this.refusing) return;
+    this.refusing = true;
+    this.outbox.words(frameType.goaway, 0, this.lastPeerId, h2.noError);
+    this.#closeWhenIdle();
+  }
+
+  #closeWhenIdle(): void {
+    if (this.over || !this.#closing || this.streams.size > 0 || (this.server && !this.refusing)) return;
+    if (!this.server) this.outbox.words(frameType.goaway, 0, 0, h2.noError);
+    this.outbox.flush();
+    this.#end(undefined);
+    this.#wire.end();
+  }
+
+  /** Ends everything at once; the peer is told the code. */
+  destroy(code: number = h2.cancel, error?: Error): void {
+    if (this.over) return;
+    this.outbox.words(frameType.goaway, 0, this.lastPeerId, code);
+    this.outbox.flush();
+    this.#end(error);
+    this.#wire.destroy();
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.over) return;
+    this.over = true;
+    this.outbox.closed = true;
+    clearTimeout(this.#farewell);
+    const pings = [...this.#pings.values()];
+    this.#pings.clear();
+    for (const answer of pings) answer(false);
+    for (const stream of [...this.streams.values()]) this.forget(stream, "lost", h2.cancel);
+    this.handler.onClose(error);
+  }
+
+  /** Asks the peer for a sign of life; the answer is false when the connection ends first. */
+  ping(answer: (alive: boolean) => void): void {
+    if (this.over) {
+      answer(false);
+      return;
+    }
+    const number = ++this.#pingCount;
+    this.#pings.set(number, answer);
+    this.outbox.words(frameType.ping, 0, 0x6d657368, number);
+  }
+
+  /** For the receiver: the peer answered a ping. */
+  pong(number: number): void {
+    const answer = this.#pings.get(number);
+    this.#pings.delete(number);
+    answer?.(true);
+  }
+
+  /** Whether the connection keeps the process alive. */
+  keepAlive(value: boolean): void {
+    this.#wire.keepAlive(value);
+  }
+
+  /** Resets a stream. */
+  reset(stream: Http2Stream, code: number): void {
+    this.refuse(stream.id, code);
+    this.forget(stream, "own-reset", code);
+  }
+
+  /** For the receiver: resets a stream that is not there (any more). */
+  refuse(id: number, code: number): void {
+    this.outbox.words(frameType.rstStream, id, code);
+    this.#resets.add(id);
+    if (this.#resets.size <= rememberedResets) return;
+    for (const oldest of this.#resets) {
+      this.#resets.delete(oldest);
+      break;
+    }
+  }
+
+  /** For the receiver: whether late frames of the stream are to be ignored, because this side gave it up. */
+  wasGivenUp(id: number): boolean {
+    return this.#resets.has(id) || id > this.goawayId;
+  }
+
+  /** A stream is over. */
+  forget(stream: Http2Stream, fate: StreamFate, code: number): void {
+    if (!this.streams.delete(stream.id)) return;
+    stream.finish(fate, code);
+    this.handler.onStreamClose();
+    if (this.#closing) this.#closeWhenIdle();
+  }
+
+  /** For streams: they wait for a window or for the wire. */
+  block(stream: Http2Stream): void {
+    this.#blocked.add(stream);
+  }
+
+  /** For streams: they wait no more. */
+  unblock(stream: Http2Stream): void {
+    this.#blocked.delete(stream);
+  }
+
+  /** Sends what waits, as far as it can; in turn, so that no stream starves the others. */
+  pump(): void {
+    if (this.#blocked.size === 0) return;
+    for (const stream of [...this.#blocked]) {
+      if (this.outbox.congested || this.over) return;
+      this.#blocked.delete(stream);
+      this.#blocked.add(stream);
+      stream.pump();
+    }
+  }
+
+  /** For the receiver: the peer's settings changed. */
+  settingsChanged(windowDelta: number): void {
+    this.outbox.maxFrameBytes = this.peer.maxFrameBytes;
+    this.#encoder.setMaxTableBytes(this.peer.headerTableBytes);
+    if (windowDelta !== 0) {
+      for (const stream of this.streams.values()) {
+        stream.sendWindow += windowDelta;
+        if (stream.sendWindow > maxInt31) {
+          throw new Http2Error(h2.flowControlError, "INITIAL_WINDOW_SIZE makes a window too large");
+        }
+      }
+    }
+    this.handler.onSettings();
+    if (windowDelta > 0) this.pump();
+  }
+}

@@ -1,0 +1,128 @@
+import type { ConnectionCore } from "./connection-core.ts";
+import { frameFlag, frameType, Http2Error, h2, maxInt31, readUint32, writeUint32 } from "./frames.ts";
+import type { PeerGuard } from "./peer-guard.ts";
+
+/** Answers to pings and settings that may wait for a peer that does not read them. */
+const maxWaitingBytes = 256 * 1024;
+
+/** Acts on the frames that carry neither headers nor data. */
+export class ControlFrames {
+  readonly #connection: ConnectionCore;
+  readonly #guard: PeerGuard;
+
+  constructor(connection: ConnectionCore, guard: PeerGuard) {
+    this.#connection = connection;
+    this.#guard = guard;
+  }
+
+  priority(id: number, bytes: Uint8Array, start: number, end: number): void {
+    if (id === 0) throw new Http2Error(h2.protocolError, "PRIORITY for no stream");
+    if (end - start !== 5) {
+      if (this.#connection.streams.has(id)) this.#refuseFrame(id, h2.frameSizeError);
+      else throw new Http2Error(h2.frameSizeError, "PRIORITY of a length that cannot be");
+    } else if ((readUint32(bytes, start) & maxInt31) === id) {
+      this.#refuseFrame(id, h2.protocolError);
+    } else this.#guard.uselessFrame();
+  }
+
+  #refuseFrame(id: number, code: number): void {
+    const stream = this.#connection.streams.get(id);
+    this.#guard.countReset();
+    if (stream === undefined) this.#connection.refuse(id, code);
+    else this.#connection.reset(stream, code);
+  }
+
+  rstStream(id: number, bytes: Uint8Array, start: number, end: number): void {
+    if (end - start !== 4) throw new Http2Error(h2.frameSizeError, "RST_STREAM of a length that cannot be");
+    const connection = this.#connection;
+    const stream = connection.streams.get(id);
+    if (stream === undefined) {
+      this.#guard.mustNotBeIdle(id, "RST_STREAM");
+      this.#guard.uselessFrame();
+      return;
+    }
+    this.#guard.countReset();
+    connection.forget(stream, "peer-reset", readUint32(bytes, start));
+  }
+
+  settings(flags: number, id: number, bytes: Uint8Array, start: number, end: number): void {
+    if (id !== 0) throw new Http2Error(h2.protocolError, "SETTINGS for a stream");
+    if ((flags & frameFlag.ack) !== 0) {
+      if (end !== start) throw new Http2Error(h2.frameSizeError, "SETTINGS that acknowledges and sets");
+      return;
+    }
+    const { peer, outbox } = this.#connection;
+    const before = peer.initialWindowBytes;
+    peer.apply(bytes, start, end);
+    // Before the frames that the new settings make possible.
+    outbox.frame(frameType.settings, frameFlag.ack, 0, 0);
+    this.#connection.settingsChanged(peer.initialWindowBytes - before);
+    this.#mayWait();
+  }
+
+  ping(flags: number, id: number, bytes: Uint8Array, start: number, end: number): void {
+    if (id !== 0) throw new Http2Error(h2.protocolError, "PING for a stream");
+    if (end - start !== 8) throw new Http2Error(h2.frameSizeError, "PING of a length that cannot be");
+    if ((flags & frameFlag.ack) !== 0) {
+      this.#connection.pong(readUint32(bytes, start + 4));
+      return;
+    }
+    const sink = this.#connection.outbox.frame(frameType.ping, frameFlag.ack, 0, 8);
+    writeUint32(sink.bytes, sink.length, readUint32(bytes, start));
+    writeUint32(sink.bytes, sink.length + 4, readUint32(bytes, start + 4));
+    sink.length += 8;
+    this.#mayWait();
+  }
+
+  /** A peer that asks and does not read the answers would fill this side's memory. */
+  #mayWait(): void {
+    if (this.#connection.outbox.waitingBytes > maxWaitingBytes) {
+      throw new Http2Error(h2.enhanceYourCalm, "the answers to control frames are not read");
+    }
+  }
+
+  goaway(id: number, bytes: Uint8Array, start: number, end: number): void {
+    if (id !== 0) throw new Http2Error(h2.protocolError, "GOAWAY for a stream");
+    if (end - start < 8) throw new Http2Error(h2.frameSizeError, "GOAWAY of a length that cannot be");
+    const connection = this.#connection;
+    const lastId = readUint32(bytes, start) & maxInt31;
+    const code = readUint32(bytes, start + 4);
+    connection.goawayId = Math.min(connection.goawayId, lastId);
+    connection.handler.onGoaway(code);
+    if (!connection.server) {
+      for (const stream of [...connection.streams.values()]) {
+        if (stream.id > lastId) connection.forget(stream, "refused", h2.refusedStream);
+      }
+    }
+    // A goodbye lets the open streams finish; an error leaves them nothing to wait for.
+    if (code !== h2.noError) {
+      connection.destroy(h2.noError, new Http2Error(code, `the peer ended the connection with code ${code}`));
+    }
+  }
+
+  windowUpdate(id: number, bytes: Uint8Array, start: number, end: number): void {
+    if (end - start !== 4)
+      throw new Http2Error(h2.frameSizeError, "WINDOW_UPDATE of a length that cannot be");
+    const increment = readUint32(bytes, start) & maxInt31;
+    const connection = this.#connection;
+    if (id === 0) {
+      if (increment === 0) throw new Http2Error(h2.protocolError, "WINDOW_UPDATE of nothing");
+      connection.sendWindow += increment;
+      if (connection.sendWindow > maxInt31) {
+        throw new Http2Error(h2.flowControlError, "the connection's window is too large");
+      }
+      connection.pump();
+      return;
+    }
+    const stream = connection.streams.get(id);
+    if (stream === undefined) {
+      this.#guard.mustNotBeIdle(id, "WINDOW_UPDATE");
+    } else if (increment === 0) {
+      this.#guard.malformed(stream);
+    } else {
+      stream.sendWindow += increment;
+      if (stream.sendWindow > maxInt31) connection.reset(stream, h2.flowControlError);
+      else if (!connection.outbox.congested) stream.pump();
+    }
+  }
+}

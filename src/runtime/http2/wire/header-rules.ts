@@ -1,0 +1,95 @@
+import type { Fields } from "./stream.ts";
+
+/** Fields that HTTP/2 forbids (RFC 9113, section 8.2.2). */
+const connectionFields: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+const forbiddenInValue = /[\0\r\n]|^[ \t]|[ \t]$/;
+
+/** Names that were found well-formed; there are few of them, and they come with every message. */
+const knownNames = new Set<string>();
+const maxKnownNames = 1_000;
+
+function isName(name: string): boolean {
+  if (knownNames.has(name)) return true;
+  if (!token.test(name) || connectionFields.has(name)) return false;
+  if (knownNames.size < maxKnownNames) knownNames.add(name);
+  return true;
+}
+
+/** What is wrong with a regular field; undefined when nothing is. */
+function faultOf(name: string, value: string): string | undefined {
+  if (!isName(name)) return `the field name ${JSON.stringify(name)} is not allowed`;
+  if (forbiddenInValue.test(value)) return `the value of ${name} holds a character that is not allowed`;
+  if (name === "te" && value !== "trailers") return "te may only say trailers";
+  return undefined;
+}
+
+/** What is wrong with a request's header block (RFC 9113, section 8.3.1); undefined when nothing is. */
+export function requestFault(fields: Fields): string | undefined {
+  let method: string | undefined;
+  let scheme: string | undefined;
+  let path: string | undefined;
+  let authority: string | undefined;
+  let at = 0;
+  for (; at < fields.length; at += 2) {
+    const name = fields[at]!;
+    const value = fields[at + 1]!;
+    if (name.charCodeAt(0) !== 0x3a) break;
+    if (name === ":method" && method === undefined) method = value;
+    else if (name === ":scheme" && scheme === undefined) scheme = value;
+    else if (name === ":path" && path === undefined) path = value;
+    else if (name === ":authority" && authority === undefined) authority = value;
+    else return `the pseudo-header ${JSON.stringify(name)} is unknown or there twice`;
+    if (forbiddenInValue.test(value)) return `the value of ${name} holds a character that is not allowed`;
+  }
+  for (; at < fields.length; at += 2) {
+    const fault = faultOf(fields[at]!, fields[at + 1]!);
+    if (fault !== undefined) return fault;
+  }
+  if (method === undefined || method === "") return "the request has no :method";
+  if (method === "CONNECT") return undefined;
+  if (scheme === undefined || scheme === "") return "the request has no :scheme";
+  return path === undefined || path === "" ? "the request has no :path" : undefined;
+}
+
+/** What is wrong with an answer's header block; undefined when nothing is. */
+export function responseFault(fields: Fields): string | undefined {
+  if (fields[0] !== ":status" || !/^[1-9]\d\d$/.test(fields[1]!)) return "the answer has no :status";
+  for (let at = 2; at < fields.length; at += 2) {
+    const fault = faultOf(fields[at]!, fields[at + 1]!);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+/** What is wrong with trailers; undefined when nothing is. */
+export function trailersFault(fields: Fields): string | undefined {
+  for (let at = 0; at < fields.length; at += 2) {
+    const fault = faultOf(fields[at]!, fields[at + 1]!);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+/** The first value of a field. */
+export function fieldOf(fields: Fields, name: string): string | undefined {
+  for (let at = 0; at < fields.length; at += 2) if (fields[at] === name) return fields[at + 1];
+  return undefined;
+}
+
+/** The values of a field, joined by commas when it is there several times. */
+export function joinedFieldOf(fields: Fields, name: string): string | undefined {
+  let value: string | undefined;
+  for (let at = 0; at < fields.length; at += 2) {
+    if (fields[at] !== name) continue;
+    value = value === undefined ? fields[at + 1]! : `${value}, ${fields[at + 1]!}`;
+  }
+  return value;
+}

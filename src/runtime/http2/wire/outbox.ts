@@ -1,0 +1,180 @@
+import { ByteSink } from "./byte-sink.ts";
+import { frameFlag, frameHeaderBytes, frameType, writeUint32 } from "./frames.ts";
+import type { HpackEncoder } from "./hpack-encoder.ts";
+
+/** Where a connection's bytes go: a socket, or whatever stands in for one. */
+export interface Wire {
+  /** Writes; the pieces belong to the wire from then on. False when it has enough for now: `drained` follows. */
+  write(pieces: readonly Uint8Array[]): boolean;
+  /** Closes when everything written has gone out. */
+  end(): void;
+  /** Closes at once. */
+  destroy(): void;
+  /** Bytes that were written and have not gone out. */
+  readonly waitingBytes: number;
+  /** Whether the connection keeps the process alive. */
+  keepAlive(value: boolean): void;
+}
+
+/** So many bytes are written at once, without waiting for the end of the turn. */
+const flushBytes = 64 * 1024;
+/** Longer payloads are handed on as they are; shorter ones are cheaper to copy. */
+const copyBytes = 8 * 1024;
+
+/**
+ * The outgoing side of a connection. All frames made in one turn of the event loop leave in one write: a
+ * system call costs more than a small call's frames.
+ */
+export class Outbox {
+  readonly #wire: Wire;
+  readonly #encoder: HpackEncoder;
+  readonly #flushLater: () => void = () => {
+    this.#scheduled = false;
+    this.flush();
+  };
+  #sink: ByteSink = new ByteSink(4096);
+  #pieces: Uint8Array[] = [];
+  #pieceBytes = 0;
+  #scheduled = false;
+  /** Whether the wire has enough; frames of DATA wait then. */
+  congested = false;
+  /** Nothing is written any more. */
+  closed = false;
+  /** The largest payload that the peer takes. */
+  maxFrameBytes: number;
+
+  constructor(wire: Wire, encoder: HpackEncoder, maxFrameBytes: number) {
+    this.#wire = wire;
+    this.#encoder = encoder;
+    this.maxFrameBytes = maxFrameBytes;
+  }
+
+  /** Bytes that have not gone out. */
+  get waitingBytes(): number {
+    return this.#wire.waitingBytes + this.#pieceBytes + this.#sink.length;
+  }
+
+  /** Writes a frame's header and makes room for its payload, which the caller puts behind it. */
+  frame(type: number, flags: number, id: number, length: number): ByteSink {
+    const sink = this.#sink;
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(this.#flushLater);
+    }
+    sink.ensure(frameHeaderBytes + length);
+    const { bytes, length: at } = sink;
+    bytes[at] = length >>> 16;
+    bytes[at + 1] = length >>> 8;
+    bytes[at + 2] = length;
+    bytes[at + 3] = type;
+    bytes[at + 4] = flags;
+    writeUint32(bytes, at + 5, id);
+    sink.length = at + frameHeaderBytes;
+    return sink;
+  }
+
+  /** Writes raw bytes: the preface, and opaque payloads. */
+  bytes(data: Uint8Array): void {
+    const sink = this.#sink;
+    sink.ensure(data.length);
+    sink.bytes.set(data, sink.length);
+    sink.length += data.length;
+  }
+
+  /** A frame whose payload is 32-bit words. */
+  words(type: number, id: number, ...words: readonly number[]): void {
+    const sink = this.frame(type, 0, id, words.length * 4);
+    for (const word of words) {
+      writeUint32(sink.bytes, sink.length, word);
+      sink.length += 4;
+    }
+  }
+
+  /** A header block: HEADERS, and CONTINUATION for what the peer does not take in one frame. */
+  headers(id: number, fields: readonly string[], ends: boolean): void {
+    const flags = (ends ? frameFlag.endStream : 0) | frameFlag.endHeaders;
+    const sink = this.frame(frameType.headers, flags, id, 0);
+    const start = sink.length;
+    try {
+      this.#encoder.encode(fields, sink);
+    } catch (error) {
+      sink.length = start - frameHeaderBytes;
+      throw error;
+    }
+    const length = sink.length - start;
+    if (length > this.maxFrameBytes) {
+      this.#split(id, start, length, ends);
+    } else {
+      const { bytes } = sink;
+      bytes[start - 9] = length >>> 16;
+      bytes[start - 8] = length >>> 8;
+      bytes[start - 7] = length;
+    }
+    this.#flushMuch();
+  }
+
+  #split(id: number, start: number, length: number, ends: boolean): void {
+    const block = this.#sink.bytes.slice(start, start + length);
+    this.#sink.length = start - frameHeaderBytes;
+    for (let at = 0; at < length; at += this.maxFrameBytes) {
+      const part = block.subarray(at, at + this.maxFrameBytes);
+      const last = at + part.length === length ? frameFlag.endHeaders : 0;
+      const first = at === 0;
+      const flags = last | (first && ends ? frameFlag.endStream : 0);
+      this.frame(first ? frameType.headers : frameType.continuation, flags, id, part.length);
+      this.bytes(part);
+    }
+  }
+
+  /** One frame of DATA; the bytes must fit the peer's frame size and its windows. */
+  data(id: number, bytes: Uint8Array, ends: boolean): void {
+    this.frame(frameType.data, ends ? frameFlag.endStream : 0, id, bytes.length);
+    if (bytes.length <= copyBytes) {
+      this.bytes(bytes);
+    } else {
+      this.#seal();
+      this.#pieces.push(bytes);
+      this.#pieceBytes += bytes.length;
+    }
+    this.#flushMuch();
+  }
+
+  /**
+   * One frame of DATA with a length-prefixed message, made in place; a small one.
+   */
+  message(id: number, flags: number, body: Uint8Array, ends: boolean): void {
+    const length = body.length;
+    const sink = this.frame(frameType.data, ends ? frameFlag.endStream : 0, id, length + 5);
+    const { bytes, length: at } = sink;
+    bytes[at] = flags;
+    writeUint32(bytes, at + 1, length);
+    bytes.set(body, at + 5);
+    sink.length = at + 5 + length;
+    this.#flushMuch();
+  }
+
+  #flushMuch(): void {
+    if (this.#pieceBytes + this.#sink.length >= flushBytes) this.flush();
+  }
+
+  /** Moves what was copied so far into the pieces, in an array of its own. */
+  #seal(): void {
+    const { bytes, length } = this.#sink;
+    if (length === 0) return;
+    const piece = Buffer.allocUnsafe(length);
+    piece.set(length === bytes.length ? bytes : bytes.subarray(0, length));
+    this.#pieces.push(piece);
+    this.#pieceBytes += length;
+    this.#sink.length = 0;
+  }
+
+  /** Hands everything to the wire. */
+  flush(): void {
+    this.#seal();
+    if (this.#pieces.length === 0) return;
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#pieceBytes = 0;
+    if (!this.closed && !this.#wire.write(pieces)) this.congested = true;
+  }
+}

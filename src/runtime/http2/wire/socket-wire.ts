@@ -1,0 +1,74 @@
+import type { Socket } from "node:net";
+import { Http2Connection } from "./connection.ts";
+import type { ConnectionHandler, ConnectionOptions } from "./connection-options.ts";
+import type { Wire } from "./outbox.ts";
+
+class SocketWire implements Wire {
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  get waitingBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(pieces: readonly Uint8Array[]): boolean {
+    const socket = this.#socket;
+    if (socket.destroyed) return true;
+    if (pieces.length === 1) return socket.write(pieces[0]!);
+    socket.cork();
+    let more = true;
+    for (const piece of pieces) more = socket.write(piece);
+    socket.uncork();
+    return more;
+  }
+
+  end(): void {
+    this.#socket.end();
+    // A peer that keeps its half open gets no ear: what it says is read and dropped, so that its end is seen.
+    this.#socket.resume();
+  }
+
+  destroy(): void {
+    // What was written, the GOAWAY last of all, should still go out.
+    this.#socket.destroySoon();
+  }
+
+  keepAlive(value: boolean): void {
+    if (value) this.#socket.ref();
+    else this.#socket.unref();
+  }
+}
+
+/**
+ * Runs an HTTP/2 connection over a connected socket, in the clear or TLS.
+ *
+ * @param head - bytes that were read from the socket before
+ */
+export function connectionOver(
+  socket: Socket,
+  handler: ConnectionHandler,
+  options: ConnectionOptions,
+  head?: Uint8Array,
+): Http2Connection {
+  const connection = new Http2Connection(new SocketWire(socket), handler, options);
+  let failure: Error | undefined;
+  socket.on("data", (chunk: Buffer) => {
+    // A plain view: those made from a Buffer are Buffers too, and cost more.
+    connection.receive(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+  });
+  socket.on("drain", () => connection.drained());
+  socket.on("error", (error) => {
+    failure ??= error;
+  });
+  socket.on("end", () => {
+    // A connection is over when its peer says so, even if the socket could still send.
+    connection.lost(failure);
+    socket.end();
+  });
+  socket.on("close", () => connection.lost(failure));
+  if (head !== undefined && head.length > 0) connection.receive(head);
+  return connection;
+}
