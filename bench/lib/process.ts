@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const bin = (name: string): string => `${root}node_modules/.bin/${name}`;
 
 const launchers: Readonly<Record<BenchRuntime, readonly string[]>> = {
-  node: [bin("node"), "--no-warnings"],
+  node: [bin("node"), "--no-warnings", "--expose-gc"],
   deno: [bin("deno"), "run", "-A", "--no-check", "--quiet"],
   bun: [bin("bun"), "run"],
 };

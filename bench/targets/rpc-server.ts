@@ -57,7 +57,13 @@ switch (kind) {
   }
   case "mesh": {
     const mesh = createMesh({ service: "bench", server: { rateLimit: { perMinute: 1e9, burst: 1e9 } } });
-    const server = await mesh.serve({ routes, port: 0, hostname: "127.0.0.1" });
+    const app = mesh.app();
+    app.get("/memory", (c) => {
+      (globalThis as { gc?: () => void }).gc?.();
+      const { heapUsed, external } = process.memoryUsage();
+      return c.text(String(heapUsed + external));
+    });
+    const server = await mesh.serve({ app, routes, port: 0, hostname: "127.0.0.1" });
     ready(server.port);
     break;
   }
