@@ -3,12 +3,13 @@ import { frameFlag, frameType, Http2Error, h2, maxInt31, readUint32, writeUint32
 import type { PeerGuard } from "./peer-guard.ts";
 
 /** Answers to pings and settings that may wait for a peer that does not read them. */
-const maxWaitingBytes = 256 * 1024;
+const maxUnreadAnswers = 1_000;
 
 /** Acts on the frames that carry neither headers nor data. */
 export class ControlFrames {
   readonly #connection: ConnectionCore;
   readonly #guard: PeerGuard;
+  #unread = 0;
 
   constructor(connection: ConnectionCore, guard: PeerGuard) {
     this.#connection = connection;
@@ -76,7 +77,8 @@ export class ControlFrames {
 
   /** A peer that asks and does not read the answers would fill this side's memory. */
   #mayWait(): void {
-    if (this.#connection.outbox.waitingBytes > maxWaitingBytes) {
+    if (!this.#connection.outbox.congested) this.#unread = 0;
+    else if (++this.#unread > maxUnreadAnswers) {
       throw new Http2Error(h2.enhanceYourCalm, "the answers to control frames are not read");
     }
   }

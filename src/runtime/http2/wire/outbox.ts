@@ -10,8 +10,6 @@ export interface Wire {
   end(): void;
   /** Closes at once. */
   destroy(): void;
-  /** Bytes that were written and have not gone out. */
-  readonly waitingBytes: number;
   /** Whether the connection keeps the process alive. */
   keepAlive(value: boolean): void;
 }
@@ -47,11 +45,6 @@ export class Outbox {
     this.#wire = wire;
     this.#encoder = encoder;
     this.maxFrameBytes = maxFrameBytes;
-  }
-
-  /** Bytes that have not gone out. */
-  get waitingBytes(): number {
-    return this.#wire.waitingBytes + this.#pieceBytes + this.#sink.length;
   }
 
   /** Writes a frame's header and makes room for its payload, which the caller puts behind it. */
