@@ -113,6 +113,17 @@ describe("the gRPC client", () => {
     }
   });
 
+  it("refuses an encoding that it did not offer", async () => {
+    const origin = await serveRaw(cleanup, (stream) => {
+      answerWith(stream, framed(gzipSync(answerFrame("a").subarray(5)), 1), undefined, {
+        "grpc-encoding": "gzip",
+      });
+    });
+    assert.equal((await open(cleanup, origin).client.echo({ text: "" })).text, "a");
+    const brotliOnly = open(cleanup, origin, { acceptCompression: ["br"] }).client;
+    assert.equal((await failure(brotliOnly.echo({ text: "" }))).code, Code.Internal);
+  });
+
   it("maps resets, and knows which of them prove that the call never started", async () => {
     const resets: [number, Code, string | undefined][] = [
       [constants.NGHTTP2_REFUSED_STREAM, Code.Unavailable, "never-started"],

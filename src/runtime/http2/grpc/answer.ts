@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { h2 } from "../wire/frames.ts";
 import { fieldOf } from "../wire/header-rules.ts";
 import type { Fields, Http2Stream } from "../wire/stream.ts";
-import { type Compression, compressionNamed } from "./compression.ts";
+import { acceptsEncoding, type Compression, compressionNamed } from "./compression.ts";
 import { errorFromReset } from "./faults.ts";
 import { headersFromFields } from "./metadata.ts";
 import { errorFromStatus } from "./status.ts";
@@ -21,19 +21,26 @@ function withMetadata(error: ConnectError, ...lists: readonly (Fields | undefine
   return error;
 }
 
+/** What a client asked for. */
+export interface Expected {
+  readonly format: "proto" | "json";
+  /** What `grpc-accept-encoding` said; empty when it was not there. */
+  readonly acceptEncoding: string;
+}
+
 /**
  * Judges the headers of an answer: the encoding of its messages.
  *
  * @throws ConnectError for an answer that is not gRPC, or in an encoding nobody asked for
  */
-export function checkResponse(fields: Fields, format: "proto" | "json"): Compression | undefined {
+export function checkResponse(fields: Fields, expected: Expected): Compression | undefined {
   const status = Number(fieldOf(fields, ":status"));
   if (status !== 200) {
     throw withMetadata(new ConnectError(`HTTP ${status}`, codeFromHttpStatus(status)), fields);
   }
   const contentType = fieldOf(fields, "content-type");
   const answered = formatOf(contentType);
-  if (answered !== undefined && answered !== format) {
+  if (answered !== undefined && answered !== expected.format) {
     throw withMetadata(new ConnectError(`unexpected content type ${contentType}`, Code.Internal), fields);
   }
   if (answered === undefined) {
@@ -45,7 +52,7 @@ export function checkResponse(fields: Fields, format: "proto" | "json"): Compres
   const encoding = fieldOf(fields, "grpc-encoding");
   if (encoding === undefined || encoding === "identity") return undefined;
   const compression = compressionNamed(encoding);
-  if (compression === undefined) {
+  if (compression === undefined || !acceptsEncoding(expected.acceptEncoding, compression.name)) {
     throw withMetadata(
       new ConnectError(`unsupported response encoding "${encoding}"`, Code.Internal),
       fields,

@@ -5,6 +5,7 @@ import { Metadata } from "../../../rpc/metadata.ts";
 import { defaultCompressMinBytes } from "../../../rpc/wire-options.ts";
 import type { RpcLeafOptions } from "../../port.ts";
 import { type PoolState, poolDefaults, SessionPool } from "../session-pool.ts";
+import type { Expected } from "./answer.ts";
 import { codecsOf, type EncodeOptions, type FormatOptions, type MessageCodec } from "./codec.ts";
 import { acceptedEncodings, compressionNamed } from "./compression.ts";
 import { isReserved } from "./metadata.ts";
@@ -40,7 +41,7 @@ export interface MethodPlan {
 }
 
 /** The options with their defaults, and what follows from them. */
-export class ClientConfig {
+export class ClientConfig implements Expected {
   readonly origin: string;
   readonly clock: Clock;
   readonly pool: SessionPool;
@@ -49,6 +50,7 @@ export class ClientConfig {
   readonly maxReceiveBytes: number;
   readonly defaultTimeoutMs: number | undefined;
   readonly format: "proto" | "json";
+  readonly acceptEncoding: string;
   readonly #formatOptions: FormatOptions;
   readonly #plans = new Map<DescMethod, MethodPlan>();
   readonly #pseudo: readonly string[];
@@ -67,7 +69,7 @@ export class ClientConfig {
     if (sendCompression !== undefined && compression === undefined) {
       throw new TypeError(`Cannot compress with ${sendCompression}: known are ${acceptedEncodings}`);
     }
-    const accept = options.acceptCompression?.join(",") ?? acceptedEncodings;
+    this.acceptEncoding = options.acceptCompression?.join(",") ?? acceptedEncodings;
     this.encode = {
       compression,
       compressMinBytes: options.compressMinBytes ?? defaultCompressMinBytes,
@@ -81,7 +83,7 @@ export class ClientConfig {
       options.useBinaryFormat ? contentTypeProto : contentTypeJson,
       "te",
       "trailers",
-      ...(accept === "" ? [] : ["grpc-accept-encoding", accept]),
+      ...(this.acceptEncoding === "" ? [] : ["grpc-accept-encoding", this.acceptEncoding]),
       ...(compression === undefined ? [] : ["grpc-encoding", compression.name]),
     ];
     this.pool = new SessionPool({

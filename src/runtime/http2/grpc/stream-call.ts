@@ -108,7 +108,7 @@ export class StreamCall implements StreamHandler {
     this.#headers = fields;
     const inbound = this.#inbound!;
     try {
-      inbound.useCompression(checkResponse(fields, this.#init.config.format));
+      inbound.useCompression(checkResponse(fields, this.#init.config));
     } catch (error) {
       this.fail(error);
       return;

@@ -124,7 +124,7 @@ export class UnaryCall implements StreamHandler {
     if (this.#done) return;
     this.#headers = fields;
     try {
-      this.#compression = checkResponse(fields, this.#init.config.format);
+      this.#compression = checkResponse(fields, this.#init.config);
     } catch (error) {
       this.fail(error);
     }
