@@ -126,7 +126,7 @@ export class Metrics {
     this.#sessionGauges = (["sessions", "streams", "waiting"] as const).map((what) => {
       const labels = { labelNames: ["endpoint"], maxSeries };
       return new GatheredInstrument(
-        { name: `mesh_grpc_${what}`, help: sessionGauges[what], ...labels },
+        { name: `mesh_rpc_${what}`, help: sessionGauges[what], ...labels },
         ({ index, numbers }) => {
           for (const source of this.#sessionSources)
             for (const state of source()) numbers.add(index.slot(state.endpoint), state[what]);

@@ -112,7 +112,7 @@ describe("a mesh after many gRPC calls", () => {
     const quiet = async (): Promise<number> => {
       await until(() => server.inFlight === 0);
       for (let turn = 0; ; turn++) {
-        const open = await metricValue(mesh.metrics, "mesh_grpc_streams", { endpoint });
+        const open = await metricValue(mesh.metrics, "mesh_rpc_streams", { endpoint });
         if (open === 0) break;
         assert.ok(turn < 5_000, `${open} streams are left open`);
         await new Promise((resolve) => setTimeout(resolve, 1));
@@ -128,9 +128,9 @@ describe("a mesh after many gRPC calls", () => {
     assert.ok(timers() <= timersBefore + 1, `${timers()} timers, ${timersBefore} before`);
     assert.equal(await metricValue(mesh.metrics, "mesh_client_in_flight"), 0);
     assert.equal(await metricValue(served.metrics, "mesh_server_in_flight"), 0);
-    assert.equal(await metricValue(mesh.metrics, "mesh_grpc_waiting", { endpoint }), 0);
-    assert.equal(await metricValue(mesh.metrics, "mesh_grpc_sessions", { endpoint }), 1);
+    assert.equal(await metricValue(mesh.metrics, "mesh_rpc_waiting", { endpoint }), 0);
+    assert.equal(await metricValue(mesh.metrics, "mesh_rpc_sessions", { endpoint }), 1);
     await mesh.close();
-    assert.equal(await metricValue(mesh.metrics, "mesh_grpc_sessions", { endpoint }), undefined);
+    assert.equal(await metricValue(mesh.metrics, "mesh_rpc_sessions", { endpoint }), undefined);
   });
 });

@@ -75,7 +75,7 @@ describe("createMetrics()", () => {
     const seen = (): Promise<(number | undefined)[]> =>
       Promise.all(
         ["sessions", "streams", "waiting"].map((what) =>
-          metricValue(metrics, `mesh_grpc_${what}`, { endpoint }),
+          metricValue(metrics, `mesh_rpc_${what}`, { endpoint }),
         ),
       );
     assert.deepEqual(await seen(), [3, 10, 4]);
@@ -87,7 +87,7 @@ describe("createMetrics()", () => {
     metrics.watchSessions(() =>
       Array.from({ length: 2000 }, (_, index) => ({ ...states[0]!, endpoint: `http://${index}` })),
     );
-    const series = (await metrics.exposition()).match(/^mesh_grpc_streams\{/gm);
+    const series = (await metrics.exposition()).match(/^mesh_rpc_streams\{/gm);
     assert.ok(series!.length <= 502, `${series!.length} series`);
   });
 
