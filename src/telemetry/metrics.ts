@@ -46,9 +46,9 @@ export interface SessionState {
 }
 
 const sessionGauges = {
-  sessions: "HTTP/2 sessions that are open to an endpoint for gRPC.",
-  streams: "gRPC calls that are open on the sessions to an endpoint.",
-  waiting: "gRPC calls that wait for a place on a session to an endpoint.",
+  sessions: "HTTP/2 sessions that are open to an endpoint for RPCs.",
+  streams: "RPCs that are open on the sessions to an endpoint.",
+  waiting: "RPCs that wait for a place on a session to an endpoint.",
 };
 
 /**
