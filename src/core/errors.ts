@@ -67,13 +67,15 @@ export function isMeshError<C extends MeshErrorCode = MeshErrorCode>(
 /**
  * How a connection failed, as far as the runtime can tell.
  *
- * `refused`, `dns`, `unreachable` and `tls` happen before a request is sent; the others prove nothing.
+ * `refused`, `dns`, `unreachable`, `tls` and `never-started` happen before a request is looked at, and so does
+ * `no-http2`: the server is there and speaks HTTP/1.1 alone. The others prove nothing.
  */
 export type TransportFault =
   | "refused"
   | "dns"
   | "unreachable"
   | "tls"
+  | "no-http2"
   | "never-started"
   | "reset"
   | "closed"
@@ -84,6 +86,7 @@ const faultsBeforeStart: ReadonlySet<TransportFault> = new Set([
   "dns",
   "unreachable",
   "tls",
+  "no-http2",
   "never-started",
 ]);
 

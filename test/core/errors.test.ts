@@ -40,7 +40,7 @@ describe("MeshError", () => {
 
 describe("TransportError", () => {
   it("says that a request never started only for faults that come before it is sent", () => {
-    const before = ["refused", "dns", "unreachable", "tls", "never-started"] as const;
+    const before = ["refused", "dns", "unreachable", "tls", "no-http2", "never-started"] as const;
     const after = ["reset", "closed", "unknown"] as const;
     for (const fault of before) assert.equal(new ours.TransportError(fault, fault).neverStarted, true, fault);
     for (const fault of after) assert.equal(new ours.TransportError(fault, fault).neverStarted, false, fault);

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
+import { createServer as createHttpServer } from "node:http";
 import { constants, type ServerHttp2Stream } from "node:http2";
+import { createServer as createHttpsServer } from "node:https";
 import { createServer as createTcpServer } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { isTransportError, type MeshError } from "../../src/core/errors.ts";
+import { createAuthority } from "../support/certificates.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { Cleanup, deferred, failure, faultOf } from "./grpc-wire-checks.ts";
-import { answer, open, serve, serveRaw } from "./grpc-wire-fixture.ts";
+import { answer, listenOn, open, serve, serveRaw } from "./grpc-wire-fixture.ts";
 import { frameTypes, serveFrames, words } from "./grpc-wire-frames.ts";
 
 const cleanup = new Cleanup();
@@ -82,6 +85,22 @@ describe("the sessions of the gRPC client", () => {
     for (const error of [unary, stream]) {
       assert.equal(error.code, Code.Unavailable);
       assert.equal(faultOf(error), "refused");
+    }
+  });
+
+  it("says so when a server speaks no HTTP/2, in the clear and over TLS", async () => {
+    const answer = (_request: unknown, response: { end(text: string): void }): void => response.end("hello");
+    const tls = await (await createAuthority()).issue();
+    const origins = [
+      await listenOn(cleanup, createHttpServer(answer)),
+      await listenOn(cleanup, createHttpsServer(tls, answer), "https"),
+    ];
+    for (const origin of origins) {
+      const { client } = open(cleanup, origin, { tls });
+      const error = await failure(client.echo({ text: "" }));
+      assert.equal(error.code, Code.Unavailable, origin);
+      assert.equal(faultOf(error), "no-http2", origin);
+      assert.match(error.rawMessage, /speaks HTTP\/1\.1 alone/);
     }
   });
 

@@ -1,10 +1,10 @@
-import { isIP, connect as netConnect, type Socket } from "node:net";
-import { connect as tlsConnect } from "node:tls";
+import type { Socket } from "node:net";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../core/clock.ts";
-import { TransportError } from "../../core/errors.ts";
+import { isTransportError, TransportError } from "../../core/errors.ts";
 import type { TlsIdentity } from "../../core/identity.ts";
 import type { RpcKeepalive } from "../../rpc/wire-options.ts";
+import { dial, isAlpnRefusal, isHttp1, noHttp2 } from "./dial.ts";
 import { connectFault, errorFromReset, protocolFault, unavailable } from "./grpc/faults.ts";
 import type { Http2Connection } from "./wire/connection.ts";
 import type { ConnectionHandler } from "./wire/connection-options.ts";
@@ -38,35 +38,6 @@ const maxUsefulStreams = 10_000;
 /** Stream ids end at 2^31 - 1; a session close to that is replaced. */
 const lastComfortableId = 2 ** 31 - 100_000;
 
-/** Opens a socket; `connected` is called when HTTP/2 may start on it. */
-function dial(options: SessionOptions, connected: (error?: Error) => void): Socket {
-  const url = new URL(options.origin);
-  const secure = url.protocol === "https:";
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
-  if (!secure) {
-    const socket = netConnect({ host, port, noDelay: true });
-    socket.once("connect", () => connected());
-    return socket;
-  }
-  const socket = tlsConnect({
-    host,
-    port,
-    ALPNProtocols: ["h2"],
-    minVersion: "TLSv1.2",
-    ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(options.tls === undefined
-      ? {}
-      : { ca: options.tls.ca, cert: options.tls.cert, key: options.tls.key }),
-  });
-  socket.setNoDelay(true);
-  socket.once("secureConnect", () => {
-    const spoken = socket.alpnProtocol;
-    connected(spoken === "h2" ? undefined : new Error(`TLS was agreed on without HTTP/2 (ALPN: ${spoken})`));
-  });
-  return socket;
-}
-
 /** One HTTP/2 connection of a pool. */
 export class ClientSession implements ConnectionHandler {
   readonly #options: SessionOptions;
@@ -97,7 +68,8 @@ export class ClientSession implements ConnectionHandler {
       const fail = (error: unknown): void => {
         stopTimer();
         socket?.destroy();
-        reject(connectFault(options.origin, error));
+        if (isAlpnRefusal(error)) reject(noHttp2(options.origin));
+        else reject(isTransportError(error) ? error : connectFault(options.origin, error));
       };
       const stopTimer = options.clock.schedule(
         () => fail(new Error(`no connection within ${options.connectTimeoutMs} ms`)),
@@ -127,6 +99,9 @@ export class ClientSession implements ConnectionHandler {
   }
 
   #begin(socket: Socket): void {
+    socket.once("data", (chunk: Uint8Array) => {
+      if (isHttp1(chunk)) this.destroy(noHttp2(this.#options.origin));
+    });
     socket.on("data", () => this.#heard());
     this.#connection = connectionOver(socket, this, connectionOptions);
     if (this.active === 0) this.#connection.keepAlive(false);
@@ -270,6 +245,9 @@ export class ClientSession implements ConnectionHandler {
           this.#lost,
         );
       case "lost":
+        if (isTransportError(this.#lost) && this.#lost.neverStarted) {
+          return unavailable(this.#lost.message, this.#lost.fault, this.#lost);
+        }
         return unavailable(`the connection to ${origin} was lost`, "reset", this.#lost);
       case "own-reset":
         return protocolFault(stream.rstCode);
