@@ -9,6 +9,7 @@ import { OpenAdmission } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
 import {
   Cleanup,
+  foreignSession,
   http1,
   http2,
   openHttp2,
@@ -122,9 +123,9 @@ describe("drain", unless("listen"), () => {
     await closed;
   });
 
-  for (const [dialect, transportTo] of [
-    ["gRPC", (baseUrl: string) => createGrpcTransport({ baseUrl })],
-    ["Connect", (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "2" })],
+  for (const [dialect, transportOver] of [
+    ["gRPC", createGrpcTransport],
+    ["Connect", createConnectTransport],
   ] as const) {
     it(`lets a ${dialect} stream finish`, async () => {
       const go = signal();
@@ -141,7 +142,8 @@ describe("drain", unless("listen"), () => {
             }),
         }),
       });
-      const client = createClient(EchoService, transportTo(`http://127.0.0.1:${server.port}`));
+      const session = foreignSession(cleanup, `http://127.0.0.1:${server.port}`);
+      const client = createClient(EchoService, transportOver(session));
       const messages = client.expand({})[Symbol.asyncIterator]();
       assert.equal((await within(messages.next(), "a message")).value?.text, "first");
       assert.equal(server.listener.inFlight, 1);
@@ -150,6 +152,7 @@ describe("drain", unless("listen"), () => {
       go.fire();
       assert.equal((await within(messages.next(), "a message")).value?.text, "last");
       assert.equal((await within(messages.next(), "the end")).done, true);
+      session.sessionManager.abort();
       await within(drained, "the drain");
     });
   }

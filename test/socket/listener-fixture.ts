@@ -5,6 +5,7 @@ import {
   type SecureClientSessionOptions,
 } from "node:http2";
 import { connect as connectTcp, type Socket } from "node:net";
+import { Http2SessionManager } from "@connectrpc/connect-node";
 import { runtime } from "#runtime";
 import { createDispatcher } from "../../src/rpc/dispatch.ts";
 import type { Listener, ListenOptions } from "../../src/runtime/port.ts";
@@ -141,6 +142,20 @@ export function openHttp2(
   session.on("error", () => {});
   cleanup.add(() => session.destroy());
   return session;
+}
+
+/**
+ * How connect-node's transports, foreign clients here, reach a server by HTTP/2. The session ends with the test, and
+ * before the server: Deno's own HTTP/2 client crashes when a server says goodbye to a session that is idle.
+ */
+export function foreignSession(
+  cleanup: Cleanup,
+  baseUrl: string,
+  options: SecureClientSessionOptions = {},
+): { readonly baseUrl: string; readonly httpVersion: "2"; readonly sessionManager: Http2SessionManager } {
+  const sessionManager = new Http2SessionManager(baseUrl, undefined, options);
+  cleanup.add(() => sessionManager.abort());
+  return { baseUrl, httpVersion: "2", sessionManager };
 }
 
 /** One request on an HTTP/2 session. */

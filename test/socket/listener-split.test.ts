@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { createDispatcher } from "../../src/rpc/dispatch.ts";
 import type { RpcDispatcher } from "../../src/rpc/dispatcher.ts";
 import { createFetchDispatch } from "../../src/rpc/fetch-dispatch.ts";
@@ -11,6 +11,7 @@ import { unless } from "../support/capability.ts";
 import { createAuthority } from "../support/certificates.ts";
 import {
   Cleanup,
+  foreignSession,
   http1,
   http2,
   openHttp2,
@@ -104,13 +105,13 @@ describe("split ports", unless("listen"), () => {
 
   it("serves gRPC on the other", async () => {
     const baseUrl = `http://127.0.0.1:${server.grpcPort}`;
-    // Ended here: Deno's own HTTP/2 client crashes when a server says goodbye to an idle session of this kind.
-    const sessionManager = new Http2SessionManager(baseUrl);
-    const client = createClient(EchoService, createGrpcTransport({ baseUrl, sessionManager }));
+    const session = foreignSession(cleanup, baseUrl);
+    const client = createClient(EchoService, createGrpcTransport(session));
     assert.equal((await within(client.echo({ text: "hello" }), "an answer")).text, "hello");
     const error = await errorOf(within(client.echo({ text: "missing", fail: 5 }), "an answer"));
     assert.equal(error.code, 5);
-    sessionManager.abort();
+    // The last test closes the server.
+    session.sessionManager.abort();
   });
 
   it("serves nothing else on the other", async () => {
@@ -156,7 +157,7 @@ describe("split ports with certificates", unless("listen", "mtlsServer"), () => 
     assert.equal((await http2(known, { ":path": "/" })).text, "lake");
     const client = createClient(
       EchoService,
-      createGrpcTransport({ baseUrl: origins[1]!, nodeOptions: { ...identity } }),
+      createGrpcTransport(foreignSession(cleanup, origins[1]!, { ...identity })),
     );
     assert.equal((await within(client.echo({ text: "hello" }), "an answer")).text, "hello");
     assert.equal(server.admission.arrivals[0]?.connection.peer?.commonName, "lake");

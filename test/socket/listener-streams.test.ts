@@ -9,6 +9,7 @@ import { OpenAdmission } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
 import {
   Cleanup,
+  foreignSession,
   http1,
   openHttp2,
   serve,
@@ -271,7 +272,7 @@ describe("streams through the listener", unless("listen"), () => {
     });
     const origin = `http://127.0.0.1:${streaming.port}`;
     const abort = new AbortController();
-    const client = createClient(EchoService, createGrpcTransport({ baseUrl: origin }));
+    const client = createClient(EchoService, createGrpcTransport(foreignSession(cleanup, origin)));
     const messages = client.expand({}, { signal: abort.signal })[Symbol.asyncIterator]();
     await within(messages.next(), "a message");
     assert.equal(streaming.listener.inFlight, 1);

@@ -11,7 +11,16 @@ import { runtime } from "#runtime";
 import { EchoRequestSchema, EchoResponseSchema, EchoService } from "../gen/test/v1/echo_pb.ts";
 import { all, errorOf, streamOf } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
-import { Cleanup, http1, http2, openHttp2, serve, type TestServer, within } from "./listener-fixture.ts";
+import {
+  Cleanup,
+  foreignSession,
+  http1,
+  http2,
+  openHttp2,
+  serve,
+  type TestServer,
+  within,
+} from "./listener-fixture.ts";
 
 describe("one port in the clear", unless("listen"), () => {
   const cleanup = new Cleanup();
@@ -93,9 +102,9 @@ describe("one port in the clear", unless("listen"), () => {
   });
 
   const transports: Record<string, (origin: string) => Transport> = {
-    "gRPC over HTTP/2": (baseUrl) => createGrpcTransport({ baseUrl }),
+    "gRPC over HTTP/2": (baseUrl) => createGrpcTransport(foreignSession(cleanup, baseUrl)),
     "gRPC-Web over HTTP/1.1": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
-    "Connect over HTTP/2": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2" }),
+    "Connect over HTTP/2": (baseUrl) => createConnectTransport(foreignSession(cleanup, baseUrl)),
     "Connect over HTTP/1.1": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1" }),
   };
   for (const [dialect, transportTo] of Object.entries(transports)) {
@@ -188,7 +197,7 @@ describe("one port in the clear", unless("listen"), () => {
     server.admission.arrivals.length = 0;
     const client = createClient(
       EchoService,
-      createGrpcTransport({ baseUrl: `http://127.0.0.1:${server.port}` }),
+      createGrpcTransport(foreignSession(cleanup, `http://127.0.0.1:${server.port}`)),
     );
     await within(client.echo({ text: "who" }), "an answer");
     const [arrival] = server.admission.arrivals;

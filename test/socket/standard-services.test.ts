@@ -105,7 +105,7 @@ describe("the end of a server", () => {
     session.on("close", ended);
     stream.end(new Uint8Array(5));
     await over;
-    // Node says goodbye twice.
+    // A server with open streams says goodbye twice.
     assert.deepEqual([...new Set(events)], ["SERVING", "NOT_SERVING", "GOAWAY"]);
   });
 });

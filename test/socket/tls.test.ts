@@ -7,7 +7,16 @@ import type { PeerIdentity, TlsIdentity } from "../../src/core/identity.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { unless } from "../support/capability.ts";
 import { createAuthority, type TestAuthority } from "../support/certificates.ts";
-import { Cleanup, http1, http2, openHttp2, serve, type TestServer, within } from "./listener-fixture.ts";
+import {
+  Cleanup,
+  foreignSession,
+  http1,
+  http2,
+  openHttp2,
+  serve,
+  type TestServer,
+  within,
+} from "./listener-fixture.ts";
 
 /** One HTTPS request over HTTP/1.1. */
 function https1(port: number, tls: Partial<TlsIdentity>): Promise<string> {
@@ -92,8 +101,8 @@ describe("mutual TLS", unless("listen", "mtlsServer"), () => {
   it("shows it to RPC handlers, in gRPC and Connect", async () => {
     const baseUrl = `https://localhost:${server.port}`;
     for (const transport of [
-      createGrpcTransport({ baseUrl, nodeOptions: { ...lake } }),
-      createConnectTransport({ baseUrl, httpVersion: "2", nodeOptions: { ...lake } }),
+      createGrpcTransport(foreignSession(cleanup, baseUrl, { ...lake })),
+      createConnectTransport(foreignSession(cleanup, baseUrl, { ...lake })),
     ]) {
       server.admission.arrivals.length = 0;
       const client = createClient(EchoService, transport);
@@ -105,7 +114,10 @@ describe("mutual TLS", unless("listen", "mtlsServer"), () => {
   it("reads it once for a connection", async () => {
     const baseUrl = `https://localhost:${server.port}`;
     server.admission.arrivals.length = 0;
-    const client = createClient(EchoService, createGrpcTransport({ baseUrl, nodeOptions: { ...lake } }));
+    const client = createClient(
+      EchoService,
+      createGrpcTransport(foreignSession(cleanup, baseUrl, { ...lake })),
+    );
     await within(client.echo({ text: "1" }), "an answer");
     await within(client.echo({ text: "2" }), "an answer");
     const [first, second] = server.admission.arrivals;
