@@ -12,6 +12,7 @@ import { EchoRequestSchema, EchoResponseSchema, EchoService } from "../gen/test/
 import { all, errorOf, streamOf } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
 import {
+  type Answer,
   Cleanup,
   foreignSession,
   http1,
@@ -205,6 +206,33 @@ describe("one port in the clear", unless("listen"), () => {
     assert.equal(arrival?.connection.remoteAddress, "127.0.0.1");
     assert.equal(arrival?.connection.httpVersion, "2");
   });
+
+  for (const version of ["1.1", "2"] as const) {
+    it(`refuses RPCs that nobody serves in their own words, over HTTP/${version}`, async () => {
+      const post = async (path: string, type: string): Promise<Answer> => {
+        const headers = { "content-type": type };
+        if (version === "1.1") return http1(server.port, { method: "POST", path, headers, body: "" });
+        const session = openHttp2(cleanup, `http://127.0.0.1:${server.port}`);
+        return http2(session, { ":method": "POST", ":path": path, ...headers }, "");
+      };
+      server.admission.arrivals.length = 0;
+      const web = await post("/no.such.Service/Do", "application/grpc-web+proto");
+      assert.deepEqual([web.status, web.headers["grpc-status"]], [200, "12"]);
+      const stream = await post("/no.such.Service/Do?x=1", "application/connect+json");
+      assert.equal(stream.status, 200);
+      assert.match(stream.text, /"code":"unimplemented"/);
+      assert.deepEqual(
+        server.admission.arrivals.map(({ protocol, operation }) => [protocol, operation]),
+        [
+          ["grpc-web", "unknown"],
+          ["connect", "unknown"],
+        ],
+      );
+      // Connect's unary calls look like REST: nobody can tell what is lost.
+      assert.equal((await post("/length", "application/proto")).text, '{"length":0}');
+      assert.equal(server.admission.arrivals.length, 2);
+    });
+  }
 
   it("has nothing in flight when all is answered", async () => {
     await http1(server.port, { path: "/" });

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import type { Socket } from "node:net";
 import type { Connection } from "../../core/connection.ts";
 import type { RpcDispatcher } from "../../rpc/dispatcher.ts";
+import { isRpcOnly } from "../../rpc/wire.ts";
 import type { ConnectionRecord, Connections } from "./connections.ts";
 import type { Exchange } from "./exchange.ts";
 import { createGrpcHandler, isGrpc } from "./grpc/handler.ts";
@@ -54,8 +55,15 @@ function fail(application: Application, error: unknown, exchange: Exchange): voi
   respondWithError(exchange);
 }
 
-function dispatch(application: Application, target: string, exchange: Exchange): void {
-  const handler = application.rpc?.find(pathOf(target));
+function dispatch(
+  application: Application,
+  target: string,
+  headers: IncomingHttpHeaders,
+  exchange: Exchange,
+): void {
+  const { rpc } = application;
+  const served = rpc?.find(pathOf(target));
+  const handler = served ?? (isRpcOnly(headers["content-type"]) ? rpc?.unknown : undefined);
   if (handler === undefined) answer(application, exchange);
   else exchangeRpc(handler, exchange, application.onHandlerError);
 }
@@ -87,7 +95,7 @@ export function http1Handler(
     }
     const withBody = method !== "GET" && method !== "HEAD" && hasBody(headers);
     const exchange = new Http1Exchange(request, response, url, withBody, record, connections);
-    dispatch(application, target, exchange);
+    dispatch(application, target, headers, exchange);
   };
 }
 
@@ -115,6 +123,6 @@ export function http2Handler(
     // Over HTTP/2 the authority is the host; handlers know it by its old name.
     headers.host ??= authority;
     const exchange = new Http2Exchange(stream, headers, { method, url, ended, connection: record.face });
-    dispatch(application, target, exchange);
+    dispatch(application, target, headers, exchange);
   };
 }
