@@ -87,7 +87,7 @@ export function createDispatcher(options: DispatcherOptions): RpcDispatcher {
       shutdownSignal: options.shutdownSignal,
     },
     errorMapping(gate),
-    clock,
+    gate,
   );
   const byPath = new Map<string, RpcHandler>();
   for (const [path, handler] of handlers) byPath.set(path, handlerOf(gate, path.slice(1), handler));

@@ -74,6 +74,8 @@ export interface RpcGate {
    * @throws MeshError see `Admission.admit`; `errorFor` makes the answer of it
    */
   admit(call: Call, arrival: Arrival): void | Promise<void>;
+  /** Milliseconds until the call's deadline, by the mesh's clock; undefined when there is none. */
+  timeLeft(call: Call): number | undefined;
   /** Runs `task` with the call as the current one, so that outgoing calls inherit its context. */
   run<T>(call: Call, task: () => T): T;
   /** What goes on the wire for what an implementation (or `admit`) threw; tells `onError` of what nobody expected. */

@@ -27,6 +27,7 @@ export function createGate(options: GateOptions): RpcGate {
       return call;
     },
     admit: (call, arrival) => admission.admit(call, arrival),
+    timeLeft: (call) => (call.deadline === Infinity ? undefined : call.deadline - clock.now()),
     run: (call, task) => (asyncContext === undefined ? task() : asyncContext.run(call, task)),
     errorFor(call, error) {
       // What a handler throws after its call was cancelled is no news.

@@ -10,9 +10,8 @@ import {
   type MethodImplSpec,
 } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import type { Clock } from "../core/clock.ts";
 import { meshCall } from "./context.ts";
-import type { RpcMethod, RpcMethodOptions } from "./dispatcher.ts";
+import type { RpcGate, RpcMethod, RpcMethodOptions } from "./dispatcher.ts";
 
 /** What {@link collectRoutes} found. */
 export interface CollectedRoutes {
@@ -37,7 +36,7 @@ export function collectRoutes(
   routes: (router: ConnectRouter) => void,
   defaults: RouteDefaults,
   outermost: Interceptor,
-  clock: Clock,
+  gate: Pick<RpcGate, "timeLeft">,
 ): CollectedRoutes {
   const { interceptors, ...plain } = defaults;
   const inner = createConnectRouter({
@@ -68,7 +67,7 @@ export function collectRoutes(
   }
 
   function register(spec: MethodImplSpec, options: RouteOptions | undefined): void {
-    inner.rpc(spec.method, timedByCall(spec.impl as AnyImpl, clock) as never, around(options));
+    inner.rpc(spec.method, timedByCall(spec.impl as AnyImpl, gate) as never, around(options));
     note(spec, options);
   }
 
@@ -92,11 +91,11 @@ export function collectRoutes(
 type AnyImpl = (input: unknown, context: HandlerContext) => unknown;
 
 /** Connect knows of no deadline (see `connectRequest`): the context's remaining time is that of the call. */
-function timedByCall(impl: AnyImpl, clock: Clock): AnyImpl {
+function timedByCall(impl: AnyImpl, gate: Pick<RpcGate, "timeLeft">): AnyImpl {
   return function timed(input, context) {
     const call = context.values.get(meshCall);
     if (call !== undefined && call.deadline !== Infinity) {
-      const timeoutMs = (): number => call.deadline - clock.now();
+      const timeoutMs = (): number | undefined => gate.timeLeft(call);
       // Each invocation has a context of its own.
       (context as { timeoutMs: HandlerContext["timeoutMs"] }).timeoutMs = timeoutMs;
     }

@@ -46,6 +46,7 @@ export interface ServeOptions {
   readonly admit?: (call: Call, arrival: Arrival) => void | Promise<void>;
   readonly interceptors?: readonly Interceptor[];
   readonly maxMessageBytes?: number;
+  readonly maxTimeoutMs?: number;
   readonly tls?: TlsIdentity;
   readonly clock?: Clock;
 }
@@ -97,13 +98,14 @@ export async function listenOn(cleanup: Cleanup, server: Server, scheme = "http"
 /** Serves the echo service by the wire under test. */
 export async function serve(cleanup: Cleanup, options: ServeOptions = {}): Promise<Served> {
   const outcomes: Outcome[] = [];
-  const { clock, interceptors, maxMessageBytes, tls } = options;
+  const { clock, interceptors, maxMessageBytes, maxTimeoutMs, tls } = options;
   const dispatcher = createDispatcher({
     admission: admissionOf(options, outcomes),
     routes: (router) => router.service(EchoService, { ...echo, ...options.service }),
     ...(clock === undefined ? {} : { clock }),
     ...(interceptors === undefined ? {} : { interceptors }),
     ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
+    ...(maxTimeoutMs === undefined ? {} : { maxTimeoutMs }),
   });
   const connection = { remoteAddress: "127.0.0.1", encrypted: false, httpVersion: "2", peer: undefined };
   const handle = createGrpcHandler(dispatcher);

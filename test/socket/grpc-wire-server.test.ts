@@ -4,6 +4,7 @@ import { afterEach, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Code } from "@connectrpc/connect";
 import { MeshError } from "../../src/core/errors.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
 import { Cleanup, deferred } from "./grpc-wire-checks.ts";
 import { request, type ServeOptions, serve, session } from "./grpc-wire-fixture.ts";
 import { frame, framed } from "./grpc-wire-frames.ts";
@@ -156,6 +157,28 @@ describe("the gRPC server", () => {
       outcomes.map(({ status }) => status),
       ["cancelled"],
     );
+  });
+
+  it("tells a handler what is left of the time that the server grants, by the mesh's clock", async () => {
+    const clock = new VirtualClock();
+    const told: (number | undefined)[] = [];
+    const { origin } = await serve(cleanup, {
+      clock,
+      maxTimeoutMs: 5_000,
+      service: {
+        async echo(_request, context) {
+          told.push(context.timeoutMs());
+          await clock.advance(1_000);
+          told.push(context.timeoutMs());
+          return {};
+        },
+      },
+    });
+    const http2 = session(cleanup, origin);
+    for (const headers of [{ "grpc-timeout": "3S" }, { "grpc-timeout": "20S" }, {}]) {
+      assert.equal(statusOf(await request(http2, headers)), "0");
+    }
+    assert.deepEqual(told, [3_000, 2_000, 5_000, 4_000, 5_000, 4_000]);
   });
 
   it("survives a client that resets its calls as fast as it makes them", async () => {

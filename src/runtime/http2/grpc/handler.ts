@@ -97,7 +97,7 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
       timeoutMs,
     };
     const call = gate.open(arrival);
-    const context = new GrpcContext(method.method, call, fields);
+    const context = new GrpcContext(method.method, call, fields, gate);
     const { codecs, encode: plainEncode } = planOf(method);
     const encode =
       response.compression === undefined ? plainEncode : encodeOptions(method, response.compression);

@@ -2,11 +2,11 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { Call } from "../../../core/call.ts";
 import { meshCall } from "../../../rpc/context.ts";
+import type { RpcGate } from "../../../rpc/dispatcher.ts";
 import { fieldOf } from "../wire/header-rules.ts";
 import type { Fields } from "../wire/stream.ts";
 import { errorFromCancel } from "./faults.ts";
 import { headersOf } from "./metadata.ts";
-import { parseTimeout } from "./wire.ts";
 
 /**
  * Connect's `HandlerContext`, of which every part is made at the first look: a handler that looks at none
@@ -19,7 +19,7 @@ export class GrpcContext implements HandlerContext {
   readonly protocolName: string = "grpc";
   readonly #call: Call;
   readonly #fields: Fields;
-  readonly #startedAt: number;
+  readonly #gate: Pick<RpcGate, "timeLeft">;
   #requestHeader: Headers | undefined = undefined;
   #responseHeader: Headers | undefined = undefined;
   #responseTrailer: Headers | undefined = undefined;
@@ -28,12 +28,12 @@ export class GrpcContext implements HandlerContext {
   #settled = false;
   #reason: unknown = undefined;
 
-  constructor(method: DescMethod, call: Call, fields: Fields) {
+  constructor(method: DescMethod, call: Call, fields: Fields, gate: Pick<RpcGate, "timeLeft">) {
     this.method = method;
     this.service = method.parent;
     this.#call = call;
     this.#fields = fields;
-    this.#startedAt = performance.now();
+    this.#gate = gate;
   }
 
   get url(): string {
@@ -80,11 +80,9 @@ export class GrpcContext implements HandlerContext {
     return this.#controller.signal;
   }
 
-  /** Milliseconds left of the time that the caller granted. */
+  /** Milliseconds left of the time that the caller granted, and the server with it. */
   get timeoutMs(): () => number | undefined {
-    const header = fieldOf(this.#fields, "grpc-timeout");
-    const granted = header === undefined ? undefined : parseTimeout(header);
-    return () => (granted === undefined ? undefined : granted - (performance.now() - this.#startedAt));
+    return () => this.#gate.timeLeft(this.#call);
   }
 
   /** Says that the RPC is over; with a reason when it was cancelled. */
