@@ -17,7 +17,7 @@ export interface ConnectionOptions {
 export interface ConnectionHandler {
   /** A new request; the stream's handler must be set before it returns. */
   onStream(stream: Http2Stream, fields: Fields, ended: boolean): void;
-  /** A stream is over. */
+  /** A stream that {@link onStream} was told of is over. */
   onStreamClose(): void;
   /** The peer's settings arrived. */
   onSettings(): void;

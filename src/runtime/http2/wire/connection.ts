@@ -247,7 +247,7 @@ export class Http2Connection implements ConnectionCore {
   forget(stream: Http2Stream, fate: StreamFate, code: number): void {
     if (!this.streams.delete(stream.id)) return;
     stream.finish(fate, code);
-    this.handler.onStreamClose();
+    if (stream.served) this.handler.onStreamClose();
     if (this.#closing) this.#closeWhenIdle();
   }
 

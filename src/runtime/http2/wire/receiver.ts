@@ -61,7 +61,7 @@ export class Receiver implements FrameSink {
       this.#guard.usefulFrame();
       stream.handler.onData(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
     }
-    if (ended) this.#remoteEnd(stream);
+    if (ended && !stream.closed) this.#remoteEnd(stream);
   }
 
   #strayData(id: number, stream: Http2Stream | undefined): void {
@@ -200,13 +200,14 @@ export class Receiver implements FrameSink {
       return;
     }
     if (!this.#promise(stream, fields, ended)) return;
+    stream.served = true;
     connection.handler.onStream(stream, fields, ended);
     if (ended && !stream.closed) this.#remoteEnd(stream);
   }
 
   #answer(stream: Http2Stream, fields: Fields, ended: boolean): void {
     const fault = responseFault(fields);
-    const informational = fields[1]!.startsWith("1");
+    const informational = fault === undefined && fields[1]!.startsWith("1");
     if (fault !== undefined || (informational && ended)) {
       this.#guard.malformed(stream);
       return;

@@ -3,8 +3,12 @@ import { Http2Connection } from "./connection.ts";
 import type { ConnectionHandler, ConnectionOptions } from "./connection-options.ts";
 import type { Wire } from "./outbox.ts";
 
+/** What was written has so long to go out when the connection ends; a peer that does not read loses it. */
+const farewellMs = 2_000;
+
 class SocketWire implements Wire {
   readonly #socket: Socket;
+  #ending: ReturnType<typeof setTimeout> | undefined = undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -23,6 +27,7 @@ class SocketWire implements Wire {
 
   end(): void {
     this.#socket.end();
+    this.#destroyLater();
     // A peer that keeps its half open gets no ear: what it says is read and dropped, so that its end is seen.
     this.#socket.resume();
   }
@@ -30,6 +35,15 @@ class SocketWire implements Wire {
   destroy(): void {
     // What was written, the GOAWAY last of all, should still go out.
     this.#socket.destroySoon();
+    this.#destroyLater();
+  }
+
+  /** Neither a peer that does not read, nor one that keeps its half open, keeps the socket. */
+  #destroyLater(): void {
+    const socket = this.#socket;
+    if (this.#ending !== undefined || socket.destroyed) return;
+    this.#ending = setTimeout(() => socket.destroy(), farewellMs);
+    socket.once("close", () => clearTimeout(this.#ending));
   }
 
   keepAlive(value: boolean): void {

@@ -67,6 +67,8 @@ export class Http2Stream {
   receiveWindow: number;
   /** Whether the first header block arrived. */
   begun = false;
+  /** Whether the handler of the connection was told of it, so that it must be told of its end. */
+  served = false;
   remoteEnded = false;
   localEnded = false;
   closed = false;
