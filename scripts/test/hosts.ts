@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { RecorderEnvironment } from "./file-recorder.ts";
@@ -35,9 +35,6 @@ export interface JobReport {
 
 const here = import.meta.dirname;
 const bin = resolve(here, "../../node_modules/.bin");
-
-/** Deno 2.9 aborts now and then in its HTTP/2 library, when a session ends beside a stream that has just closed. */
-const nativeAssertion = /\bnghttp2_session\.c:\d+: .* Assertion `.*' failed/;
 
 /** Runs the files of a job on the real runtime, in a process of its own, and reads its recording. */
 export async function runJob(job: Job): Promise<JobReport> {
@@ -150,14 +147,11 @@ async function recordedRun(job: Job, recording: string, runtime: string, args: s
     MESH_TEST_FILTER: job.filter,
     MESH_TEST_TIMEOUT_MS: String(job.testTimeoutMs),
   };
-  const start = (): Promise<Finished> =>
-    runProcess(join(bin, runtime), args, { cwd: job.root, timeoutMs: job.timeoutMs, env });
-  let finished = await start();
-  if (nativeAssertion.test(finished.output)) {
-    process.stdout.write(`${runtime} ended in an assertion of its own native code and runs once more\n`);
-    rmSync(recording, { force: true });
-    finished = await start();
-  }
+  const finished = await runProcess(join(bin, runtime), args, {
+    cwd: job.root,
+    timeoutMs: job.timeoutMs,
+    env,
+  });
   const text = existsSync(recording) ? readFileSync(recording, "utf8") : "";
   return { recording: linesFromText(text), finished };
 }
