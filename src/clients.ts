@@ -3,6 +3,7 @@ import type { Endpoint } from "./core/endpoint.ts";
 import { MeshError } from "./core/errors.ts";
 import type { TlsIdentity } from "./core/identity.ts";
 import type { Service } from "./core/service.ts";
+import { Departures } from "./departures.ts";
 import { httpClassifier } from "./http/classifier.ts";
 import { createRestClient, type RestClient, type RestDefaults } from "./http/client.ts";
 import type { HttpLeaf, HttpResponse } from "./http/exchange.ts";
@@ -20,7 +21,7 @@ import { CapableProtocol, fixedProtocol, type OpenLeaf, type ProtocolChoice } fr
 import { createMeshTransport } from "./rpc/transport.ts";
 import { checkWireOptions } from "./rpc/wire-options.ts";
 import { type RpcLeafManner, RpcLeaves } from "./rpc-leaves.ts";
-import type { LeafOptions, Runtime } from "./runtime/port.ts";
+import type { LeafOptions, RpcLeafOptions, Runtime } from "./runtime/port.ts";
 import { writeContext } from "./telemetry/propagation.ts";
 
 /** What the clients of a mesh are made of. */
@@ -55,7 +56,15 @@ const outsideHeaders: ReadonlySet<string> = new Set(["traceparent", "tracestate"
  *
  * @throws MeshError `ERR_TLS_CONFIG`, or `ERR_CAPABILITY` where the runtime cannot use PEM
  */
-export function createClients(parts: ClientParts): Clients {
+export function createClients(given: ClientParts): Clients {
+  const leaves = new RpcLeaves((options) => given.runtime.openRpcLeaf(options));
+  // The connections of REST need no looking after: unused ones end by themselves, and the pool of an origin with its last one.
+  const departures = new Departures({
+    discovery: given.discovery,
+    clock: given.clock,
+    release: (origin) => leaves.release(origin),
+  });
+  const parts: ClientParts = { ...given, discovery: departures.discovery };
   const { runtime, tls, clock, current, policyOf, maxConnectionsPerEndpoint } = parts;
   const timeoutOf = (service: string): number => policyOf(service).timeoutMs ?? defaultTimeoutMs;
   const restDialect: PipelineDialect = {
@@ -130,7 +139,6 @@ export function createClients(parts: ClientParts): Clients {
     return pipeline;
   }
 
-  const leaves = new RpcLeaves((options) => runtime.openRpcLeaf(options));
   const stopWatching = parts.metrics.watchSessions(() => leaves.states());
 
   return {
@@ -145,7 +153,7 @@ export function createClients(parts: ClientParts): Clients {
       }),
     transport(service, options = {}) {
       const name = checkService(service);
-      const openLeaf = leaves.opener(rpcManner(options, { tls, maxConnectionsPerEndpoint }));
+      const openLeaf = leaves.opener(rpcManner(options, { tls, maxConnectionsPerEndpoint, clock }));
       const choice = protocolFor(runtime, options, () => parts.discovery.endpoints(name), openLeaf);
       const transport = createMeshTransport({
         service: name,
@@ -170,6 +178,7 @@ export function createClients(parts: ClientParts): Clients {
     },
     fetch: createMeshFetch({ sendFor, sendToOrigin, clock, current, timeoutMs: timeoutOf }),
     async close() {
+      departures.close();
       await Promise.all([meshLeaf.close(), outsideLeaf?.close(), leaves.close()]);
       stopWatching();
     },
@@ -184,7 +193,10 @@ function checkService(service: string): string {
 }
 
 /** What a transport's options say to its leaves; undefined is said by leaving it out. */
-function rpcManner(options: TransportOptions, connection: LeafOptions): RpcLeafManner {
+function rpcManner(
+  options: TransportOptions,
+  connection: LeafOptions & Pick<RpcLeafOptions, "clock">,
+): RpcLeafManner {
   const { protocol: _, interceptors: __, ...wire } = options;
   const said = Object.entries(wire).filter(([, value]) => value !== undefined);
   return {

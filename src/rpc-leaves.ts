@@ -5,11 +5,16 @@ import type { RpcLeafOptions } from "./runtime/port.ts";
 /** How a leaf calls, whatever it calls. */
 export type RpcLeafManner = Omit<RpcLeafOptions, "origin" | "protocol">;
 
+function isBusy(leaf: RpcLeaf): boolean {
+  const state = leaf.state?.();
+  return state === undefined ? leaf.busy?.() === true : state.streams > 0 || state.waiting > 0;
+}
+
 /** The leaves of a mesh: transports that speak alike share the connections to an endpoint. */
 export class RpcLeaves {
   readonly #open: (options: RpcLeafOptions) => RpcLeaf;
-  /** By manner, then protocol and origin. */
-  readonly #leaves = new Map<string, Map<string, RpcLeaf>>();
+  /** By manner, then by protocol, then by origin. */
+  readonly #leaves = new Map<string, Record<RpcProtocol, Map<string, RpcLeaf>>>();
   readonly #ids = new WeakMap<object, number>();
   #lastId = 0;
 
@@ -20,36 +25,55 @@ export class RpcLeaves {
   /** Finds the leaves of one manner, and opens those that are missing. */
   opener(manner: RpcLeafManner): OpenLeaf {
     const key = this.#keyOf(manner);
-    const leaves = this.#leaves.get(key) ?? new Map<string, RpcLeaf>();
+    const leaves = this.#leaves.get(key) ?? { grpc: new Map(), "grpc-web": new Map(), connect: new Map() };
     this.#leaves.set(key, leaves);
     return (protocol: RpcProtocol, origin: string) => {
-      const at = `${protocol} ${origin}`;
-      let leaf = leaves.get(at);
+      let leaf = leaves[protocol].get(origin);
       if (leaf === undefined) {
         leaf = this.#open({ ...manner, protocol, origin });
-        leaves.set(at, leaf);
+        leaves[protocol].set(origin, leaf);
       }
       return leaf;
     };
   }
 
+  *#byOrigin(): Generator<Map<string, RpcLeaf>> {
+    for (const leaves of this.#leaves.values()) yield* Object.values(leaves);
+  }
+
+  /** Closes the leaves to an origin that have no open call; false when there are others. */
+  release(origin: string): boolean {
+    let all = true;
+    for (const leaves of this.#byOrigin()) {
+      const leaf = leaves.get(origin);
+      if (leaf === undefined) continue;
+      if (isBusy(leaf)) {
+        all = false;
+        continue;
+      }
+      leaves.delete(origin);
+      leaf.close().catch(() => {});
+    }
+    return all;
+  }
+
   /** The connections at this moment, where a leaf knows. */
   *states(): Generator<RpcLeafState & { readonly endpoint: string }> {
-    for (const leaves of this.#leaves.values()) {
-      for (const [at, leaf] of leaves) {
+    for (const leaves of this.#byOrigin()) {
+      for (const [endpoint, leaf] of leaves) {
         const state = leaf.state?.();
-        if (state !== undefined) yield { endpoint: at.slice(at.indexOf(" ") + 1), ...state };
+        if (state !== undefined) yield { endpoint, ...state };
       }
     }
   }
 
   async close(): Promise<void> {
-    const leaves = [...this.#leaves.values()].flatMap((each) => [...each.values()]);
+    const leaves = [...this.#byOrigin()].flatMap((each) => [...each.values()]);
     await Promise.all(leaves.map((leaf) => leaf.close()));
   }
 
   /** Formats are told apart by their objects: a registry has no text that would name it. */
-  #keyOf({ tls: _, keepalive, jsonOptions, binaryOptions, ...plain }: RpcLeafManner): string {
+  #keyOf({ tls: _, clock: __, keepalive, jsonOptions, binaryOptions, ...plain }: RpcLeafManner): string {
     return JSON.stringify([
       Object.entries(plain).sort(([a], [b]) => (a < b ? -1 : 1)),
       keepalive && [keepalive.intervalMs, keepalive.timeoutMs, keepalive.whenIdle],

@@ -22,6 +22,8 @@ export interface RpcLeaf {
   readonly followsCall?: boolean;
   /** A look at its connections, for metrics. @default unknown */
   state?(): RpcLeafState;
+  /** Whether calls are open, where `state` does not tell. @default unknown, and closing it breaks none */
+  busy?(): boolean;
   /** Closes idle connections and lets used ones finish. */
   close(): Promise<void>;
 }

@@ -32,7 +32,7 @@ export class CapableProtocol implements ProtocolChoice {
   readonly #openLeaf: OpenLeaf;
   /** Origins that refused gRPC. */
   readonly #refused = new Set<string>();
-  readonly #careful = new Map<string, RpcLeaf>();
+  readonly #careful = new Map<string, { readonly inner: RpcLeaf; readonly leaf: RpcLeaf }>();
   #seen: readonly Endpoint[] | undefined;
   #protocol: RpcProtocol = "grpc";
 
@@ -53,12 +53,14 @@ export class CapableProtocol implements ProtocolChoice {
   leafFor(origin: string): RpcLeaf {
     const { protocol } = this;
     if (protocol !== "grpc") return this.#openLeaf(protocol, origin);
-    let leaf = this.#careful.get(origin);
-    if (leaf === undefined) {
-      leaf = this.#carefulLeaf(origin);
-      this.#careful.set(origin, leaf);
+    // A leaf is closed when its endpoint has been away; one that came back has another.
+    const inner = this.#openLeaf(protocol, origin);
+    let careful = this.#careful.get(origin);
+    if (careful?.inner !== inner) {
+      careful = { inner, leaf: this.#carefulLeaf(inner, origin) };
+      this.#careful.set(origin, careful);
     }
-    return leaf;
+    return careful.leaf;
   }
 
   #choose(): void {
@@ -74,8 +76,7 @@ export class CapableProtocol implements ProtocolChoice {
   }
 
   /** A gRPC leaf that repeats by Connect what the endpoint refuses to look at. */
-  #carefulLeaf(origin: string): RpcLeaf {
-    const grpc = this.#openLeaf("grpc", origin);
+  #carefulLeaf(grpc: RpcLeaf, origin: string): RpcLeaf {
     const refuse = (error: unknown): void => {
       if (!isRefusal(error)) throw error;
       this.#refused.add(origin);

@@ -1,5 +1,6 @@
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { Call } from "../core/call.ts";
+import type { Clock } from "../core/clock.ts";
 import type { Connection } from "../core/connection.ts";
 import type { TransportFault } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
@@ -49,6 +50,8 @@ export interface RpcLeafOptions extends LeafOptions, RpcWireOptions {
   readonly maxMessageBytes: number;
   /** Whether Connect calls without side effects go out as GET. @default false */
   readonly useHttpGet?: boolean;
+  /** Times connecting, pings and deadlines of the leaf's own. @default the system's */
+  readonly clock?: Clock | undefined;
 }
 
 /** Server side of TLS. */

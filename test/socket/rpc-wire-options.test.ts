@@ -11,6 +11,7 @@ import { type EchoRequest, EchoRequestSchema, EchoService } from "../gen/test/v1
 import { all, errorOf, streamOf } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
 import { createAuthority } from "../support/certificates.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
 import { freezingProxy } from "./freezing-proxy.ts";
 import { Cleanup } from "./grpc-wire-checks.ts";
 import { within } from "./listener-fixture.ts";
@@ -59,12 +60,12 @@ describe("options of mesh.transport()", unless("listen", "grpcClient"), () => {
     return { seen, origin: `http${tls ? "s" : ""}://localhost:${server.port}` };
   }
 
-  function meshTo(origin: string, tls?: MeshOptions["tls"]): Mesh {
+  function meshTo(origin: string, options: Partial<MeshOptions> = {}): Mesh {
     const mesh = createMesh({
       service: "caller",
       discovery: staticDiscovery({ echo: [origin] }),
       policies: { "*": { retry: false } },
-      ...(tls && { tls }),
+      ...options,
     });
     cleanup.add(() => mesh.close());
     return mesh;
@@ -118,7 +119,7 @@ describe("options of mesh.transport()", unless("listen", "grpcClient"), () => {
       it("shows its certificate, and calls without fields", async () => {
         const authority = await createAuthority();
         const { origin } = await serve(await authority.issue());
-        const to = client(meshTo(origin, await authority.issue({ commonName: "caller" })), dialect);
+        const to = client(meshTo(origin, { tls: await authority.issue({ commonName: "caller" }) }), dialect);
         assert.equal((await within(to.echo({}), "an answer")).text, "");
         assert.equal((await within(all(to.expand({ count: 3 })), "a stream")).length, 3);
       });
@@ -180,6 +181,19 @@ describe("options of mesh.transport()", unless("listen", "grpcClient"), () => {
           assert.equal(lost.code, Code.Unavailable);
           assert.equal((await within(to.echo({ text: "after" }), "an answer")).text, "after");
           assert.equal(proxy.connections, 2);
+        });
+
+        it("sends pings by the mesh's clock", async () => {
+          const { origin } = await serve();
+          const proxy = await freezingProxy(cleanup, origin);
+          const clock = new VirtualClock();
+          const keepalive = { intervalMs: 60_000, timeoutMs: 30_000 };
+          const to = client(meshTo(proxy.origin, { clock }), { ...dialect, keepalive });
+          await within(to.echo({ text: "before" }), "an answer");
+          proxy.freeze();
+          const lost = errorOf(within(to.echo({}, { timeoutMs: 0 }), "the end of the connection"));
+          await clock.advance(90_000);
+          assert.equal((await lost).code, Code.Unavailable);
         });
       }
 

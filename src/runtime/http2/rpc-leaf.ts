@@ -29,6 +29,7 @@ export function openRpcLeaf(options: RpcLeafOptions): RpcLeaf {
   return {
     transport: blameServer(create(transportOptions(options, client.httpClient))),
     ...(client.state && { state: client.state }),
+    ...(client.busy && { busy: client.busy }),
     close: () => client.close(),
   };
 }

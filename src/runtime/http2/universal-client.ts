@@ -2,7 +2,7 @@ import { Agent } from "node:http";
 import { Agent as SecureAgent } from "node:https";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
-import { systemClock } from "../../core/clock.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
 import type { RpcLeafState } from "../../rpc/leaf.ts";
 import type { RpcKeepalive } from "../../rpc/wire-options.ts";
 import type { LeafOptions } from "../port.ts";
@@ -15,6 +15,8 @@ export interface UniversalClientOptions extends LeafOptions {
   readonly httpVersion: "1.1" | "2";
   /** Pings on HTTP/2 connections. @default every 30 s while calls are open, unanswered for 10 s at most */
   readonly keepalive?: RpcKeepalive | undefined;
+  /** @default the system's */
+  readonly clock?: Clock | undefined;
 }
 
 /** Connections to one endpoint, as Connect's protocols use them. */
@@ -22,6 +24,8 @@ export interface UniversalClient {
   readonly httpClient: UniversalClientFn;
   /** The sessions at this moment, for metrics; over HTTP/2. */
   readonly state?: () => RpcLeafState;
+  /** Whether requests are open, over HTTP/1.1. */
+  readonly busy?: () => boolean;
   /** Ends them. */
   close(): Promise<void>;
 }
@@ -34,8 +38,9 @@ export function openUniversalClient(options: UniversalClientOptions): UniversalC
   return options.httpVersion === "2" ? openHttp2(options) : openHttp1(options);
 }
 
-function openHttp2({ origin, tls, keepalive = defaultKeepalive }: UniversalClientOptions): UniversalClient {
-  const pool = new SessionPool({ ...poolDefaults, origin, tls, clock: systemClock, keepalive });
+function openHttp2(options: UniversalClientOptions): UniversalClient {
+  const { origin, tls, keepalive = defaultKeepalive, clock = systemClock } = options;
+  const pool = new SessionPool({ ...poolDefaults, origin, tls, clock, keepalive });
   return {
     httpClient: createHttp2Client(pool),
     state: () => pool.state,
@@ -53,6 +58,7 @@ function openHttp1({ tls, maxConnectionsPerEndpoint }: UniversalClientOptions): 
   return {
     httpClient: (request) =>
       send(request.body === undefined ? request : { ...request, body: withoutEmpty(request.body) }),
+    busy: () => Object.keys(agent.sockets).length > 0 || Object.keys(agent.requests).length > 0,
     async close() {
       agent.destroy();
     },

@@ -27,8 +27,6 @@ export interface GrpcLeafOptions extends RpcLeafOptions {
   readonly pingTimeoutMs?: number | undefined;
   /** How long {@link RpcLeaf.close} lets open calls finish. @default 30_000 */
   readonly closeGraceMs?: number | undefined;
-  /** @default the system's */
-  readonly clock?: Clock | undefined;
 }
 
 /** What one method needs on every call, made once. */
