@@ -31,6 +31,7 @@ export * from "./src/policy/mod.ts";
 export { type MeshCallOptions, meshCall, meshCallOptions } from "./src/rpc/context.ts";
 export type { RpcHealth, RpcHealthOptions } from "./src/rpc/health/rpc-health.ts";
 export type { RpcProtocol } from "./src/rpc/protocol-choice.ts";
+export type { RpcRouter } from "./src/rpc/router.ts";
 export type { RpcValidation } from "./src/rpc/validation.ts";
 export type { RpcCompression, RpcKeepalive, RpcWireOptions } from "./src/rpc/wire-options.ts";
 export type { Capabilities, Runtime, RuntimeName } from "./src/runtime/port.ts";

@@ -1,4 +1,4 @@
-import type { ConnectRouter, Interceptor, Transport } from "@connectrpc/connect";
+import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { Hono } from "hono";
 import type { Call } from "./core/call.ts";
 import type { Clock } from "./core/clock.ts";
@@ -11,6 +11,7 @@ import type { BreakerOptions } from "./policy/breaker.ts";
 import type { RetryOptions } from "./policy/retry.ts";
 import type { RpcHealth, RpcHealthOptions } from "./rpc/health/rpc-health.ts";
 import type { RpcProtocol } from "./rpc/protocol-choice.ts";
+import type { RpcRouter } from "./rpc/router.ts";
 import type { RpcValidation } from "./rpc/validation.ts";
 import type { RpcWireOptions } from "./rpc/wire-options.ts";
 import type { Runtime } from "./runtime/port.ts";
@@ -110,7 +111,7 @@ export interface HandlerOptions {
   /** The REST side; make it with `mesh.app()`, so that the chain is on it. */
   readonly app?: Hono<MeshEnv>;
   /** The RPC side: Connect's own router. */
-  readonly routes?: (router: ConnectRouter) => void;
+  readonly routes?: (router: RpcRouter) => void;
   /** Connect interceptors on the RPC side, inside the mesh's own chain. */
   readonly interceptors?: readonly Interceptor[];
   /** The largest RPC message in either direction, in bytes. @default 4 MiB */

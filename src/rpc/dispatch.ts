@@ -4,7 +4,7 @@ import type {
   JsonReadOptions,
   JsonWriteOptions,
 } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import type {
   Compression,
   UniversalHandler,
@@ -23,13 +23,14 @@ import { createGate } from "./gate.ts";
 import type { ServedCall } from "./guarded-response.ts";
 import { gzip } from "./gzip.ts";
 import { collectRoutes } from "./method-router.ts";
+import type { RpcRouter } from "./router.ts";
 import { readTimeout } from "./timeout.ts";
 import { wireOf } from "./wire.ts";
 
 /** Options of {@link createDispatcher}. */
 export interface DispatcherOptions {
   /** Registers the services, on Connect's own router. */
-  readonly routes: (router: ConnectRouter) => void;
+  readonly routes: (router: RpcRouter) => void;
   /** The protocol-neutral chain: security, limits, metrics. */
   readonly admission: Admission;
   /** Connect interceptors of every service that brings none of its own, inside the mesh's chain. */

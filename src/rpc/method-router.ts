@@ -1,6 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import {
-  type ConnectRouter,
   type ConnectRouterOptions,
   createConnectRouter,
   createMethodImplSpec,
@@ -12,6 +11,7 @@ import {
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { meshCall } from "./context.ts";
 import type { RpcGate, RpcMethod, RpcMethodOptions } from "./dispatcher.ts";
+import type { RpcRouter } from "./router.ts";
 
 /** What {@link collectRoutes} found. */
 export interface CollectedRoutes {
@@ -33,7 +33,7 @@ type RouteOptions = Partial<ConnectRouterOptions>;
  * and so replaces the router's.
  */
 export function collectRoutes(
-  routes: (router: ConnectRouter) => void,
+  routes: (router: RpcRouter) => void,
   defaults: RouteDefaults,
   outermost: Interceptor,
   gate: Pick<RpcGate, "timeLeft">,
@@ -71,7 +71,7 @@ export function collectRoutes(
     note(spec, options);
   }
 
-  const router: ConnectRouter = {
+  const router: RpcRouter = {
     handlers: inner.handlers,
     service(service, implementation, options) {
       for (const spec of Object.values(createServiceImplSpec(service, implementation).methods)) {

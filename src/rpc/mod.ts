@@ -30,4 +30,5 @@ export {
   type RpcProblemDetail,
 } from "./problem.ts";
 export type { StreamInput } from "./replayable-input.ts";
+export type { RpcRouter } from "./router.ts";
 export { createMeshTransport, type MeshTransportOptions } from "./transport.ts";

@@ -1,5 +1,5 @@
 import type { DescService } from "@bufbuild/protobuf";
-import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import type { Clock } from "../core/clock.ts";
 import { Health as HealthV1 } from "../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
@@ -8,10 +8,11 @@ import type { Health } from "../server/health.ts";
 import { healthService } from "./health/health-service.ts";
 import { operationOf } from "./method-router.ts";
 import { reflectionService } from "./reflection/reflection-service.ts";
+import type { RpcRouter } from "./router.ts";
 
 /** What is served beside the services of the routes. */
 export interface StandardRoutesOptions {
-  readonly routes: (router: ConnectRouter) => void;
+  readonly routes: (router: RpcRouter) => void;
   /** gRPC health, if it is wanted. */
   readonly health: { readonly source: Health; readonly checkIntervalMs: number } | undefined;
   /** Whether tools may ask for the descriptors. */
@@ -23,7 +24,7 @@ export interface StandardRoutesOptions {
 export const healthOperations: ReadonlySet<string> = new Set(HealthV1.methods.map(operationOf));
 
 /** The routes, and behind them gRPC's standard services; one that the routes register themselves is left to them. */
-export function withStandardServices(options: StandardRoutesOptions): (router: ConnectRouter) => void {
+export function withStandardServices(options: StandardRoutesOptions): (router: RpcRouter) => void {
   const { routes, health, reflection, clock } = options;
   return function standardRoutes(router) {
     routes(router);
@@ -47,6 +48,6 @@ export function withStandardServices(options: StandardRoutesOptions): (router: C
   };
 }
 
-function servicesOf(router: ConnectRouter): readonly DescService[] {
+function servicesOf(router: RpcRouter): readonly DescService[] {
   return [...new Map(router.handlers.map(({ service }) => [service.typeName, service])).values()];
 }

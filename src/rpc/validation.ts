@@ -1,5 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { ConnectRouter, ConnectRouterOptions, Interceptor } from "@connectrpc/connect";
+import type { ConnectRouterOptions, Interceptor } from "@connectrpc/connect";
+import type { RpcRouter } from "./router.ts";
 
 /** Checks request messages before a handler sees them; `protovalidate()` of `@datapunk/mesh/validate` is one. */
 export interface RpcValidation {
@@ -14,10 +15,10 @@ export interface RpcValidation {
  * own interceptors, which in Connect replace the router's.
  */
 export function withValidation(
-  routes: (router: ConnectRouter) => void,
+  routes: (router: RpcRouter) => void,
   validation: RpcValidation,
   interceptors: readonly Interceptor[],
-): (router: ConnectRouter) => void {
+): (router: RpcRouter) => void {
   const { interceptor } = validation;
 
   function around(
@@ -29,7 +30,7 @@ export function withValidation(
   }
 
   return function validatedRoutes(inner) {
-    const router: ConnectRouter = {
+    const router: RpcRouter = {
       handlers: inner.handlers,
       service(service, implementation, options) {
         inner.service(service, implementation, around(options, service.methods));

@@ -197,6 +197,18 @@ describe("a transport without a stated protocol", () => {
     assert.deepEqual(types, ["application/grpc+proto", "application/proto", "application/proto"]);
   });
 
+  it("finds a service that leaves native gRPC out by the other protocols", async () => {
+    const server = await serveEcho({
+      routes: (router) => router.service(EchoService, { echo: ({ text }) => ({ text }) }, { grpc: false }),
+    });
+    const mesh = meshTo(server.url);
+    const grpc = createClient(EchoService, mesh.transport("echo", { protocol: "grpc" }));
+    assert.equal((await errorOf(grpc.echo({ text: "hi" }))).code, Code.Unimplemented);
+    for (const protocol of ["grpc-web", "connect"] as const) {
+      assert.equal(await echoed(mesh.transport("echo", { protocol })), "hi");
+    }
+  });
+
   it("sends what has no side effects as GET where it is asked to", async () => {
     const handler = createMesh({ service: "echo" }).handler({ routes: echoRoutes });
     const methods: string[] = [];
