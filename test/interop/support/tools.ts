@@ -45,3 +45,9 @@ export function findGrpcGo(): string | undefined {
   const folder = join(root, ".cache/grpc-go");
   return existsSync(join(folder, "made")) ? folder : undefined;
 }
+
+/** The conformance test of HTTP/2 servers, if scripts/h2spec has made it. */
+export function findH2spec(): string | undefined {
+  const folder = join(root, ".cache/h2spec");
+  return existsSync(join(folder, "made")) ? join(folder, "h2spec") : undefined;
+}
