@@ -2,6 +2,7 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import type { Endpoint } from "../core/endpoint.ts";
 import { TransportError } from "../core/errors.ts";
 import { meshCall } from "./context.ts";
+import { httpStatusOf } from "./http-status.ts";
 import type { RpcLeaf } from "./leaf.ts";
 
 /** The protocols that an RPC can travel by. */
@@ -109,5 +110,5 @@ export class CapableProtocol implements ProtocolChoice {
 
 /** An answer from before the application: the media type is none that is understood there. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof ConnectError && error.rawMessage === "HTTP 415";
+  return httpStatusOf(error) === 415;
 }

@@ -5,6 +5,7 @@ import { Code, createClient } from "@connectrpc/connect";
 import { runtime } from "#runtime";
 import { createMesh, staticDiscovery } from "../../mod.ts";
 import type { Endpoint } from "../../src/core/endpoint.ts";
+import { isTransportError } from "../../src/core/errors.ts";
 import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
@@ -174,7 +175,8 @@ describe("a transport without a stated protocol", () => {
     assert.equal(await metricValue(mesh.metrics, "mesh_client_requests_total", { protocol: "connect" }), 1);
   });
 
-  it("finds out that an endpoint refuses gRPC, without losing a call", async () => {
+  /** A server with nothing but a fetch handler, which cannot answer native gRPC; and what it was sent. */
+  async function serveFetchOnly() {
     const handler = createMesh({ service: "echo" }).handler({ routes: echoRoutes });
     const types: (string | null)[] = [];
     const listener = await runtime.listen({
@@ -189,12 +191,44 @@ describe("a transport without a stated protocol", () => {
       onConnectionError: () => {},
     });
     closers.push(() => listener.destroy());
-    const transport = meshTo(`http://127.0.0.1:${listener.ports.rest}`).transport("echo");
+    return { types, transport: meshTo(`http://127.0.0.1:${listener.ports.rest}`).transport("echo") };
+  }
+
+  it("finds out that an endpoint refuses gRPC, without losing a call", async () => {
+    const { types, transport } = await serveFetchOnly();
     assert.equal(transport.protocol, "grpc");
     assert.equal(await echoed(transport), "hi");
     assert.equal(transport.protocol, "connect");
     assert.equal(await echoed(transport), "hi");
     assert.deepEqual(types, ["application/grpc+proto", "application/proto", "application/proto"]);
+  });
+
+  it("finds it out by a stream from the server, without losing it", async () => {
+    const { types, transport } = await serveFetchOnly();
+    const client = createClient(EchoService, transport);
+    assert.equal((await all(client.expand({ text: "x", count: 3 }))).length, 3);
+    assert.equal(transport.protocol, "connect");
+    assert.deepEqual(types, ["application/grpc+proto", "application/connect+proto"]);
+  });
+
+  it("says of a stream to the server that it never started, and is right the next time", async () => {
+    const { types, transport } = await serveFetchOnly();
+    const client = createClient(EchoService, transport);
+    // The refusal came when messages were on their way; they are the caller's to send once more.
+    const error = await errorOf(client.collect(streamOf({ text: "a" }, { text: "b" })));
+    assert.equal(error.code, Code.Unavailable);
+    assert.ok(isTransportError(error.cause) && error.cause.neverStarted, String(error.cause));
+    assert.equal((await client.collect(streamOf({ text: "a" }, { text: "b" }))).text, "a b");
+    assert.deepEqual(types, ["application/grpc+proto", "application/connect+proto"]);
+  });
+
+  it("takes no server at its word that only says what a refusal looks like", async () => {
+    const server = await serveEcho();
+    const transport = meshTo(server.url).transport("echo");
+    const client = createClient(EchoService, transport);
+    const error = await errorOf(client.echo({ text: "HTTP 415", fail: Code.Unknown }));
+    assert.deepEqual([error.code, error.rawMessage], [Code.Unknown, "HTTP 415"]);
+    assert.equal(transport.protocol, "grpc");
   });
 
   it("finds a service that leaves native gRPC out by the other protocols", async () => {

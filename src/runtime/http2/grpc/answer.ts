@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { withHttpStatus } from "../../../rpc/http-status.ts";
 import { h2 } from "../wire/frames.ts";
 import { fieldOf } from "../wire/header-rules.ts";
 import type { Fields, Http2Stream } from "../wire/stream.ts";
@@ -36,7 +37,8 @@ export interface Expected {
 export function checkResponse(fields: Fields, expected: Expected): Compression | undefined {
   const status = Number(fieldOf(fields, ":status"));
   if (status !== 200) {
-    throw withMetadata(new ConnectError(`HTTP ${status}`, codeFromHttpStatus(status)), fields);
+    const error = new ConnectError(`HTTP ${status}`, codeFromHttpStatus(status));
+    throw withHttpStatus(withMetadata(error, fields), status);
   }
   const contentType = fieldOf(fields, "content-type");
   const answered = formatOf(contentType);
