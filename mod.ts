@@ -29,6 +29,7 @@ export type {
 } from "./src/options.ts";
 export * from "./src/policy/mod.ts";
 export { type MeshCallOptions, meshCall, meshCallOptions } from "./src/rpc/context.ts";
+export type { AnswerCompression } from "./src/rpc/dispatcher.ts";
 export type { RpcHealth, RpcHealthOptions } from "./src/rpc/health/rpc-health.ts";
 export type { RpcProtocol } from "./src/rpc/protocol-choice.ts";
 export type { RpcRouter } from "./src/rpc/router.ts";

@@ -9,6 +9,7 @@ import type { RestClient, RestDefaults } from "./http/client.ts";
 import type { MeshFetch } from "./http/mesh-fetch.ts";
 import type { BreakerOptions } from "./policy/breaker.ts";
 import type { RetryOptions } from "./policy/retry.ts";
+import type { AnswerCompression } from "./rpc/dispatcher.ts";
 import type { RpcHealth, RpcHealthOptions } from "./rpc/health/rpc-health.ts";
 import type { RpcProtocol } from "./rpc/protocol-choice.ts";
 import type { RpcRouter } from "./rpc/router.ts";
@@ -116,6 +117,13 @@ export interface HandlerOptions {
   readonly interceptors?: readonly Interceptor[];
   /** The largest RPC message in either direction, in bytes. @default 4 MiB */
   readonly maxMessageBytes?: number;
+  /**
+   * Which answers to RPCs are compressed, from 1 KiB on: those to requests that came compressed, or all to clients that
+   * accept it, which nearly all say. The first saves processor time, the second bytes: for browsers and long ways.
+   *
+   * @default "requested"
+   */
+  readonly compressAnswers?: AnswerCompression;
   /**
    * gRPC's standard health service beside the routes: the same readiness as `/readyz`, past security, limits and
    * metrics; `false` leaves it out. @default it is there

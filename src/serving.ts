@@ -56,6 +56,7 @@ function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispat
     interceptors,
     ...(parts.runtime.messageCompressions && { acceptCompression: parts.runtime.messageCompressions }),
     ...(options.maxMessageBytes !== undefined && { maxMessageBytes: options.maxMessageBytes }),
+    ...(options.compressAnswers !== undefined && { compressAnswers: options.compressAnswers }),
     onError: (call, error) => parts.onError(error, call),
   });
 }

@@ -16,7 +16,13 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import type { Admission, Arrival } from "../server/admission.ts";
 import { answerOf, refusal } from "./answer.ts";
 import { connectRequest } from "./connect-request.ts";
-import { type RpcDispatcher, type RpcGate, type RpcHandler, unknownOperation } from "./dispatcher.ts";
+import {
+  type AnswerCompression,
+  type RpcDispatcher,
+  type RpcGate,
+  type RpcHandler,
+  unknownOperation,
+} from "./dispatcher.ts";
 import { errorMapping } from "./error-mapping.ts";
 import { defaultMaxMessageBytes } from "./fetch-rpc-leaf.ts";
 import { createGate } from "./gate.ts";
@@ -25,7 +31,7 @@ import { gzip } from "./gzip.ts";
 import { collectRoutes } from "./method-router.ts";
 import type { RpcRouter } from "./router.ts";
 import { readTimeout } from "./timeout.ts";
-import { wireOf } from "./wire.ts";
+import { isCompressed, type RpcWire, wireOf } from "./wire.ts";
 
 /** Options of {@link createDispatcher}. */
 export interface DispatcherOptions {
@@ -43,6 +49,14 @@ export interface DispatcherOptions {
   readonly acceptCompression?: readonly Compression[];
   /** Messages smaller than this go uncompressed. @default 1024 */
   readonly compressMinBytes?: number;
+  /**
+   * Which answers are compressed, in every protocol alike: those to requests that came compressed (as grpc-go has it),
+   * or all to clients that accept it (as connect-go has it). Nearly every client says that it accepts gzip, and inside of
+   * a data centre the time of a processor is dearer than bytes; towards browsers and over long ways `"accepted"` is right.
+   *
+   * @default "requested"
+   */
+  readonly compressAnswers?: AnswerCompression;
   readonly jsonOptions?: Partial<JsonReadOptions & JsonWriteOptions>;
   readonly binaryOptions?: Partial<BinaryReadOptions & BinaryWriteOptions>;
   /** Aborting it aborts the signal of every handler. */
@@ -75,12 +89,19 @@ export function createDispatcher(options: DispatcherOptions): RpcDispatcher {
     asyncContext: options.asyncContext,
     onError: options.onError,
   });
+  const compressAnswers = options.compressAnswers ?? "requested";
+  if (compressAnswers !== "requested" && compressAnswers !== "accepted") {
+    throw new TypeError(
+      `Cannot serve RPCs: compressAnswers is ${JSON.stringify(compressAnswers)}; pass "requested" or "accepted"`,
+    );
+  }
   const { handlers, methods } = collectRoutes(
     options.routes,
     {
       interceptors: options.interceptors ?? [],
       acceptCompression: [...(options.acceptCompression ?? [gzip])],
       compressMinBytes: options.compressMinBytes ?? 1024,
+      compressAnswers,
       readMaxBytes: maxMessageBytes,
       writeMaxBytes: maxMessageBytes,
       jsonOptions: options.jsonOptions,
@@ -91,22 +112,26 @@ export function createDispatcher(options: DispatcherOptions): RpcDispatcher {
     gate,
   );
   const byPath = new Map<string, RpcHandler>();
-  for (const [path, handler] of handlers) byPath.set(path, handlerOf(gate, path.slice(1), handler));
+  for (const [path, { compressing, plain }] of handlers) {
+    const choose: Choose = (request, wire) => (isCompressed(request, wire) ? compressing : plain);
+    byPath.set(path, handlerOf(gate, path.slice(1), choose));
+  }
   return {
     find: (path) => byPath.get(path),
-    unknown: handlerOf(gate, unknownOperation, unimplemented),
+    unknown: handlerOf(gate, unknownOperation, () => unimplemented),
     methods,
     gate,
   };
 }
 
+type Choose = (request: UniversalServerRequest, wire: RpcWire) => Invoke;
 type Invoke = UniversalHandler | ((request: UniversalServerRequest) => Promise<UniversalServerResponse>);
 
 function unimplemented(): Promise<UniversalServerResponse> {
   return Promise.reject(new ConnectError("no such method is served here", Code.Unimplemented));
 }
 
-function handlerOf(gate: RpcGate, operation: string, invoke: Invoke): RpcHandler {
+function handlerOf(gate: RpcGate, operation: string, choose: Choose): RpcHandler {
   return function handleRpc(request, connection) {
     const header = request.header;
     const wire = wireOf(header.get("content-type"));
@@ -132,7 +157,7 @@ function handlerOf(gate: RpcGate, operation: string, invoke: Invoke): RpcHandler
     }
     const served: ServedCall = { call, wire, failure: undefined };
     const serve = (): Promise<UniversalServerResponse> =>
-      gate.run(call, () => invoke(connectRequest(request, served, timeoutMs)));
+      gate.run(call, () => choose(request, wire)(connectRequest(request, served, timeoutMs)));
     if (admitted === undefined) return answerOf(served, gate, serve);
     const late = admitted;
     // Nobody waits for it when the client has gone already.

@@ -45,10 +45,17 @@ export interface RpcMethod {
   readonly options: RpcMethodOptions;
 }
 
+/**
+ * Which answers are compressed, among messages that are worth it: those to compressed requests, or all that go to a
+ * client which accepts them so.
+ */
+export type AnswerCompression = "requested" | "accepted";
+
 /** The options in effect for one method. */
 export interface RpcMethodOptions {
   readonly acceptCompression: Compression[];
   readonly compressMinBytes: number;
+  readonly compressAnswers: AnswerCompression;
   readonly readMaxBytes: number;
   readonly writeMaxBytes: number;
   readonly jsonOptions: UniversalHandlerOptions["jsonOptions"] | undefined;

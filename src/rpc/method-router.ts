@@ -13,9 +13,17 @@ import { meshCall } from "./context.ts";
 import type { RpcGate, RpcMethod, RpcMethodOptions } from "./dispatcher.ts";
 import type { RpcRouter } from "./router.ts";
 
+/** Connect's handlers of one method. */
+export interface RouteHandlers {
+  /** Compresses its answers where the client accepts it. */
+  readonly compressing: UniversalHandler;
+  /** Compresses none. */
+  readonly plain: UniversalHandler;
+}
+
 /** What {@link collectRoutes} found. */
 export interface CollectedRoutes {
-  readonly handlers: ReadonlyMap<string, UniversalHandler>;
+  readonly handlers: ReadonlyMap<string, RouteHandlers>;
   readonly methods: ReadonlyMap<string, RpcMethod>;
 }
 
@@ -38,11 +46,13 @@ export function collectRoutes(
   outermost: Interceptor,
   gate: Pick<RpcGate, "timeLeft">,
 ): CollectedRoutes {
-  const { interceptors, ...plain } = defaults;
-  const inner = createConnectRouter({
-    ...definedOnly(plain),
-    interceptors: [outermost, ...interceptors],
-  });
+  const { interceptors, ...common } = defaults;
+  const connectOptions = { ...definedOnly(common), interceptors: [outermost, ...interceptors] };
+  const inner = createConnectRouter(connectOptions);
+  const plain =
+    common.compressAnswers === "accepted"
+      ? inner
+      : createConnectRouter({ ...connectOptions, ...uncompressed });
   const methods = new Map<string, RpcMethod>();
 
   function note(spec: MethodImplSpec, options: RouteOptions | undefined): void {
@@ -53,7 +63,7 @@ export function collectRoutes(
       method: spec.method,
       spec,
       interceptors: options?.interceptors ?? interceptors,
-      options: effectiveOptions(plain, options),
+      options: effectiveOptions(common, options),
     });
   }
 
@@ -67,7 +77,10 @@ export function collectRoutes(
   }
 
   function register(spec: MethodImplSpec, options: RouteOptions | undefined): void {
-    inner.rpc(spec.method, timedByCall(spec.impl as AnyImpl, gate) as never, around(options));
+    const impl = timedByCall(spec.impl as AnyImpl, gate) as never;
+    const own = around(options);
+    inner.rpc(spec.method, impl, own);
+    if (plain !== inner) plain.rpc(spec.method, impl, own && { ...own, ...uncompressed });
     note(spec, options);
   }
 
@@ -85,8 +98,15 @@ export function collectRoutes(
     },
   };
   routes(router);
-  return { handlers: new Map(inner.handlers.map((handler) => [handler.requestPath, handler])), methods };
+  const handlers = inner.handlers.map((compressing, index): [string, RouteHandlers] => [
+    compressing.requestPath,
+    { compressing, plain: plain.handlers[index] as UniversalHandler },
+  ]);
+  return { handlers: new Map(handlers), methods };
 }
+
+/** No message is so large. */
+const uncompressed = { compressMinBytes: Infinity };
 
 type AnyImpl = (input: unknown, context: HandlerContext) => unknown;
 
@@ -122,6 +142,7 @@ function effectiveOptions(
   return {
     acceptCompression: own?.acceptCompression ?? defaults.acceptCompression,
     compressMinBytes: own?.compressMinBytes ?? defaults.compressMinBytes,
+    compressAnswers: defaults.compressAnswers,
     readMaxBytes: own?.readMaxBytes ?? defaults.readMaxBytes,
     writeMaxBytes: own?.writeMaxBytes ?? defaults.writeMaxBytes,
     jsonOptions: own?.jsonOptions ?? defaults.jsonOptions,

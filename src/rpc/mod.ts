@@ -13,7 +13,14 @@ export {
 } from "./classifier.ts";
 export { type MeshCallOptions, meshCall, meshCallOptions } from "./context.ts";
 export { createDispatcher, type DispatcherOptions } from "./dispatch.ts";
-export type { RpcDispatcher, RpcGate, RpcHandler, RpcMethod, RpcMethodOptions } from "./dispatcher.ts";
+export type {
+  AnswerCompression,
+  RpcDispatcher,
+  RpcGate,
+  RpcHandler,
+  RpcMethod,
+  RpcMethodOptions,
+} from "./dispatcher.ts";
 export { connectErrorFromMeshError, meshErrorFromConnectError } from "./errors.ts";
 export { isReplayable, type RpcRequest, type RpcResponse } from "./exchange.ts";
 export type { FetchFunction, FetchInit } from "./fetch-client.ts";

@@ -1,4 +1,5 @@
 import type { Protocol } from "../core/call.ts";
+import type { HeaderSource } from "../core/headers.ts";
 
 /** How a request speaks, as its HTTP method and content type tell. */
 export interface RpcWire {
@@ -30,6 +31,28 @@ export function wireOf(contentType: string | null | undefined): RpcWire {
   const type = (contentType.split(";", 1)[0] as string).trim().toLowerCase();
   return wires[type] ?? foreign(type);
 }
+
+/** How a request is told apart from others of its dialect. */
+export interface WireRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly header: HeaderSource;
+}
+
+/** Whether the messages of a request are compressed, or may be. */
+export function isCompressed({ method, url, header }: WireRequest, wire: RpcWire): boolean {
+  if (method === "GET") return compressedQuery.test(url);
+  const encoding = header.get(
+    wire.protocol !== "connect"
+      ? "grpc-encoding"
+      : wire.enveloped
+        ? "connect-content-encoding"
+        : "content-encoding",
+  );
+  return encoding !== null && encoding !== undefined && encoding !== "identity";
+}
+
+const compressedQuery = /[?&]compression=(?!identity(?:&|$)|&|$)/;
 
 /**
  * Whether only an RPC can have this content type, so that a path which nobody serves is a lost RPC and no REST

@@ -14,6 +14,7 @@ import { systemClock } from "../../src/core/clock.ts";
 import type { TlsIdentity } from "../../src/core/identity.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
 import { createDispatcher } from "../../src/rpc/dispatch.ts";
+import type { AnswerCompression } from "../../src/rpc/dispatcher.ts";
 import { createGrpcLeaf, type GrpcLeaf } from "../../src/runtime/http2/grpc/client.ts";
 import type { GrpcLeafOptions } from "../../src/runtime/http2/grpc/client-config.ts";
 import { createGrpcHandler } from "../../src/runtime/http2/grpc/handler.ts";
@@ -47,6 +48,7 @@ export interface ServeOptions {
   readonly interceptors?: readonly Interceptor[];
   readonly maxMessageBytes?: number;
   readonly maxTimeoutMs?: number;
+  readonly compressAnswers?: AnswerCompression;
   readonly tls?: TlsIdentity;
   readonly clock?: Clock;
 }
@@ -98,7 +100,7 @@ export async function listenOn(cleanup: Cleanup, server: Server, scheme = "http"
 /** Serves the echo service by the wire under test. */
 export async function serve(cleanup: Cleanup, options: ServeOptions = {}): Promise<Served> {
   const outcomes: Outcome[] = [];
-  const { clock, interceptors, maxMessageBytes, maxTimeoutMs, tls } = options;
+  const { clock, compressAnswers, interceptors, maxMessageBytes, maxTimeoutMs, tls } = options;
   const dispatcher = createDispatcher({
     admission: admissionOf(options, outcomes),
     routes: (router) => router.service(EchoService, { ...echo, ...options.service }),
@@ -106,6 +108,7 @@ export async function serve(cleanup: Cleanup, options: ServeOptions = {}): Promi
     ...(interceptors === undefined ? {} : { interceptors }),
     ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
     ...(maxTimeoutMs === undefined ? {} : { maxTimeoutMs }),
+    ...(compressAnswers === undefined ? {} : { compressAnswers }),
   });
   const connection = { remoteAddress: "127.0.0.1", encrypted: false, httpVersion: "2", peer: undefined };
   const handle = createGrpcHandler(dispatcher);

@@ -106,6 +106,16 @@ describe("the gRPC server", () => {
     assert.deepEqual([one.headers["grpc-encoding"], one.body[0]], [undefined, 0]);
   });
 
+  it("compresses every answer that the client accepts compressed, where that is asked for", async () => {
+    const { origin } = await serve(cleanup, { compressAnswers: "accepted" });
+    const http2 = session(cleanup, origin);
+    const body = frame({ payload: new Uint8Array(5000) });
+    const read = await request(http2, { "grpc-accept-encoding": "identity, snappy, br, gzip" }, body);
+    assert.deepEqual([read.headers["grpc-encoding"], read.body[0]], ["br", 1]);
+    const unread = await request(http2, {}, body);
+    assert.deepEqual([unread.headers["grpc-encoding"], unread.body[0]], [undefined, 0]);
+  });
+
   it("reads messages however they are cut into pieces", async () => {
     const { origin } = await serve(cleanup);
     const stream = session(cleanup, origin).request({

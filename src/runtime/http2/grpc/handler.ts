@@ -48,6 +48,23 @@ function encodeOptions(method: RpcMethod, compression: Compression | undefined):
   return { compression, compressMinBytes, maxBytes: writeMaxBytes };
 }
 
+/** An answer is compressed as the request was, if the client reads that; else, by option, as the client likes best. */
+function answerCompression(
+  method: RpcMethod,
+  requested: Compression | undefined,
+  accept: string | undefined,
+): Compression | undefined {
+  if (requested !== undefined && (accept === undefined || acceptsEncoding(accept, requested.name))) {
+    return requested;
+  }
+  if (method.options.compressAnswers === "requested") return undefined;
+  for (const name of accept?.split(",") ?? []) {
+    const compression = compressionNamed(name.trim());
+    if (compression !== undefined) return compression;
+  }
+  return undefined;
+}
+
 /** Makes the gRPC side of a listener, straight on HTTP/2 streams. */
 export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "gate">): GrpcHandler {
   const { methods, gate } = dispatcher;
@@ -81,12 +98,8 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
     const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
     const encoding = fieldOf(fields, "grpc-encoding");
     const compression = encoding === undefined ? undefined : compressionNamed(encoding);
-    // An answer is compressed as the request was: the client pays for it, and so it must want it.
-    if (compression !== undefined) {
-      const accept = fieldOf(fields, "grpc-accept-encoding");
-      if (accept === undefined || acceptsEncoding(accept, compression.name)) {
-        response.compression = compression;
-      }
+    if (compression !== undefined || method.options.compressAnswers === "accepted") {
+      response.compression = answerCompression(method, compression, fieldOf(fields, "grpc-accept-encoding"));
     }
 
     const arrival: Arrival = {
