@@ -153,8 +153,11 @@ export function createClients(given: ClientParts): Clients {
       }),
     transport(service, options = {}) {
       const name = checkService(service);
-      const openLeaf = leaves.opener(rpcManner(options, { tls, maxConnectionsPerEndpoint, clock }));
-      const choice = protocolFor(runtime, options, () => parts.discovery.endpoints(name), openLeaf);
+      const manner = rpcManner(options, { tls, maxConnectionsPerEndpoint, clock });
+      const choice = protocolFor(runtime, options, () => parts.discovery.endpoints(name), {
+        openLeaf: leaves.opener(manner),
+        openHttp1: leaves.opener({ ...manner, httpVersion: "1.1", keepalive: undefined }),
+      });
       const transport = createMeshTransport({
         service: name,
         pipeline: rpcPipeline(name),
@@ -212,14 +215,14 @@ function protocolFor(
   runtime: Runtime,
   options: TransportOptions,
   endpoints: () => readonly Endpoint[] | undefined,
-  openLeaf: OpenLeaf,
+  { openLeaf, openHttp1 }: { readonly openLeaf: OpenLeaf; readonly openHttp1: OpenLeaf },
 ): ProtocolChoice {
   const { protocol, httpVersion } = options;
   const { grpcClient } = runtime.capabilities;
   checkWireOptions(options, protocol, { name: runtime.name, fetchOnly: !grpcClient });
   if (protocol === undefined) {
     return grpcClient && httpVersion !== "1.1"
-      ? new CapableProtocol(endpoints, openLeaf)
+      ? new CapableProtocol(endpoints, openLeaf, httpVersion === undefined ? openHttp1 : undefined)
       : fixedProtocol("connect", openLeaf);
   }
   if (protocol !== "grpc" && protocol !== "grpc-web" && protocol !== "connect") {

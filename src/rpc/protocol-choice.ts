@@ -1,6 +1,6 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import type { Endpoint } from "../core/endpoint.ts";
-import { TransportError } from "../core/errors.ts";
+import { isTransportError, TransportError } from "../core/errors.ts";
 import { meshCall } from "./context.ts";
 import { httpStatusOf } from "./http-status.ts";
 import type { RpcLeaf } from "./leaf.ts";
@@ -25,21 +25,31 @@ export function fixedProtocol(protocol: RpcProtocol, openLeaf: OpenLeaf): Protoc
 /**
  * gRPC while every endpoint of the service speaks it, else Connect.
  *
- * What an endpoint speaks, discovery says (`Endpoint.protocols`), or the endpoint itself: one that answers 415 has
- * not looked at the call, so the call is repeated by Connect at once, and later ones go that way from the start.
+ * What an endpoint speaks, discovery says (`Endpoint.protocols`), or the endpoint itself: one that answers 415, or in
+ * HTTP/1.1, has not looked at the call, so the call is repeated by Connect at once (over HTTP/1.1 in that case), and
+ * later ones go that way from the start.
  */
 export class CapableProtocol implements ProtocolChoice {
   readonly #endpoints: () => readonly Endpoint[] | undefined;
   readonly #openLeaf: OpenLeaf;
+  readonly #openHttp1: OpenLeaf | undefined;
   /** Origins that refused gRPC. */
   readonly #refused = new Set<string>();
+  /** Those of them that speak no HTTP/2. */
+  readonly #http1 = new Set<string>();
   readonly #careful = new Map<string, { readonly inner: RpcLeaf; readonly leaf: RpcLeaf }>();
   #seen: readonly Endpoint[] | undefined;
   #protocol: RpcProtocol = "grpc";
 
-  constructor(endpoints: () => readonly Endpoint[] | undefined, openLeaf: OpenLeaf) {
+  /** @param openHttp1 - opens leaves over HTTP/1.1; without it, an endpoint that speaks nothing else fails */
+  constructor(
+    endpoints: () => readonly Endpoint[] | undefined,
+    openLeaf: OpenLeaf,
+    openHttp1: OpenLeaf | undefined,
+  ) {
     this.#endpoints = endpoints;
     this.#openLeaf = openLeaf;
+    this.#openHttp1 = openHttp1;
   }
 
   get protocol(): RpcProtocol {
@@ -53,9 +63,9 @@ export class CapableProtocol implements ProtocolChoice {
 
   leafFor(origin: string): RpcLeaf {
     const { protocol } = this;
-    if (protocol !== "grpc") return this.#openLeaf(protocol, origin);
+    const inner = this.#plainLeaf(protocol, origin);
+    if (this.#http1.has(origin)) return inner;
     // A leaf is closed when its endpoint has been away; one that came back has another.
-    const inner = this.#openLeaf(protocol, origin);
     let careful = this.#careful.get(origin);
     if (careful?.inner !== inner) {
       careful = { inner, leaf: this.#carefulLeaf(inner, origin) };
@@ -64,10 +74,15 @@ export class CapableProtocol implements ProtocolChoice {
     return careful.leaf;
   }
 
+  #plainLeaf(protocol: RpcProtocol, origin: string): RpcLeaf {
+    const open = this.#http1.has(origin) ? (this.#openHttp1 ?? this.#openLeaf) : this.#openLeaf;
+    return open(protocol, origin);
+  }
+
   #choose(): void {
     const endpoints = this.#seen ?? [];
     const listed = new Set(endpoints.map(({ origin }) => origin));
-    for (const known of [this.#refused, this.#careful]) {
+    for (const known of [this.#refused, this.#http1, this.#careful]) {
       for (const origin of [...known.keys()]) if (!listed.has(origin)) known.delete(origin);
     }
     const speaks = (protocol: RpcProtocol): boolean =>
@@ -76,34 +91,39 @@ export class CapableProtocol implements ProtocolChoice {
     this.#protocol = grpc ? "grpc" : !speaks("connect") && speaks("grpc-web") ? "grpc-web" : "connect";
   }
 
-  /** A gRPC leaf that repeats by Connect what the endpoint refuses to look at. */
-  #carefulLeaf(grpc: RpcLeaf, origin: string): RpcLeaf {
+  /** A leaf that repeats in another way what the endpoint refuses to look at. */
+  #carefulLeaf(inner: RpcLeaf, origin: string): RpcLeaf {
     const refuse = (error: unknown): void => {
-      if (!isRefusal(error)) throw error;
+      const onlyHttp1 = this.#openHttp1 !== undefined && isHttp1Alone(error);
+      if (!onlyHttp1 && !isRefusal(error)) throw error;
+      if (onlyHttp1) this.#http1.add(origin);
       this.#refused.add(origin);
       this.#choose();
     };
-    const other = (): Transport => this.#openLeaf(this.#protocol, origin).transport;
-    const { followsCall } = grpc;
+    const other = (): Transport => this.#plainLeaf(this.#protocol, origin).transport;
+    const { followsCall } = inner;
     return {
       ...(followsCall !== undefined && { followsCall }),
       transport: {
         unary: (method, signal, timeoutMs, header, input, values) =>
-          grpc.transport.unary(method, signal, timeoutMs, header, input, values).catch((error: unknown) => {
+          inner.transport.unary(method, signal, timeoutMs, header, input, values).catch((error: unknown) => {
             refuse(error);
             // A leaf that follows the call is given no signal; this one needs it.
             const stop = signal ?? values?.get(meshCall)?.signal;
             return other().unary(method, stop, timeoutMs, header, input, values);
           }),
         stream: (method, ...rest) =>
-          grpc.transport.stream(method, ...rest).catch((error: unknown) => {
+          inner.transport.stream(method, ...rest).catch((error: unknown) => {
             refuse(error);
             // Its messages may have been read; the retry layer knows whether they can be sent again.
-            const cause = new TransportError("never-started", `${origin} does not speak gRPC`);
+            const cause = new TransportError(
+              "never-started",
+              `${origin} does not speak what it was called by`,
+            );
             throw new ConnectError(cause.message, Code.Unavailable, undefined, undefined, cause);
           }),
       },
-      close: () => grpc.close(),
+      close: () => inner.close(),
     };
   }
 }
@@ -111,4 +131,9 @@ export class CapableProtocol implements ProtocolChoice {
 /** An answer from before the application: the media type is none that is understood there. */
 function isRefusal(error: unknown): boolean {
   return httpStatusOf(error) === 415;
+}
+
+function isHttp1Alone(error: unknown): boolean {
+  const cause = error instanceof ConnectError ? error.cause : error;
+  return isTransportError(cause) && cause.fault === "no-http2";
 }

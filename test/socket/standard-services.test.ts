@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { createServer as createHttp1Server } from "node:http";
 import { connect } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { after, describe, it } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { runtime } from "#runtime";
 import { createMesh, staticDiscovery } from "../../mod.ts";
 import type { Endpoint } from "../../src/core/endpoint.ts";
@@ -220,6 +223,26 @@ describe("a transport without a stated protocol", () => {
     assert.ok(isTransportError(error.cause) && error.cause.neverStarted, String(error.cause));
     assert.equal((await client.collect(streamOf({ text: "a" }, { text: "b" }))).text, "a b");
     assert.deepEqual(types, ["application/grpc+proto", "application/connect+proto"]);
+  });
+
+  it("goes over HTTP/1.1 to an endpoint that speaks nothing else, unless the version is fixed", async () => {
+    const http1 = createHttp1Server(connectNodeAdapter({ routes: echoRoutes as never }));
+    await new Promise<void>((resolve) => http1.listen(0, "127.0.0.1", resolve));
+    closers.push(() => {
+      http1.closeAllConnections();
+      return new Promise((resolve) => http1.close(resolve));
+    });
+    const origin = `http://127.0.0.1:${(http1.address() as AddressInfo).port}`;
+    const mesh = meshTo(origin);
+    const transport = mesh.transport("echo");
+    const client = createClient(EchoService, transport);
+    assert.equal((await all(client.expand({ text: "x", count: 3 }))).length, 3);
+    assert.equal(transport.protocol, "connect");
+    assert.equal(await echoed(transport), "hi");
+    const fixed = createClient(EchoService, mesh.transport("echo", { httpVersion: "2" }));
+    const error = await errorOf(fixed.echo({ text: "hi" }));
+    assert.equal(error.code, Code.Unavailable);
+    assert.match(error.rawMessage, /speaks HTTP\/1\.1 alone/);
   });
 
   it("takes no server at its word that only says what a refusal looks like", async () => {
