@@ -13,7 +13,7 @@ export interface FetchLeafOptions {
   readonly fetch: FetchFunction;
   /** How the connection failed, from whatever `fetch` raised; undefined for an error of another kind, which is shown as it is. */
   readonly faultOf: (error: unknown) => TransportFault | undefined;
-  /** What goes into every `RequestInit` besides: Deno's `client`, Bun's `tls`. */
+  /** What goes into every `RequestInit` besides, such as Bun's `tls`. */
   readonly init?: Readonly<Record<string, unknown>>;
   /** Exchanges with one origin at once; those beyond wait in line. @default 100 */
   readonly maxConnectionsPerEndpoint?: number;

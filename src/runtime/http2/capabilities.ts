@@ -1,6 +1,6 @@
 import type { Capabilities } from "../port.ts";
 
-/** What Node, Deno and Bun share: they all have Node's HTTP/2 and TLS. */
+/** What Node, Deno and Bun share: they all have Node's sockets and TLS, and the mesh's HTTP/2 on them. */
 export const serverCapabilities: Omit<Capabilities, "fetchBidi"> = {
   listen: true,
   mtlsClient: true,

@@ -4,14 +4,6 @@ import type { Readable } from "node:stream";
 const aheadBytes = 65_536;
 
 /**
- * Whether a request stream that seems to have ended was broken off: an HTTP/2 stream whose connection
- * failed ends like one that is complete.
- */
-export function wasBrokenOff(source: Readable): boolean {
-  return (source as { aborted?: boolean }).aborted === true;
-}
-
-/**
  * Reads a Node stream to its end.
  *
  * @param gone - makes the error for a stream that closes before its end
@@ -29,10 +21,6 @@ export function collect(source: Readable, gone: () => unknown): Promise<Uint8Arr
       size += chunk.byteLength;
     });
     source.once("end", () => {
-      if (wasBrokenOff(source)) {
-        reject(gone());
-        return;
-      }
       if (chunks.length === 1) {
         const only = chunks[0]!;
         resolve(new Uint8Array(only.buffer, only.byteOffset, only.byteLength));
@@ -76,8 +64,7 @@ export function webStreamFrom(source: Readable, gone: () => unknown): ReadableSt
         source.once("end", () => {
           if (done) return;
           done = true;
-          if (wasBrokenOff(source)) controller.error(gone());
-          else controller.close();
+          controller.close();
         });
         const fail = (): void => {
           if (done) return;

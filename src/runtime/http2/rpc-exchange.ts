@@ -3,7 +3,6 @@ import type { UniversalServerRequest, UniversalServerResponse } from "@connectrp
 import type { RpcHandler } from "../../rpc/dispatcher.ts";
 import { clientGone, type Exchange } from "./exchange.ts";
 import { outgoingFrom } from "./light-headers.ts";
-import { wasBrokenOff } from "./readable.ts";
 import { respondWithError } from "./respond.ts";
 
 async function* bodyOf(exchange: Exchange): AsyncGenerator<Uint8Array> {
@@ -19,7 +18,6 @@ async function* bodyOf(exchange: Exchange): AsyncGenerator<Uint8Array> {
   } catch (error) {
     throw exchange.gone ? clientGone() : error;
   }
-  if (wasBrokenOff(source)) throw clientGone();
 }
 
 /** What an RPC handler is given; its signal is made when somebody asks for it. */

@@ -7,20 +7,15 @@ const aheadBytes = 65_536;
 
 /** What the owner of a {@link StreamDuplex} is told, and asked. */
 export interface StreamOwner {
-  /** The answer's headers, on a client. */
-  onHeaders?(fields: Fields, ended: boolean): void;
-  onTrailers?(fields: Fields): void;
-  /** The trailers to end with, when the last byte has been written. */
-  trailers?(): Fields | undefined;
+  /** The trailers to end with, when the last byte has been written; undefined for none. */
+  trailers(): Fields | undefined;
   /** The stream is over for both sides. */
   onClose(): void;
 }
 
-/** A stream of an HTTP/2 connection as Node's libraries want it: bytes to read, and bytes to write. */
+/** The server's side of a stream of an HTTP/2 connection as Node's libraries want it: bytes to read, and bytes to write. */
 export class StreamDuplex extends Duplex {
   readonly stream: Http2Stream;
-  /** Whether it was broken off before its end, as Node's own streams say it. */
-  aborted = false;
   #written: (() => void) | undefined = undefined;
   readonly #owner: StreamOwner;
 
@@ -29,11 +24,15 @@ export class StreamDuplex extends Duplex {
     this.stream = stream;
     this.#owner = owner;
     const handler: StreamHandler = {
-      onHeaders: (fields, ended) => owner.onHeaders?.(fields, ended),
+      onHeaders() {
+        // They were there before the stream was.
+      },
       onData: (chunk) => {
         if (!this.push(chunk)) stream.pause();
       },
-      onTrailers: (fields) => owner.onTrailers?.(fields),
+      onTrailers() {
+        // Nobody asks for those of a request.
+      },
       onEnd: () => {
         this.push(null);
       },
@@ -53,7 +52,7 @@ export class StreamDuplex extends Duplex {
   }
 
   override _final(done: () => void): void {
-    const trailers = this.#owner.trailers?.();
+    const trailers = this.#owner.trailers();
     if (trailers === undefined) this.stream.end();
     else this.stream.endWithTrailers(trailers);
     done();
@@ -75,7 +74,6 @@ export class StreamDuplex extends Duplex {
 
   #over(): void {
     if (this.stream.fate !== "complete") {
-      this.aborted = !this.stream.remoteEnded;
       this.#owner.onClose();
       this.destroy();
     } else {

@@ -22,7 +22,7 @@ const strategy: ListenStrategy = {
   openNative: () => undefined,
 };
 
-/** The adapter for Node: undici to call, `node:http`, `node:http2` and `node:tls` to serve. */
+/** The adapter for Node: undici and an HTTP/2 engine of its own to call, the same engine, `node:http` and `node:tls` to serve. */
 export const runtime: Runtime = {
   name: "node",
   capabilities,

@@ -12,15 +12,6 @@ const eagerBytes = 64 * 1024;
 /** Receives each message as soon as its last byte is there; the bytes belong to it. */
 export type MessageSink = (flags: number, bytes: Uint8Array) => void;
 
-/** Writes the prefix of a message into five bytes of `target`. */
-export function writePrefix(target: Uint8Array, at: number, flags: number, length: number): void {
-  target[at] = flags;
-  target[at + 1] = length >>> 24;
-  target[at + 2] = length >>> 16;
-  target[at + 3] = length >>> 8;
-  target[at + 4] = length;
-}
-
 /**
  * Cuts a stream of bytes into length-prefixed messages.
  *
