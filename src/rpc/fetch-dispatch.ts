@@ -1,6 +1,7 @@
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { Connection } from "../core/connection.ts";
+import type { HeaderSource } from "../core/headers.ts";
 import { checkNumber } from "../core/options.ts";
 import { onCloudflare } from "../core/platform.ts";
 import { iterableFromReadable, readableFromIterable } from "./byte-streams.ts";
@@ -77,24 +78,13 @@ export function createFetchDispatch(
     return new Response(await responseBody(response, lingering), init);
   }
 
-  function refuseGrpc(path: string, request: Request, connection: Connection): Response {
-    const call = dispatcher.gate.open({
-      protocol: "grpc",
-      operation: dispatcher.methods.get(path)?.operation ?? unknownOperation,
-      headers: request.headers,
-      connection,
-    });
-    const response = noTrailers(path);
-    call.end(outcomeOfCode(statusFromHttp(response.status, undefined)));
-    return response;
-  }
-
   return function fetchRpc(request, connection) {
     const contentType = request.headers.get("content-type");
     const path = pathOf(request.url);
     const handler = dispatcher.find(path);
     if (contentType?.startsWith("application/grpc") && wireOf(contentType).protocol === "grpc") {
-      return Promise.resolve(refuseGrpc(path, request, connection));
+      const refusal = refuseGrpc(dispatcher, path, { ...noTrailers, headers: request.headers, connection });
+      return Promise.resolve(refusal);
     }
     if (handler === undefined) {
       return isRpcOnly(contentType) ? serve(dispatcher.unknown, request, connection) : undefined;
@@ -137,14 +127,33 @@ async function wholeBody(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array<
   return whole as Uint8Array<ArrayBuffer>;
 }
 
-function noTrailers(path: string): Response {
-  return new Response(
-    `Cannot serve ${path} by native gRPC here: a fetch handler has no trailers; use Connect or gRPC-Web, or the gRPC port\n`,
-    {
-      status: 415,
-      headers: { "content-type": "text/plain; charset=utf-8", "accept-post": servedTypes },
-    },
-  );
+/** Why native gRPC cannot be served, and whose it is. */
+export interface GrpcRefusal {
+  readonly status: number;
+  /** Ends a sentence. */
+  readonly reason: string;
+  readonly headers: HeaderSource;
+  readonly connection: Connection;
+}
+
+const noTrailers = {
+  status: 415,
+  reason: "a fetch handler has no trailers; use Connect or gRPC-Web, or the gRPC port",
+} as const;
+
+/** Answers native gRPC where its status has no way back, and counts the call. */
+export function refuseGrpc(
+  dispatcher: Pick<RpcDispatcher, "gate" | "methods">,
+  path: string,
+  { status, reason, headers, connection }: GrpcRefusal,
+): Response {
+  const operation = dispatcher.methods.get(path)?.operation ?? unknownOperation;
+  const call = dispatcher.gate.open({ protocol: "grpc", operation, headers, connection });
+  call.end(outcomeOfCode(statusFromHttp(status, undefined)));
+  return new Response(`Cannot serve ${path} by native gRPC here: ${reason}\n`, {
+    status,
+    headers: { "content-type": "text/plain; charset=utf-8", "accept-post": servedTypes },
+  });
 }
 
 /** The path of an absolute URL, without parsing the rest of it. */

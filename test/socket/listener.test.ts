@@ -234,6 +234,18 @@ describe("one port in the clear", unless("listen"), () => {
     });
   }
 
+  it("refuses native gRPC over HTTP/1.1, which cannot carry its status", async () => {
+    for (const path of ["/datapunk.mesh.test.v1.EchoService/Echo", "/no.such.Service/Do"]) {
+      server.admission.calls.length = 0;
+      const headers = { "content-type": "application/grpc" };
+      const { status, text } = await http1(server.port, { method: "POST", path, headers, body: "" });
+      assert.equal(status, 505);
+      assert.match(text, /needs HTTP\/2/);
+      assert.equal(server.admission.calls[0]?.protocol, "grpc");
+      assert.ok(server.admission.calls[0]?.outcome !== undefined);
+    }
+  });
+
   it("has nothing in flight when all is answered", async () => {
     await http1(server.port, { path: "/" });
     // The socket is told a moment after the client.

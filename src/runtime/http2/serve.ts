@@ -2,7 +2,8 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import type { Socket } from "node:net";
 import type { Connection } from "../../core/connection.ts";
 import type { RpcDispatcher } from "../../rpc/dispatcher.ts";
-import { isRpcOnly } from "../../rpc/wire.ts";
+import { refuseGrpc } from "../../rpc/fetch-dispatch.ts";
+import { isRpcOnly, wireOf } from "../../rpc/wire.ts";
 import type { ConnectionRecord, Connections } from "./connections.ts";
 import type { Exchange } from "./exchange.ts";
 import { createGrpcHandler, isGrpc } from "./grpc/handler.ts";
@@ -62,11 +63,26 @@ function dispatch(
   exchange: Exchange,
 ): void {
   const { rpc } = application;
-  const served = rpc?.find(pathOf(target));
-  const handler = served ?? (isRpcOnly(headers["content-type"]) ? rpc?.unknown : undefined);
+  if (rpc === undefined) {
+    answer(application, exchange);
+    return;
+  }
+  const path = pathOf(target);
+  const type = headers["content-type"];
+  const handler = rpc.find(path) ?? (isRpcOnly(type) ? rpc.unknown : undefined);
   if (handler === undefined) answer(application, exchange);
-  else exchangeRpc(handler, exchange, application.onHandlerError);
+  else if (exchange.httpVersion === "1.1" && wireOf(type).protocol === "grpc") {
+    respond(
+      refuseGrpc(rpc, path, { ...needsHttp2, headers: exchange.headers, connection: exchange.connection }),
+      exchange,
+    );
+  } else exchangeRpc(handler, exchange, application.onHandlerError);
 }
+
+const needsHttp2 = {
+  status: 505,
+  reason: "gRPC needs HTTP/2; over HTTP/1.1 use Connect or gRPC-Web",
+} as const;
 
 function hasBody(headers: IncomingHttpHeaders): boolean {
   const length = headers["content-length"];
