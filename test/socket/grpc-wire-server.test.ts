@@ -35,6 +35,31 @@ describe("the gRPC server", () => {
     assert.deepEqual(answer.trailers, {});
   });
 
+  it("admits and counts a call to what nobody serves like any other", async () => {
+    const allowed = await serve(cleanup);
+    const unknown = { ":path": "/no.such.Service/Do" };
+    const answer = await request(session(cleanup, allowed.origin), unknown);
+    assert.equal(statusOf(answer), String(Code.Unimplemented));
+    assert.deepEqual(
+      allowed.outcomes.map(({ status }) => status),
+      ["unimplemented"],
+    );
+    for (const late of [false, true]) {
+      const operations: string[] = [];
+      const { origin, outcomes } = await serve(cleanup, {
+        admit(_call, { operation }) {
+          operations.push(operation);
+          const refusal = new MeshError("ERR_UNAUTHENTICATED", "who are you?");
+          if (late) return Promise.reject(refusal);
+          throw refusal;
+        },
+      });
+      const refused = await request(session(cleanup, origin), unknown);
+      assert.equal(statusOf(refused), String(Code.Unauthenticated));
+      assert.deepEqual([operations, outcomes[0]?.status], [["unknown"], "unauthenticated"]);
+    }
+  });
+
   it("admits a call before a byte of its body is read", async () => {
     const options: ServeOptions = {
       admit(_call, arrival) {

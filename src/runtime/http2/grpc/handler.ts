@@ -1,7 +1,14 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { outcomeOfCancelledCall } from "../../../core/classifier.ts";
 import type { Connection } from "../../../core/connection.ts";
 import type { HeaderSource } from "../../../core/headers.ts";
-import type { RpcDispatcher, RpcMethod } from "../../../rpc/dispatcher.ts";
+import { outcomeOfCode } from "../../../rpc/classifier.ts";
+import {
+  type RpcDispatcher,
+  type RpcGate,
+  type RpcMethod,
+  unknownOperation,
+} from "../../../rpc/dispatcher.ts";
 import type { Arrival } from "../../../server/admission.ts";
 import { fieldOf, joinedFieldOf } from "../wire/header-rules.ts";
 import type { Fields, Http2Stream } from "../wire/stream.ts";
@@ -89,8 +96,9 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
     const response = new ServerResponse(stream, format);
     const method = methods.get(path);
     if (method === undefined || !method.options.grpc) {
-      const error = new ConnectError(`${path.slice(1)} is not served here`, Code.Unimplemented);
-      response.fail(undefined, error, false);
+      const headers = new FieldHeaders(fields);
+      const operation = method?.operation ?? unknownOperation;
+      refuseUnserved(gate, response, path, { protocol: "grpc", operation, headers, connection });
       return;
     }
 
@@ -148,6 +156,26 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
       served.start();
     }
   };
+}
+
+/** What nobody serves passes the chain as well: who may not call learns nothing of what there is. */
+function refuseUnserved(gate: RpcGate, response: ServerResponse, path: string, arrival: Arrival): void {
+  const call = gate.open(arrival);
+  const fail = (thrown: unknown): void => {
+    const error = gate.errorFor(call, thrown);
+    response.fail(undefined, error, call.cancelled);
+    call.end(outcomeOfCancelledCall(call) ?? outcomeOfCode(error.code));
+  };
+  const unserved = (): never => {
+    throw new ConnectError(`${path.slice(1)} is not served here`, Code.Unimplemented);
+  };
+  try {
+    const admitted = gate.admit(call, arrival);
+    if (admitted instanceof Promise) admitted.then(unserved).catch(fail);
+    else unserved();
+  } catch (error) {
+    fail(error);
+  }
 }
 
 function unknownEncoding(encoding: string): ConnectError {
