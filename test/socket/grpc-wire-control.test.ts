@@ -87,6 +87,20 @@ describe("control of calls on the gRPC wire", () => {
     );
   });
 
+  it("cancels a stream of which everything has arrived and not everything was read", async () => {
+    const { origin, outcomes } = await serve(cleanup, {});
+    const { client } = open(cleanup, origin);
+    const controller = new AbortController();
+    const messages = client.expand({ text: "", count: 3 }, { signal: controller.signal });
+    const reader = messages[Symbol.asyncIterator]();
+    assert.equal((await reader.next()).done, false);
+    // The server has said everything; two more calls over the same connection prove that it is here.
+    while (outcomes.length === 0) await client.echo({ text: "" });
+    await client.echo({ text: "" });
+    controller.abort();
+    assert.equal((await failure(reader.next())).code, Code.Canceled);
+  });
+
   it("stops the handler when the reader of a stream stops reading", async () => {
     const stopped = deferred();
     const { origin } = await serve(cleanup, {

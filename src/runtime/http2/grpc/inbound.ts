@@ -28,6 +28,8 @@ export interface InboundInit {
   readonly onReturn: () => void;
   /** Called with an error in what arrived. */
   readonly onError: (error: unknown) => void;
+  /** Called when the reader has been told of the end, or wants no more. */
+  readonly onFinish?: () => void;
 }
 
 /**
@@ -131,6 +133,7 @@ export class InboundMessages implements AsyncIterableIterator<Message, undefined
     }
     this.#frames = [];
     this.#next = 0;
+    this.#init.onFinish?.();
     return Promise.resolve({ done: true, value: undefined });
   }
 
@@ -196,6 +199,7 @@ export class InboundMessages implements AsyncIterableIterator<Message, undefined
   }
 
   #finish(reader: Reader): void {
+    this.#init.onFinish?.();
     const error = this.#error;
     if (error === undefined) {
       reader.resolve({ done: true, value: undefined });

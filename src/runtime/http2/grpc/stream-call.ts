@@ -58,7 +58,7 @@ export class StreamCall implements StreamHandler {
       this.#stopTimer = config.clock.schedule(() => this.fail(deadlineExceeded()), timeoutMs);
     }
     if (cancel !== undefined) {
-      this.#unwatch = watchCancel(cancel, (reason) => this.fail(errorFromCancel(reason)));
+      this.#unwatch = watchCancel(cancel, (reason) => this.#cancelled(errorFromCancel(reason)));
     }
     if (this.#done) return;
     let session: ClientSession;
@@ -92,6 +92,7 @@ export class StreamCall implements StreamHandler {
       maxBytes: config.maxReceiveBytes,
       onReturn: () => this.fail(new ConnectError("the call was cancelled by its reader", Code.Canceled)),
       onError: (error) => this.fail(error),
+      onFinish: () => this.#unwatch?.(),
     });
     const outbound = new OutboundMessages(stream, messages, plan.input);
     this.#outbound = outbound;
@@ -180,14 +181,21 @@ export class StreamCall implements StreamHandler {
     const error = ConnectError.from(reason, Code.Internal);
     this.#session?.givenUp();
     this.#settle();
+    this.#unwatch?.();
     if (this.#answered) this.#inbound?.abort(error);
     else this.#reject(error);
+  }
+
+  /** Also a call of which everything has arrived is cancelled, as long as its reader has not read to the end. */
+  #cancelled(error: ConnectError): void {
+    if (this.#done) this.#inbound?.abort(error);
+    else this.fail(error);
   }
 
   #settle(): void {
     this.#done = true;
     this.#stopTimer?.();
-    this.#unwatch?.();
+    if (!this.#answered) this.#unwatch?.();
     const stream = this.#stream;
     if (stream !== undefined && !(stream.remoteEnded && stream.localEnded)) stream.close(h2.cancel);
     this.#outbound?.stop();
