@@ -8,6 +8,8 @@ import { Cleanup, http1, serve, settled, signal, type TestServer } from "./liste
 
 const endStream = 0x1;
 const endHeaders = 0x4;
+/** A request that is answered by nothing but headers. */
+const connectTarget = [":method", "GET", ":scheme", "http", ":path", "/", ":authority", "999.999.999.999"];
 
 describe("an HTTP/2 client that means harm", unless("listen"), () => {
   const cleanup = new Cleanup();
@@ -74,6 +76,33 @@ describe("an HTTP/2 client that means harm", unless("listen"), () => {
           server.nextError(),
         ]);
       }
+    }
+    const { kind, error } = await server.nextError();
+    assert.equal(kind, "protocol");
+    assert.match(String(error), /not read/);
+  });
+
+  it("cannot fill the memory with answers that it does not read, however short they are", async () => {
+    const peer = await connect();
+    await peer.settled();
+    server.errors.splice(0);
+    peer.socket.pause();
+    const broken = new Promise<void>((resolve) => peer.socket.once("close", () => resolve()));
+    let over = false;
+    broken.then(() => {
+      over = true;
+    });
+    let id = 1;
+    for (let sent = 0; sent < 2_000 && !over && server.errors.length === 0; sent++) {
+      const requests = Array.from({ length: 500 }, () => {
+        const request = frame(frameType.headers, endStream | endHeaders, id, peer.block([], connectTarget));
+        id += 2;
+        return request;
+      });
+      peer.write(...requests);
+      if (!peer.socket.writableNeedDrain) continue;
+      const drained = new Promise<void>((resolve) => peer.socket.once("drain", () => resolve()));
+      await Promise.race([drained, broken, server.nextError()]);
     }
     const { kind, error } = await server.nextError();
     assert.equal(kind, "protocol");

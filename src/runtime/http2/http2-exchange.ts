@@ -25,7 +25,8 @@ export function incomingFrom(fields: Fields): IncomingHttpHeaders {
     if (name.charCodeAt(0) === 0x3a || name === "__proto__") continue;
     const value = fields[at + 1]!;
     const before = headers[name];
-    if (before === undefined) headers[name] = value;
+    // "constructor" is there before anybody sends it.
+    if (typeof before !== "string") headers[name] = value;
     else if (name === "cookie") headers[name] = `${before}; ${value}`;
     else if (!singular.has(name)) headers[name] = `${before}, ${value}`;
   }

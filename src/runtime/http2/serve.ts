@@ -137,7 +137,7 @@ export function http2Handler(
       return;
     }
     // Over HTTP/2 the authority is the host; handlers know it by its old name.
-    headers.host ??= authority;
+    headers.host = authority;
     const exchange = new Http2Exchange(stream, headers, { method, url, ended, connection: record.face });
     dispatch(application, target, headers, exchange);
   };

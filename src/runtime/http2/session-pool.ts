@@ -13,6 +13,8 @@ export const poolDefaults = {
   verifyAfterIdleMs: 30_000,
   pingTimeoutMs: 5_000,
   maxSessions: 8,
+  /** How long open calls may go on when the pool is closed. */
+  closeGraceMs: 30_000,
 } as const;
 
 /** The state of a pool, for metrics. */

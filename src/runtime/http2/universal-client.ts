@@ -44,7 +44,7 @@ function openHttp2(options: UniversalClientOptions): UniversalClient {
   return {
     httpClient: createHttp2Client(pool),
     state: () => pool.state,
-    close: () => pool.close(0),
+    close: () => pool.close(poolDefaults.closeGraceMs),
   };
 }
 

@@ -12,7 +12,7 @@ import {
 import { Call } from "../../../core/call.ts";
 import { meshCall } from "../../../rpc/context.ts";
 import type { RpcLeaf } from "../../port.ts";
-import type { PoolState } from "../session-pool.ts";
+import { type PoolState, poolDefaults } from "../session-pool.ts";
 import type { CancelSource } from "./cancel.ts";
 import {
   ClientConfig,
@@ -177,7 +177,7 @@ async function* normalized(desc: DescMessage, messages: AsyncIterable<object>): 
  */
 export function createGrpcLeaf(options: GrpcLeafOptions): GrpcLeaf {
   const config = new ClientConfig(options);
-  const graceMs = options.closeGraceMs ?? 30_000;
+  const graceMs = options.closeGraceMs ?? poolDefaults.closeGraceMs;
   return {
     transport: makeTransport(config),
     followsCall: true,

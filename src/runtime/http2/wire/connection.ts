@@ -22,6 +22,11 @@ import { type Fields, Http2Stream, type StreamFate, type StreamHandler } from ".
 const ownFrameBytes = 65_536;
 /** Streams that this side reset lately, whose late frames are ignored. */
 const rememberedResets = 256;
+/**
+ * Bytes that may wait for a peer that does not read. Data keeps well below: it stops when the wire has enough. Answers
+ * without a body do not, and each of them lets the peer ask once more.
+ */
+const maxWaitingBytes = 8 * 1024 * 1024;
 /** How long a client has to hear of a shutdown, when it does not say that it has, before new calls are refused. */
 const farewellMs = 1_000;
 
@@ -121,6 +126,9 @@ export class Http2Connection implements ConnectionCore {
     if (this.over) return;
     try {
       this.#parser.push(chunk);
+      if (this.outbox.congested && this.#wire.waitingBytes > maxWaitingBytes) {
+        throw new Http2Error(h2.enhanceYourCalm, "the answers are not read");
+      }
     } catch (error) {
       const code = error instanceof Http2Error ? error.code : h2.internalError;
       this.destroy(code, error instanceof Error ? error : new Error(String(error)));

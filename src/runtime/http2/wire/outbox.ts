@@ -10,6 +10,8 @@ export interface Wire {
   end(): void;
   /** Closes at once. */
   destroy(): void;
+  /** Bytes that were written and have not gone out. */
+  readonly waitingBytes: number;
   /** Whether the connection keeps the process alive. */
   keepAlive(value: boolean): void;
 }

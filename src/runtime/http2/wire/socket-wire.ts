@@ -14,6 +14,10 @@ class SocketWire implements Wire {
     this.#socket = socket;
   }
 
+  get waitingBytes(): number {
+    return this.#socket.writableLength;
+  }
+
   write(pieces: readonly Uint8Array[]): boolean {
     const socket = this.#socket;
     if (socket.destroyed) return true;
