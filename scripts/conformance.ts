@@ -85,10 +85,14 @@ async function generate(): Promise<void> {
   writeFileSync(stamp, version);
 }
 
-/** Test names that fail for a fault of the runtime; every one is explained in the file. */
-function knownFailing(runtime: RuntimeName, mode: Mode): string[] {
-  const file = join(root, "conformance", `known-failing-${runtime}-${mode}.txt`);
-  return existsSync(file) ? ["--known-failing", `@${file}`] : [];
+/** Names of tests that fail for a fault of others, always or now and then; every one is explained in its file. */
+function knownFaults(runtime: RuntimeName, mode: Mode): string[] {
+  const failing = join(root, "conformance", `known-failing-${runtime}-${mode}.txt`);
+  const flaky = join(root, "conformance", `known-flaky-${mode}.txt`);
+  return [
+    ...(existsSync(failing) ? ["--known-failing", `@${failing}`] : []),
+    ...(existsSync(flaky) ? ["--known-flaky", `@${flaky}`] : []),
+  ];
 }
 
 /** A file of the mode: the runtime's own (`server-workerd.ts`), else that of all runtimes with sockets. */
@@ -106,7 +110,7 @@ async function test(runner: string, runtime: RuntimeName, mode: Mode, extra: str
   const [program, ...flags] = commands[runtime];
   const command = [join(root, "node_modules/.bin", program), ...flags, fileOf(runtime, mode, "ts")];
   const config = fileOf(runtime, mode, "yaml");
-  const args = ["--conf", config, "--mode", mode, ...knownFailing(runtime, mode), ...extra, "--", ...command];
+  const args = ["--conf", config, "--mode", mode, ...knownFaults(runtime, mode), ...extra, "--", ...command];
   const { exitCode, output } = await runProcess(runner, args, { cwd: root, timeoutMs: 900_000 });
   const counts = /(\d+) passed, (\d+) failed/.exec(output);
   const passed = Number(counts?.[1] ?? 0);
