@@ -128,6 +128,7 @@ export async function serve(cleanup: Cleanup, options: ServeOptions = {}): Promi
         maxHeaderListBytes: 16_384,
         streamWindowBytes: 65_535,
         connectionWindowBytes: 1024 * 1024,
+        settingsTimeoutMs: 10_000,
       },
     );
   };

@@ -30,6 +30,7 @@ const connectionOptions = {
   maxHeaderListBytes: 64 * 1024,
   streamWindowBytes: 1024 * 1024,
   connectionWindowBytes: 8 * 1024 * 1024,
+  settingsTimeoutMs: 10_000,
 } as const;
 /** Streams to count on until the server's settings say otherwise (RFC 9113 asks for at least 100). */
 const assumedMaxStreams = 100;

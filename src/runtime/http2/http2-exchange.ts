@@ -88,8 +88,9 @@ export class Http2Exchange extends Exchange {
     super(method, init.url, headers, withBody ? duplex : undefined, init.connection, "2");
     this.writable = duplex;
     this.#stream = stream;
-    if (withBody) duplex.once("finish", () => this.#discardRest());
-    else duplex.resume();
+    // Also of a request that should have no body: its client may keep the stream open all the same.
+    if (!init.ended) duplex.once("finish", () => this.#discardRest());
+    if (!withBody) duplex.resume();
   }
 
   get headersSent(): boolean {
@@ -122,7 +123,11 @@ export class Http2Exchange extends Exchange {
     const stream = this.#stream;
     if (stream.remoteEnded) return;
     this.writable.removeAllListeners("data").resume();
-    const timer = setTimeout(() => stream.close(h2.noError), lateMs);
+    const timer = setTimeout(() => {
+      // The end of the answer may still wait for a client that reads slowly.
+      if (stream.localEnded) stream.close(h2.noError);
+      else stream.letGoAtEnd = true;
+    }, lateMs);
     this.writable.once("end", () => clearTimeout(timer));
     this.writable.once("close", () => clearTimeout(timer));
   }

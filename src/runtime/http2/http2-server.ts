@@ -13,6 +13,8 @@ const connectionOptions: ConnectionOptions = {
   maxHeaderListBytes: limits.headerBytes,
   streamWindowBytes: limits.streamWindowBytes,
   connectionWindowBytes: limits.sessionWindowBytes,
+  settingsTimeoutMs: limits.settingsTimeoutMs,
+  stalledMs: limits.stalledMs,
 };
 
 /** Follows one connection of a listener. */
@@ -59,7 +61,11 @@ export function serveHttp2(socket: Socket, context: ListenerContext, head?: Uint
   socket.setNoDelay(true);
   const session = connectionOver(socket, new ServedConnection(context, record), connectionOptions);
   record.session = session;
-  socket.setTimeout(limits.sessionIdleMs, () => session.close());
+  socket.setTimeout(limits.sessionIdleMs, () => {
+    if (session.streams.size === 0) session.close();
+    // A silent stream is no fault. A peer that is gone is found out when nothing confirms these bytes.
+    else session.ping(() => {});
+  });
   if (context.connections.draining) session.close();
   if (head !== undefined) session.receive(new Uint8Array(head));
 }

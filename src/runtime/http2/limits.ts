@@ -14,8 +14,12 @@ export const limits = {
    * server closes first, a request that is on its way meets a closed door.
    */
   keepAliveMs: 75_000,
-  /** How long an HTTP/2 connection without any frame on it is kept. */
+  /** From the preface of HTTP/2 to the client's SETTINGS. */
+  settingsTimeoutMs: 10_000,
+  /** How long an HTTP/2 connection without any frame or stream on it is kept. */
   sessionIdleMs: 300_000,
+  /** How long the rest of an answer waits for a client that takes nothing of it. */
+  stalledMs: 300_000,
   /**
    * Streams that one HTTP/2 connection may have open. Generous, because a gateway puts all its
    * subscriptions of one service on one connection.

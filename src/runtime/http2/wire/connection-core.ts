@@ -1,5 +1,6 @@
 import type { ConnectionHandler, ConnectionOptions } from "./connection-options.ts";
-import type { Http2Stream, StreamHost } from "./stream.ts";
+import type { Http2Stream } from "./stream.ts";
+import type { StreamHost } from "./stream-host.ts";
 
 /** What the reading half of a connection needs of the whole. */
 export interface ConnectionCore extends StreamHost {
@@ -23,10 +24,10 @@ export interface ConnectionCore extends StreamHost {
   refuse(id: number, code: number): void;
   /** Whether late frames of the stream are to be ignored, because this side gave it up. */
   wasGivenUp(id: number): boolean;
-  /** Sends what waits, as far as it can. */
-  pump(): void;
-  /** The peer answered a ping. */
-  pong(number: number): void;
+  /** Sends what waits, as far as it can; with true because a window has grown. */
+  pump(forWindow?: boolean): void;
+  /** The peer answered a ping; false when nobody had asked. */
+  pong(number: number): boolean;
   /** The peer's settings changed, and the window of streams by so much. */
   settingsChanged(windowDelta: number): void;
   /** Ends everything at once; the peer is told the code. */

@@ -11,6 +11,10 @@ export interface ConnectionOptions {
   readonly streamWindowBytes: number;
   /** The same for all streams together. */
   readonly connectionWindowBytes: number;
+  /** The peer's first SETTINGS must come within this time. */
+  readonly settingsTimeoutMs: number;
+  /** A stream of which the peer takes nothing for so long, though something waits for it, is reset; for servers. */
+  readonly stalledMs?: number;
 }
 
 /** Follows a connection. */

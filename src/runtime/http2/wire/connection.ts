@@ -15,13 +15,13 @@ import { HpackEncoder } from "./hpack-encoder.ts";
 import { Outbox, type Wire } from "./outbox.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import { Receiver } from "./receiver.ts";
+import { ResetMemory } from "./reset-memory.ts";
 import { PeerSettings, writeSettings } from "./settings.ts";
 import { type Fields, Http2Stream, type StreamFate, type StreamHandler } from "./stream.ts";
+import { WaitingStreams } from "./waiting-streams.ts";
 
 /** Largest frame that this side takes: more than the standard's default, for messages that are large. */
 const ownFrameBytes = 65_536;
-/** Streams that this side reset lately, whose late frames are ignored. */
-const rememberedResets = 256;
 /**
  * Bytes that may wait for a peer that does not read. Data keeps well below: it stops when the wire has enough. Answers
  * without a body do not, and each of them lets the peer ask once more.
@@ -64,13 +64,14 @@ export class Http2Connection implements ConnectionCore {
   readonly #wire: Wire;
   readonly #encoder: HpackEncoder = new HpackEncoder();
   readonly #parser: FrameParser;
-  readonly #blocked = new Set<Http2Stream>();
-  readonly #resets = new Set<number>();
+  readonly #waiting: WaitingStreams;
+  readonly #resets = new ResetMemory();
   readonly #pings = new Map<number, (alive: boolean) => void>();
   #pingCount = 0;
   #nextId = 1;
   #closing = false;
   #farewell: ReturnType<typeof setTimeout> | undefined = undefined;
+  #settingsTimer: ReturnType<typeof setTimeout> | undefined = undefined;
 
   constructor(wire: Wire, handler: ConnectionHandler, options: ConnectionOptions) {
     this.#wire = wire;
@@ -79,6 +80,7 @@ export class Http2Connection implements ConnectionCore {
     this.server = options.role === "server";
     this.outbox = new Outbox(wire, this.#encoder, defaultFrameBytes);
     this.window = new ReceiveWindow(this.outbox, options.connectionWindowBytes);
+    this.#waiting = new WaitingStreams(this, options.stalledMs, (stream) => this.reset(stream, h2.cancel));
     this.#parser = new FrameParser(new Receiver(this), {
       maxFrameBytes: ownFrameBytes,
       expectPreface: this.server,
@@ -92,6 +94,10 @@ export class Http2Connection implements ConnectionCore {
     ]);
     this.window.open();
     this.outbox.flush();
+    this.#settingsTimer = setTimeout(
+      () => this.destroy(h2.settingsTimeout, new Http2Error(h2.settingsTimeout, "the peer sent no SETTINGS")),
+      options.settingsTimeoutMs,
+    );
   }
 
   /** Whether this side may open streams. */
@@ -199,6 +205,8 @@ export class Http2Connection implements ConnectionCore {
     this.over = true;
     this.outbox.closed = true;
     clearTimeout(this.#farewell);
+    clearTimeout(this.#settingsTimer);
+    this.#waiting.stop();
     const pings = [...this.#pings.values()];
     this.#pings.clear();
     for (const answer of pings) answer(false);
@@ -217,11 +225,12 @@ export class Http2Connection implements ConnectionCore {
     this.outbox.words(frameType.ping, 0, 0x6d657368, number);
   }
 
-  /** For the receiver: the peer answered a ping. */
-  pong(number: number): void {
+  /** For the receiver: the peer answered a ping; false when nobody had asked. */
+  pong(number: number): boolean {
     const answer = this.#pings.get(number);
     this.#pings.delete(number);
     answer?.(true);
+    return answer !== undefined;
   }
 
   /** Whether the connection keeps the process alive. */
@@ -239,16 +248,11 @@ export class Http2Connection implements ConnectionCore {
   refuse(id: number, code: number): void {
     this.outbox.words(frameType.rstStream, id, code);
     this.#resets.add(id);
-    if (this.#resets.size <= rememberedResets) return;
-    for (const oldest of this.#resets) {
-      this.#resets.delete(oldest);
-      break;
-    }
   }
 
   /** For the receiver: whether late frames of the stream are to be ignored, because this side gave it up. */
   wasGivenUp(id: number): boolean {
-    return this.#resets.has(id) || id > this.goawayId;
+    return this.#resets.has(id) || id > this.goawayId || (this.refusing && id > this.lastPeerId);
   }
 
   /** A stream is over. */
@@ -261,28 +265,24 @@ export class Http2Connection implements ConnectionCore {
 
   /** For streams: they wait for a window or for the wire. */
   block(stream: Http2Stream): void {
-    this.#blocked.add(stream);
+    this.#waiting.add(stream);
   }
 
   /** For streams: they wait no more. */
   unblock(stream: Http2Stream): void {
-    this.#blocked.delete(stream);
+    this.#waiting.delete(stream);
   }
 
-  /** Sends what waits, as far as it can; in turn, so that no stream starves the others. */
-  pump(): void {
-    if (this.#blocked.size === 0) return;
-    for (const stream of [...this.#blocked]) {
-      if (this.outbox.congested || this.over) return;
-      this.#blocked.delete(stream);
-      this.#blocked.add(stream);
-      stream.pump();
-    }
+  /** Sends what waits, as far as it can; `forWindow` when a window has grown. */
+  pump(forWindow = false): void {
+    this.#waiting.pump(forWindow);
   }
 
   /** For the receiver: the peer's settings changed. */
   settingsChanged(windowDelta: number): void {
-    this.outbox.maxFrameBytes = this.peer.maxFrameBytes;
+    clearTimeout(this.#settingsTimer);
+    // Beyond that, a large frame only keeps the other streams waiting.
+    this.outbox.maxFrameBytes = Math.min(this.peer.maxFrameBytes, ownFrameBytes);
     this.#encoder.setMaxTableBytes(this.peer.headerTableBytes);
     if (windowDelta !== 0) {
       for (const stream of this.streams.values()) {
@@ -293,6 +293,6 @@ export class Http2Connection implements ConnectionCore {
       }
     }
     this.handler.onSettings();
-    if (windowDelta > 0) this.pump();
+    if (windowDelta > 0) this.pump(true);
   }
 }

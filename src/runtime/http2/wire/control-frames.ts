@@ -28,9 +28,12 @@ export class ControlFrames {
 
   #refuseFrame(id: number, code: number): void {
     const stream = this.#connection.streams.get(id);
+    if (stream !== undefined) {
+      this.#guard.reset(stream, code);
+      return;
+    }
     this.#guard.countReset();
-    if (stream === undefined) this.#connection.refuse(id, code);
-    else this.#connection.reset(stream, code);
+    this.#connection.refuse(id, code);
   }
 
   rstStream(id: number, bytes: Uint8Array, start: number, end: number): void {
@@ -65,7 +68,7 @@ export class ControlFrames {
     if (id !== 0) throw new Http2Error(h2.protocolError, "PING for a stream");
     if (end - start !== 8) throw new Http2Error(h2.frameSizeError, "PING of a length that cannot be");
     if ((flags & frameFlag.ack) !== 0) {
-      this.#connection.pong(readUint32(bytes, start + 4));
+      if (!this.#connection.pong(readUint32(bytes, start + 4))) this.#guard.uselessFrame();
       return;
     }
     const sink = this.#connection.outbox.frame(frameType.ping, frameFlag.ack, 0, 8);
@@ -113,7 +116,7 @@ export class ControlFrames {
       if (connection.sendWindow > maxInt31) {
         throw new Http2Error(h2.flowControlError, "the connection's window is too large");
       }
-      connection.pump();
+      connection.pump(true);
       return;
     }
     const stream = connection.streams.get(id);
@@ -123,7 +126,7 @@ export class ControlFrames {
       this.#guard.malformed(stream);
     } else {
       stream.sendWindow += increment;
-      if (stream.sendWindow > maxInt31) connection.reset(stream, h2.flowControlError);
+      if (stream.sendWindow > maxInt31) this.#guard.reset(stream, h2.flowControlError);
       else if (!connection.outbox.congested) stream.pump();
     }
   }

@@ -33,8 +33,9 @@ export class FrameParser {
   readonly #maxBytes: number;
   /** Bytes of the preface still to come; a client's connection starts with it. */
   #prefaceLeft: number;
-  /** The beginning of a frame that is not complete. */
+  /** The beginning of a frame that is not complete, and how much of it is there. */
   #rest: Uint8Array = nothing;
+  #restBytes = 0;
   #dataLeft = 0;
   #dataId = 0;
   #dataEnds = false;
@@ -47,23 +48,53 @@ export class FrameParser {
 
   /** @throws Http2Error for a violation of the framing */
   push(chunk: Uint8Array): void {
-    let bytes = chunk;
     let at = 0;
     if (this.#prefaceLeft > 0) {
-      at = this.#readPreface(bytes);
+      at = this.#readPreface(chunk);
       if (this.#prefaceLeft > 0) return;
     }
-    if (this.#dataLeft > 0) at = this.#continueData(bytes, at);
-    if (this.#rest.length > 0) {
-      const joined = new Uint8Array(this.#rest.length + bytes.length - at);
-      joined.set(this.#rest);
-      joined.set(at === 0 ? bytes : bytes.subarray(at), this.#rest.length);
-      bytes = joined;
-      at = 0;
-      this.#rest = nothing;
+    if (this.#restBytes > 0) at = this.#complete(chunk, at);
+    if (this.#dataLeft > 0) at = this.#continueData(chunk, at);
+    if (this.#restBytes > 0 || this.#sink.over) return;
+    at = this.#readFrames(chunk, at);
+    if (at < chunk.length && !this.#sink.over) this.#keep(chunk, at, chunk.length);
+  }
+
+  /** Adds to the beginning of a frame, and reads the frame when it is whole. */
+  #complete(chunk: Uint8Array, start: number): number {
+    let at = start;
+    if (this.#restBytes < frameHeaderBytes) {
+      at = this.#keep(chunk, at, Math.min(chunk.length, at + frameHeaderBytes - this.#restBytes));
+      if (this.#restBytes < frameHeaderBytes) return at;
+      if (this.#readRest()) return at;
     }
-    at = this.#readFrames(bytes, at);
-    if (at < bytes.length && !this.#sink.over) this.#rest = bytes.slice(at);
+    const rest = this.#rest;
+    const length = frameHeaderBytes + ((rest[0]! << 16) | (rest[1]! << 8) | rest[2]!);
+    at = this.#keep(chunk, at, Math.min(chunk.length, at + length - this.#restBytes));
+    if (this.#restBytes === length) this.#readRest();
+    return at;
+  }
+
+  /** Reads what was kept; false when it is still not enough. */
+  #readRest(): boolean {
+    const rest = this.#rest.subarray(0, this.#restBytes);
+    if (this.#readFrames(rest, 0) === 0) return false;
+    this.#rest = nothing;
+    this.#restBytes = 0;
+    return true;
+  }
+
+  /** Keeps a part of a chunk; the room grows with what came, not with what the frame says. */
+  #keep(chunk: Uint8Array, start: number, end: number): number {
+    const needed = this.#restBytes + end - start;
+    if (needed > this.#rest.length) {
+      const rest = new Uint8Array(Math.max(needed, this.#rest.length * 2));
+      rest.set(this.#rest);
+      this.#rest = rest;
+    }
+    this.#rest.set(chunk.subarray(start, end), this.#restBytes);
+    this.#restBytes = needed;
+    return end;
   }
 
   #readPreface(bytes: Uint8Array): number {

@@ -10,16 +10,19 @@ const connectionFields: ReadonlySet<string> = new Set([
 ]);
 
 const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+const methodToken = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const forbiddenInValue = /[\0\r\n]|^[ \t]|[ \t]$/;
 
 /** Names that were found well-formed; there are few of them, and they come with every message. */
 const knownNames = new Set<string>();
 const maxKnownNames = 1_000;
+/** Longer ones are not worth the memory that a peer could fill with them. */
+const maxKnownNameLength = 64;
 
 function isName(name: string): boolean {
   if (knownNames.has(name)) return true;
   if (!token.test(name) || connectionFields.has(name)) return false;
-  if (knownNames.size < maxKnownNames) knownNames.add(name);
+  if (knownNames.size < maxKnownNames && name.length <= maxKnownNameLength) knownNames.add(name);
   return true;
 }
 
@@ -49,14 +52,42 @@ export function requestFault(fields: Fields): string | undefined {
     else return `the pseudo-header ${JSON.stringify(name)} is unknown or there twice`;
     if (forbiddenInValue.test(value)) return `the value of ${name} holds a character that is not allowed`;
   }
+  let host: string | undefined;
   for (; at < fields.length; at += 2) {
-    const fault = faultOf(fields[at]!, fields[at + 1]!);
+    const name = fields[at]!;
+    const fault = faultOf(name, fields[at + 1]!);
     if (fault !== undefined) return fault;
+    if (name !== "host") continue;
+    if (host !== undefined) return "the request names its host twice";
+    host = fields[at + 1]!;
   }
-  if (method === undefined || method === "") return "the request has no :method";
-  if (method === "CONNECT") return undefined;
+  if (host !== undefined && authority !== undefined && !isSameHost(host, authority)) {
+    return "the host is not that of :authority";
+  }
+  return targetFault(method, scheme, path, authority);
+}
+
+/** Whoever looks at one of the two, and whoever looks at the other, must see the same server. */
+function isSameHost(host: string, authority: string): boolean {
+  return host === authority || host.toLowerCase() === authority.toLowerCase();
+}
+
+/** What is wrong with the pseudo-headers taken together. */
+function targetFault(
+  method: string | undefined,
+  scheme: string | undefined,
+  path: string | undefined,
+  authority: string | undefined,
+): string | undefined {
+  if (method === undefined || !methodToken.test(method)) return "the request has no :method";
+  if (method === "CONNECT") {
+    const plain = scheme === undefined && path === undefined && authority !== undefined;
+    return plain ? undefined : "CONNECT wants an :authority, and neither :scheme nor :path";
+  }
   if (scheme === undefined || scheme === "") return "the request has no :scheme";
-  return path === undefined || path === "" ? "the request has no :path" : undefined;
+  if (path === undefined || path === "") return "the request has no :path";
+  if (path.charCodeAt(0) === 0x2f || (path === "*" && method === "OPTIONS")) return undefined;
+  return "the :path does not start with a slash";
 }
 
 /** What is wrong with an answer's header block; undefined when nothing is. */

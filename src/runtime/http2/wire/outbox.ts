@@ -6,12 +6,12 @@ import type { HpackEncoder } from "./hpack-encoder.ts";
 export interface Wire {
   /** Writes; the pieces belong to the wire from then on. False when it has enough for now: `drained` follows. */
   write(pieces: readonly Uint8Array[]): boolean;
+  /** Bytes that were written and have not gone out. */
+  readonly waitingBytes: number;
   /** Closes when everything written has gone out. */
   end(): void;
   /** Closes at once. */
   destroy(): void;
-  /** Bytes that were written and have not gone out. */
-  readonly waitingBytes: number;
   /** Whether the connection keeps the process alive. */
   keepAlive(value: boolean): void;
 }

@@ -40,13 +40,19 @@ export class PeerGuard {
 
   /** Resets a stream whose message is malformed. */
   malformed(stream: Http2Stream): void {
+    this.reset(stream, h2.protocolError);
+  }
+
+  /** Resets a stream for what the peer did. */
+  reset(stream: Http2Stream, code: number): void {
     this.countReset();
-    this.#connection.reset(stream, h2.protocolError);
+    this.#connection.reset(stream, code);
   }
 
   /** @throws Http2Error for a frame on a stream that nobody ever opened */
   mustNotBeIdle(id: number, what: string): void {
     const { server, lastPeerId, nextId } = this.#connection;
+    if (id !== 0 && this.#connection.wasGivenUp(id)) return;
     const mine = server ? id % 2 === 0 : id % 2 === 1;
     if (id === 0 || (mine ? server || id >= nextId : id > lastPeerId)) {
       throw new Http2Error(h2.protocolError, `${what} for stream ${id}, which was never opened`);

@@ -41,7 +41,7 @@ export class Receiver implements FrameSink {
     if (frameBytes > 0) {
       stream.receiveWindow -= frameBytes;
       if (stream.receiveWindow < 0) {
-        connection.reset(stream, h2.flowControlError);
+        this.#guard.reset(stream, h2.flowControlError);
         return;
       }
       stream.received(frameBytes);
@@ -69,7 +69,7 @@ export class Receiver implements FrameSink {
     if (stream !== undefined && !stream.begun) {
       this.#guard.malformed(stream);
     } else if (stream !== undefined) {
-      connection.reset(stream, h2.streamClosed);
+      this.#guard.reset(stream, h2.streamClosed);
     } else {
       this.#guard.mustNotBeIdle(id, "DATA");
       if (!connection.wasGivenUp(id)) this.#refuse(id, h2.streamClosed);
@@ -148,7 +148,9 @@ export class Receiver implements FrameSink {
     const padding = start < end ? bytes[start]! : -1;
     if (padding < 0) throw new Http2Error(h2.frameSizeError, "DATA too short for its padding");
     if (padding >= end - start) throw new Http2Error(h2.protocolError, "DATA with more padding than payload");
-    this.data(id, bytes, start + 1, end - padding, end - start, (flags & frameFlag.endStream) !== 0);
+    const ended = (flags & frameFlag.endStream) !== 0;
+    if (padding === end - start - 1 && !ended) this.#guard.uselessFrame();
+    this.data(id, bytes, start + 1, end - padding, end - start, ended);
   }
 
   #headers(id: number, fields: Fields, ended: boolean): void {
@@ -162,9 +164,9 @@ export class Receiver implements FrameSink {
         if (!connection.wasGivenUp(id)) throw new Http2Error(h2.streamClosed, "HEADERS on a closed stream");
       }
     } else if (stream.remoteEnded) {
-      connection.reset(stream, h2.streamClosed);
+      this.#guard.reset(stream, h2.streamClosed);
     } else if (this.#blocks.overflowed) {
-      connection.reset(stream, h2.enhanceYourCalm);
+      this.#guard.reset(stream, h2.enhanceYourCalm);
     } else if (stream.begun) {
       this.#trailers(stream, fields, ended);
     } else {
@@ -214,7 +216,9 @@ export class Receiver implements FrameSink {
     }
     if (informational) return;
     stream.begun = true;
-    if (!this.#promise(stream, fields, ended)) return;
+    // Those that have no body may still state the length of what they do not hold.
+    const bare = fields[1] === "304" || fields[1] === "204";
+    if (!bare && !this.#promise(stream, fields, ended)) return;
     stream.handler.onHeaders(fields, ended);
     if (ended && !stream.closed) this.#remoteEnd(stream);
   }

@@ -14,10 +14,6 @@ class SocketWire implements Wire {
     this.#socket = socket;
   }
 
-  get waitingBytes(): number {
-    return this.#socket.writableLength;
-  }
-
   write(pieces: readonly Uint8Array[]): boolean {
     const socket = this.#socket;
     if (socket.destroyed) return true;
@@ -27,6 +23,10 @@ class SocketWire implements Wire {
     for (const piece of pieces) more = socket.write(piece);
     socket.uncork();
     return more;
+  }
+
+  get waitingBytes(): number {
+    return this.#socket.writableLength;
   }
 
   end(): void {
@@ -67,7 +67,8 @@ export function connectionOver(
   options: ConnectionOptions,
   head?: Uint8Array,
 ): Http2Connection {
-  const connection = new Http2Connection(new SocketWire(socket), handler, options);
+  const wire = new SocketWire(socket);
+  const connection = new Http2Connection(wire, handler, options);
   let failure: Error | undefined;
   socket.on("data", (chunk: Buffer) => {
     // A plain view: those made from a Buffer are Buffers too, and cost more.
@@ -80,7 +81,7 @@ export function connectionOver(
   socket.on("end", () => {
     // A connection is over when its peer says so, even if the socket could still send.
     connection.lost(failure);
-    socket.end();
+    wire.end();
   });
   socket.on("close", () => connection.lost(failure));
   if (head !== undefined && head.length > 0) connection.receive(head);

@@ -1,7 +1,5 @@
 import { frameType, h2 } from "./frames.ts";
-import type { Outbox } from "./outbox.ts";
-import type { ReceiveWindow } from "./receive-window.ts";
-import type { PeerSettings } from "./settings.ts";
+import type { StreamHost } from "./stream-host.ts";
 
 /** Fields of a header block: name, value, name, value. */
 export type Fields = readonly string[];
@@ -34,24 +32,6 @@ export type StreamFate =
   /** The connection's end. */
   | "lost";
 
-/** What a stream needs of its connection. */
-export interface StreamHost {
-  readonly options: { readonly streamWindowBytes: number };
-  readonly outbox: Outbox;
-  readonly window: ReceiveWindow;
-  readonly peer: PeerSettings;
-  /** Bytes that the peer lets this side send on all streams. */
-  sendWindow: number;
-  /** Resets a stream. */
-  reset(stream: Http2Stream, code: number): void;
-  /** A stream is over. */
-  forget(stream: Http2Stream, fate: StreamFate, code: number): void;
-  /** It waits for a window or for the wire. */
-  block(stream: Http2Stream): void;
-  /** It waits no more. */
-  unblock(stream: Http2Stream): void;
-}
-
 /** Bytes that may wait for the peer's window before {@link Http2Stream.write} says no. */
 const highWaterBytes = 32 * 1024;
 
@@ -77,6 +57,8 @@ export class Http2Stream {
   rstCode: number = h2.noError;
   /** Whether a peer that still sends is told to stop once this side has said everything. */
   letGoAtEnd = false;
+  /** Whether anything that waited went out since stalled streams were last looked for. */
+  moved = false;
   /** Bytes of the body that the headers promise; -1 when they promise nothing. */
   promisedBytes = -1;
   #paused = false;
@@ -209,7 +191,9 @@ export class Http2Stream {
       const chunk = this.#queue[0]!;
       const last = this.#queue.length === 1 && this.#endPending && this.#trailers === undefined;
       const sent = this.#emit(chunk, last);
+      if (this.closed) return;
       this.#queuedBytes -= sent;
+      if (sent > 0) this.moved = true;
       if (sent < chunk.length) {
         if (sent > 0) this.#queue[0] = chunk.subarray(sent);
         break;
@@ -265,6 +249,7 @@ export class Http2Stream {
   }
 
   #enqueue(bytes: Uint8Array): void {
+    if (this.#queue.length === 0) this.moved = true;
     this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;
     this.connection.block(this);
@@ -272,6 +257,8 @@ export class Http2Stream {
 
   #hasRoom(): boolean {
     if (this.#queuedBytes < highWaterBytes && !this.connection.outbox.congested) return true;
+    // There are no next bytes.
+    if (this.localEnded) return true;
     this.#wantsDrain = true;
     this.connection.block(this);
     return false;
@@ -279,8 +266,17 @@ export class Http2Stream {
 
   #sayEnd(): void {
     const { outbox } = this.connection;
-    if (this.#trailers !== undefined) outbox.headers(this.id, this.#trailers, true);
-    else outbox.data(this.id, noBytes, true);
+    if (this.#trailers === undefined) {
+      outbox.data(this.id, noBytes, true);
+    } else {
+      try {
+        outbox.headers(this.id, this.#trailers, true);
+      } catch {
+        // Trailers that no header block can carry: said late, from within the reading of the connection.
+        this.close(h2.internalError);
+        return;
+      }
+    }
     this.#localEnd();
   }
 
