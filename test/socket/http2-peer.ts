@@ -2,31 +2,8 @@ import type { Socket } from "node:net";
 import { ByteSink } from "../../src/runtime/http2/wire/byte-sink.ts";
 import { frameType, preface, readUint32 } from "../../src/runtime/http2/wire/frames.ts";
 import { HpackEncoder } from "../../src/runtime/http2/wire/hpack-encoder.ts";
+import { type Frame, frame } from "../runtime/wire/connection-fixture.ts";
 import { type Cleanup, openTcp, within } from "./listener-fixture.ts";
-
-/** A frame that arrived. */
-export interface Frame {
-  readonly type: number;
-  readonly flags: number;
-  readonly id: number;
-  readonly payload: Uint8Array;
-}
-
-/** The bytes of one frame. */
-export function frame(
-  type: number,
-  flags: number,
-  id: number,
-  payload: Uint8Array = new Uint8Array(0),
-): Uint8Array {
-  const bytes = new Uint8Array(9 + payload.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, (payload.length << 8) | type);
-  bytes[4] = flags;
-  view.setUint32(5, id);
-  bytes.set(payload, 9);
-  return bytes;
-}
 
 function pseudoOf(method: string, path: string): string[] {
   return [":method", method, ":scheme", "http", ":path", path, ":authority", "a"];

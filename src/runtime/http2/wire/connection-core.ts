@@ -3,7 +3,7 @@ import type { Http2Stream } from "./stream.ts";
 import type { StreamHost } from "./stream-host.ts";
 
 /** What the reading half of a connection needs of the whole. */
-export interface ConnectionCore extends StreamHost {
+export interface ConnectionCore extends StreamHost<Http2Stream> {
   readonly options: ConnectionOptions;
   readonly handler: ConnectionHandler;
   readonly server: boolean;

@@ -17,7 +17,8 @@ import { ReceiveWindow } from "./receive-window.ts";
 import { Receiver } from "./receiver.ts";
 import { ResetMemory } from "./reset-memory.ts";
 import { PeerSettings, writeSettings } from "./settings.ts";
-import { type Fields, Http2Stream, type StreamFate, type StreamHandler } from "./stream.ts";
+import { type Fields, Http2Stream, type StreamHandler } from "./stream.ts";
+import type { StreamFate } from "./stream-host.ts";
 import { WaitingStreams } from "./waiting-streams.ts";
 
 /** Largest frame that this side takes: more than the standard's default, for messages that are large. */

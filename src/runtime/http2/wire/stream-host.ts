@@ -1,10 +1,22 @@
 import type { Outbox } from "./outbox.ts";
 import type { ReceiveWindow } from "./receive-window.ts";
 import type { PeerSettings } from "./settings.ts";
-import type { Http2Stream, StreamFate } from "./stream.ts";
+
+/** What ended a stream. */
+export type StreamFate =
+  /** Both sides said everything. */
+  | "complete"
+  /** The peer's RST_STREAM. */
+  | "peer-reset"
+  /** This side's RST_STREAM. */
+  | "own-reset"
+  /** A GOAWAY that says that the peer never looked at it. */
+  | "refused"
+  /** The connection's end. */
+  | "lost";
 
 /** What a stream needs of its connection. */
-export interface StreamHost {
+export interface StreamHost<Stream> {
   readonly options: { readonly streamWindowBytes: number };
   readonly outbox: Outbox;
   readonly window: ReceiveWindow;
@@ -12,11 +24,11 @@ export interface StreamHost {
   /** Bytes that the peer lets this side send on all streams. */
   sendWindow: number;
   /** Resets a stream. */
-  reset(stream: Http2Stream, code: number): void;
+  reset(stream: Stream, code: number): void;
   /** A stream is over. */
-  forget(stream: Http2Stream, fate: StreamFate, code: number): void;
+  forget(stream: Stream, fate: StreamFate, code: number): void;
   /** It waits for a window or for the wire. */
-  block(stream: Http2Stream): void;
+  block(stream: Stream): void;
   /** It waits no more. */
-  unblock(stream: Http2Stream): void;
+  unblock(stream: Stream): void;
 }

@@ -1,5 +1,5 @@
 import { frameType, h2 } from "./frames.ts";
-import type { StreamHost } from "./stream-host.ts";
+import type { StreamFate, StreamHost } from "./stream-host.ts";
 
 /** Fields of a header block: name, value, name, value. */
 export type Fields = readonly string[];
@@ -19,26 +19,13 @@ export interface StreamHandler {
   onClose(): void;
 }
 
-/** What ended a stream. */
-export type StreamFate =
-  /** Both sides said everything. */
-  | "complete"
-  /** The peer's RST_STREAM. */
-  | "peer-reset"
-  /** This side's RST_STREAM. */
-  | "own-reset"
-  /** A GOAWAY that says that the peer never looked at it. */
-  | "refused"
-  /** The connection's end. */
-  | "lost";
-
 /** Bytes that may wait for the peer's window before {@link Http2Stream.write} says no. */
 const highWaterBytes = 32 * 1024;
 
 /** One stream of an HTTP/2 connection. */
 export class Http2Stream {
   readonly id: number;
-  readonly connection: StreamHost;
+  readonly connection: StreamHost<Http2Stream>;
   /** Set by whoever opens or accepts the stream. */
   handler: StreamHandler;
   /** Bytes that the peer lets this side send. */
@@ -72,7 +59,7 @@ export class Http2Stream {
   #trailers: Fields | undefined = undefined;
   #wantsDrain = false;
 
-  constructor(connection: StreamHost, id: number, handler: StreamHandler) {
+  constructor(connection: StreamHost<Http2Stream>, id: number, handler: StreamHandler) {
     this.connection = connection;
     this.id = id;
     this.handler = handler;
