@@ -143,6 +143,20 @@ describe("flow control", () => {
     );
   });
 
+  it("counts what tiny frames cost that nobody reads, and grants no more until they are read", () => {
+    const server = new Played("server", { streamWindowBytes: 262_144, connectionWindowBytes: 65_535 });
+    server.headers(1, postFields, false);
+    const { stream } = server.side.host.streams[0]!;
+    stream.pause();
+    const grants = (): number =>
+      server.sent().filter(({ type, id }) => type === frameType.windowUpdate && id === 0).length;
+    const byte = frame(frameType.data, 0, 1, text(1));
+    for (let sent = 0; sent < 70_000; sent++) server.side.connection.receive(byte);
+    assert.equal(grants(), 1);
+    stream.resume();
+    assert.equal(grants(), 1);
+  });
+
   it("bears a window that settings push below zero", () => {
     const client = new Played("client");
     const log = new Log();

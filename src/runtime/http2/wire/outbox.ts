@@ -21,6 +21,12 @@ const flushBytes = 64 * 1024;
 /** Longer payloads are handed on as they are; shorter ones are cheaper to copy. */
 const copyBytes = 8 * 1024;
 
+/** Sinks that no connection writes into now: a connection needs one for a turn, and most are idle in most turns. */
+const spareSinks: ByteSink[] = [];
+const maxSpareSinks = 64;
+/** Larger ones are not kept. */
+const maxSpareBytes = 4 * flushBytes;
+
 /**
  * The outgoing side of a connection. All frames made in one turn of the event loop leave in one write: a
  * system call costs more than a small call's frames.
@@ -32,7 +38,7 @@ export class Outbox {
     this.#scheduled = false;
     this.flush();
   };
-  #sink: ByteSink = new ByteSink(4096);
+  #sink: ByteSink | undefined = undefined;
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
   #scheduled = false;
@@ -49,9 +55,18 @@ export class Outbox {
     this.maxFrameBytes = maxFrameBytes;
   }
 
+  #open(): ByteSink {
+    let sink = this.#sink;
+    if (sink === undefined) {
+      sink = spareSinks.pop() ?? new ByteSink(4096);
+      this.#sink = sink;
+    }
+    return sink;
+  }
+
   /** Writes a frame's header and makes room for its payload, which the caller puts behind it. */
   frame(type: number, flags: number, id: number, length: number): ByteSink {
-    const sink = this.#sink;
+    const sink = this.#open();
     if (!this.#scheduled) {
       this.#scheduled = true;
       setImmediate(this.#flushLater);
@@ -70,7 +85,7 @@ export class Outbox {
 
   /** Writes raw bytes: the preface, and opaque payloads. */
   bytes(data: Uint8Array): void {
-    const sink = this.#sink;
+    const sink = this.#open();
     sink.ensure(data.length);
     sink.bytes.set(data, sink.length);
     sink.length += data.length;
@@ -98,7 +113,7 @@ export class Outbox {
     }
     const length = sink.length - start;
     if (length > this.maxFrameBytes) {
-      this.#split(id, start, length, ends);
+      this.#split(sink, id, start, length, ends);
     } else {
       const { bytes } = sink;
       bytes[start - 9] = length >>> 16;
@@ -108,9 +123,9 @@ export class Outbox {
     this.#flushMuch();
   }
 
-  #split(id: number, start: number, length: number, ends: boolean): void {
-    const block = this.#sink.bytes.slice(start, start + length);
-    this.#sink.length = start - frameHeaderBytes;
+  #split(sink: ByteSink, id: number, start: number, length: number, ends: boolean): void {
+    const block = sink.bytes.slice(start, start + length);
+    sink.length = start - frameHeaderBytes;
     for (let at = 0; at < length; at += this.maxFrameBytes) {
       const part = block.subarray(at, at + this.maxFrameBytes);
       const last = at + part.length === length ? frameFlag.endHeaders : 0;
@@ -149,23 +164,29 @@ export class Outbox {
   }
 
   #flushMuch(): void {
-    if (this.#pieceBytes + this.#sink.length >= flushBytes) this.flush();
+    if (this.#pieceBytes + (this.#sink?.length ?? 0) >= flushBytes) this.flush();
   }
 
   /** Moves what was copied so far into the pieces, in an array of its own. */
   #seal(): void {
-    const { bytes, length } = this.#sink;
-    if (length === 0) return;
+    const sink = this.#sink;
+    if (sink === undefined || sink.length === 0) return;
+    const { bytes, length } = sink;
     const piece = Buffer.allocUnsafe(length);
     piece.set(length === bytes.length ? bytes : bytes.subarray(0, length));
     this.#pieces.push(piece);
     this.#pieceBytes += length;
-    this.#sink.length = 0;
+    sink.length = 0;
   }
 
   /** Hands everything to the wire. */
   flush(): void {
     this.#seal();
+    const sink = this.#sink;
+    this.#sink = undefined;
+    if (sink !== undefined && spareSinks.length < maxSpareSinks && sink.bytes.length <= maxSpareBytes) {
+      spareSinks.push(sink);
+    }
     if (this.#pieces.length === 0) return;
     const pieces = this.#pieces;
     this.#pieces = [];

@@ -22,6 +22,9 @@ export interface StreamHandler {
 /** Bytes that may wait for the peer's window before {@link Http2Stream.write} says no. */
 const highWaterBytes = 32 * 1024;
 
+/** What keeping a frame costs besides its bytes, about: flow control does not count it, and tiny frames are mostly that. */
+const heldFrameBytes = 256;
+
 /** One stream of an HTTP/2 connection. */
 export class Http2Stream {
   readonly id: number;
@@ -153,8 +156,9 @@ export class Http2Stream {
   received(bytes: number): void {
     this.#owed += bytes;
     if (this.#paused) {
-      this.#held += bytes;
-      this.connection.window.held(bytes);
+      const held = bytes + heldFrameBytes;
+      this.#held += held;
+      this.connection.window.held(held);
     } else this.#credit();
   }
 
