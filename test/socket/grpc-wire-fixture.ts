@@ -8,6 +8,7 @@ import {
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { type Client, createClient, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
 import { Call } from "../../src/core/call.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import { systemClock } from "../../src/core/clock.ts";
@@ -18,6 +19,7 @@ import type { AnswerCompression } from "../../src/rpc/dispatcher.ts";
 import { createGrpcLeaf, type GrpcLeaf } from "../../src/runtime/http2/grpc/client.ts";
 import type { GrpcLeafOptions } from "../../src/runtime/http2/grpc/client-config.ts";
 import { createGrpcHandler } from "../../src/runtime/http2/grpc/handler.ts";
+import { messageCompressions } from "../../src/runtime/http2/message-compression.ts";
 import { connectionOver } from "../../src/runtime/http2/wire/socket-wire.ts";
 import type { Admission, Arrival } from "../../src/server/admission.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
@@ -49,6 +51,8 @@ export interface ServeOptions {
   readonly maxMessageBytes?: number;
   readonly maxTimeoutMs?: number;
   readonly compressAnswers?: AnswerCompression;
+  /** @default all that is built in */
+  readonly acceptCompression?: readonly Compression[];
   readonly tls?: TlsIdentity;
   readonly clock?: Clock;
 }
@@ -100,9 +104,18 @@ export async function listenOn(cleanup: Cleanup, server: Server, scheme = "http"
 /** Serves the echo service by the wire under test. */
 export async function serve(cleanup: Cleanup, options: ServeOptions = {}): Promise<Served> {
   const outcomes: Outcome[] = [];
-  const { clock, compressAnswers, interceptors, maxMessageBytes, maxTimeoutMs, tls } = options;
+  const {
+    acceptCompression = messageCompressions,
+    clock,
+    compressAnswers,
+    interceptors,
+    maxMessageBytes,
+    maxTimeoutMs,
+    tls,
+  } = options;
   const dispatcher = createDispatcher({
     admission: admissionOf(options, outcomes),
+    acceptCompression,
     routes: (router) => router.service(EchoService, { ...echo, ...options.service }),
     ...(clock === undefined ? {} : { clock }),
     ...(interceptors === undefined ? {} : { interceptors }),

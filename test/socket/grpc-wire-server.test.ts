@@ -120,6 +120,24 @@ describe("the gRPC server", () => {
     );
   });
 
+  it("reads and writes the encodings that it was given, and no others", async () => {
+    const flipped = async (bytes: Uint8Array) => Uint8Array.from(bytes, (byte) => byte ^ 255);
+    const flip = { name: "flip", compress: flipped, decompress: flipped };
+    const { origin } = await serve(cleanup, { acceptCompression: [flip], compressAnswers: "accepted" });
+    const http2 = session(cleanup, origin);
+    const message = frame({ payload: new Uint8Array(5000) }).subarray(5);
+    const encoded = framed(await flipped(message), 1);
+    const fields = { "grpc-encoding": "flip", "grpc-accept-encoding": "gzip,flip" };
+    const answer = await request(http2, fields, encoded);
+    assert.equal(answer.headers["grpc-encoding"], "flip");
+    assert.deepEqual(new Uint8Array(answer.body), encoded);
+    const refused = await request(http2, { "grpc-encoding": "gzip" }, framed(gzipSync(message), 1));
+    assert.deepEqual([statusOf(refused), refused.headers["grpc-accept-encoding"]], ["12", "flip"]);
+    const none = await serve(cleanup, { acceptCompression: [] });
+    const plain = await request(session(cleanup, none.origin), { "grpc-encoding": "gzip" });
+    assert.deepEqual([statusOf(plain), plain.headers["grpc-accept-encoding"]], ["12", "identity"]);
+  });
+
   it("compresses an answer only for a client that says it can read it", async () => {
     const { origin } = await serve(cleanup);
     const http2 = session(cleanup, origin);

@@ -11,12 +11,13 @@ import {
 } from "node:zlib";
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** The names of the encodings, as `grpc-encoding` carries them, best first. */
-export type CompressionName = "gzip" | "br";
+/** The names of the encodings that are built in. */
+type CompressionName = "gzip" | "br";
 
 /** One encoding of messages. */
 export interface Compression {
-  readonly name: CompressionName;
+  /** As `grpc-encoding` carries it. */
+  readonly name: string;
   compress(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /** Stops as soon as more than `maxBytes` come out, so that a small message cannot fill the memory. */
   decompress(bytes: Uint8Array, maxBytes: number): Uint8Array | Promise<Uint8Array>;
@@ -107,7 +108,7 @@ export function compressionNamed(name: string): Compression | undefined {
 }
 
 /** Whether `grpc-accept-encoding` names the encoding. */
-export function acceptsEncoding(accept: string | undefined, name: CompressionName): boolean {
+export function acceptsEncoding(accept: string | undefined, name: string): boolean {
   if (accept === undefined) return false;
   if (accept === acceptedEncodings || accept === name) return true;
   return accept.split(",").some((each) => each.trim() === name);

@@ -13,7 +13,7 @@ import type { Arrival } from "../../../server/admission.ts";
 import { fieldOf, joinedFieldOf } from "../wire/header-rules.ts";
 import type { Fields, Http2Stream } from "../wire/stream.ts";
 import { codecsOf, type EncodeOptions, type MethodCodecs } from "./codec.ts";
-import { acceptedEncodings, acceptsEncoding, type Compression, compressionNamed } from "./compression.ts";
+import { acceptsEncoding, type Compression, compressionNamed } from "./compression.ts";
 import { ServerCall } from "./server-call.ts";
 import { GrpcContext } from "./server-context.ts";
 import { ServerResponse } from "./server-response.ts";
@@ -48,6 +48,17 @@ interface MethodPlan {
   readonly codecs: MethodCodecs;
   /** How answers go out uncompressed. */
   readonly encode: EncodeOptions;
+  /** The encodings that the method reads and writes. */
+  readonly compressions: readonly Compression[];
+}
+
+/** Those of the method's options; what is built in is done by zlib. */
+function compressionsOf(method: RpcMethod): Compression[] {
+  return method.options.acceptCompression.map((each) => compressionNamed(each.name) ?? each);
+}
+
+function namedIn(compressions: readonly Compression[], name: string): Compression | undefined {
+  return compressions.find((each) => each.name === name);
 }
 
 function encodeOptions(method: RpcMethod, compression: Compression | undefined): EncodeOptions {
@@ -58,6 +69,7 @@ function encodeOptions(method: RpcMethod, compression: Compression | undefined):
 /** An answer is compressed as the request was, if the client reads that; else, by option, as the client likes best. */
 function answerCompression(
   method: RpcMethod,
+  known: readonly Compression[],
   requested: Compression | undefined,
   accept: string | undefined,
 ): Compression | undefined {
@@ -66,7 +78,7 @@ function answerCompression(
   }
   if (method.options.compressAnswers === "requested") return undefined;
   for (const name of accept?.split(",") ?? []) {
-    const compression = compressionNamed(name.trim());
+    const compression = namedIn(known, name.trim());
     if (compression !== undefined) return compression;
   }
   return undefined;
@@ -80,7 +92,11 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
   function planOf(method: RpcMethod): MethodPlan {
     let plan = plans.get(method);
     if (plan === undefined) {
-      plan = { codecs: codecsOf(method.method, method.options), encode: encodeOptions(method, undefined) };
+      plan = {
+        codecs: codecsOf(method.method, method.options),
+        encode: encodeOptions(method, undefined),
+        compressions: compressionsOf(method),
+      };
       plans.set(method, plan);
     }
     return plan;
@@ -102,12 +118,14 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
       return;
     }
 
+    const { codecs, encode: plainEncode, compressions } = planOf(method);
     const timeout = fieldOf(fields, "grpc-timeout");
     const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
     const encoding = fieldOf(fields, "grpc-encoding");
-    const compression = encoding === undefined ? undefined : compressionNamed(encoding);
+    const compression = encoding === undefined ? undefined : namedIn(compressions, encoding);
     if (compression !== undefined || method.options.compressAnswers === "accepted") {
-      response.compression = answerCompression(method, compression, fieldOf(fields, "grpc-accept-encoding"));
+      const accept = fieldOf(fields, "grpc-accept-encoding");
+      response.compression = answerCompression(method, compressions, compression, accept);
     }
 
     const arrival: Arrival = {
@@ -119,7 +137,6 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
     };
     const call = gate.open(arrival);
     const context = new GrpcContext(method.method, call, fields, gate);
-    const { codecs, encode: plainEncode } = planOf(method);
     const encode =
       response.compression === undefined ? plainEncode : encodeOptions(method, response.compression);
     const served = new ServerCall({
@@ -145,7 +162,7 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
     if (timeout !== undefined && timeoutMs === undefined) {
       served.fail(new ConnectError(`protocol error: invalid grpc-timeout: ${timeout}`, Code.InvalidArgument));
     } else if (encoding !== undefined && encoding !== "identity" && compression === undefined) {
-      served.fail(unknownEncoding(encoding));
+      served.fail(unknownEncoding(encoding, compressions));
     } else if (admitted instanceof Promise) {
       served.hold();
       admitted.then(
@@ -178,12 +195,13 @@ function refuseUnserved(gate: RpcGate, response: ServerResponse, path: string, a
   }
 }
 
-function unknownEncoding(encoding: string): ConnectError {
+function unknownEncoding(encoding: string, known: readonly Compression[]): ConnectError {
+  const accepted = known.length === 0 ? "identity" : known.map(({ name }) => name).join(",");
   const error = new ConnectError(
-    `unknown compression "${encoding}": supported encodings are ${acceptedEncodings}`,
+    `unknown compression "${encoding}": supported encodings are ${accepted}`,
     Code.Unimplemented,
   );
-  error.metadata.set("grpc-accept-encoding", acceptedEncodings);
+  error.metadata.set("grpc-accept-encoding", accepted);
   return error;
 }
 
