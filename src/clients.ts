@@ -4,6 +4,7 @@ import { MeshError } from "./core/errors.ts";
 import type { TlsIdentity } from "./core/identity.ts";
 import type { Service } from "./core/service.ts";
 import { Departures } from "./departures.ts";
+import type { Discovery } from "./discovery/discovery.ts";
 import { httpClassifier } from "./http/classifier.ts";
 import { createRestClient, type RestClient, type RestDefaults } from "./http/client.ts";
 import type { HttpLeaf, HttpResponse } from "./http/exchange.ts";
@@ -12,7 +13,7 @@ import { createLeafService } from "./http/leaf-service.ts";
 import { createMeshFetch, type MeshFetch } from "./http/mesh-fetch.ts";
 import { isReplayable as isRestReplayable, type RestRequest } from "./http/rest-request.ts";
 import type { ClientPolicy, MeshTransport, TransportOptions } from "./options.ts";
-import { clientPipeline, type PipelineDialect, type PipelineParts } from "./pipeline.ts";
+import { clientPipeline, type Pipeline, type PipelineDialect, type PipelineParts } from "./pipeline.ts";
 import { rpcClassifier } from "./rpc/classifier.ts";
 import { isReplayable as isRpcReplayable } from "./rpc/exchange.ts";
 import { defaultMaxMessageBytes } from "./rpc/fetch-rpc-leaf.ts";
@@ -41,7 +42,10 @@ export interface Clients {
   close(): Promise<void>;
 }
 
-type SendRest = Service<RestRequest, HttpResponse>;
+/** A pipeline that ends in a connection. */
+interface RestPath extends Pick<Pipeline, "endpoints"> {
+  readonly send: Service<RestRequest, HttpResponse>;
+}
 
 const defaultTimeoutMs = 30_000;
 
@@ -92,24 +96,28 @@ export function createClients(given: ClientParts): Clients {
       ),
   });
 
-  const sends = new Map<string, SendRest>();
-  function sendFor(service: string): SendRest {
-    let send = sends.get(service);
-    if (send === undefined) {
-      send = clientPipeline(policyOf(service), parts, restDialect)(toEndpoint);
-      sends.set(service, send);
-    }
-    return send;
+  function restPath(service: string, discovery: Discovery, leaf: RestPath["send"]): RestPath {
+    const pipeline = clientPipeline(policyOf(service), { ...parts, discovery }, restDialect);
+    return { send: pipeline(leaf), endpoints: pipeline.endpoints };
   }
 
-  const direct = new Map<string, SendRest>();
-  function sendToOrigin(origin: string): SendRest {
-    let send = direct.get(origin);
-    if (send === undefined) {
+  const paths = new Map<string, RestPath>();
+  function sendFor(service: string): RestPath["send"] {
+    let path = paths.get(service);
+    if (path === undefined) {
+      path = restPath(service, parts.discovery, toEndpoint);
+      paths.set(service, path);
+    }
+    return path.send;
+  }
+
+  const direct = new Map<string, RestPath>();
+  function sendToOrigin(origin: string): RestPath["send"] {
+    let path = direct.get(origin);
+    if (path === undefined) {
       outsideLeaf ??=
         tls === undefined ? meshLeaf : runtime.openHttpLeaf({ tls: undefined, maxConnectionsPerEndpoint });
       const endpoints = [{ origin }];
-      const discovery = { endpoints: () => endpoints };
       const toOrigin = createLeafService({
         leaf: outsideLeaf,
         decorate: (call, headers) =>
@@ -121,16 +129,16 @@ export function createClients(given: ClientParts): Clients {
             clock,
           ),
       });
-      send = clientPipeline(policyOf(new URL(origin).host), { ...parts, discovery }, restDialect)(toOrigin);
+      path = restPath(new URL(origin).host, { endpoints: () => endpoints }, toOrigin);
       const [oldest] = direct.keys();
       if (direct.size >= maxDirectOrigins && oldest !== undefined) direct.delete(oldest);
-      direct.set(origin, send);
+      direct.set(origin, path);
     }
-    return send;
+    return path.send;
   }
 
-  const rpcPipelines = new Map<string, ReturnType<typeof clientPipeline>>();
-  function rpcPipeline(service: string): ReturnType<typeof clientPipeline> {
+  const rpcPipelines = new Map<string, Pipeline>();
+  function rpcPipeline(service: string): Pipeline {
     let pipeline = rpcPipelines.get(service);
     if (pipeline === undefined) {
       pipeline = clientPipeline(policyOf(service), parts, rpcDialect);
@@ -140,6 +148,9 @@ export function createClients(given: ClientParts): Clients {
   }
 
   const stopWatching = parts.metrics.watchSessions(() => leaves.states());
+  const stopWatchingBreakers = parts.metrics.watchBreakers(() =>
+    [...paths.values(), ...direct.values(), ...rpcPipelines.values()].flatMap((each) => each.endpoints()),
+  );
 
   return {
     rest: (service, defaults) =>
@@ -184,6 +195,7 @@ export function createClients(given: ClientParts): Clients {
       departures.close();
       await Promise.all([meshLeaf.close(), outsideLeaf?.close(), leaves.close()]);
       stopWatching();
+      stopWatchingBreakers();
     },
   };
 }

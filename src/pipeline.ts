@@ -1,4 +1,4 @@
-import { balanced } from "./balance/endpoint-layer.ts";
+import { type BalancedLayer, balanced } from "./balance/endpoint-layer.ts";
 import type { Classifier } from "./core/classifier.ts";
 import type { Clock } from "./core/clock.ts";
 import { checkNumber, checkOptions } from "./core/options.ts";
@@ -25,6 +25,9 @@ export interface PipelineDialect extends Pick<RetryOptions, "replayable" | "disc
   readonly classifier: Classifier;
 }
 
+/** The layers around the calls to one service, with a view of its endpoints. */
+export type Pipeline = AnyLayer & Pick<BalancedLayer, "endpoints">;
+
 /** Checks a policy where it is given: pipelines are made at the first call, too late to complain. */
 export function checkPolicy(who: string, policy: ClientPolicy): void {
   checkOptions(who, policy);
@@ -46,7 +49,7 @@ export function clientPipeline(
   policy: ClientPolicy,
   parts: PipelineParts,
   dialect: PipelineDialect,
-): AnyLayer {
+): Pipeline {
   const { clock, random, metrics, discovery } = parts;
   const { classifier } = dialect;
   const shared = { clock, classifier };
@@ -68,18 +71,15 @@ export function clientPipeline(
       }),
     );
   }
-  layers.push(
-    attemptMetrics({ metrics, ...shared }),
-    balanced({
-      discovery,
-      random,
-      ...shared,
-      ...(policy.breaker !== undefined && { breaker: policy.breaker }),
-      onBreakerChange: ({ service, origin, to }) => metrics.breakerState(service, origin, to),
-    }),
-  );
+  const toEndpoints = balanced({
+    discovery,
+    random,
+    ...shared,
+    ...(policy.breaker !== undefined && { breaker: policy.breaker }),
+  });
+  layers.push(attemptMetrics({ metrics, ...shared }), toEndpoints);
   if (policy.attemptTimeoutMs !== undefined) {
     layers.push(attemptTimeout({ timeoutMs: policy.attemptTimeoutMs, ...shared }));
   }
-  return compose(...layers);
+  return Object.assign(compose(...layers), { endpoints: toEndpoints.endpoints });
 }

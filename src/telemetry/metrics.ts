@@ -25,7 +25,7 @@ const defaultBuckets: readonly number[] = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
 
-const breakerLevels: Readonly<Record<string, number>> = { closed: 0, "half-open": 1, open: 2 };
+const breakerLevels = { closed: 0, "half-open": 1, open: 2 };
 
 /** What the metrics of a client call say it was. */
 export interface ClientLabels {
@@ -43,6 +43,14 @@ export interface SessionState {
   readonly streams: number;
   /** Calls that wait for a place on a session. */
   readonly waiting: number;
+}
+
+/** The circuit breaker of one endpoint at one moment. */
+export interface BreakerView {
+  readonly service: string;
+  readonly origin: string;
+  /** Undefined when there is none. */
+  readonly breakerState: "closed" | "half-open" | "open" | undefined;
 }
 
 const sessionGauges = {
@@ -63,7 +71,8 @@ export class Metrics {
   readonly #clientRequests: HistogramInstrument;
   readonly #clientAttempts: NumberInstrument;
   readonly #clientRetries: NumberInstrument;
-  readonly #breakerState: NumberInstrument;
+  readonly #breakerState: GatheredInstrument;
+  readonly #breakerSources = new Set<() => Iterable<BreakerView>>();
   readonly #serverRequests: HistogramInstrument;
   readonly #serverRejected: NumberInstrument;
   readonly #connectionErrors: NumberInstrument;
@@ -98,13 +107,24 @@ export class Metrics {
       unbounded: "operation",
       maxSeries,
     });
-    this.#breakerState = new NumberInstrument("gauge", {
-      name: "mesh_breaker_state",
-      help: "State of the circuit breaker of an endpoint: 0 closed, 1 half-open, 2 open.",
-      labelNames: ["service", "endpoint"],
-      unbounded: "endpoint",
-      maxSeries,
-    });
+    this.#breakerState = new GatheredInstrument(
+      {
+        name: "mesh_breaker_state",
+        help: "State of the circuit breaker of an endpoint: 0 closed, 1 half-open, 2 open.",
+        labelNames: ["service", "endpoint"],
+        unbounded: "endpoint",
+        maxSeries,
+      },
+      ({ index, numbers }) => {
+        for (const source of this.#breakerSources) {
+          for (const { service, origin, breakerState } of source()) {
+            if (breakerState === undefined) continue;
+            const slot = index.slot(service, origin);
+            numbers.set(slot, Math.max(numbers.get(slot), breakerLevels[breakerState]));
+          }
+        }
+      },
+    );
     this.#serverRequests = new HistogramInstrument({
       name: "mesh_server_request_duration_seconds",
       help: "Duration of incoming requests.",
@@ -171,10 +191,15 @@ export class Metrics {
     retries.numbers.add(retries.index.slot(call.service, call.operation, call.protocol), 1);
   }
 
-  /** Notes the state of an endpoint's breaker. */
-  breakerState(service: string, endpoint: string, state: "closed" | "half-open" | "open"): void {
-    const states = this.#breakerState;
-    states.numbers.set(states.index.slot(service, endpoint), breakerLevels[state]!);
+  /**
+   * Asks `views` for the breakers at each scrape; of several for the same endpoint (REST and RPC have one each) the
+   * state that lets the least through is shown.
+   *
+   * @returns stops that
+   */
+  watchBreakers(views: () => Iterable<BreakerView>): () => void {
+    this.#breakerSources.add(views);
+    return () => this.#breakerSources.delete(views);
   }
 
   /**

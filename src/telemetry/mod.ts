@@ -1,5 +1,6 @@
 export { attemptMetrics, clientMetrics, type MetricsLayerOptions } from "./layers.ts";
 export {
+  type BreakerView,
   type ClientLabels,
   createMetrics,
   Metrics,

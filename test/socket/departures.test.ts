@@ -73,6 +73,7 @@ describe("endpoints that leave discovery", unless("listen"), () => {
     const mesh: Mesh = createMesh({
       service: "caller",
       discovery: town.discovery(options.watched ?? false),
+      policies: { "*": { retry: false } },
       clock,
     });
     cleanup.add(() => mesh.close());
@@ -103,6 +104,26 @@ describe("endpoints that leave discovery", unless("listen"), () => {
       assert.equal(connectionsOf(a), 2);
     });
   }
+
+  it("are no longer among the breakers, which are shown as they are when scraped", async () => {
+    const { clock, town, a, b, mesh, client } = await open();
+    const stateOf = (server: TestServer): Promise<number | undefined> =>
+      metricValue(mesh.metrics, "mesh_breaker_state", { endpoint: `http://127.0.0.1:${server.port}` });
+    const rest = mesh.rest("echo");
+    town.set(a);
+    await within(client().echo({}), "an answer");
+    assert.equal(await stateOf(a), 0);
+    await a.listener.destroy();
+    for (let calls = 0; calls < 50; calls++) await within(rest.get("x"), "an answer").catch(() => {});
+    assert.equal(await stateOf(a), 2);
+    // Nobody calls: the state changes all the same.
+    await clock.advance(60_000);
+    assert.equal(await stateOf(a), 1);
+    town.set(b);
+    await within(client().echo({}), "an answer");
+    await within(rest.get("x").text(), "an answer");
+    assert.deepEqual([await stateOf(a), await stateOf(b)], [undefined, 0]);
+  });
 
   it("find their session again when they come back soon", async () => {
     const { clock, town, a, b, client } = await open();

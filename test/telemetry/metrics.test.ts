@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import PromRegistry from "prom-client/lib/registry.js";
-import { createMetrics } from "../../src/telemetry/metrics.ts";
+import { type BreakerView, createMetrics } from "../../src/telemetry/metrics.ts";
 import { metricValue } from "../support/metric-value.ts";
 
 const lake = { service: "lake", operation: "GET /datasets", protocol: "rest" } as const;
@@ -43,7 +43,7 @@ describe("createMetrics()", () => {
     assert.equal(await count({ protocol: "grpc" }), 1);
   });
 
-  it("shows what is in flight, retries, refusals, connection errors and breakers", async () => {
+  it("shows what is in flight, retries, refusals and connection errors", async () => {
     const metrics = createMetrics();
     metrics.clientStarted();
     metrics.serverStarted();
@@ -52,8 +52,6 @@ describe("createMetrics()", () => {
     metrics.retried(lake);
     metrics.rejected("rate_limited");
     metrics.connectionError("tls");
-    metrics.breakerState("lake", "https://10.0.0.7", "open");
-    metrics.breakerState("lake", "https://10.0.0.7", "half-open");
     assert.equal(await metricValue(metrics, "mesh_client_in_flight"), 1);
     assert.equal(await metricValue(metrics, "mesh_server_in_flight"), 1);
     assert.equal(
@@ -63,7 +61,27 @@ describe("createMetrics()", () => {
     assert.equal(await metricValue(metrics, "mesh_client_retries_total", { service: "lake" }), 1);
     assert.equal(await metricValue(metrics, "mesh_server_rejected_total", { reason: "rate_limited" }), 1);
     assert.equal(await metricValue(metrics, "mesh_connection_errors_total", { kind: "tls" }), 1);
-    assert.equal(await metricValue(metrics, "mesh_breaker_state", { endpoint: "https://10.0.0.7" }), 1);
+  });
+
+  it("asks for the breakers when scraped, shows the worst of an endpoint, and stops when told", async () => {
+    const metrics = createMetrics();
+    const [service, origin] = ["lake", "https://10.0.0.7"];
+    const views: BreakerView[] = [{ service, origin, breakerState: "open" }];
+    const stop = metrics.watchBreakers(() => views);
+    metrics.watchBreakers(() => [
+      { service, origin, breakerState: "half-open" },
+      { service, origin: "https://10.0.0.8", breakerState: undefined },
+    ]);
+    const seen = (endpoint: string): Promise<number | undefined> =>
+      metricValue(metrics, "mesh_breaker_state", { service, endpoint });
+    assert.equal(await seen(origin), 2);
+    assert.equal(await seen("https://10.0.0.8"), undefined);
+    views.length = 0;
+    assert.equal(await seen(origin), 1);
+    views.push({ service, origin: "https://10.0.0.9", breakerState: "closed" });
+    assert.equal(await seen("https://10.0.0.9"), 0);
+    stop();
+    assert.equal(await seen("https://10.0.0.9"), undefined);
   });
 
   it("asks for the gRPC sessions when scraped, adds up those of an endpoint, and stops when told", async () => {
