@@ -61,6 +61,8 @@ function mayRepeat(call: Call, outcome: Outcome): boolean {
  * Never repeated: what may have started and is not known to be idempotent; what the caller cancelled; what
  * this process refused by itself; what the server forbade to repeat (`pushbackMs` of `Infinity`, or one that
  * makes no sense); a request that cannot be replayed; a call that another service up the chain repeats.
+ * What never started, because a connection closed or a server let nobody in, is repeated at once the first time,
+ * without drawing on the budget: no server has worked for it, and another one is likely to take it.
  * It never waits past the deadline: when the next attempt could not start in time, the caller gets the
  * error at hand at once. After the last attempt the caller gets that attempt's own response or error.
  *
@@ -91,14 +93,20 @@ export function retry(options: RetryOptions = {}): AnyLayer {
   if (maxAttempts === 1) return (next) => next;
 
   /** Milliseconds until the next attempt; negative when there is none. */
-  function waitAfter(call: Call, request: unknown, outcome: Outcome, attempt: number): number {
+  function waitAfter(
+    call: Call,
+    request: unknown,
+    outcome: Outcome,
+    attempt: number,
+    isFirstRefusal: boolean,
+  ): number {
     if (attempt >= maxAttempts || !mayRepeat(call, outcome)) return -1;
     if (replayable !== undefined && !replayable(request)) return -1;
-    const waitMs = outcome.pushbackMs ?? Math.max(0, backoff(attempt, random));
+    const waitMs = outcome.pushbackMs ?? (isFirstRefusal ? 0 : Math.max(0, backoff(attempt, random)));
     if (!(waitMs >= 0 && waitMs < Infinity)) return -1;
     const now = clock.now();
     if (now + waitMs >= call.deadline) return -1;
-    return budget === undefined || budget.withdraw(now) ? waitMs : -1;
+    return isFirstRefusal || budget === undefined || budget.withdraw(now) ? waitMs : -1;
   }
 
   /** Ends an attempt whose response nobody will read. */
@@ -119,6 +127,7 @@ export function retry(options: RetryOptions = {}): AnyLayer {
       let tried: readonly string[] = call.get(triedOrigins);
       let lastError: unknown;
       let lastOutcome: Outcome | undefined;
+      let refused = false;
       for (let attempt = 1; ; attempt++) {
         const fork = call.fork(attempt);
         fork.retryOwnedUpstream = owned;
@@ -137,7 +146,10 @@ export function retry(options: RetryOptions = {}): AnyLayer {
           fork.onEnd((outcome) => call.end(outcome));
           return response as Res;
         }
-        const waitMs = verdict.verdict === "success" ? -1 : waitAfter(call, request, verdict, attempt);
+        const refusal = verdict.neverStarted && !refused;
+        const waitMs =
+          verdict.verdict === "success" ? -1 : waitAfter(call, request, verdict, attempt, refusal);
+        refused ||= verdict.neverStarted;
         if (waitMs < 0) {
           fork.end(verdict);
           // A refusal of our own (the breaker opened meanwhile) would hide what really happened.

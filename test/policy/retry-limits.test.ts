@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { triedOrigins } from "../../src/core/attempts.ts";
-import { isMeshError } from "../../src/core/errors.ts";
+import { defaultClassifier } from "../../src/core/classifier.ts";
+import { isMeshError, TransportError } from "../../src/core/errors.ts";
 import { ok, outcome } from "../../src/core/outcome.ts";
 import { type RetryOptions, retry } from "../../src/policy/retry.ts";
 import { retryBudget } from "../../src/policy/retry-budget.ts";
@@ -78,6 +79,23 @@ describe("retry() and the budget", () => {
     assert.equal(calls.length, 2);
     await assert.rejects(run(), /down/);
     assert.equal(calls.length, 3);
+  });
+
+  it("repeats what never started at once, and without the budget, but only once", async () => {
+    const budget = retryBudget({ ratio: 0, minPerSecond: 1, windowMs: 1_000 });
+    const refused = (): TransportError => new TransportError("refused", "refused");
+    const poor = (...steps: Step[]) => scenario({ budget, classifier: defaultClassifier }, ...steps);
+    for (let call = 0; call < 20; call++) {
+      const { run, times } = poor(refused(), () => succeeds);
+      await run(newCall({ idempotency: "unknown" }));
+      assert.deepEqual(times, [0, 0]);
+    }
+    const twice = poor(refused(), refused(), () => succeeds);
+    await twice.run();
+    assert.deepEqual(twice.times, [0, 0, 200]);
+    const spent = poor(refused(), refused(), () => succeeds);
+    await assert.rejects(spent.run(), /refused/);
+    assert.deepEqual(spent.times, [0, 0]);
   });
 
   it("shares a budget, and can do without one", async () => {
