@@ -10,7 +10,7 @@ import type { Call } from "../core/call.ts";
 import type { Service } from "../core/service.ts";
 import type { RpcRequest, RpcResponse } from "./exchange.ts";
 import { operationOf } from "./method-router.ts";
-import { liveInput, singleInput } from "./replayable-input.ts";
+import { streamInput } from "./replayable-input.ts";
 
 type AnyRequest = UnaryRequest | StreamRequest;
 type AnyFn = ReturnType<Interceptor>;
@@ -55,8 +55,7 @@ function interceptedRequest(call: Call, request: RpcRequest, service: string): A
 function requestFrom(request: RpcRequest, intercepted: AnyRequest): RpcRequest {
   const { header, contextValues } = intercepted;
   if (!intercepted.stream) return { ...request, header, contextValues, message: intercepted.message };
-  const wrap = request.method.methodKind === "server_streaming" ? singleInput : liveInput;
-  return { ...request, header, contextValues, input: wrap(intercepted.message) };
+  return { ...request, header, contextValues, input: streamInput(request.method, intercepted.message) };
 }
 
 function messageOf<D extends DescMessage>(desc: D, init: object): MessageShape<D> {

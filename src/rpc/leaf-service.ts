@@ -62,7 +62,9 @@ export function leafService(options: LeafServiceOptions): Service<RpcRequest, Rp
       const method = request.method as DescMethodStreaming;
       const messages = request.input.open() as AsyncIterable<MessageInit>;
       const response = await leaf.transport.stream(method, signal, timeoutMs, init, messages, values);
-      return await judged(call, request, response, options);
+      const answer = await judged(call, request, response, options);
+      request.input.settle();
+      return answer;
     } catch (error) {
       throw callerError(call, error);
     }

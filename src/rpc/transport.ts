@@ -29,7 +29,7 @@ import { leafService } from "./leaf-service.ts";
 import type { MetadataSink } from "./metadata.ts";
 import { operationOf } from "./method-router.ts";
 import type { RpcProtocol } from "./protocol-choice.ts";
-import { liveInput, singleInput } from "./replayable-input.ts";
+import { streamInput } from "./replayable-input.ts";
 
 /** Options of {@link createMeshTransport}. */
 export interface MeshTransportOptions {
@@ -143,7 +143,7 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
       contextValues?: ContextValues,
     ): Promise<StreamResponse<I, O>> {
       const call = open(method, { signal, timeoutMs, header, contextValues });
-      const messages = method.methodKind === "server_streaming" ? singleInput(input) : liveInput(input);
+      const messages = streamInput(method, input);
       call.onEnd(() => messages.close());
       const request: RpcRequest = {
         root: call,

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { liveInput, singleInput } from "../../src/rpc/replayable-input.ts";
+import { create } from "@bufbuild/protobuf";
+import { liveInput, type StreamInput, singleInput } from "../../src/rpc/replayable-input.ts";
+import { type EchoRequest, EchoRequestSchema } from "../gen/test/v1/echo_pb.ts";
 import { all, streamOf } from "./echo.ts";
 
 /** A source that notes what is asked of it. */
@@ -68,36 +70,99 @@ describe("singleInput()", () => {
 });
 
 describe("liveInput()", () => {
-  it("can be sent again until something was asked for", async () => {
-    const { source, noted } = spied(1, 2);
-    const input = liveInput(source);
-    const unused = input.open()[Symbol.asyncIterator]();
-    await unused.return?.();
-    await unused.throw?.(new Error("refused"));
-    assert.equal(input.replayable, true);
-    assert.deepEqual(noted, []);
-    assert.deepEqual(await all(input.open()), [1, 2]);
-    assert.equal(input.replayable, false);
-  });
+  const desc = EchoRequestSchema;
+  const texts = async (input: StreamInput): Promise<string[]> =>
+    (await all(input.open() as AsyncIterable<{ text: string }>)).map(({ text }) => text);
+  const requests = (...names: string[]) => streamOf(...names.map((text) => ({ text })));
 
-  it("gives nothing to a second attempt once the first has read", async () => {
-    const input = liveInput(streamOf(1, 2));
+  it("sends another attempt what the first one sent, and then what is left", async () => {
+    const input = liveInput(requests("a", "b", "c"), desc);
     const first = input.open()[Symbol.asyncIterator]();
     await first.next();
-    assert.deepEqual(await all(input.open()), []);
-    assert.equal((await first.next()).value, 2);
+    await first.next();
+    assert.equal(input.replayable, true);
+    assert.deepEqual(await texts(input), ["a", "b", "c"]);
+    assert.deepEqual(await texts(input), ["a", "b", "c"]);
   });
 
-  it("tells the source of the end and of the error of the attempt that reads it", async () => {
-    const { source, noted } = spied(1, 2);
-    const attempt = liveInput(source).open()[Symbol.asyncIterator]();
-    await attempt.next();
-    await attempt.throw?.(new Error("reset"));
-    assert.deepEqual(noted, ["next", "throw reset"]);
-    const other = spied(1);
-    const reading = liveInput(other.source).open()[Symbol.asyncIterator]();
-    await reading.next();
-    await reading.return?.();
-    assert.deepEqual(other.noted, ["next", "return"]);
+  it("keeps the messages as they were, though the source uses one object for all", async () => {
+    async function* source() {
+      const message = create(desc);
+      for (const text of ["a", "b"]) {
+        message.text = text;
+        yield message;
+      }
+    }
+    const input = liveInput(source(), desc);
+    await texts(input);
+    assert.deepEqual(await texts(input), ["a", "b"]);
+  });
+
+  it("gives an attempt that takes over what the first one was waiting for", async () => {
+    let resolve: (result: IteratorResult<unknown>) => void = () => {};
+    const input = liveInput(
+      { [Symbol.asyncIterator]: () => ({ next: () => new Promise((go) => (resolve = go)) }) },
+      desc,
+    );
+    void input.open()[Symbol.asyncIterator]().next();
+    const second = input.open()[Symbol.asyncIterator]().next();
+    resolve({ done: false, value: { text: "late" } });
+    assert.equal(((await second).value as EchoRequest).text, "late");
+  });
+
+  it("cannot be sent again once the answer has begun; who sends goes on", async () => {
+    const input = liveInput(requests("a", "b", "c"), desc);
+    const first = input.open()[Symbol.asyncIterator]();
+    await first.next();
+    input.settle();
+    assert.equal(input.replayable, false);
+    assert.equal(((await first.next()).value as EchoRequest).text, "b");
+    assert.deepEqual(await texts(input), []);
+    assert.equal(((await first.next()).value as EchoRequest).text, "c");
+  });
+
+  it("keeps 256 KiB, and what was promised to an attempt until it has it", async () => {
+    const payload = new Uint8Array(100 * 1024);
+    const input = liveInput(streamOf({ payload }, { payload }, { payload }, { text: "last" }), desc);
+    const first = input.open()[Symbol.asyncIterator]();
+    await first.next();
+    await first.next();
+    assert.equal(input.replayable, true);
+    const second = input.open()[Symbol.asyncIterator]();
+    await first.next();
+    assert.equal(input.replayable, false);
+    for (let message = 0; message < 3; message++) {
+      assert.equal(((await second.next()).value as EchoRequest).payload.length, payload.length);
+    }
+    assert.equal(((await second.next()).value as EchoRequest).text, "last");
+    assert.equal((await first.next()).done, true);
+  });
+
+  it("leaves the source to the next attempt, and tells it of the end when there will be none", async () => {
+    const { source, noted } = spied(1);
+    const input = liveInput(source, desc);
+    const first = input.open()[Symbol.asyncIterator]();
+    void first.next().catch(() => {});
+    await first.throw?.(new Error("refused"));
+    await first.return?.();
+    assert.deepEqual(noted, ["next"]);
+    input.settle();
+    await first.throw?.(new Error("reset"));
+    await first.return?.();
+    input.close();
+    assert.deepEqual(noted, ["next", "throw reset", "return", "return"]);
+  });
+
+  it("is not sent again when its source fails, or makes what cannot be sent", async () => {
+    async function* failing() {
+      yield { text: "a" };
+      throw new Error("no more");
+    }
+    const input = liveInput(failing(), desc);
+    await assert.rejects(texts(input), /no more/);
+    assert.equal(input.replayable, false);
+    const odd = liveInput(streamOf({ count: "many" }), desc);
+    await odd.open()[Symbol.asyncIterator]().next();
+    assert.equal(odd.replayable, false);
   });
 });
