@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { GatheredBytes } from "./gathered-bytes.ts";
 
 /** Bytes of the prefix: one of flags, four of length. */
 export const prefixBytes = 5;
@@ -15,8 +16,8 @@ export type MessageSink = (flags: number, bytes: Uint8Array) => void;
 /**
  * Cuts a stream of bytes into length-prefixed messages.
  *
- * A message that lies within one chunk costs one small copy. A long one is gathered chunk by chunk and
- * copied once, so that a length alone, without the bytes, makes nobody allocate them.
+ * A message that lies within one chunk costs one small copy. A long one is gathered as it comes and
+ * joined at its end, so that a length alone, without the bytes, makes nobody allocate them.
  */
 export class EnvelopeReader {
   readonly #maxBytes: number;
@@ -30,7 +31,7 @@ export class EnvelopeReader {
   #length = -1;
   #filled = 0;
   #target: Uint8Array | undefined = undefined;
-  #chunks: Uint8Array[] | undefined = undefined;
+  #gathered: GatheredBytes | undefined = undefined;
 
   constructor(maxBytes: number, sink: MessageSink) {
     this.#maxBytes = maxBytes;
@@ -100,8 +101,8 @@ export class EnvelopeReader {
     const take = Math.min(this.#length - this.#filled, chunk.length - offset);
     const part = take === chunk.length ? chunk : chunk.subarray(offset, offset + take);
     if (this.#target === undefined) {
-      this.#chunks ??= [];
-      this.#chunks.push(part);
+      this.#gathered ??= new GatheredBytes();
+      this.#gathered.add(part);
     } else this.#target.set(part, this.#filled);
     this.#filled += take;
     return offset + take;
@@ -113,11 +114,11 @@ export class EnvelopeReader {
       // Not zeroed first: every byte of it is written below.
       bytes = new Uint8Array(Buffer.allocUnsafeSlow(this.#length).buffer);
       let at = 0;
-      for (const chunk of this.#chunks ?? []) {
-        bytes.set(chunk, at);
-        at += chunk.length;
+      for (const piece of this.#gathered?.pieces() ?? []) {
+        bytes.set(piece, at);
+        at += piece.length;
       }
-      this.#chunks = undefined;
+      this.#gathered = undefined;
     }
     this.#target = undefined;
     this.#length = -1;
