@@ -118,7 +118,7 @@ describe("what is held of a message that is still on its way", () => {
   });
 
   it("does not follow the buffers that its parts were read from", () => {
-    for (const length of [1, 500, 2_000, 8_000]) {
+    for (const length of [1, 500, 2_000, 4_000]) {
       for (const parts of [1, 3, 20, 300]) {
         const gathered = new GatheredBytes();
         for (let at = 0; at < parts; at++) gathered.add(new Uint8Array(64 * 1024).subarray(0, length));

@@ -1,7 +1,7 @@
 /** Parts below this are copied: a view of its own costs about 100 bytes. */
 const minViewBytes = 1024;
-/** A view keeps all of the buffer that it shows a part of; one that shows less than this share is copied. */
-const maxPinnedRatio = 8;
+/** A view keeps all of the buffer that it shows a part of; one that shows a smaller share than this is copied. */
+const maxPinnedRatio = 16;
 /** Sizes of the blocks that take the copies: as much as has come so far, within these. */
 const minBlockBytes = 1024;
 const maxBlockBytes = 64 * 1024;
