@@ -7,6 +7,8 @@ import type {
 } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import {
+  Code,
+  ConnectError,
   type ContextValues,
   createContextValues,
   type Interceptor,
@@ -67,7 +69,8 @@ export interface MeshTransportOptions {
  * not reach the transport, so pass a signal to streams that you may leave.
  *
  * @throws ConnectError only, from its calls: the server's own, `deadline_exceeded` once the deadline has passed,
- *   `canceled` after the caller's abort, or the mapped code of a local refusal with the `MeshError` as `cause`
+ *   `canceled` after the caller's abort, `invalid_argument` for a timeout that makes no sense, or the mapped
+ *   code of a local refusal with the `MeshError` as `cause`
  * @example
  * ```ts
  * const transport = createMeshTransport({ service: "stream", pipeline, leafFor, protocol: "grpc" });
@@ -85,6 +88,7 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
   function open(method: DescMethod, each: CallSettings): Call {
     const own = each.contextValues?.get(meshCallOptions);
     const timeoutMs = each.timeoutMs ?? defaultTimeoutMs;
+    if (Number.isNaN(timeoutMs)) throw new RangeError("timeoutMs is NaN; pass milliseconds, or 0 for none");
     return new Call({
       side: "client",
       protocol: typeof protocol === "function" ? protocol() : protocol,
@@ -123,7 +127,12 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
       input: MessageInitShape<I>,
       contextValues?: ContextValues,
     ): Promise<UnaryResponse<I, O>> {
-      const call = open(method, { signal, timeoutMs, header, contextValues });
+      let call: Call;
+      try {
+        call = open(method, { signal, timeoutMs, header, contextValues });
+      } catch (error) {
+        return refused(method, error);
+      }
       const request: RpcRequest = {
         root: call,
         method,
@@ -142,7 +151,12 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
       input: AsyncIterable<MessageInitShape<I>>,
       contextValues?: ContextValues,
     ): Promise<StreamResponse<I, O>> {
-      const call = open(method, { signal, timeoutMs, header, contextValues });
+      let call: Call;
+      try {
+        call = open(method, { signal, timeoutMs, header, contextValues });
+      } catch (error) {
+        return refused(method, error);
+      }
       const messages = streamInput(method, input);
       call.onEnd(() => messages.close());
       const request: RpcRequest = {
@@ -156,6 +170,13 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
       return run(call, request) as Promise<StreamResponse<I, O>>;
     },
   };
+}
+
+/** A call with arguments that make no sense; the caller gets that as any other error. */
+function refused(method: DescMethod, error: unknown): Promise<never> {
+  const why = error instanceof Error ? error.message : String(error);
+  const shown = `Cannot call ${operationOf(method)}: ${why}`;
+  return Promise.reject(new ConnectError(shown, Code.InvalidArgument, undefined, undefined, error));
 }
 
 interface CallSettings {

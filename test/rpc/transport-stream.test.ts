@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
+import { type CallOptions, Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { settle } from "../support/virtual-clock.ts";
@@ -165,5 +165,21 @@ describe("a stream of createMeshTransport()", () => {
     const texts = (await all(response.message)).map(({ text }) => text);
     assert.deepEqual(texts, ["a", "b"]);
     assert.equal(mesh.outcome()?.status, "ok");
+  });
+
+  it("refuses arguments that make no sense as any other error, whatever the kind of the call", async () => {
+    const { client } = openClient();
+    const headers: [string, string][] = [["bad name", "x"]];
+    for (const call of [
+      (options: CallOptions) => client.echo({}, options),
+      (options: CallOptions) => all(client.expand({}, options)),
+      (options: CallOptions) => client.collect(streamOf({}), options),
+      (options: CallOptions) => all(client.chat(streamOf({}), options)),
+    ]) {
+      assert.match((await errorOf(call({ headers }))).rawMessage, /header name/i);
+      const { code, rawMessage } = await errorOf(call({ timeoutMs: Number.NaN }));
+      assert.equal(code, Code.InvalidArgument);
+      assert.match(rawMessage, /^Cannot call .*EchoService\/\w+: timeoutMs is NaN; pass milliseconds/);
+    }
   });
 });
