@@ -6,20 +6,22 @@ import { Code, createContextValues } from "@connectrpc/connect";
 import { Call } from "../../src/core/call.ts";
 import { MeshError } from "../../src/core/errors.ts";
 import { meshCall } from "../../src/rpc/context.ts";
-import { Cleanup, deferred, failure, faultOf } from "./grpc-wire-checks.ts";
+import { httpStatusOf } from "../../src/rpc/http-status.ts";
+import { all, Cleanup, deferred, failure, faultOf } from "./grpc-wire-checks.ts";
 import { open, serveRaw } from "./grpc-wire-fixture.ts";
-import { answerFrame, concat, framed, frameTypes, serveFrames, words } from "./grpc-wire-frames.ts";
+import {
+  answerFrame,
+  concat,
+  endHeaders,
+  framed,
+  frameTypes,
+  responseBlock,
+  serveFrames,
+  words,
+} from "./grpc-wire-frames.ts";
 
 const cleanup = new Cleanup();
 afterEach(() => cleanup.run());
-
-/** END_HEADERS among the flags of a HEADERS frame. */
-const endHeaders = 4;
-/** `:status: 200` and `content-type: application/grpc`, as HPACK writes them without a table. */
-const responseBlock = concat(
-  new Uint8Array([0x88, 0x0f, 0x10, 16]),
-  new TextEncoder().encode("application/grpc"),
-);
 
 const grpc = { ":status": 200, "content-type": "application/grpc+proto" };
 
@@ -55,6 +57,37 @@ describe("the gRPC client", () => {
     for (const [status, code] of statuses) {
       const error = await failure(client.echo({ text: "" }));
       assert.equal(error.code, code, `HTTP ${status}`);
+    }
+  });
+
+  it("prefers the status of gRPC to that of HTTP beside it", async () => {
+    const answers: [Record<string, string | number>, Code, string][] = [
+      // As some servers refuse, and as proxies are set up to.
+      [
+        { ...grpc, ":status": 400, "grpc-status": "8", "grpc-message": "too %C3%BC" },
+        Code.ResourceExhausted,
+        "too ü",
+      ],
+      [{ ":status": 204, "grpc-status": "14" }, Code.Unavailable, ""],
+      [{ ":status": 415, "grpc-status": "13", "grpc-message": "no" }, Code.Internal, "no"],
+      [{ ...grpc, ":status": 503, "grpc-status": "0" }, Code.Unavailable, "HTTP 503"],
+      [{ ...grpc, ":status": 503 }, Code.Unavailable, "HTTP 503"],
+    ];
+    let index = 0;
+    const origin = await serveRaw(cleanup, (stream) => {
+      stream.respond({ ...answers[index]![0], "x-why": "because" }, { endStream: true });
+    });
+    const { client } = open(cleanup, origin);
+    for (const [headers, code, message] of answers) {
+      const unary = failure(client.echo({ text: "" }));
+      const stream = failure(all(client.expand({ text: "" })));
+      for (const error of [await unary, await stream]) {
+        assert.deepEqual([error.code, error.rawMessage], [code, message], JSON.stringify(headers));
+        assert.equal(error.metadata.get("x-why"), "because");
+        // Who states a status speaks gRPC: nothing for the choice of the protocol to act upon.
+        assert.equal(httpStatusOf(error), message.startsWith("HTTP") ? headers[":status"] : undefined);
+      }
+      index++;
     }
   });
 
@@ -122,28 +155,6 @@ describe("the gRPC client", () => {
     assert.equal((await open(cleanup, origin).client.echo({ text: "" })).text, "a");
     const brotliOnly = open(cleanup, origin, { acceptCompression: ["br"] }).client;
     assert.equal((await failure(brotliOnly.echo({ text: "" }))).code, Code.Internal);
-  });
-
-  it("maps resets, and knows which of them prove that the call never started", async () => {
-    const resets: [number, Code, string | undefined][] = [
-      [constants.NGHTTP2_REFUSED_STREAM, Code.Unavailable, "never-started"],
-      [constants.NGHTTP2_CANCEL, Code.Canceled, undefined],
-      [constants.NGHTTP2_ENHANCE_YOUR_CALM, Code.ResourceExhausted, undefined],
-      [constants.NGHTTP2_INADEQUATE_SECURITY, Code.PermissionDenied, undefined],
-      [constants.NGHTTP2_INTERNAL_ERROR, Code.Internal, undefined],
-      [constants.NGHTTP2_PROTOCOL_ERROR, Code.Internal, undefined],
-      [constants.NGHTTP2_NO_ERROR, Code.Unavailable, "reset"],
-    ];
-    let index = 0;
-    const origin = await serveFrames(cleanup, (type, id, write) => {
-      if (type === frameTypes.headers) write(frameTypes.reset, 0, id, words(resets[index++]![0]));
-    });
-    const { client } = open(cleanup, origin);
-    for (const [rst, code, fault] of resets) {
-      const error = await failure(client.echo({ text: "" }));
-      assert.equal(error.code, code, `RST_STREAM ${rst}: ${error.message}`);
-      assert.equal(faultOf(error), fault, `RST_STREAM ${rst}`);
-    }
   });
 
   it("hands out what arrived before a stream was reset in its middle", async () => {

@@ -4,7 +4,20 @@ import { type EchoRequest, EchoRequestSchema, EchoResponseSchema } from "../gen/
 import type { Cleanup } from "./grpc-wire-checks.ts";
 
 /** Types of HTTP/2 frames. */
-export const frameTypes = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7 } as const;
+export const frameTypes = {
+  data: 0,
+  headers: 1,
+  reset: 3,
+  settings: 4,
+  ping: 6,
+  goaway: 7,
+  continuation: 9,
+} as const;
+
+/** END_STREAM among the flags of DATA and HEADERS. */
+export const endStream = 1;
+/** END_HEADERS among the flags of HEADERS and CONTINUATION. */
+export const endHeaders = 4;
 
 /** Writes one HTTP/2 frame. */
 export type WriteFrame = (type: number, flags: number, streamId: number, payload?: Uint8Array) => void;
@@ -85,4 +98,24 @@ export function framed(bytes: Uint8Array, flags: number, length: number = bytes.
 /** Bytes one after the other. */
 export function concat(...parts: Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(parts));
+}
+
+/** `:status: 200` and `content-type: application/grpc`, as HPACK writes them without a table. */
+export const responseBlock: Uint8Array = concat(
+  new Uint8Array([0x88, 0x0f, 0x10, 16]),
+  new TextEncoder().encode("application/grpc"),
+);
+
+/** A field with a value of so many letters, as HPACK writes it without a table; more than 127 of them. */
+export function largeField(name: string, length: number): Uint8Array {
+  const size: number[] = [];
+  let rest = length - 127;
+  for (; rest >= 128; rest >>>= 7) size.push((rest & 127) | 128);
+  const encoder = new TextEncoder();
+  return concat(
+    new Uint8Array([0, name.length]),
+    encoder.encode(name),
+    new Uint8Array([127, ...size, rest]),
+    encoder.encode("a".repeat(length)),
+  );
 }

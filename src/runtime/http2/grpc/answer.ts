@@ -36,10 +36,7 @@ export interface Expected {
  */
 export function checkResponse(fields: Fields, expected: Expected): Compression | undefined {
   const status = Number(fieldOf(fields, ":status"));
-  if (status !== 200) {
-    const error = new ConnectError(`HTTP ${status}`, codeFromHttpStatus(status));
-    throw withHttpStatus(withMetadata(error, fields), status);
-  }
+  if (status !== 200) throw errorOfHttpStatus(fields, status);
   const contentType = fieldOf(fields, "content-type");
   const answered = formatOf(contentType);
   if (answered !== undefined && answered !== expected.format) {
@@ -61,6 +58,18 @@ export function checkResponse(fields: Fields, expected: Expected): Compression |
     );
   }
   return compression;
+}
+
+/**
+ * The error of an answer that is no HTTP 200. Proxies and some servers state a gRPC status beside it, and it says more:
+ * the HTTP status is for answers without one, and for those that claim to be well in spite of it.
+ */
+function errorOfHttpStatus(fields: Fields, status: number): ConnectError {
+  const stated = fieldOf(fields, "grpc-status");
+  const error = stated === undefined ? undefined : errorFromStatus(fields, stated);
+  if (error !== undefined) return withMetadata(error, fields);
+  const mapped = new ConnectError(`HTTP ${status}`, codeFromHttpStatus(status));
+  return withHttpStatus(withMetadata(mapped, fields), status);
 }
 
 /** What of an answer's body has arrived. */

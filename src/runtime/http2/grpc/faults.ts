@@ -60,7 +60,11 @@ export function unavailable(message: string, fault: TransportFault, cause?: unkn
   );
 }
 
-/** The RPC error of a stream that the peer ended with RST_STREAM before its status arrived. */
+/**
+ * The RPC error of a stream that the peer ended with RST_STREAM before its status arrived.
+ *
+ * It is marked as the peer's own word, unless the reset is about the connection: then its cause says what it proves.
+ */
 export function errorFromReset(rstCode: number): ConnectError {
   const name = h2Names[rstCode] ?? `0x${rstCode.toString(16)}`;
   const message = `the server reset the stream with ${name}`;
@@ -69,25 +73,39 @@ export function errorFromReset(rstCode: number): ConnectError {
       return unavailable("the server ended the stream without a status", "reset");
     case h2.refusedStream:
       return unavailable(message, "never-started");
+    case h2.inadequateSecurity: {
+      // gRPC's code for it blames the caller's rights; it is this connection that the server does not like.
+      const fault = new TransportError("reset", message);
+      return new ConnectError(message, Code.PermissionDenied, undefined, undefined, fault);
+    }
     case h2.cancel:
-      return new ConnectError(message, Code.Canceled);
+      return saidByPeer(message, Code.Canceled);
     case h2.enhanceYourCalm:
-      return new ConnectError(message, Code.ResourceExhausted);
-    case h2.inadequateSecurity:
-      return new ConnectError(message, Code.PermissionDenied);
+      return saidByPeer(message, Code.ResourceExhausted);
     case h2.streamClosed:
-      return new ConnectError(message, Code.Unknown);
+      return saidByPeer(message, Code.Unknown);
     default:
-      return new ConnectError(message, Code.Internal);
+      return saidByPeer(message, Code.Internal);
   }
 }
 
-/** The RPC error of a stream that this side reset, because the server broke the rules of HTTP/2. */
+function saidByPeer(message: string, code: Code): ConnectError {
+  const error = new ConnectError(message, code);
+  error.isWireError = true;
+  return error;
+}
+
+/**
+ * The RPC error of a stream that this side reset, because the server broke the rules of HTTP/2. Headers that are too
+ * large are such a case, unlike messages: the limit was announced to the server.
+ */
 export function protocolFault(code: number): ConnectError {
   const name = h2Names[code] ?? `0x${code.toString(16)}`;
-  return code === h2.enhanceYourCalm
-    ? new ConnectError("the headers of the answer are larger than the limit", Code.ResourceExhausted)
-    : new ConnectError(`protocol error: the answer is not well-formed HTTP/2 (${name})`, Code.Internal);
+  const message =
+    code === h2.enhanceYourCalm
+      ? "the headers of the answer are larger than the limit"
+      : `protocol error: the answer is not well-formed HTTP/2 (${name})`;
+  return new ConnectError(message, Code.Internal);
 }
 
 /** The RPC code of a mesh error. */
