@@ -8,7 +8,7 @@ import { type PoolState, poolDefaults, SessionPool } from "../session-pool.ts";
 import type { Expected } from "./answer.ts";
 import { codecsOf, type EncodeOptions, type FormatOptions, type MessageCodec } from "./codec.ts";
 import { acceptedEncodings, compressionNamed } from "./compression.ts";
-import { isReserved } from "./metadata.ts";
+import { addField, isReserved } from "./metadata.ts";
 import { contentTypeJson, contentTypeProto, formatTimeout } from "./wire.ts";
 
 /** Options of the gRPC client beyond those that every RPC leaf has. */
@@ -148,7 +148,7 @@ export function requestHeaders(
   metadata?.forEach((value, name) => {
     if (isReserved(name)) return;
     if (name === "user-agent") agent = true;
-    list.push(name, value);
+    addField(list, name, value);
   });
   if (!agent) list.push(...defaultAgent);
   return list;

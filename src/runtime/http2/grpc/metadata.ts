@@ -26,10 +26,21 @@ export function isReserved(name: string): boolean {
   return reserved.has(name);
 }
 
+/**
+ * Adds one field of metadata to a header block that goes out.
+ *
+ * `Headers` joins what was appended under one name. Text may stay so; of binary values, some implementations decode
+ * each field as a whole, so every value goes into a field of its own (no comma is part of base64).
+ */
+export function addField(fields: string[], name: string, value: string): void {
+  if (!name.endsWith("-bin") || !value.includes(",")) fields.push(name, value);
+  else for (const part of value.split(",")) fields.push(name, part.trim());
+}
+
 /** Adds metadata to a header block that goes out; fields of the protocol itself are left out. */
 export function addMetadata(fields: string[], metadata: Headers): void {
   metadata.forEach((value, name) => {
-    if (!reserved.has(name) || name === "grpc-accept-encoding") fields.push(name, value);
+    if (!reserved.has(name) || name === "grpc-accept-encoding") addField(fields, name, value);
   });
 }
 
