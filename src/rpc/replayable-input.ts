@@ -82,11 +82,16 @@ export function liveInput(source: AsyncIterable<unknown>, desc: DescMessage): St
 class LiveInput implements StreamInput {
   readonly #desc: DescMessage;
   readonly #iterator: AsyncIterator<unknown>;
-  /** What was asked of the source, in that order; undefined once nothing will be sent again. */
-  #kept: Promise<Uint8Array | undefined>[] | undefined = [];
+  /** What the source gave, in that order; undefined once nothing will be sent again. */
+  #kept: Uint8Array[] | undefined = [];
   #keptBytes = 0;
   /** Whether nothing more is kept; an attempt that was promised the kept messages still gets them. */
   #full = false;
+  #ended = false;
+  /** Why there are no more messages, when that is not their end. */
+  #failure: { readonly error: unknown } | undefined = undefined;
+  /** What the source was asked for and has not given yet. */
+  #asked: Promise<IteratorResult<unknown>> | undefined = undefined;
   #owner: object | undefined = undefined;
 
   constructor(source: AsyncIterable<unknown>, desc: DescMessage) {
@@ -126,45 +131,48 @@ class LiveInput implements StreamInput {
   }
 
   #nextAt(index: number, attempt: object): Promise<IteratorResult<unknown>> {
-    const known = this.#kept?.[index];
-    if (known !== undefined) {
-      this.#owner = attempt;
-      return known.then((bytes) =>
-        bytes === undefined ? finished : { done: false, value: fromBinary(this.#desc, bytes) },
-      );
+    const kept = this.#kept;
+    if (kept === undefined) {
+      return attempt === this.#owner ? this.#iterator.next() : Promise.resolve(finished);
     }
-    if (this.#kept === undefined && attempt !== this.#owner) return Promise.resolve(finished);
     this.#owner = attempt;
-    const result = this.#iterator.next();
-    if (this.#full) this.#kept = undefined;
-    else this.#keep(result);
-    return result;
+    const known = kept[index];
+    if (known !== undefined) return Promise.resolve({ done: false, value: fromBinary(this.#desc, known) });
+    if (this.#ended) return Promise.resolve(finished);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
+    if (this.#asked !== undefined) return this.#asked.then(() => this.#nextAt(index, attempt));
+    if (this.#full) {
+      this.#kept = undefined;
+      return this.#iterator.next();
+    }
+    this.#asked = this.#iterator.next().then(this.#take, this.#fail);
+    return this.#asked;
   }
 
-  #keep(result: Promise<IteratorResult<unknown>>): void {
-    const kept = result.then(
-      ({ done, value }) => (done === true ? undefined : this.#encoded(value)),
-      (error: unknown) => {
-        this.#full = true;
-        throw error;
-      },
-    );
-    // Whoever sends the message says what is wrong with it.
-    kept.catch(() => {});
-    this.#kept!.push(kept);
-  }
-
-  #encoded(message: unknown): Uint8Array {
+  readonly #take = (result: IteratorResult<unknown>): IteratorResult<unknown> => {
+    this.#asked = undefined;
+    if (result.done === true) {
+      this.#ended = true;
+      return finished;
+    }
     try {
-      const bytes = toBinary(this.#desc, create(this.#desc, message as MessageInitShape<DescMessage>));
+      const message = create(this.#desc, result.value as MessageInitShape<DescMessage>);
+      const bytes = toBinary(this.#desc, message);
+      this.#kept?.push(bytes);
       this.#keptBytes += bytes.length + keptOverheadBytes;
       if (this.#keptBytes > keptBytes) this.#full = true;
-      return bytes;
+      return { done: false, value: message };
     } catch (error) {
-      this.#full = true;
-      throw error;
+      return this.#fail(error);
     }
-  }
+  };
+
+  readonly #fail = (error: unknown): never => {
+    this.#asked = undefined;
+    this.#full = true;
+    this.#failure = { error };
+    throw error;
+  };
 }
 
 function release(iterator: AsyncIterator<unknown>): void {

@@ -158,11 +158,15 @@ describe("liveInput()", () => {
       yield { text: "a" };
       throw new Error("no more");
     }
-    const input = liveInput(failing(), desc);
-    await assert.rejects(texts(input), /no more/);
-    assert.equal(input.replayable, false);
-    const odd = liveInput(streamOf({ count: "many" }), desc);
-    await odd.open()[Symbol.asyncIterator]().next();
-    assert.equal(odd.replayable, false);
+    for (const [source, why] of [
+      [failing(), /no more/],
+      [streamOf({ text: "a" }, { count: "many" }, { text: "b" }), /count/],
+    ] as const) {
+      const input = liveInput(source, desc);
+      await assert.rejects(texts(input), why);
+      assert.equal(input.replayable, false);
+      // One that had begun must not take it for the end.
+      await assert.rejects(texts(input), why);
+    }
   });
 });
