@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
+import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { ClientConfig, requestHeaders } from "../../src/runtime/http2/grpc/client-config.ts";
 import { EchoRequestSchema, EchoResponseSchema, EchoService } from "../gen/test/v1/echo_pb.ts";
 import { all, Cleanup, failure } from "./grpc-wire-checks.ts";
-import { open, serve } from "./grpc-wire-fixture.ts";
+import { open, request, serve, serveRaw, session } from "./grpc-wire-fixture.ts";
 
 const cleanup = new Cleanup();
 afterEach(() => cleanup.run());
@@ -184,6 +185,46 @@ describe("the metadata of gRPC calls", () => {
         [unknown.type, [...unknown.value]],
         [EchoResponseSchema.typeName, [...toBinary(EchoResponseSchema, both)]],
       ]);
+    }
+  });
+
+  it("reads and writes several details as Connect's own implementation does", async () => {
+    const unknown = { type: "test.of.nobody.Known", value: new Uint8Array([8, 150, 1]) };
+    function threeReasons(): ConnectError {
+      const error = new ConnectError("three reasons", Code.FailedPrecondition);
+      error.details.push({ desc: EchoRequestSchema, value: { text: "a" } }, unknown, {
+        desc: EchoResponseSchema,
+        value: { text: "b", index: 7 },
+      });
+      return error;
+    }
+    const { origin } = await serve(cleanup, {
+      service: {
+        echo() {
+          throw threeReasons();
+        },
+      },
+    });
+    const { headers } = await request(session(cleanup, origin), {});
+    const names = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
+    const written = new Headers(names.map((name) => [name, String(headers[name])]));
+    const stated = await serveRaw(cleanup, (stream) => {
+      const trailers = new Headers();
+      setTrailerStatus(trailers, threeReasons());
+      const head = { ":status": 200, "content-type": "application/grpc" };
+      stream.respond({ ...head, ...Object.fromEntries(trailers) }, { endStream: true });
+    });
+    const read = await failure(open(cleanup, stated).client.echo({ text: "" }));
+    for (const error of [findTrailerError(written), read]) {
+      assert.deepEqual([error?.code, error?.rawMessage], [Code.FailedPrecondition, "three reasons"]);
+      assert.deepEqual(
+        error?.details.map((detail) => "type" in detail && detail.type),
+        [EchoRequestSchema.typeName, unknown.type, EchoResponseSchema.typeName],
+      );
+      assert.equal(error?.findDetails(EchoRequestSchema)[0]?.text, "a");
+      assert.equal(error?.findDetails(EchoResponseSchema)[0]?.index, 7);
+      const [, middle] = error?.details ?? [];
+      assert.deepEqual(middle !== undefined && "type" in middle && [...middle.value], [...unknown.value]);
     }
   });
 });
