@@ -14,6 +14,8 @@ export interface ConnectionCore extends StreamHost<Http2Stream> {
   lastPeerId: number;
   /** The last stream of this side that the peer will look at. */
   goawayId: number;
+  /** Requests that came to a complete end: heard in full, given to the handler, and answered in full. */
+  readonly answered: number;
   /** Whether new streams of the peer are refused. */
   readonly refusing: boolean;
   /** Whether nothing more is read or written. */

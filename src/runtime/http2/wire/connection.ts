@@ -56,8 +56,8 @@ export class Http2Connection implements ConnectionCore {
   sendWindow: number = defaultWindowBytes;
   /** The last stream of this side that the peer will look at. */
   goawayId: number = Number.POSITIVE_INFINITY;
-  /** The highest stream of the peer. */
   lastPeerId = 0;
+  answered = 0;
   /** Whether new streams of the peer are refused. */
   refusing = false;
   /** Whether nothing more is read or written. */
@@ -260,6 +260,7 @@ export class Http2Connection implements ConnectionCore {
   forget(stream: Http2Stream, fate: StreamFate, code: number): void {
     if (!this.streams.delete(stream.id)) return;
     stream.finish(fate, code);
+    if (stream.served && fate === "complete") this.answered++;
     if (stream.served) this.handler.onStreamClose();
     if (this.#closing) this.#closeWhenIdle();
   }

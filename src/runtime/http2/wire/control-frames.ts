@@ -1,15 +1,23 @@
 import type { ConnectionCore } from "./connection-core.ts";
-import { frameFlag, frameType, Http2Error, h2, maxInt31, readUint32, writeUint32 } from "./frames.ts";
+import {
+  defaultWindowBytes,
+  frameFlag,
+  frameType,
+  Http2Error,
+  h2,
+  maxInt31,
+  readUint32,
+  writeUint32,
+} from "./frames.ts";
 import type { PeerGuard } from "./peer-guard.ts";
-
-/** Answers to pings and settings that may wait for a peer that does not read them. */
-const maxUnreadAnswers = 1_000;
 
 /** Acts on the frames that carry neither headers nor data. */
 export class ControlFrames {
   readonly #connection: ConnectionCore;
   readonly #guard: PeerGuard;
-  #unread = 0;
+  /** Bytes of DATA that the peer has allowed so far on all streams, and how many had been sent at its last ping. */
+  #allowedBytes: number = defaultWindowBytes;
+  #sentAtPing = 0;
 
   constructor(connection: ConnectionCore, guard: PeerGuard) {
     this.#connection = connection;
@@ -53,15 +61,16 @@ export class ControlFrames {
     if (id !== 0) throw new Http2Error(h2.protocolError, "SETTINGS for a stream");
     if ((flags & frameFlag.ack) !== 0) {
       if (end !== start) throw new Http2Error(h2.frameSizeError, "SETTINGS that acknowledges and sets");
+      this.#guard.uselessFrame();
       return;
     }
+    this.#guard.asked();
     const { peer, outbox } = this.#connection;
     const before = peer.initialWindowBytes;
     peer.apply(bytes, start, end);
     // Before the frames that the new settings make possible.
     outbox.frame(frameType.settings, frameFlag.ack, 0, 0);
     this.#connection.settingsChanged(peer.initialWindowBytes - before);
-    this.#mayWait();
   }
 
   ping(flags: number, id: number, bytes: Uint8Array, start: number, end: number): void {
@@ -71,19 +80,15 @@ export class ControlFrames {
       if (!this.#connection.pong(readUint32(bytes, start + 4))) this.#guard.uselessFrame();
       return;
     }
+    // Whoever measures what the way can carry (grpc-go, gRPC core, hyper) asks once for data that came: as often as it
+    // gets data, and on a short way thousands of times a second. That is no more than this side sends anyway.
+    const sentBytes = this.#allowedBytes - this.#connection.sendWindow;
+    if (sentBytes === this.#sentAtPing) this.#guard.asked();
+    this.#sentAtPing = sentBytes;
     const sink = this.#connection.outbox.frame(frameType.ping, frameFlag.ack, 0, 8);
     writeUint32(sink.bytes, sink.length, readUint32(bytes, start));
     writeUint32(sink.bytes, sink.length + 4, readUint32(bytes, start + 4));
     sink.length += 8;
-    this.#mayWait();
-  }
-
-  /** A peer that asks and does not read the answers would fill this side's memory. */
-  #mayWait(): void {
-    if (!this.#connection.outbox.congested) this.#unread = 0;
-    else if (++this.#unread > maxUnreadAnswers) {
-      throw new Http2Error(h2.enhanceYourCalm, "the answers to control frames are not read");
-    }
   }
 
   goaway(id: number, bytes: Uint8Array, start: number, end: number): void {
@@ -113,6 +118,7 @@ export class ControlFrames {
     if (id === 0) {
       if (increment === 0) throw new Http2Error(h2.protocolError, "WINDOW_UPDATE of nothing");
       connection.sendWindow += increment;
+      this.#allowedBytes += increment;
       if (connection.sendWindow > maxInt31) {
         throw new Http2Error(h2.flowControlError, "the connection's window is too large");
       }

@@ -3,9 +3,25 @@ import { Http2Error, h2 } from "./frames.ts";
 import { RateGuard } from "./rate-guard.ts";
 import type { Http2Stream } from "./stream.ts";
 
-/** Resets that a client may cause in an instant, and how many more each second. */
+/**
+ * Resets that a client may cause in an instant, and how many more each second. Each request that is answered to its
+ * end allows one more: what is judged is the share of the resets, as Envoy does it, at half of all streams. Clients
+ * that cancel one call in ten, or hedge every one, stay below it at any speed.
+ *
+ * Nobody earns that cheaply. A reset is an attack because it frees a place among the open streams at once, with the
+ * work still to be done; an answer to the end keeps its place until the handler has done its work and the answer has
+ * gone out within the peer's windows. So whoever earns in order to reset makes at least every second stream an ordinary
+ * call, at the pace at which the server answers, which is a load that the limits on ordinary calls know. Requests
+ * that no handler sees (refused, malformed, 431) earn nothing, and nobody saves up more than the burst.
+ */
 const resetBurst = 1_000;
 const resetsPerSecond = 100;
+/**
+ * Pings and settings that may come in an instant, and each second; keeping a connection alive takes one in some
+ * seconds. Pings that follow data are not counted: see {@link PeerGuard.asked}.
+ */
+const askBurst = 1_000;
+const asksPerSecond = 100;
 /** Frames of no use that may come in a row. */
 const maxUselessFrames = 1_000;
 
@@ -13,6 +29,8 @@ const maxUselessFrames = 1_000;
 export class PeerGuard {
   readonly #connection: ConnectionCore;
   readonly #resets: RateGuard = new RateGuard(resetBurst, resetsPerSecond);
+  readonly #asks: RateGuard = new RateGuard(askBurst, asksPerSecond);
+  #answered = 0;
   #useless = 0;
 
   constructor(connection: ConnectionCore) {
@@ -31,9 +49,22 @@ export class PeerGuard {
     }
   }
 
+  /**
+   * A frame arrived that does nothing but ask for an answer.
+   *
+   * @throws Http2Error when they come too often, be the answers read or not
+   */
+  asked(): void {
+    if (!this.#asks.take()) throw new Http2Error(h2.enhanceYourCalm, "pings or settings come too often");
+  }
+
   /** Counts a reset; also one that this side sends, because a peer can provoke those just as well. */
   countReset(): void {
-    if (this.#connection.server && !this.#resets.take()) {
+    const { server, answered } = this.#connection;
+    if (!server) return;
+    this.#resets.give(answered - this.#answered);
+    this.#answered = answered;
+    if (!this.#resets.take()) {
       throw new Http2Error(h2.enhanceYourCalm, "streams are reset too often");
     }
   }

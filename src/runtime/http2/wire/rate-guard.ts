@@ -3,7 +3,7 @@ export class RateGuard {
   readonly #burst: number;
   readonly #perMs: number;
   #tokens: number;
-  #at = 0;
+  #at: number = performance.now();
 
   constructor(burst: number, perSecond: number) {
     this.#burst = burst;
@@ -11,15 +11,17 @@ export class RateGuard {
     this.#tokens = burst;
   }
 
+  /** Gives tokens back; the bucket holds no more than its burst. */
+  give(tokens: number): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + tokens);
+  }
+
   /** Takes a token; false when there is none left. */
   take(): boolean {
-    if (this.#tokens < 1) {
-      // The clock is read only when it matters.
-      const now = performance.now();
-      this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) * this.#perMs);
-      this.#at = now;
-      if (this.#tokens < 1) return false;
-    } else if (this.#tokens === this.#burst) this.#at = performance.now();
+    const now = performance.now();
+    this.give((now - this.#at) * this.#perMs);
+    this.#at = now;
+    if (this.#tokens < 1) return false;
     this.#tokens--;
     return true;
   }
