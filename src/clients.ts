@@ -1,4 +1,5 @@
 import type { Call } from "./core/call.ts";
+import type { Clock } from "./core/clock.ts";
 import type { Endpoint } from "./core/endpoint.ts";
 import { MeshError } from "./core/errors.ts";
 import type { TlsIdentity } from "./core/identity.ts";
@@ -168,6 +169,7 @@ export function createClients(given: ClientParts): Clients {
       const choice = protocolFor(runtime, options, () => parts.discovery.endpoints(name), {
         openLeaf: leaves.opener(manner),
         openHttp1: leaves.opener({ ...manner, httpVersion: "1.1", keepalive: undefined }),
+        clock,
       });
       const transport = createMeshTransport({
         service: name,
@@ -227,14 +229,18 @@ function protocolFor(
   runtime: Runtime,
   options: TransportOptions,
   endpoints: () => readonly Endpoint[] | undefined,
-  { openLeaf, openHttp1 }: { readonly openLeaf: OpenLeaf; readonly openHttp1: OpenLeaf },
+  {
+    openLeaf,
+    openHttp1,
+    clock,
+  }: { readonly openLeaf: OpenLeaf; readonly openHttp1: OpenLeaf; readonly clock: Clock },
 ): ProtocolChoice {
   const { protocol, httpVersion } = options;
   const { grpcClient } = runtime.capabilities;
   checkWireOptions(options, protocol, { name: runtime.name, fetchOnly: !grpcClient });
   if (protocol === undefined) {
     return grpcClient && httpVersion !== "1.1"
-      ? new CapableProtocol(endpoints, openLeaf, httpVersion === undefined ? openHttp1 : undefined)
+      ? new CapableProtocol(endpoints, openLeaf, httpVersion === undefined ? openHttp1 : undefined, clock)
       : fixedProtocol("connect", openLeaf);
   }
   if (protocol !== "grpc" && protocol !== "grpc-web" && protocol !== "connect") {

@@ -1,6 +1,8 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import type { Call } from "../core/call.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
 import type { Endpoint } from "../core/endpoint.ts";
-import { isTransportError, TransportError } from "../core/errors.ts";
+import { isTransportError, MeshError, TransportError } from "../core/errors.ts";
 import { meshCall } from "./context.ts";
 import { httpStatusOf } from "./http-status.ts";
 import type { RpcLeaf } from "./leaf.ts";
@@ -33,6 +35,7 @@ export class CapableProtocol implements ProtocolChoice {
   readonly #endpoints: () => readonly Endpoint[] | undefined;
   readonly #openLeaf: OpenLeaf;
   readonly #openHttp1: OpenLeaf | undefined;
+  readonly #clock: Clock;
   /** Origins that refused gRPC. */
   readonly #refused = new Set<string>();
   /** Those of them that speak no HTTP/2. */
@@ -41,15 +44,20 @@ export class CapableProtocol implements ProtocolChoice {
   #seen: readonly Endpoint[] | undefined;
   #protocol: RpcProtocol = "grpc";
 
-  /** @param openHttp1 - opens leaves over HTTP/1.1; without it, an endpoint that speaks nothing else fails */
+  /**
+   * @param openHttp1 - opens leaves over HTTP/1.1; without it, an endpoint that speaks nothing else fails
+   * @param clock - tells what time is left when a call is repeated
+   */
   constructor(
     endpoints: () => readonly Endpoint[] | undefined,
     openLeaf: OpenLeaf,
     openHttp1: OpenLeaf | undefined,
+    clock: Clock = systemClock,
   ) {
     this.#endpoints = endpoints;
     this.#openLeaf = openLeaf;
     this.#openHttp1 = openHttp1;
+    this.#clock = clock;
   }
 
   get protocol(): RpcProtocol {
@@ -109,8 +117,9 @@ export class CapableProtocol implements ProtocolChoice {
           inner.transport.unary(method, signal, timeoutMs, header, input, values).catch((error: unknown) => {
             refuse(error);
             // A leaf that follows the call is given no signal; this one needs it.
-            const stop = signal ?? values?.get(meshCall)?.signal;
-            return other().unary(method, stop, timeoutMs, header, input, values);
+            const call = values?.get(meshCall);
+            const stop = signal ?? call?.signal;
+            return other().unary(method, stop, timeLeft(call, timeoutMs, this.#clock), header, input, values);
           }),
         stream: (method, ...rest) =>
           inner.transport.stream(method, ...rest).catch((error: unknown) => {
@@ -126,6 +135,23 @@ export class CapableProtocol implements ProtocolChoice {
       close: () => inner.close(),
     };
   }
+}
+
+/**
+ * The timeout of a repeated call: the refusal took time as well. One that was not stated stays so: `undefined` and 0
+ * have meanings of their own for the leaves.
+ *
+ * @throws MeshError `ERR_DEADLINE_EXCEEDED` when no time is left
+ */
+function timeLeft(call: Call | undefined, timeoutMs: number | undefined, clock: Clock): number | undefined {
+  if (call === undefined || !timeoutMs || call.deadline === Infinity) return timeoutMs;
+  call.throwIfCancelled();
+  const left = Math.ceil(call.deadline - clock.now());
+  if (left > 0) return left;
+  throw new MeshError(
+    "ERR_DEADLINE_EXCEEDED",
+    `Cannot repeat ${call.service} ${call.operation} in another protocol: its deadline has passed`,
+  );
 }
 
 /** An answer from before the application: the media type is none that is understood there. */
