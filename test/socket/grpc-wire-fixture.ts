@@ -3,6 +3,7 @@ import {
   connect,
   createServer,
   type Http2Server,
+  type IncomingHttpHeaders,
   type ServerHttp2Stream,
 } from "node:http2";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
@@ -158,17 +159,23 @@ export async function serve(cleanup: Cleanup, options: ServeOptions = {}): Promi
 /** Answers every request by hand, stream by stream. */
 export async function serveRaw(
   cleanup: Cleanup,
-  handle: (stream: ServerHttp2Stream, index: number, breakOff: () => void) => void,
+  handle: (
+    stream: ServerHttp2Stream,
+    index: number,
+    breakOff: () => void,
+    headers: IncomingHttpHeaders,
+  ) => void,
   settings: object = {},
 ): Promise<string> {
   const server: Http2Server = createServer({ settings });
   server.on("session", (session) => session.on("error", () => {}));
   let index = 0;
-  server.on("stream", (stream) => {
+  server.on("stream", (stream, headers) => {
     stream.on("error", () => {});
-    handle(stream, index++, () => {
+    const breakOff = (): void => {
       for (const socket of sockets) socket.destroy();
-    });
+    };
+    handle(stream, index++, breakOff, headers);
   });
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => sockets.add(socket));

@@ -2,6 +2,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../../../core/clock.ts";
 import { Metadata } from "../../../rpc/metadata.ts";
+import { formatGrpcTimeout } from "../../../rpc/timeout.ts";
 import { defaultCompressMinBytes } from "../../../rpc/wire-options.ts";
 import type { RpcLeafOptions } from "../../port.ts";
 import { type PoolState, poolDefaults, SessionPool } from "../session-pool.ts";
@@ -9,7 +10,7 @@ import type { Expected } from "./answer.ts";
 import { codecsOf, type EncodeOptions, type FormatOptions, type MessageCodec } from "./codec.ts";
 import { acceptedEncodings, compressionNamed } from "./compression.ts";
 import { addField, isReserved } from "./metadata.ts";
-import { contentTypeJson, contentTypeProto, formatTimeout } from "./wire.ts";
+import { contentTypeJson, contentTypeProto } from "./wire.ts";
 
 /** Options of the gRPC client beyond those that every RPC leaf has. */
 export interface GrpcLeafOptions extends RpcLeafOptions {
@@ -143,7 +144,8 @@ export function requestHeaders(
   metadata: RequestMetadata | undefined,
 ): string[] {
   const list = plan.headers.slice();
-  if (timeoutMs !== undefined) list.push("grpc-timeout", formatTimeout(timeoutMs));
+  const timeout = timeoutMs === undefined ? undefined : formatGrpcTimeout(timeoutMs);
+  if (timeout !== undefined) list.push("grpc-timeout", timeout);
   let agent = false;
   metadata?.forEach((value, name) => {
     if (isReserved(name)) return;

@@ -9,6 +9,7 @@ import {
   type RpcMethod,
   unknownOperation,
 } from "../../../rpc/dispatcher.ts";
+import { parseGrpcTimeout } from "../../../rpc/timeout.ts";
 import type { Arrival } from "../../../server/admission.ts";
 import { fieldOf, joinedFieldOf } from "../wire/header-rules.ts";
 import type { Fields, Http2Stream } from "../wire/stream.ts";
@@ -17,7 +18,7 @@ import { acceptsEncoding, type Compression, compressionNamed } from "./compressi
 import { ServerCall } from "./server-call.ts";
 import { GrpcContext } from "./server-context.ts";
 import { ServerResponse } from "./server-response.ts";
-import { formatOf, parseTimeout } from "./wire.ts";
+import { formatOf } from "./wire.ts";
 
 /**
  * Serves one gRPC request that arrived on an HTTP/2 stream; call it at once when the headers arrive, for
@@ -120,7 +121,8 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
 
     const { codecs, encode: plainEncode, compressions } = planOf(method);
     const timeout = fieldOf(fields, "grpc-timeout");
-    const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout);
+    const timeoutMs = timeout === undefined ? undefined : parseGrpcTimeout(timeout);
+    const malformedTimeout = timeoutMs !== undefined && Number.isNaN(timeoutMs);
     const encoding = fieldOf(fields, "grpc-encoding");
     const compression = encoding === undefined ? undefined : namedIn(compressions, encoding);
     if (compression !== undefined || method.options.compressAnswers === "accepted") {
@@ -133,7 +135,7 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
       operation: method.operation,
       headers: new FieldHeaders(fields),
       connection,
-      timeoutMs,
+      timeoutMs: malformedTimeout ? undefined : timeoutMs,
     };
     const call = gate.open(arrival);
     const context = new GrpcContext(method.method, call, fields, gate);
@@ -159,7 +161,7 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
       served.fail(error);
       return;
     }
-    if (timeout !== undefined && timeoutMs === undefined) {
+    if (malformedTimeout) {
       served.fail(new ConnectError(`protocol error: invalid grpc-timeout: ${timeout}`, Code.InvalidArgument));
     } else if (encoding !== undefined && encoding !== "identity" && compression === undefined) {
       served.fail(unknownEncoding(encoding, compressions));
