@@ -41,6 +41,7 @@ describeServers(
     "ping_pong",
     "empty_stream",
     "custom_metadata",
+    "repeated_binary_metadata",
     "status_code_and_message",
     "special_status_message",
     "error_details",

@@ -53,6 +53,23 @@ async function failure(promise: Promise<unknown>): Promise<ConnectError> {
   return error;
 }
 
+const binaryValues = [[0xab, 0, 0xab, 10, 11], [255], [], [0, 1, 2]];
+
+/** Sends several binary values under one name, and gives those that come back. */
+async function echoedValues(client: Client<typeof TestService>): Promise<number[][]> {
+  const headers = new Headers();
+  for (const value of binaryValues) {
+    headers.append(echoed.trailing, encodeBinaryHeader(new Uint8Array(value)));
+  }
+  let trailer = new Headers();
+  const onTrailer = (all: Headers): void => {
+    trailer = all;
+  };
+  await client.unaryCall({ responseSize: 1 }, { headers, onTrailer });
+  const values = trailer.get(echoed.trailing)?.split(",") ?? [];
+  return values.map((value) => [...decodeBinaryHeader(value.trim())]);
+}
+
 /** Cases that every server of the suite answers. */
 export const standardCases: Cases = {
   async empty_unary(client) {
@@ -120,6 +137,10 @@ export const standardCases: Cases = {
       assert.equal(header.get(echoed.initial), "test_initial_metadata_value");
       assert.deepEqual(decodeBinaryHeader(trailer.get(echoed.trailing)!), value);
     }
+  },
+  async repeated_binary_metadata_arrives(client) {
+    // Go's server sends back no more than the first one.
+    assert.deepEqual((await echoedValues(client))[0], binaryValues[0]);
   },
   async status_code_and_message(client) {
     const errors = [
@@ -197,6 +218,9 @@ export const standardCases: Cases = {
 
 /** Cases for servers that are the tests' own. */
 export const ownCases: Cases = {
+  async repeated_binary_metadata(client) {
+    assert.deepEqual(await echoedValues(client), binaryValues);
+  },
   async error_details(client) {
     const status = { code: 9, message: "with details ✓" };
     const headers = { [wantDetails]: "1" };

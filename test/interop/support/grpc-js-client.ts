@@ -228,6 +228,13 @@ const cases: Record<string, () => Promise<void>> = {
       assert.deepEqual(trailer?.get(echoed.trailing), [value]);
     }
   },
+  async repeated_binary_metadata() {
+    const values = [[0xab, 0, 0xab, 10, 11], [255], [], [0, 1, 2]].map((value) => Buffer.from(value));
+    const metadata = new Metadata();
+    for (const value of values) metadata.add(echoed.trailing, value);
+    const { trailer } = await call(client.unaryCall, simpleRequest({ responseSize: 1 }), metadata);
+    assert.deepEqual(trailer?.get(echoed.trailing), values);
+  },
   status_code_and_message: () => failsWith("test status message"),
   special_status_message: () => failsWith(special),
   async error_details() {

@@ -122,6 +122,13 @@ def custom_metadata():
         expect(dict(call.trailing_metadata()).get(TRAILING), value)
 
 
+def repeated_binary_metadata():
+    values = [b"\xab\x00\xab\n\x0b", b"\xff", b"", b"\x00\x01\x02"]
+    sent = tuple((TRAILING, value) for value in values)
+    _, call = unary_call.with_call(messages.SimpleRequest(response_size=1), metadata=sent, timeout=10)
+    expect([value for name, value in call.trailing_metadata() if name == TRAILING], values)
+
+
 def status_code_and_message(message="test status message"):
     status = messages.EchoStatus(code=2, message=message)
     unary = messages.SimpleRequest(response_status=status)
@@ -191,6 +198,7 @@ CASES = (
     ping_pong,
     empty_stream,
     custom_metadata,
+    repeated_binary_metadata,
     status_code_and_message,
     special_status_message,
     error_details,

@@ -37,11 +37,11 @@ def details_of(status):
 
 
 def echo_metadata(context):
-    for name, value in context.invocation_metadata():
-        if name == INITIAL:
-            context.send_initial_metadata(((name, value),))
-        if name == TRAILING:
-            context.set_trailing_metadata(((name, value),))
+    sent = context.invocation_metadata()
+    initial = tuple((name, value) for name, value in sent if name == INITIAL)
+    if initial:
+        context.send_initial_metadata(initial)
+    context.set_trailing_metadata(tuple((name, value) for name, value in sent if name == TRAILING))
 
 
 def fail_when_asked(request, context):
