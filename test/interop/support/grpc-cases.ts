@@ -14,11 +14,12 @@ import {
 } from "@connectrpc/connect";
 import {
   EchoStatusSchema,
+  PayloadSchema,
   type StreamingOutputCallResponse,
   TestService,
   UnimplementedService,
 } from "../../gen/test/grpc/testing/test_pb.ts";
-import { echoed, wantDetails } from "./test-service.ts";
+import { echoed, unknownDetail, wantDetails } from "./test-service.ts";
 
 type Case = (client: Client<typeof TestService>, transport: Transport) => Promise<void>;
 type Cases = Readonly<Record<string, Case>>;
@@ -228,6 +229,10 @@ export const ownCases: Cases = {
     assert.equal(error.code, Code.FailedPrecondition);
     const [detail, ...more] = error.findDetails(EchoStatusSchema);
     assert.deepEqual({ code: detail?.code, message: detail?.message, more }, { ...status, more: [] });
+    const bodies = error.findDetails(PayloadSchema).map(({ body }) => [...body]);
+    assert.deepEqual(bodies, [[1, 2, 3]]);
+    assert.equal(error.details.length, 3);
+    assert.deepEqual({ ...error.details[1] }, unknownDetail);
   },
 };
 

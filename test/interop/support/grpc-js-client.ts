@@ -26,6 +26,7 @@ import {
 import {
   EchoStatusSchema,
   EmptySchema,
+  PayloadSchema,
   SimpleRequestSchema,
   type SimpleResponse,
   StreamingInputCallRequestSchema,
@@ -36,7 +37,7 @@ import {
   UnimplementedService,
 } from "../../gen/test/grpc/testing/test_pb.ts";
 import { definitionOf } from "./grpc-js.ts";
-import { echoed, wantDetails } from "./test-service.ts";
+import { echoed, unknownDetail, wantDetails } from "./test-service.ts";
 
 type Unary<Answer> = (
   request: Message,
@@ -246,8 +247,15 @@ const cases: Record<string, () => Promise<void>> = {
     const name = "grpc-status-details-bin";
     const [value] = error.metadata.get(name) as Buffer[];
     const trailer = new Headers({ "grpc-status": `${error.code}`, [name]: value!.toString("base64") });
-    const [detail] = findTrailerError(trailer)?.findDetails(EchoStatusSchema) ?? [];
+    const told = findTrailerError(trailer);
+    const [detail] = told?.findDetails(EchoStatusSchema) ?? [];
     assert.deepEqual({ code: detail?.code, message: detail?.message }, wanted);
+    const [body] = told?.findDetails(PayloadSchema) ?? [];
+    assert.deepEqual(body?.body, new Uint8Array([1, 2, 3]));
+    assert.equal(told?.details.length, 3);
+    const middle = told.details[1]!;
+    assert.ok("type" in middle);
+    assert.deepEqual({ type: middle.type, value: new Uint8Array(middle.value) }, unknownDetail);
   },
   async unimplemented_method() {
     const error = await failure(call(client.unimplementedCall, create(EmptySchema)));

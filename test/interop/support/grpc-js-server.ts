@@ -18,7 +18,6 @@ import {
 } from "@grpc/grpc-js";
 import {
   type EchoStatus,
-  EchoStatusSchema,
   EmptySchema,
   type ResponseParameters,
   type SimpleRequest,
@@ -30,7 +29,7 @@ import {
   TestService,
 } from "../../gen/test/grpc/testing/test_pb.ts";
 import { definitionOf } from "./grpc-js.ts";
-import { echoed, wantDetails } from "./test-service.ts";
+import { detailsOf, echoed, wantDetails } from "./test-service.ts";
 
 interface AnyCall {
   readonly metadata: Metadata;
@@ -50,9 +49,10 @@ function echoMetadata(call: AnyCall): Metadata {
 
 function errorOf(status: EchoStatus, call: AnyCall, metadata: Metadata): object {
   if (call.metadata.get(wantDetails).length > 0) {
-    const details = [{ desc: EchoStatusSchema, value: status }];
     const headers = new Headers();
-    setTrailerStatus(headers, new ConnectError(status.message, status.code, undefined, details));
+    const error = new ConnectError(status.message, status.code);
+    error.details = detailsOf(status);
+    setTrailerStatus(headers, error);
     const name = "grpc-status-details-bin";
     metadata.set(name, Buffer.from(headers.get(name) ?? "", "base64"));
   }

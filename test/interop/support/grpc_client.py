@@ -12,6 +12,7 @@ import sys
 import traceback
 
 import grpc
+from google.protobuf import any_pb2
 from grpc_descriptors import DETAILS, INITIAL, SERVICE, TRAILING, Messages
 
 messages = Messages(sys.argv[1])
@@ -145,13 +146,32 @@ def special_status_message():
     status_code_and_message(SPECIAL)
 
 
+def details_in(status):
+    """Type and value of the details in a google.rpc.Status, read by hand: details = 3, all fields below 128 bytes."""
+    found, at = [], 0
+    while at < len(status):
+        tag, size = status[at], status[at + 1]
+        at += 2
+        if tag == 0x08:
+            continue
+        assert size < 128, status
+        if tag == 0x1A:
+            detail = any_pb2.Any.FromString(status[at : at + size])
+            found.append((detail.type_url.rsplit("/", 1)[-1], detail.value))
+        at += size
+    return found
+
+
 def error_details():
     status = messages.EchoStatus(code=9, message="with details ✓")
     request = messages.SimpleRequest(response_status=status)
     error = error_of(lambda: unary_call(request, metadata=(("x-want-details", "1"),), timeout=10))
     expect(error.code(), grpc.StatusCode.FAILED_PRECONDITION)
     details = dict(error.trailing_metadata())[DETAILS]
-    assert status.SerializeToString() in details and b"grpc.testing.EchoStatus" in details, details
+    known, unknown, payload = details_in(details)
+    expect(known, ("grpc.testing.EchoStatus", status.SerializeToString()))
+    expect(unknown, ("test.of.nobody.Known", b"\x08\x96\x01"))
+    expect(payload, ("grpc.testing.Payload", messages.Payload(body=b"\x01\x02\x03").SerializeToString()))
 
 
 def unimplemented_method():

@@ -28,10 +28,14 @@ def varint(number):
 
 def details_of(status):
     """A google.rpc.Status, written by hand: code = 1, message = 2, details = 3."""
-    detail = any_pb2.Any()
-    detail.Pack(status)
+    known, payload = any_pb2.Any(), any_pb2.Any()
+    known.Pack(status)
+    payload.Pack(messages.Payload(body=b"\x01\x02\x03"))
+    unknown = any_pb2.Any(type_url="type.googleapis.com/test.of.nobody.Known", value=b"\x08\x96\x01")
     out = b"\x08" + varint(status.code)
-    for tag, value in ((b"\x12", status.message.encode()), (b"\x1a", detail.SerializeToString())):
+    fields = [(b"\x12", status.message.encode())]
+    fields += [(b"\x1a", detail.SerializeToString()) for detail in (known, unknown, payload)]
+    for tag, value in fields:
         out += tag + varint(len(value)) + value
     return out
 

@@ -16,8 +16,20 @@ export const echoed = {
   trailing: "x-grpc-test-echo-trailing-bin",
 } as const;
 
-/** An error comes with its status as a detail when this header is sent. Not part of gRPC's own suite. */
+/** An error comes with {@link detailsOf} its status when this header is sent. Not part of gRPC's own suite. */
 export const wantDetails = "x-want-details";
+
+/** A detail of a type that is defined nowhere. */
+export const unknownDetail: { readonly type: string; readonly value: Uint8Array } = {
+  type: "test.of.nobody.Known",
+  value: new Uint8Array([8, 150, 1]),
+};
+
+/** Details of different types: the status itself, one that nobody knows, and a payload of three bytes. */
+export function detailsOf(value: EchoStatus): ConnectError["details"] {
+  const body = new Uint8Array([1, 2, 3]);
+  return [{ desc: EchoStatusSchema, value }, unknownDetail, { desc: PayloadSchema, value: { body } }];
+}
 
 function echoMetadata({ requestHeader, responseHeader, responseTrailer }: HandlerContext): void {
   const initial = requestHeader.get(echoed.initial);
@@ -28,8 +40,9 @@ function echoMetadata({ requestHeader, responseHeader, responseTrailer }: Handle
 
 function failWhenAsked(status: EchoStatus | undefined, context: HandlerContext): void {
   if (status === undefined || status.code === 0) return;
-  const details = context.requestHeader.has(wantDetails) ? [{ desc: EchoStatusSchema, value: status }] : [];
-  throw new ConnectError(status.message, status.code as Code, undefined, details);
+  const error = new ConnectError(status.message, status.code as Code);
+  if (context.requestHeader.has(wantDetails)) error.details = detailsOf(status);
+  throw error;
 }
 
 function payloadOf(size: number): Payload {
