@@ -42,8 +42,8 @@ const byCode: Readonly<Record<RpcCode, Outcome>> = {
 };
 /** This side refused a message for its size: no fault of the server's, and no better the next time. */
 const tooLarge = outcome("success", "message_too_large");
-/** Connect's text for a stream that the server refused before its application saw it. */
-const refusedStream = /\bREFUSED_STREAM\b/;
+/** Connect's text for a stream that the server reset; the RPC code that goes with it may blame somebody else. */
+const resetStream = /\bstream closed with error code ([A-Z_0-9]+)/;
 const maxCauses = 8;
 
 const byFault = new Map<TransportFault, Outcome>();
@@ -99,10 +99,11 @@ function outcomeOfConnectError(error: ConnectError, faultOf: FaultOf | undefined
     // Connect's code says little about a socket (a reset surfaces as `aborted`): the cause does.
     const fault = faultIn(error, faultOf);
     if (fault !== undefined) return fault;
-    if (error.code === Code.ResourceExhausted) return tooLarge;
-    if (error.code === Code.Unavailable && refusedStream.test(error.rawMessage)) {
-      return outcomeOfFault("never-started");
-    }
+    const reset = resetStream.exec(error.rawMessage)?.[1];
+    // Refused before the application saw it.
+    if (reset === "REFUSED_STREAM") return outcomeOfFault("never-started");
+    if (reset === "INADEQUATE_SECURITY" || reset === "HTTP_1_1_REQUIRED") return outcomeOfFault("reset");
+    if (reset === undefined && error.code === Code.ResourceExhausted) return tooLarge;
   }
   const plain = outcomeOfCode(error.code);
   if (plain.verdict === "success") return plain;

@@ -120,6 +120,22 @@ describe("rpcClassifier()", () => {
     assert.equal(plain.error(newCall(), said).neverStarted, false);
   });
 
+  it("knows the other resets of a stream for the server's doing", () => {
+    const verdicts = (["ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED"] as const).map(
+      (name) => {
+        const code = name === "ENHANCE_YOUR_CALM" ? Code.ResourceExhausted : Code.PermissionDenied;
+        const text = `http/2 stream closed with error code ${name} (0xb)`;
+        const { verdict, status, neverStarted } = plain.error(newCall(), new ConnectError(text, code));
+        return [verdict, status, neverStarted];
+      },
+    );
+    assert.deepEqual(verdicts, [
+      ["rejected", "resource_exhausted", false],
+      ["retryable", "transport_reset", false],
+      ["retryable", "transport_reset", false],
+    ]);
+  });
+
   it("does not blame the server for a message that this side refused", () => {
     const error = new ConnectError(
       "message size 9 is larger than configured readMaxBytes 1",

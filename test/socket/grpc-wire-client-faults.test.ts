@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { constants } from "node:http2";
-import { afterEach, describe, it } from "node:test";
-import { Code, type ConnectError } from "@connectrpc/connect";
+import { after, afterEach, describe, it } from "node:test";
+import { Code, type ConnectError, createClient } from "@connectrpc/connect";
+import { runtime } from "#runtime";
 import { Call } from "../../src/core/call.ts";
 import { rpcClassifier } from "../../src/rpc/classifier.ts";
+import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { all, Cleanup, failure, faultOf } from "./grpc-wire-checks.ts";
 import { open } from "./grpc-wire-fixture.ts";
 import {
@@ -18,11 +20,14 @@ import {
   type WriteFrame,
   words,
 } from "./grpc-wire-frames.ts";
+import { closeAll, leavesOf } from "./rpc-fixture.ts";
 
 const cleanup = new Cleanup();
 afterEach(() => cleanup.run());
 
-const classifier = rpcClassifier();
+after(closeAll);
+
+const classifier = rpcClassifier({ faultOf: (error) => runtime.faultOf(error) });
 
 /** What breakers, balancing and metrics make of an error. */
 function verdictOn(error: ConnectError): string {
@@ -82,6 +87,26 @@ describe("the gRPC client and a server that breaks off", () => {
       index++;
     }
   });
+
+  for (const protocol of ["grpc-web", "connect"] as const) {
+    it(`comes to the same verdicts by ${protocol} over HTTP/2`, async () => {
+      const resets: [number, string][] = [
+        [constants.NGHTTP2_REFUSED_STREAM, "retryable transport_never-started, never started"],
+        [constants.NGHTTP2_ENHANCE_YOUR_CALM, "rejected resource_exhausted"],
+        [constants.NGHTTP2_INADEQUATE_SECURITY, "retryable transport_reset"],
+      ];
+      let index = 0;
+      const origin = await serveFrames(cleanup, (type, id, write) => {
+        if (type === frameTypes.headers) write(frameTypes.reset, 0, id, words(resets[index]![0]));
+      });
+      const client = createClient(EchoService, leavesOf(protocol)(origin).transport);
+      for (const [rst, verdict] of resets) {
+        const error = await failure(client.echo({ text: "" }));
+        assert.equal(verdictOn(error), verdict, `RST_STREAM ${rst}: ${error.message}`);
+        index++;
+      }
+    });
+  }
 
   it("blames the server for headers and trailers beyond the announced limit, and keeps the connection", async () => {
     // The client announces 64 KiB.
