@@ -7,147 +7,36 @@
  */
 import assert from "node:assert/strict";
 import process from "node:process";
-import { create, type Message, type MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
-import {
-  type CallOptions,
-  type ClientDuplexStream,
-  type ClientReadableStream,
-  type ClientUnaryCall,
-  type ClientWritableStream,
-  compressionAlgorithms,
-  credentials,
-  Metadata,
-  makeGenericClientConstructor,
-  type requestCallback,
-  type ServiceError,
-  status,
-} from "@grpc/grpc-js";
+import { compressionAlgorithms, Metadata, status } from "@grpc/grpc-js";
 import {
   EchoStatusSchema,
   EmptySchema,
   PayloadSchema,
-  SimpleRequestSchema,
-  type SimpleResponse,
   StreamingInputCallRequestSchema,
-  type StreamingInputCallResponse,
-  StreamingOutputCallRequestSchema,
-  type StreamingOutputCallResponse,
   TestService,
   UnimplementedService,
 } from "../../gen/test/grpc/testing/test_pb.ts";
-import { definitionOf } from "./grpc-js.ts";
+import {
+  call,
+  client,
+  clientOf,
+  failsWith,
+  failure,
+  largeUnary,
+  next,
+  openDuplex,
+  outputRequest,
+  payload,
+  simpleRequest,
+  sizesOf,
+} from "./grpc-js-calls.ts";
 import { echoed, unknownDetail, wantDetails } from "./test-service.ts";
 
-type Unary<Answer> = (
-  request: Message,
-  metadata: Metadata,
-  options: CallOptions,
-  done: requestCallback<Answer>,
-) => ClientUnaryCall;
-type Reader = ClientReadableStream<StreamingOutputCallResponse>;
-type Duplex = ClientDuplexStream<Message, StreamingOutputCallResponse>;
-
-interface TestClient {
-  readonly emptyCall: Unary<Message>;
-  readonly unaryCall: Unary<SimpleResponse>;
-  readonly unimplementedCall: Unary<Message>;
-  streamingOutputCall(request: Message, options: CallOptions): Reader;
-  streamingInputCall(done: requestCallback<StreamingInputCallResponse>): ClientWritableStream<Message>;
-  fullDuplexCall(metadata: Metadata, options: CallOptions): Duplex;
-  close(): void;
-}
-
-const [target = ""] = process.argv.slice(2);
-const limits = { "grpc.max_receive_message_length": 8 * 1024 * 1024 };
-
-function clientOf(service: Parameters<typeof definitionOf>[0], options: object = limits): TestClient {
-  const Client = makeGenericClientConstructor(definitionOf(service), service.typeName);
-  return new Client(target, credentials.createInsecure(), options) as unknown as TestClient;
-}
-
-const client = clientOf(TestService);
 const requestSizes = [27182, 8, 1828, 45904];
 const responseSizes = [31415, 9, 2653, 58979];
 const special = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n";
-const payload = (size: number): { body: Uint8Array } => ({ body: new Uint8Array(size) });
-
-interface Answered<Answer> {
-  readonly answer: Answer;
-  readonly header: Metadata | undefined;
-  readonly trailer: Metadata | undefined;
-}
-
-function call<Answer>(method: Unary<Answer>, request: Message, metadata = new Metadata(), on = client) {
-  return new Promise<Answered<Answer>>((resolve, reject) => {
-    let header: Metadata | undefined;
-    const options = { deadline: Date.now() + 10_000 };
-    const started = method.call(on, request, metadata, options, (error, answer) => {
-      // The status comes after the answer, in the same turn.
-      if (error) reject(error);
-      else setImmediate(() => resolve({ answer: answer as Answer, header, trailer }));
-    });
-    let trailer: Metadata | undefined;
-    started.on("metadata", (each) => {
-      header = each;
-    });
-    started.on("status", (each) => {
-      trailer = each.metadata;
-    });
-  });
-}
-
-async function failure(promise: Promise<unknown>): Promise<ServiceError> {
-  return promise.then(
-    () => assert.fail("the call should have failed"),
-    (error: ServiceError) => error,
-  );
-}
-
-function simpleRequest(init: MessageInitShape<typeof SimpleRequestSchema>): Message {
-  return create(SimpleRequestSchema, init);
-}
-
-function outputRequest(init: MessageInitShape<typeof StreamingOutputCallRequestSchema>): Message {
-  return create(StreamingOutputCallRequestSchema, init);
-}
-
-async function sizesOf(answers: AsyncIterable<StreamingOutputCallResponse>): Promise<unknown[]> {
-  return Array.fromAsync(answers, ({ payload }) => payload?.body.length);
-}
-
-function openDuplex(metadata = new Metadata(), options: CallOptions = {}): Duplex {
-  const stream = client.fullDuplexCall(metadata, { deadline: Date.now() + 10_000, ...options });
-  stream.on("error", () => {});
-  return stream;
-}
-
-async function largeUnary(size: number, answerSize: number, on = client): Promise<void> {
-  const request = simpleRequest({ responseSize: answerSize, payload: payload(size) });
-  const { answer } = await call(on.unaryCall, request, undefined, on);
-  assert.equal(answer.payload?.body.length, answerSize);
-}
-
-async function failsWith(message: string): Promise<void> {
-  const responseStatus = { code: 2, message };
-  const stream = openDuplex();
-  stream.end(outputRequest({ responseStatus }));
-  const errors = [
-    failure(sizesOf(stream)),
-    failure(call(client.unaryCall, simpleRequest({ responseStatus }))),
-  ];
-  for (const error of await Promise.all(errors)) {
-    assert.deepEqual([error.code, error.details], [status.UNKNOWN, message]);
-  }
-}
-
-/** The next message of a stream. */
-function next(stream: Duplex): Promise<StreamingOutputCallResponse> {
-  return new Promise((resolve, reject) => {
-    stream.once("data", resolve);
-    stream.once("error", reject);
-  });
-}
 
 const cases: Record<string, () => Promise<void>> = {
   async empty_unary() {
