@@ -41,6 +41,17 @@ describe("a client that resets a share of its streams", () => {
     }
   });
 
+  it("may leave any number of streams whose answers have begun", () => {
+    const server = new Played("server");
+    for (let id = 1; id < 20_001; id += 2) {
+      server.headers(id, getFields, true);
+      server.side.connection.streams.get(id)?.respond(okFields, false);
+      server.send(frameType.rstStream, 0, id, words(h2.cancel));
+      server.sent();
+    }
+    assert.deepEqual([server.side.host.open, server.side.host.closed], [0, 0]);
+  });
+
   it("cannot save up answers for later", () => {
     const server = new Played("server");
     play(server, 0, 20_000);

@@ -53,7 +53,8 @@ export class ControlFrames {
       this.#guard.uselessFrame();
       return;
     }
-    this.#guard.countReset();
+    // Who waits for the answer, and then wants no more of it, is a subscriber that leaves.
+    if (!stream.answered) this.#guard.countReset();
     connection.forget(stream, "peer-reset", readUint32(bytes, start));
   }
 

@@ -8,6 +8,8 @@ import type { Http2Stream } from "./stream.ts";
  * end allows one more: what is judged is the share of the resets, as Envoy does it, at half of all streams. Clients
  * that cancel one call in ten, or hedge every one, stay below it at any speed.
  *
+ * Whoever resets a stream whose answer has begun is not counted: that is how subscriptions end.
+ *
  * Nobody earns that cheaply. A reset is an attack because it frees a place among the open streams at once, with the
  * work still to be done; an answer to the end keeps its place until the handler has done its work and the answer has
  * gone out within the peer's windows. So whoever earns in order to reset makes at least every second stream an ordinary

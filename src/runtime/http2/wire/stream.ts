@@ -39,6 +39,8 @@ export class Http2Stream {
   begun = false;
   /** Whether the handler of the connection was told of it, so that it must be told of its end. */
   served = false;
+  /** Whether a server's answer has begun to go out. */
+  answered = false;
   remoteEnded = false;
   localEnded = false;
   closed = false;
@@ -84,6 +86,7 @@ export class Http2Stream {
   respond(fields: Fields, ends: boolean): void {
     if (!this.writable) return;
     this.connection.outbox.headers(this.id, fields, ends);
+    this.answered = true;
     if (ends) this.#localEnd();
   }
 
