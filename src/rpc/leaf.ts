@@ -2,9 +2,9 @@ import type { Transport } from "@connectrpc/connect";
 
 /** The connections of a leaf at one moment. */
 export interface RpcLeafState {
-  /** Open HTTP/2 sessions. */
+  /** HTTP/2 sessions that take new calls. */
   readonly sessions: number;
-  /** Calls that are open on them. */
+  /** Calls that are open, also on sessions that take no new ones. */
   readonly streams: number;
   /** Calls that wait for a place on a session. */
   readonly waiting: number;

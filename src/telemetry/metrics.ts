@@ -37,9 +37,9 @@ export interface ClientLabels {
 /** The gRPC connections to one endpoint at one moment. */
 export interface SessionState {
   readonly endpoint: string;
-  /** Open HTTP/2 sessions. */
+  /** HTTP/2 sessions that take new calls. */
   readonly sessions: number;
-  /** Calls that are open on them. */
+  /** Calls that are open, also on sessions that take no new ones. */
   readonly streams: number;
   /** Calls that wait for a place on a session. */
   readonly waiting: number;
@@ -54,8 +54,8 @@ export interface BreakerView {
 }
 
 const sessionGauges = {
-  sessions: "HTTP/2 sessions that are open to an endpoint for RPCs.",
-  streams: "RPCs that are open on the sessions to an endpoint.",
+  sessions: "HTTP/2 sessions to an endpoint that take new RPCs.",
+  streams: "RPCs that are open on sessions to an endpoint, draining ones included.",
   waiting: "RPCs that wait for a place on a session to an endpoint.",
 };
 

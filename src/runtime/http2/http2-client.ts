@@ -8,6 +8,7 @@ import type { ClientSession } from "./client-session.ts";
 import { errorFromCancel } from "./grpc/faults.ts";
 import { headersFromFields } from "./grpc/metadata.ts";
 import type { SessionPool } from "./session-pool.ts";
+import { PendingSession } from "./session-queue.ts";
 import { h2 } from "./wire/frames.ts";
 import { fieldOf } from "./wire/header-rules.ts";
 import type { Fields, Http2Stream, StreamHandler } from "./wire/stream.ts";
@@ -93,7 +94,8 @@ class ClientExchange implements StreamHandler {
   readonly #resolve: (response: UniversalClientResponse) => void;
   readonly #reject: (error: unknown) => void;
   readonly #trailer = new Headers();
-  #session!: ClientSession;
+  #pending: PendingSession | undefined;
+  #session: ClientSession | undefined;
   #stream!: Http2Stream;
   #body!: AnswerBody;
   #sending: AsyncIterator<Uint8Array> | undefined;
@@ -111,23 +113,42 @@ class ClientExchange implements StreamHandler {
     this.#reject = reject;
   }
 
-  start(session: ClientSession): void {
-    const { signal, body } = this.#request;
+  start(pool: SessionPool): void {
+    const { signal } = this.#request;
     if (signal?.aborted === true) {
-      session.release();
       this.#reject(errorFromCancel(signal.reason));
       return;
     }
+    signal?.addEventListener("abort", this.#onAbort);
+    const session = pool.take();
+    if (session instanceof PendingSession) void this.#startLater(session);
+    else this.#open(session);
+  }
+
+  async #startLater(pending: PendingSession): Promise<void> {
+    this.#pending = pending;
+    try {
+      const session = await pending.session;
+      if (this.#over) session.release();
+      else this.#open(session);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : "no connection";
+      this.fail(new ConnectError(message, Code.Unavailable, undefined, undefined, error));
+    }
+  }
+
+  #open(session: ClientSession): void {
+    const { body } = this.#request;
+    this.#pending = undefined;
     try {
       this.#stream = session.request(requestFields(this.#request), this);
     } catch (error) {
       session.release();
-      this.#reject(error);
+      this.fail(error);
       return;
     }
     this.#session = session;
     this.#body = new AnswerBody(this, this.#stream);
-    signal?.addEventListener("abort", this.#onAbort);
     if (body === undefined) this.#stream.end();
     else void this.#send(body);
   }
@@ -188,8 +209,9 @@ class ClientExchange implements StreamHandler {
   }
 
   onClose(): void {
-    this.#session.release();
-    if (!this.#over) this.fail(this.#session.errorOf(this.#stream));
+    const session = this.#session!;
+    session.release();
+    if (!this.#over) this.fail(session.errorOf(this.#stream));
     this.onDrain();
     this.#sending?.return?.().catch(() => {});
     this.#sending = undefined;
@@ -201,6 +223,8 @@ class ClientExchange implements StreamHandler {
     this.#settle();
     const error = ConnectError.from(reason, Code.Internal);
     this.#reject(error);
+    this.#pending?.drop();
+    if (this.#session === undefined) return;
     this.#body.end(error);
     this.#session.givenUp();
     this.#stream.close(h2.cancel);
@@ -232,14 +256,6 @@ function requestFields(request: UniversalClientRequest): string[] {
 
 /** Makes requests over the pool's sessions, in the form that Connect's protocols want. */
 export function createHttp2Client(pool: SessionPool): UniversalClientFn {
-  return async (request) => {
-    let session: ClientSession;
-    try {
-      session = await pool.take();
-    } catch (error) {
-      const message = error instanceof Error ? error.message : "no connection";
-      throw new ConnectError(message, Code.Unavailable, undefined, undefined, error);
-    }
-    return new Promise((resolve, reject) => new ClientExchange(request, resolve, reject).start(session));
-  };
+  return (request) =>
+    new Promise((resolve, reject) => new ClientExchange(request, resolve, reject).start(pool));
 }

@@ -1,5 +1,6 @@
 import { MeshError } from "../../core/errors.ts";
 import { ClientSession, type SessionOptions } from "./client-session.ts";
+import { PendingSession, SessionQueue } from "./session-queue.ts";
 
 /** What a {@link SessionPool} is made of. */
 export interface PoolOptions extends SessionOptions {
@@ -19,15 +20,13 @@ export const poolDefaults = {
 
 /** The state of a pool, for metrics. */
 export interface PoolState {
+  /** Those that take new calls: one that got a GOAWAY is none of them. */
   readonly sessions: number;
   readonly connecting: boolean;
+  /** Calls that are open, also on sessions that take no new ones. */
   readonly streams: number;
+  /** Calls that wait for a place; one that gave up waits no more. */
   readonly waiting: number;
-}
-
-interface Waiter {
-  readonly resolve: (session: ClientSession) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -39,7 +38,7 @@ interface Waiter {
 export class SessionPool {
   readonly #options: PoolOptions;
   #sessions: ClientSession[] = [];
-  readonly #waiters: Waiter[] = [];
+  readonly #waiters = new SessionQueue();
   #connecting = false;
   #closed = false;
   readonly #onSessionChange: (session: ClientSession) => void = (session) => this.#changed(session);
@@ -50,32 +49,36 @@ export class SessionPool {
 
   /** A look at the pool. */
   get state(): PoolState {
+    let sessions = 0;
     let streams = 0;
-    for (const session of this.#sessions) streams += session.active;
-    return {
-      sessions: this.#sessions.length,
-      connecting: this.#connecting,
-      streams,
-      waiting: this.#waiters.length,
-    };
+    for (const session of this.#sessions) {
+      if (session.usable) sessions++;
+      streams += session.active;
+    }
+    return { sessions, connecting: this.#connecting, streams, waiting: this.#waiters.length };
   }
 
   /**
-   * A session with a place reserved; at once when there is one, as there nearly always is.
+   * A session with a place reserved; at once when there is one, as there nearly always is. Who has to wait for
+   * one drops out when the call ends before.
    *
-   * @throws TransportError when no connection can be made
-   * @throws MeshError `ERR_SHUTTING_DOWN` after {@link close}
+   * What is waited for fails with a `TransportError` when no connection can be made, and with the `MeshError`
+   * `ERR_SHUTTING_DOWN` after {@link close}.
    */
-  take(): ClientSession | Promise<ClientSession> {
+  take(): ClientSession | PendingSession {
     if (this.#waiters.length === 0) {
       const session = this.#pick();
       if (session !== undefined) {
-        if (session.verifying !== undefined || session.doubtful) return this.#takeVerified(session);
+        if (session.verifying !== undefined || session.doubtful) {
+          const pending = new PendingSession();
+          void this.#verify(session, pending);
+          return pending;
+        }
         session.reserve();
         return session;
       }
     }
-    return this.#wait();
+    return this.#wait(new PendingSession());
   }
 
   #pick(): ClientSession | undefined {
@@ -83,24 +86,30 @@ export class SessionPool {
     return undefined;
   }
 
-  async #takeVerified(session: ClientSession): Promise<ClientSession> {
+  async #verify(session: ClientSession, pending: PendingSession): Promise<void> {
     // Reserved during the ping, so that calls which come meanwhile do not each ping too.
     session.reserve();
-    if (await session.verify()) return session;
+    const alive = await session.verify();
+    if (alive && !pending.dropped) {
+      pending.resolve(session);
+      return;
+    }
     session.release();
-    return this.#wait();
+    if (!pending.dropped) this.#wait(pending);
   }
 
-  #wait(): Promise<ClientSession> {
+  #wait(pending: PendingSession): PendingSession {
     if (this.#closed) {
-      return Promise.reject(
-        new MeshError("ERR_SHUTTING_DOWN", `The client of ${this.#options.origin} is closed`),
-      );
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject });
+      pending.reject(this.#closedError());
+    } else {
+      this.#waiters.push(pending);
       this.#serve();
-    });
+    }
+    return pending;
+  }
+
+  #closedError(): MeshError {
+    return new MeshError("ERR_SHUTTING_DOWN", `The client of ${this.#options.origin} is closed`);
   }
 
   /** Gives free places to those who wait, and connects when there are too few. */
@@ -129,7 +138,7 @@ export class SessionPool {
         this.#connecting = false;
         // Those who wait may still be served by a session that is there and full.
         if (this.#sessions.some((session) => session.usable)) return;
-        for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+        this.#waiters.rejectAll(error);
       },
     );
   }
@@ -146,8 +155,7 @@ export class SessionPool {
   /** Takes no new calls; resolves when the open ones have finished, or were ended after `graceMs`. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
-    const error = new MeshError("ERR_SHUTTING_DOWN", `The client of ${this.#options.origin} is closed`);
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    this.#waiters.rejectAll(this.#closedError());
     const sessions = this.#sessions;
     this.#sessions = [];
     await Promise.all(sessions.map((session) => this.#closeSession(session, graceMs)));

@@ -1,6 +1,7 @@
 import type { DescMethodStreaming } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import type { ClientSession } from "../client-session.ts";
+import { PendingSession } from "../session-queue.ts";
 import { h2 } from "../wire/frames.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../wire/stream.ts";
 import { checkResponse, endsWell, errorOfEnd } from "./answer.ts";
@@ -29,6 +30,7 @@ export class StreamCall implements StreamHandler {
   readonly #reject: (error: unknown) => void;
   readonly #trailer = pendingTrailers();
   #session: ClientSession | undefined = undefined;
+  #pending: PendingSession | undefined = undefined;
   #stream: Http2Stream | undefined = undefined;
   #inbound: InboundMessages | undefined = undefined;
   #outbound: OutboundMessages | undefined = undefined;
@@ -64,7 +66,13 @@ export class StreamCall implements StreamHandler {
     let session: ClientSession;
     try {
       const taken = config.pool.take();
-      session = taken instanceof Promise ? await taken : taken;
+      if (taken instanceof PendingSession) {
+        this.#pending = taken;
+        session = await taken.session;
+        this.#pending = undefined;
+      } else {
+        session = taken;
+      }
     } catch (error) {
       const message = error instanceof Error ? error.message : "no connection";
       this.fail(new ConnectError(message, Code.Unavailable, undefined, undefined, error));
@@ -196,6 +204,7 @@ export class StreamCall implements StreamHandler {
     this.#done = true;
     this.#stopTimer?.();
     if (!this.#answered) this.#unwatch?.();
+    this.#pending?.drop();
     const stream = this.#stream;
     if (stream !== undefined && !(stream.remoteEnded && stream.localEnded)) stream.close(h2.cancel);
     this.#outbound?.stop();

@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethodUnary, Message, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import type { ClientSession } from "../client-session.ts";
+import { PendingSession } from "../session-queue.ts";
 import { h2 } from "../wire/frames.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../wire/stream.ts";
 import { checkResponse, endsWell, errorOfEnd } from "./answer.ts";
@@ -32,6 +33,7 @@ export class UnaryCall implements StreamHandler {
   readonly #reject: (error: unknown) => void;
   readonly #reader: EnvelopeReader;
   #session: ClientSession | undefined = undefined;
+  #pending: PendingSession | undefined = undefined;
   #stream: Http2Stream | undefined = undefined;
   #headers: Fields | undefined = undefined;
   #trailers: Fields | undefined = undefined;
@@ -78,7 +80,12 @@ export class UnaryCall implements StreamHandler {
     }
     if (this.#done) return;
     const session = config.pool.take();
-    if (encoded instanceof Promise || session instanceof Promise) void this.#sendLater(session, encoded);
+    if (session instanceof PendingSession) {
+      this.#pending = session;
+      // Nobody looks at it when the call ends before it has a session.
+      if (encoded instanceof Promise) encoded.catch(() => {});
+      void this.#sendLater(session.session, encoded);
+    } else if (encoded instanceof Promise) void this.#sendLater(session, encoded);
     else this.#send(session, encoded);
   }
 
@@ -94,6 +101,7 @@ export class UnaryCall implements StreamHandler {
       this.fail(new ConnectError(message, Code.Unavailable, undefined, undefined, error));
       return;
     }
+    this.#pending = undefined;
     try {
       this.#send(taken, await encoded);
     } catch (error) {
@@ -217,6 +225,7 @@ export class UnaryCall implements StreamHandler {
     this.#done = true;
     this.#stopTimer?.();
     this.#unwatch?.();
+    this.#pending?.drop();
     const stream = this.#stream;
     // The server may have answered before it took the whole request.
     if (stream !== undefined && !(stream.remoteEnded && stream.localEnded)) stream.close(h2.cancel);
