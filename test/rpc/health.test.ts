@@ -29,6 +29,38 @@ describe("gRPC health of a handler", () => {
     );
   });
 
+  it("lists every service with what is said of it, and names that nobody registered", async () => {
+    const health = createHealth();
+    const routes = (router: ConnectRouter): void => {
+      const services = new Set([echo, "other.Service"]);
+      const options = { health, services, checkIntervalMs: 5_000, clock: new VirtualClock() };
+      router.service(Health, healthService(options));
+    };
+    const { transport } = createFetchRpcLeaf({
+      fetch: serveInProcess({ routes }).fetch,
+      options: { origin: "https://echo.test", protocol: "connect" },
+    });
+    const listed = async (): Promise<Record<string, Status | undefined>> => {
+      const { statuses } = await createClient(Health, transport).list({});
+      return Object.fromEntries(Object.entries(statuses).map(([name, { status }]) => [name, status]));
+    };
+    const { SERVING, NOT_SERVING } = Status;
+    health.setServing(echo, false);
+    health.setServing("queue.up", true);
+    health.setServing("queue.down", false);
+    assert.deepEqual(await listed(), {
+      "": SERVING,
+      [echo]: NOT_SERVING,
+      "other.Service": SERVING,
+      "queue.up": SERVING,
+      "queue.down": NOT_SERVING,
+    });
+    health.setServing(echo, true);
+    assert.equal((await listed())[echo], SERVING);
+    health.setReady(false);
+    assert.deepEqual(new Set(Object.values(await listed())), new Set([NOT_SERVING]));
+  });
+
   it("answers NOT_FOUND for a service that it does not know", async () => {
     const { health } = serveStandard();
     const error = await errorOf(health.check({ service: "no.such.Service" }));
