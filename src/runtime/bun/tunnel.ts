@@ -4,6 +4,8 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 /** The native side of a socket that Bun's HTTP server accepted. */
 interface NativeHandle {
   upgradeToTunnel(hasBody: boolean, response: unknown): void;
+  readStop(): void;
+  readStart(): void;
   readonly response: unknown;
 }
 
@@ -27,7 +29,34 @@ function internalsOf(socket: Socket): Internals | undefined {
   );
   const streaming: unknown = name === undefined ? undefined : Reflect.get(prototype, name);
   if (handle === undefined || typeof streaming !== "function") return undefined;
+  const { readStop, readStart } = handle as Partial<NativeHandle>;
+  if (typeof readStop !== "function" || typeof readStart !== "function") return undefined;
   return { handle: handle as NativeHandle, streaming: streaming as Internals["streaming"] };
+}
+
+/**
+ * Bun's HTTP server ends a connection some 8 to 12 s after it was opened unless a request has come, and takes no
+ * traffic of a plain socket for one. Nothing turns that off; but a socket that starts to read again is given as long
+ * once more.
+ */
+const refreshMs = 4_000;
+const tunnels = new Set<NativeHandle>();
+let refreshing: ReturnType<typeof setInterval> | undefined;
+
+function keepOpen(socket: Socket, handle: NativeHandle): void {
+  tunnels.add(handle);
+  socket.once("close", () => {
+    tunnels.delete(handle);
+    if (tunnels.size > 0) return;
+    clearInterval(refreshing);
+    refreshing = undefined;
+  });
+  refreshing ??= setInterval(() => {
+    for (const each of tunnels) {
+      each.readStop();
+      each.readStart();
+    }
+  }, refreshMs).unref();
 }
 
 /**
@@ -45,6 +74,7 @@ export function toPlainSocket(socket: Socket): boolean {
   } catch {
     return false;
   }
+  keepOpen(socket, internals.handle);
   socket.removeAllListeners("error");
   socket.removeAllListeners("timeout");
   // As if nobody had ever read from it: the next listener for data starts it.
