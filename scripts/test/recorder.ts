@@ -173,15 +173,25 @@ function skipReason(options: TestOptions, body: unknown): string | undefined {
   return body ? undefined : "no body";
 }
 
+/** Where a runtime announces the errors that nobody caught. */
+const globalEvents: Partial<Pick<EventTarget, "addEventListener" | "removeEventListener">> = globalThis;
+
+/** Fails when the body takes too long, and for an error outside of it, which Deno's `node:test` keeps to itself. */
 async function bounded(body: () => unknown, timeoutMs: number): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`The test took longer than ${timeoutMs} ms`)), timeoutMs);
+  let stop = (): void => {};
+  const failed = new Promise<never>((_, reject) => {
+    const timer = setTimeout(() => reject(new Error(`The test took longer than ${timeoutMs} ms`)), timeoutMs);
+    const onError = (event: Event): void => reject((event as ErrorEvent).error);
+    globalEvents.addEventListener?.("error", onError);
+    stop = () => {
+      clearTimeout(timer);
+      globalEvents.removeEventListener?.("error", onError);
+    };
   });
   try {
-    await Promise.race([Promise.resolve().then(body), timeout]);
+    await Promise.race([Promise.resolve().then(body), failed]);
   } finally {
-    clearTimeout(timer);
+    stop();
   }
 }
 

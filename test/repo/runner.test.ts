@@ -80,6 +80,24 @@ describe("the test runner", () => {
     );
   });
 
+  it("fails a test beside which an error is thrown that nobody catches", async () => {
+    const finished = await runTests({
+      "test/a.test.ts": suite(`
+        it("throws elsewhere", async () => {
+          setTimeout(() => { throw new Error("it came from elsewhere"); });
+          await new Promise((wake) => setTimeout(wake, 200));
+        });`),
+    });
+    assert.equal(finished.exitCode, 1);
+    for (const runtime of ["node", "deno", "bun", "workerd"]) {
+      assert.match(
+        finished.output,
+        new RegExp(`✗ ${runtime}(: test/a.test.ts > throws elsewhere| ended with)`),
+      );
+    }
+    assert.match(finished.output, /it came from elsewhere/);
+  });
+
   it("fails when a runtime runs fewer tests than the others without naming a capability", async () => {
     const finished = await runTests({
       "test/a.test.ts": suite(`

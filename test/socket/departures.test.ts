@@ -11,7 +11,8 @@ import { OpenAdmission } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
 import { metricValue } from "../support/metric-value.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
-import { Cleanup, serve, signal, type TestServer, within } from "./listener-fixture.ts";
+import { Cleanup } from "./grpc-wire-checks.ts";
+import { serve, signal, type TestServer, within } from "./listener-fixture.ts";
 
 /** As long as an endpoint may be away. */
 const returnMs = 10_000;

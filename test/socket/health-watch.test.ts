@@ -9,7 +9,8 @@ import {
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { echoRoutes } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
-import { Cleanup, within } from "./listener-fixture.ts";
+import { Cleanup } from "./grpc-wire-checks.ts";
+import { within } from "./listener-fixture.ts";
 
 describe("Watch of gRPC health over a socket", unless("listen", "grpcClient"), () => {
   const cleanup = new Cleanup();

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { unless } from "../support/capability.ts";
+import { Cleanup } from "./grpc-wire-checks.ts";
 import { httpOrigin, newCall, openLeaf, send, tcpOrigin } from "./http-leaf-fixture.ts";
-import { Cleanup, signal, within } from "./listener-fixture.ts";
+import { signal, within } from "./listener-fixture.ts";
 
 describe("HTTP leaf that comes to an end", unless("listen"), () => {
   const cleanup = new Cleanup();

@@ -6,8 +6,9 @@ import { isTransportError, type TransportFault } from "../../src/core/errors.ts"
 import type { TlsIdentity } from "../../src/core/identity.ts";
 import { unless } from "../support/capability.ts";
 import { createAuthority } from "../support/certificates.ts";
+import { Cleanup } from "./grpc-wire-checks.ts";
 import { deadPort, httpOrigin, listening, openLeaf, send, tcpOrigin } from "./http-leaf-fixture.ts";
-import { Cleanup, serve, within } from "./listener-fixture.ts";
+import { serve, within } from "./listener-fixture.ts";
 
 async function faultOf(promise: Promise<unknown>): Promise<TransportFault> {
   const error = await promise.then(

@@ -4,7 +4,8 @@ import { runtime } from "#runtime";
 import { Call } from "../../src/core/call.ts";
 import type { HttpBody, HttpLeaf, HttpResponse } from "../../src/http/exchange.ts";
 import type { LeafOptions } from "../../src/runtime/port.ts";
-import { type Cleanup, within } from "./listener-fixture.ts";
+import type { Cleanup } from "./grpc-wire-checks.ts";
+import { within } from "./listener-fixture.ts";
 
 /** Opens a leaf that is closed with the test. */
 export function openLeaf(cleanup: Cleanup, options: Partial<LeafOptions> = {}): HttpLeaf {

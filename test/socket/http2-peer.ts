@@ -3,7 +3,8 @@ import { ByteSink } from "../../src/runtime/http2/wire/byte-sink.ts";
 import { frameType, preface, readUint32 } from "../../src/runtime/http2/wire/frames.ts";
 import { HpackEncoder } from "../../src/runtime/http2/wire/hpack-encoder.ts";
 import { type Frame, frame } from "../runtime/wire/connection-fixture.ts";
-import { type Cleanup, openTcp, within } from "./listener-fixture.ts";
+import type { Cleanup } from "./grpc-wire-checks.ts";
+import { openTcp, within } from "./listener-fixture.ts";
 
 function pseudoOf(method: string, path: string): string[] {
   return [":method", method, ":scheme", "http", ":path", path, ":authority", "a"];

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { unless } from "../support/capability.ts";
+import { Cleanup } from "./grpc-wire-checks.ts";
 import {
-  Cleanup,
   http1,
   http2,
   openHttp2,

@@ -10,19 +10,7 @@ import { runtime } from "#runtime";
 import { createDispatcher } from "../../src/rpc/dispatch.ts";
 import type { Listener, ListenOptions } from "../../src/runtime/port.ts";
 import { echoRoutes, OpenAdmission } from "../rpc/echo.ts";
-
-/** What a test opened, closed newest first. */
-export class Cleanup {
-  readonly #tasks: (() => unknown)[] = [];
-
-  add(task: () => unknown): void {
-    this.#tasks.unshift(task);
-  }
-
-  async run(): Promise<void> {
-    for (const task of this.#tasks.splice(0)) await task();
-  }
-}
+import type { Cleanup } from "./grpc-wire-checks.ts";
 
 /** Fails instead of hanging when `promise` does not settle: a bound, not a measurement. */
 export async function within<T>(promise: Promise<T>, what: string, ms = 15_000): Promise<T> {

@@ -7,7 +7,8 @@ import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { all, echoRoutes, errorOf, OpenAdmission } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
 import { createAuthority } from "../support/certificates.ts";
-import { Cleanup, serve, signal, within } from "./listener-fixture.ts";
+import { Cleanup } from "./grpc-wire-checks.ts";
+import { serve, signal, within } from "./listener-fixture.ts";
 
 describe("RPC leaf against the listener", unless("listen", "grpcClient"), () => {
   const cleanup = new Cleanup();

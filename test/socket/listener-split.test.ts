@@ -9,8 +9,8 @@ import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { all, echoRoutes, errorOf, OpenAdmission } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
 import { createAuthority } from "../support/certificates.ts";
+import { Cleanup } from "./grpc-wire-checks.ts";
 import {
-  Cleanup,
   foreignSession,
   http1,
   http2,

@@ -7,8 +7,8 @@ import { createDispatcher } from "../../src/rpc/dispatch.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { OpenAdmission } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
+import { Cleanup } from "./grpc-wire-checks.ts";
 import {
-  Cleanup,
   foreignSession,
   http1,
   openHttp2,

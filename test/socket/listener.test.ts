@@ -11,9 +11,9 @@ import { runtime } from "#runtime";
 import { EchoRequestSchema, EchoResponseSchema, EchoService } from "../gen/test/v1/echo_pb.ts";
 import { all, errorOf, streamOf } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
+import { Cleanup } from "./grpc-wire-checks.ts";
 import {
   type Answer,
-  Cleanup,
   foreignSession,
   http1,
   http2,

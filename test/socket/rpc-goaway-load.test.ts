@@ -4,8 +4,8 @@ import { createClient } from "@connectrpc/connect";
 import { createMesh, staticDiscovery } from "../../mod.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { unless } from "../support/capability.ts";
-import { deferred } from "./grpc-wire-checks.ts";
-import { Cleanup, within } from "./listener-fixture.ts";
+import { Cleanup, deferred } from "./grpc-wire-checks.ts";
+import { within } from "./listener-fixture.ts";
 import { until } from "./rpc-fixture.ts";
 
 const workers = 40;

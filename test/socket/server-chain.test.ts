@@ -5,16 +5,8 @@ import type { ListenOptions } from "../../src/runtime/port.ts";
 import { createHealth } from "../../src/server/health.ts";
 import { type Fixture, serverFixture } from "../server/fixture.ts";
 import { unless } from "../support/capability.ts";
-import {
-  Cleanup,
-  http1,
-  http2,
-  openHttp2,
-  serve,
-  signal,
-  type TestServer,
-  within,
-} from "./listener-fixture.ts";
+import { Cleanup } from "./grpc-wire-checks.ts";
+import { http1, http2, openHttp2, serve, signal, type TestServer, within } from "./listener-fixture.ts";
 
 const modes: Readonly<Record<string, Partial<ListenOptions>>> = {
   "one port": { ports: { all: 0 } },

@@ -7,8 +7,8 @@ import type { PeerIdentity, TlsIdentity } from "../../src/core/identity.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { unless } from "../support/capability.ts";
 import { createAuthority, type TestAuthority } from "../support/certificates.ts";
+import { Cleanup } from "./grpc-wire-checks.ts";
 import {
-  Cleanup,
   foreignSession,
   http1,
   http2,
