@@ -18,6 +18,13 @@ export const limits = {
   settingsTimeoutMs: 10_000,
   /** How long an HTTP/2 connection without any frame or stream on it is kept. */
   sessionIdleMs: 300_000,
+  /**
+   * How long, and for how many bytes, an answer over HTTP/1.1 that is ready before its request has come waits for the
+   * rest of it. Clients that still send when the answer comes may lose it: connect-go takes back what it has not sent,
+   * which ends the connection.
+   */
+  earlyAnswerMs: 1_000,
+  earlyAnswerBytes: 8_388_608,
   /** How long the rest of an answer waits for a client that takes nothing of it. */
   stalledMs: 300_000,
   /**

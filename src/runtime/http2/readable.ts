@@ -40,6 +40,30 @@ export function collect(source: Readable, gone: () => unknown): Promise<Uint8Arr
   });
 }
 
+/** Throws away what is left of a Node stream; resolves when it has ended, or after so many bytes or milliseconds. */
+export function discard(source: Readable, maxBytes: number, maxMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (source.destroyed || source.readableEnded) {
+      resolve();
+      return;
+    }
+    let bytes = 0;
+    const onData = (chunk: Uint8Array): void => {
+      bytes += chunk.byteLength;
+      if (bytes > maxBytes) done();
+    };
+    const done = (): void => {
+      clearTimeout(timer);
+      source.off("data", onData).off("end", done).off("close", done).off("error", done);
+      source.pause();
+      resolve();
+    };
+    const timer = setTimeout(done, maxMs);
+    source.on("data", onData).once("end", done).once("close", done).once("error", done);
+    source.resume();
+  });
+}
+
 /**
  * A web stream over a Node stream. It pauses the source, and with it the socket, when its reader falls
  * behind. Cancelling it throws the rest away, so that the connection stays usable for the answer.

@@ -1,13 +1,16 @@
-import type { Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { RpcHandler } from "../../rpc/dispatcher.ts";
 import { clientGone, type Exchange } from "./exchange.ts";
 import { outgoingFrom } from "./light-headers.ts";
+import { limits } from "./limits.ts";
+import { discard } from "./readable.ts";
 import { respondWithError } from "./respond.ts";
 
-async function* bodyOf(exchange: Exchange): AsyncGenerator<Uint8Array> {
+async function* bodyOf(request: RpcRequest, exchange: Exchange): AsyncGenerator<Uint8Array> {
   const { source } = exchange;
   if (source === undefined) return;
+  request.reading = true;
   try {
     // A handler may stop reading: the answer still goes out on the stream that would be destroyed.
     const chunks = source.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
@@ -17,6 +20,8 @@ async function* bodyOf(exchange: Exchange): AsyncGenerator<Uint8Array> {
     }
   } catch (error) {
     throw exchange.gone ? clientGone() : error;
+  } finally {
+    request.reading = false;
   }
 }
 
@@ -27,6 +32,8 @@ class RpcRequest implements UniversalServerRequest {
   readonly url: string;
   readonly header: Headers;
   readonly body: AsyncIterable<Uint8Array>;
+  /** Whether the body is being read; undefined when that has not begun. */
+  reading: boolean | undefined = undefined;
   readonly #exchange: Exchange;
 
   constructor(exchange: Exchange) {
@@ -35,7 +42,7 @@ class RpcRequest implements UniversalServerRequest {
     this.method = exchange.method;
     this.url = exchange.url;
     this.header = exchange.headers;
-    this.body = bodyOf(exchange);
+    this.body = bodyOf(this, exchange);
   }
 
   get signal(): AbortSignal {
@@ -55,7 +62,22 @@ function drained(writable: Writable, exchange: Exchange): Promise<void> {
   });
 }
 
-async function write(response: UniversalServerResponse, exchange: Exchange): Promise<void> {
+/** What is left of a request that nobody will read, where its client might not see an answer that comes before. */
+function restOf(
+  { status }: UniversalServerResponse,
+  { reading }: RpcRequest,
+  { source, httpVersion }: Exchange,
+): Readable | undefined {
+  if (source === undefined || source.readableEnded || httpVersion !== "1.1") return undefined;
+  // A handler may answer before it reads; an error is the last word.
+  return reading === false || (reading === undefined && status !== 200) ? source : undefined;
+}
+
+async function write(
+  response: UniversalServerResponse,
+  request: RpcRequest,
+  exchange: Exchange,
+): Promise<void> {
   const { writable } = exchange;
   // A failed write shows as `close`; without a listener the error would end the process.
   writable.on("error", () => {});
@@ -63,6 +85,8 @@ async function write(response: UniversalServerResponse, exchange: Exchange): Pro
   try {
     // The first message is made before the headers go out: until then a handler may still set some.
     let next = await iterator?.next();
+    const rest = restOf(response, request, exchange);
+    if (rest !== undefined) await discard(rest, limits.earlyAnswerBytes, limits.earlyAnswerMs);
     if (exchange.gone) return;
     exchange.headWithTrailers(response.status, outgoingFrom(response.header), () =>
       outgoingFrom(response.trailer),
@@ -98,14 +122,15 @@ export async function exchangeRpc(
   onError?: (error: unknown) => void,
 ): Promise<void> {
   try {
-    const response = await handler(new RpcRequest(exchange), exchange.connection);
+    const request = new RpcRequest(exchange);
+    const response = await handler(request, exchange.connection);
     if (exchange.gone) {
       response.body?.[Symbol.asyncIterator]()
         .return?.()
         .catch(() => {});
       return;
     }
-    await write(response, exchange);
+    await write(response, request, exchange);
   } catch (error) {
     if (exchange.gone) return;
     onError?.(error);
