@@ -17,8 +17,8 @@ export type FetchDispatch = (request: Request, connection: Connection) => Promis
 /** Options of {@link createFetchDispatch}. */
 export interface FetchDispatchOptions {
   /**
-   * How long to read, in milliseconds, what a call left unread of its request before the response ends, so that
-   * the client of an HTTP/1.1 connection sees the answer to a message that was refused. 0 where the platform's
+   * How long to read, in milliseconds, what a call left unread of its request before the response begins, or ends, so
+   * that the client of an HTTP/1.1 connection sees the answer to a message that was refused. 0 where the platform's
    * server does that itself.
    *
    * @default 500 on Cloudflare's runtime, 0 elsewhere
@@ -104,12 +104,34 @@ async function responseBody(
   request: LingeringBody | undefined,
 ): Promise<BodyInit | null> {
   if (body !== undefined && !header?.has("content-length")) {
-    const stream = readableFromIterable(body, request?.linger);
+    const chunks = request === undefined ? body : await begun(body, request);
+    const stream = readableFromIterable(chunks, request?.linger);
     return stream as ReadableStream<Uint8Array<ArrayBuffer>>;
   }
   const whole = body === undefined ? null : await wholeBody(body);
   await request?.linger();
   return whole;
+}
+
+/** The chunks, once the first is there and, when it tells of a failure, the request is through. */
+async function begun(
+  chunks: AsyncIterable<Uint8Array>,
+  request: LingeringBody,
+): Promise<AsyncIterable<Uint8Array>> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  let first: IteratorResult<Uint8Array> | undefined = await iterator.next();
+  if (request.left) await request.linger();
+  const rest: AsyncIterator<Uint8Array> = {
+    ...(iterator.return && { return: () => iterator.return!() }),
+    ...(iterator.throw && { throw: (reason: unknown) => iterator.throw!(reason) }),
+    next() {
+      if (first === undefined) return iterator.next();
+      const next = Promise.resolve(first);
+      first = undefined;
+      return next;
+    },
+  };
+  return { [Symbol.asyncIterator]: () => rest };
 }
 
 async function wholeBody(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {

@@ -7,6 +7,8 @@ const maxLingerBytes = 8 * 1024 * 1024;
 export interface LingeringBody {
   /** The body, chunk by chunk; whoever stops reading early leaves the rest for {@link linger}. */
   readonly chunks: AsyncIterable<Uint8Array>;
+  /** Whether its reader has stopped before the end. */
+  readonly left: boolean;
   /** Reads what nobody has read, as long as it lasts and the time suffices. Never rejects. */
   linger(): Promise<void>;
 }
@@ -16,7 +18,7 @@ export interface LingeringBody {
  *
  * A server that closes an HTTP/1.1 connection while the client still sends resets it, and the client never sees
  * the answer: a message that is too large would fail with a broken pipe instead of `resource_exhausted`
- * (RFC 9112, section 9.6).
+ * (RFC 9112, section 9.6). Some clients close it themselves when the answer begins while they still send (connect-go).
  */
 export function lingeringBody(
   body: ReadableStream<Uint8Array>,
@@ -54,6 +56,9 @@ export function lingeringBody(
   }
 
   return {
+    get left() {
+      return left && !ended;
+    },
     chunks: { [Symbol.asyncIterator]: () => ({ next: read, return: leave, throw: leave }) },
     async linger() {
       if (ended) return;
