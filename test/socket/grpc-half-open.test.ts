@@ -5,17 +5,10 @@ import { VirtualClock } from "../support/virtual-clock.ts";
 import { freezingProxy } from "./freezing-proxy.ts";
 import { Cleanup, failure, faultOf } from "./grpc-wire-checks.ts";
 import { open, serve } from "./grpc-wire-fixture.ts";
+import { until } from "./rpc-fixture.ts";
 
 const cleanup = new Cleanup();
 afterEach(() => cleanup.run());
-
-/** Lets real packets travel until something holds. */
-async function until(holds: () => boolean): Promise<void> {
-  for (let turn = 0; !holds(); turn++) {
-    assert.ok(turn < 5_000, "it should have happened by now");
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
 
 describe("a gRPC connection on which packets no longer pass", () => {
   it("costs a call its deadline; the connection must then prove to be alive, and the next call gets another", async () => {

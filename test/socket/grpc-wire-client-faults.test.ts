@@ -6,13 +6,12 @@ import { runtime } from "#runtime";
 import { Call } from "../../src/core/call.ts";
 import { rpcClassifier } from "../../src/rpc/classifier.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
+import { endHeaders, endStream } from "../runtime/wire/connection-fixture.ts";
 import { all, Cleanup, failure, faultOf } from "./grpc-wire-checks.ts";
 import { open } from "./grpc-wire-fixture.ts";
 import {
   answerFrame,
   concat,
-  endHeaders,
-  endStream,
   frameTypes,
   largeField,
   responseBlock,

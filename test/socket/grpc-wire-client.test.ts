@@ -7,12 +7,12 @@ import { Call } from "../../src/core/call.ts";
 import { MeshError } from "../../src/core/errors.ts";
 import { meshCall } from "../../src/rpc/context.ts";
 import { httpStatusOf } from "../../src/rpc/http-status.ts";
+import { endHeaders } from "../runtime/wire/connection-fixture.ts";
 import { all, Cleanup, deferred, failure, faultOf } from "./grpc-wire-checks.ts";
 import { open, serveRaw } from "./grpc-wire-fixture.ts";
 import {
   answerFrame,
   concat,
-  endHeaders,
   framed,
   frameTypes,
   responseBlock,

@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type EchoRequest, EchoRequestSchema, EchoResponseSchema } from "../gen/test/v1/echo_pb.ts";
+import { frame as http2Frame } from "../runtime/wire/connection-fixture.ts";
 import type { Cleanup } from "./grpc-wire-checks.ts";
 
 /** Types of HTTP/2 frames. */
@@ -13,11 +14,6 @@ export const frameTypes = {
   goaway: 7,
   continuation: 9,
 } as const;
-
-/** END_STREAM among the flags of DATA and HEADERS. */
-export const endStream = 1;
-/** END_HEADERS among the flags of HEADERS and CONTINUATION. */
-export const endHeaders = 4;
 
 /** Writes one HTTP/2 frame. */
 export type WriteFrame = (type: number, flags: number, streamId: number, payload?: Uint8Array) => void;
@@ -34,13 +30,8 @@ export async function serveFrames(
   const server = createTcpServer((socket) => {
     socket.on("error", () => {});
     cleanup.add(() => socket.destroy());
-    const write: WriteFrame = (type, flags, streamId, payload = new Uint8Array(0)) => {
-      const head = Buffer.alloc(9);
-      head.writeUIntBE(payload.length, 0, 3);
-      head.writeUInt8(type, 3);
-      head.writeUInt8(flags, 4);
-      head.writeUInt32BE(streamId, 5);
-      socket.write(Buffer.concat([head, payload]));
+    const write: WriteFrame = (type, flags, streamId, payload) => {
+      socket.write(http2Frame(type, flags, streamId, payload));
     };
     write(frameTypes.settings, 0, 0);
     let buffered = Buffer.alloc(0);

@@ -1,15 +1,13 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { frameType, h2 } from "../../src/runtime/http2/wire/frames.ts";
-import { frame } from "../runtime/wire/connection-fixture.ts";
+import { endHeaders, endStream, frame } from "../runtime/wire/connection-fixture.ts";
 import { unless } from "../support/capability.ts";
 import { Cleanup } from "./grpc-wire-checks.ts";
 import { words } from "./grpc-wire-frames.ts";
 import { RawPeer } from "./http2-peer.ts";
 import { http1, serve, settled, signal, type TestServer } from "./listener-fixture.ts";
 
-const endStream = 0x1;
-const endHeaders = 0x4;
 /** A request that is answered by nothing but headers. */
 const connectTarget = [":method", "GET", ":scheme", "http", ":path", "/", ":authority", "999.999.999.999"];
 

@@ -4,26 +4,16 @@ import { afterEach, describe, it } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { createMesh, staticDiscovery } from "../../mod.ts";
 import type { Mesh } from "../../src/options.ts";
+import { frameType, h2 } from "../../src/runtime/http2/wire/frames.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
+import { endHeaders, frame } from "../runtime/wire/connection-fixture.ts";
 import { unless } from "../support/capability.ts";
 import { metricValue } from "../support/metric-value.ts";
 import { Cleanup, deferred, failure } from "./grpc-wire-checks.ts";
 import { listenOn } from "./grpc-wire-fixture.ts";
-import { concat, frameTypes, words } from "./grpc-wire-frames.ts";
+import { words } from "./grpc-wire-frames.ts";
 import { within } from "./listener-fixture.ts";
-import { until } from "./rpc-fixture.ts";
-
-/** A frame of HTTP/2, which may promise more than it holds. */
-function frameOf(
-  type: number,
-  flags: number,
-  id: number,
-  payload: Uint8Array,
-  length = payload.length,
-): Uint8Array {
-  const head = new Uint8Array([length >> 16, length >> 8, length, type, flags]);
-  return concat(head, words(id), payload);
-}
+import { serveMesh, until } from "./rpc-fixture.ts";
 
 /** What a server can do to a connection. */
 const faults: [string, (socket: Socket) => void][] = [
@@ -32,20 +22,22 @@ const faults: [string, (socket: Socket) => void][] = [
   ["bytes that are no frames", (socket) => socket.write(new Uint8Array(64).fill(0xff))],
   [
     "a header block that is none",
-    (socket) => socket.write(frameOf(frameTypes.headers, 4, 1, new Uint8Array([0xff]))),
+    (socket) => socket.write(frame(frameType.headers, endHeaders, 1, new Uint8Array([0xff]))),
   ],
   [
     "a frame that ends too early",
-    (socket) => socket.end(frameOf(frameTypes.data, 0, 1, new Uint8Array(3), 100)),
+    (socket) => socket.end(frame(frameType.data, 0, 1, new Uint8Array(100)).subarray(0, 12)),
   ],
   [
     "a GOAWAY with an error, and the end",
-    (socket) => socket.end(frameOf(frameTypes.goaway, 0, 0, words(0, 2))),
+    (socket) => socket.end(frame(frameType.goaway, 0, 0, words(0, h2.internalError))),
   ],
   [
     "a GOAWAY with an error, and a TCP reset",
     (socket) => {
-      socket.write(frameOf(frameTypes.goaway, 0, 0, words(0, 11)), () => socket.resetAndDestroy());
+      socket.write(frame(frameType.goaway, 0, 0, words(0, h2.enhanceYourCalm)), () =>
+        socket.resetAndDestroy(),
+      );
     },
   ],
 ];
@@ -59,23 +51,19 @@ describe("the connection of an RPC client that its server spoils", unless("liste
     const reached: string[] = [];
     const gate = deferred();
     cleanup.add(() => gate.resolve());
-    const server = await createMesh({ service: "echo", server: { rateLimit: false } }).serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      routes: (router) =>
-        router.service(EchoService, {
-          async echo({ text }) {
-            reached.push(text);
-            if (text === "held") await gate.promise;
-            return { text };
-          },
-          async *expand({ text }) {
-            yield { text };
-            await gate.promise;
-          },
-        }),
-    });
-    cleanup.add(() => server.close({ force: true }));
+    const server = await serveMesh(cleanup, (router) =>
+      router.service(EchoService, {
+        async echo({ text }) {
+          reached.push(text);
+          if (text === "held") await gate.promise;
+          return { text };
+        },
+        async *expand({ text }) {
+          yield { text };
+          await gate.promise;
+        },
+      }),
+    );
     const sockets: Socket[] = [];
     const proxy = createServer({ noDelay: true }, (socket) => {
       const upstream = connect(server.port, "127.0.0.1");
@@ -100,12 +88,11 @@ describe("the connection of an RPC client that its server spoils", unless("liste
   }
 
   /** Waits until the client has seen what became of its connection. */
-  async function untilNoticed({ metrics }: Mesh): Promise<void> {
-    for (let turn = 0; (await metricValue(metrics, "mesh_rpc_sessions")) !== 0; turn++) {
-      assert.ok(turn < 5_000, "the client still counts on its connection");
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-  }
+  const untilNoticed = ({ metrics }: Mesh): Promise<void> =>
+    until(
+      async () => (await metricValue(metrics, "mesh_rpc_sessions")) === 0,
+      "the client not to count on its connection",
+    );
 
   for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
     it(`costs the calls that are on it, and no later one, by ${protocol}`, async () => {

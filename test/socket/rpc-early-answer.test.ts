@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { afterEach, describe, it } from "node:test";
-import { createMesh } from "../../mod.ts";
-import { echoRoutes } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
 import { Cleanup, deferred } from "./grpc-wire-checks.ts";
 import { within } from "./listener-fixture.ts";
+import { serveMesh } from "./rpc-fixture.ts";
 
 /** Beyond what a message may have, and beyond what sockets hold. */
 const size = 4_500_000;
@@ -19,12 +18,7 @@ describe("an RPC over HTTP/1.1 that fails before its request has come", unless("
 
   /** Sends the head of a request and so many bytes of its message; the answer, and whether all was on its way by then. */
   async function send(method: string, type: string, bytes: number) {
-    const server = await createMesh({ service: "echo" }).serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      routes: echoRoutes,
-    });
-    cleanup.add(() => server.close({ force: true }));
+    const server = await serveMesh(cleanup);
     const socket = connect(server.port, "127.0.0.1");
     cleanup.add(() => socket.destroy());
     let received = "";

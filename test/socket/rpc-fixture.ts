@@ -1,8 +1,12 @@
+import type { ConnectRouter } from "@connectrpc/connect";
 import { runtime } from "#runtime";
+import { createMesh } from "../../src/mesh.ts";
+import type { Server } from "../../src/options.ts";
 import { createDispatcher, type DispatcherOptions } from "../../src/rpc/dispatch.ts";
 import type { RpcLeaf } from "../../src/rpc/leaf.ts";
 import type { RpcLeafOptions } from "../../src/runtime/port.ts";
 import { echoRoutes, OpenAdmission } from "../rpc/echo.ts";
+import type { Cleanup } from "./grpc-wire-checks.ts";
 
 /** A served EchoService on a port of its own. */
 export interface ServedEcho {
@@ -37,6 +41,17 @@ export async function serveEcho(options: Partial<DispatcherOptions> = {}, port =
   return { origin: `http://127.0.0.1:${rest}`, port: rest, admission, destroy };
 }
 
+/** Serves the EchoService, or other routes, with a mesh of its own that knows no rate limit. */
+export async function serveMesh(
+  cleanup: Cleanup,
+  routes: (router: ConnectRouter) => unknown = echoRoutes,
+): Promise<Server> {
+  const mesh = createMesh({ service: "echo", server: { rateLimit: false } });
+  const server = await mesh.serve({ hostname: "127.0.0.1", port: 0, routes });
+  cleanup.add(() => server.close({ force: true }));
+  return server;
+}
+
 /** The address of nobody: a port that was free a moment ago. */
 export async function deadOrigin(): Promise<string> {
   const server = await serveEcho();
@@ -67,10 +82,10 @@ export function leavesOf(protocol: RpcLeafOptions["protocol"]): (origin: string)
   };
 }
 
-/** Resolves when `ready` holds; for what happens on the other end of a socket. */
-export async function until(ready: () => boolean): Promise<void> {
-  for (let turn = 0; !ready(); turn++) {
-    if (turn > 5_000) throw new Error("Expected it to happen within 5 s");
+/** Resolves when `ready` holds; for what happens on the other end of a socket, which is `what` in the error. */
+export async function until(ready: () => boolean | Promise<boolean>, what = "it to happen"): Promise<void> {
+  for (let turn = 0; !(await ready()); turn++) {
+    if (turn > 5_000) throw new Error(`Expected ${what} within 5 s`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }

@@ -6,7 +6,7 @@ import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { unless } from "../support/capability.ts";
 import { Cleanup, deferred } from "./grpc-wire-checks.ts";
 import { within } from "./listener-fixture.ts";
-import { until } from "./rpc-fixture.ts";
+import { serveMesh, until } from "./rpc-fixture.ts";
 
 const workers = 40;
 /** Calls that are answered before a server goes, and again when it has gone. */
@@ -21,22 +21,18 @@ describe("a server that is closed under load", unless("listen", "grpcClient"), (
   /** An EchoService that says where it ran, and can hold its answers back. */
   async function serve(name: string) {
     const state = { calls: 0, holding: 0, gate: undefined as Promise<void> | undefined };
-    const server = await createMesh({ service: "echo", server: { rateLimit: false } }).serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      routes: (router) =>
-        router.service(EchoService, {
-          async echo({ text }) {
-            state.calls++;
-            if (state.gate !== undefined) {
-              state.holding++;
-              await state.gate;
-            }
-            return { text: `${text} by ${name}` };
-          },
-        }),
-    });
-    cleanup.add(() => server.close({ force: true }));
+    const server = await serveMesh(cleanup, (router) =>
+      router.service(EchoService, {
+        async echo({ text }) {
+          state.calls++;
+          if (state.gate !== undefined) {
+            state.holding++;
+            await state.gate;
+          }
+          return { text: `${text} by ${name}` };
+        },
+      }),
+    );
     return { server, state };
   }
 

@@ -4,12 +4,13 @@ import { Code, createClient } from "@connectrpc/connect";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import { createMesh, staticDiscovery } from "../../mod.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
-import { all, echoRoutes } from "../rpc/echo.ts";
+import { all } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
 import { Cleanup, failure } from "./grpc-wire-checks.ts";
 import { type RawAnswer, request, serveRaw, session } from "./grpc-wire-fixture.ts";
 import { answerFrame, concat, frame, framed } from "./grpc-wire-frames.ts";
 import { within } from "./listener-fixture.ts";
+import { serveMesh } from "./rpc-fixture.ts";
 
 const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -74,12 +75,7 @@ for (const { protocol, type, last, codeOf } of dialects) {
       afterEach(() => cleanup.run());
 
       it("is refused by the server, which serves the next one on the same connection", async () => {
-        const server = await createMesh({ service: "echo" }).serve({
-          port: 0,
-          hostname: "127.0.0.1",
-          routes: echoRoutes,
-        });
-        cleanup.add(() => server.close({ force: true }));
+        const server = await serveMesh(cleanup);
         const http2 = session(cleanup, server.url);
         const call = async (body: Uint8Array): Promise<Code | undefined> => {
           const path = "/datapunk.mesh.test.v1.EchoService/Expand";

@@ -13,6 +13,7 @@ import { unless } from "../support/capability.ts";
 import { Cleanup } from "./grpc-wire-checks.ts";
 import { listenOn } from "./grpc-wire-fixture.ts";
 import { within } from "./listener-fixture.ts";
+import { serveMesh } from "./rpc-fixture.ts";
 
 const options = {
   role: "server",
@@ -56,20 +57,16 @@ describe("a call that streams to a server that refuses it", unless("listen", "gr
           );
         }),
       );
-      const server = await createMesh({ service: "echo" }).serve({
-        port: 0,
-        hostname: "127.0.0.1",
-        routes: (router) =>
-          router.service(EchoService, {
-            collect: async (requests) => ({
-              text: (await all(requests)).map(({ text }) => text).join(" "),
-            }),
-            async *chat(requests) {
-              for await (const { text } of requests) yield { text };
-            },
+      const server = await serveMesh(cleanup, (router) =>
+        router.service(EchoService, {
+          collect: async (requests) => ({
+            text: (await all(requests)).map(({ text }) => text).join(" "),
           }),
-      });
-      cleanup.add(() => server.close({ force: true }));
+          async *chat(requests) {
+            for await (const { text } of requests) yield { text };
+          },
+        }),
+      );
       const serving = `http://127.0.0.1:${server.port}`;
       const [toRefusing, toServing] = [[{ origin: refusing }], [{ origin: serving }]];
       // The first attempt finds only the one, the next one only the other.
