@@ -1,6 +1,5 @@
 import type { Hono } from "hono";
 import type { Clock } from "./core/clock.ts";
-import type { Connection } from "./core/connection.ts";
 import { MeshError } from "./core/errors.ts";
 import { checkNumber } from "./core/options.ts";
 import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
@@ -138,18 +137,11 @@ export async function startServer(
   const hostname = options.hostname ?? "0.0.0.0";
   const app = options.app ?? parts.defaultApp();
   const dispatcher = dispatcherFrom(parts, options);
-  // A native server sees Connect and gRPC-Web as requests like any other.
-  const rpc = "rest" in ports && dispatcher !== undefined ? createFetchDispatch(dispatcher) : undefined;
-  const rest = (request: Request, connection: Connection): Response | Promise<Response> =>
-    app.fetch(request, { connection });
   const listener: Listener = await runtime.listen({
     hostname,
     ports,
     tls,
-    fetch:
-      rpc === undefined
-        ? rest
-        : (request, connection) => rpc(request, connection) ?? rest(request, connection),
+    fetch: (request, connection) => app.fetch(request, { connection }),
     rpc: dispatcher,
     onConnectionError: (kind) => metrics.connectionError(kind),
     onHandlerError: (error) => parts.onError(error, undefined),

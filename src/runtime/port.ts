@@ -63,19 +63,32 @@ export interface ServerTls extends TlsIdentity {
 /** What a runtime listens with. */
 export interface ListenOptions {
   readonly hostname: string;
-  /** One port for everything, or REST (with Connect and gRPC-Web, natively served) and gRPC apart. 0 lets the system choose. */
+  /** One port for everything, or REST (with Connect and gRPC-Web) and gRPC apart. 0 lets the system choose. */
   readonly ports: { readonly all: number } | { readonly rest: number; readonly grpc: number };
   readonly tls: ServerTls | undefined;
-  /** Everything that is not an RPC, and on a native server also Connect and gRPC-Web. */
+  /** Everything that is not an RPC. */
   readonly fetch: (request: Request, connection: Connection) => Response | Promise<Response>;
   readonly rpc: RpcDispatcher | undefined;
-  /** Told about errors that belong to no request: broken handshakes, sockets that fail. */
-  readonly onConnectionError: (kind: "tls" | "protocol" | "socket", error: unknown) => void;
+  /** Told about errors that belong to no request: broken handshakes, sockets that fail, connections that are too many. */
+  readonly onConnectionError: (kind: "tls" | "protocol" | "socket" | "limit", error: unknown) => void;
   /**
    * Told of what escaped from `fetch` or an RPC handler, or could not be written; the client got a bare 500.
    * Both answer for their own errors, so this is a bug. @default nobody is told
    */
   readonly onHandlerError?: ((error: unknown) => void) | undefined;
+  readonly limits?: ListenerLimits | undefined;
+  /** Times connections. @default the system's */
+  readonly clock?: Clock | undefined;
+}
+
+/** How many connections a port takes, and for how long. */
+export interface ListenerLimits {
+  /** Connections in all; more are closed as they come. @default 20_000 */
+  readonly maxConnections?: number;
+  /** Connections from one address. @default 2_000 */
+  readonly maxConnectionsPerAddress?: number;
+  /** How long a connection takes new requests, in milliseconds, up to a tenth less. @default no limit */
+  readonly maxConnectionAgeMs?: number;
 }
 
 /** An open port. */

@@ -6,24 +6,15 @@
 import { asyncContext } from "../http2/async-context.ts";
 import { serverCapabilities } from "../http2/capabilities.ts";
 import { faultOf } from "../http2/fault.ts";
-import { type ListenStrategy, listen } from "../http2/listen.ts";
+import { listen } from "../http2/listen.ts";
 import { messageCompressions } from "../http2/message-compression.ts";
 import { openRpcLeaf } from "../http2/rpc-leaf.ts";
 import { onSignals } from "../http2/signals.ts";
 import type { Capabilities, Runtime } from "../port.ts";
 import { openHttpLeaf } from "./http-leaf.ts";
-import { openNative } from "./native-server.ts";
-import { plainServer } from "./plain-server.ts";
-import { secureServer } from "./secure-server.ts";
 
 /** What Bun can do. */
 export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: false };
-
-const strategy: ListenStrategy = {
-  plainServer,
-  secureServer,
-  openNative,
-};
 
 /** The adapter for Bun. */
 export const runtime: Runtime = {
@@ -32,7 +23,7 @@ export const runtime: Runtime = {
   openHttpLeaf,
   openRpcLeaf,
   messageCompressions,
-  listen: (options) => listen(options, strategy),
+  listen,
   faultOf,
   asyncContext,
   onSignals,

@@ -1,7 +1,10 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import type { Clock } from "../../core/clock.ts";
 import type { Connection } from "../../core/connection.ts";
 import type { PeerIdentity } from "../../core/identity.ts";
+import type { Http1Connection } from "./http1/http1-connection.ts";
+import { limits } from "./limits.ts";
 import { peerIdentityFromDer } from "./peer-identity.ts";
 import type { Http2Connection } from "./wire/connection.ts";
 
@@ -43,28 +46,43 @@ class AcceptedConnection implements Connection {
   }
 }
 
-/** One accepted connection, as a drain must know it. */
+/** One accepted connection, as a listener must know it. */
 export class ConnectionRecord {
   readonly socket: Socket;
+  readonly openedAt: number;
+  /** From then on it takes no new requests. */
+  readonly retiresAt: number;
   /** The HTTP/2 side of it, once there is one. */
   session: Http2Connection | undefined;
-  /** Requests that are not finished; an HTTP/1.1 connection without one can be closed. */
+  /** The HTTP/1.1 side of it, once there is one. */
+  http1: Http1Connection | undefined;
+  /** Requests that are not finished. */
   active = 0;
-  #face: AcceptedConnection | undefined;
+  #info: AcceptedConnection | undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, openedAt: number, retiresAt: number) {
     this.socket = socket;
+    this.openedAt = openedAt;
+    this.retiresAt = retiresAt;
   }
 
   /** What handlers are given; one object for the life of the connection. */
-  get face(): Connection {
-    this.#face ??= new AcceptedConnection(this.socket, this.session === undefined ? "1.1" : "2");
-    return this.#face;
+  get info(): Connection {
+    this.#info ??= new AcceptedConnection(this.socket, this.session === undefined ? "1.1" : "2");
+    return this.#info;
+  }
+
+  /** Lets what is in flight come to its end, and takes no more. */
+  drain(): void {
+    if (this.session !== undefined) this.session.close();
+    else this.http1?.drain();
   }
 }
 
 /** How long connections without a request may take to send what was written and to close. */
 const flushMs = 1_000;
+/** How often connections are looked at that may take too long. */
+const checkMs = 1_000;
 
 const slot = Symbol("connection");
 type Slotted = { [slot]?: ConnectionRecord };
@@ -73,23 +91,38 @@ type Slotted = { [slot]?: ConnectionRecord };
 export class Connections {
   inFlight = 0;
   draining = false;
+  /** The clock of what is limited by the second; looked at once for all of them. */
+  readonly time: { now: number };
+  readonly #clock: Clock;
+  readonly #maxAgeMs: number;
   readonly #open = new Set<ConnectionRecord>();
   #whenIdle: (() => void)[] = [];
-  #grace: ReturnType<typeof setTimeout> | undefined;
+  #idleEnded = false;
+  #cancelGrace: (() => void) | undefined;
+  #cancelCheck: (() => void) | undefined;
+
+  /** @param maxAgeMs - how long a connection takes new requests; Infinity for no limit */
+  constructor(clock: Clock, maxAgeMs: number) {
+    this.#clock = clock;
+    this.#maxAgeMs = maxAgeMs;
+    this.time = { now: clock.now() };
+  }
 
   /** The record of a socket; made and kept until the socket closes when it is seen for the first time. */
   of(socket: Socket): ConnectionRecord {
     const known = (socket as Slotted)[slot];
     if (known !== undefined) return known;
-    const connection = new ConnectionRecord(socket);
+    this.time.now = this.#clock.now();
+    const { now } = this.time;
+    // Spread, so that connections that were opened together do not come back together.
+    const connection = new ConnectionRecord(socket, now, now + this.#maxAgeMs * (1 - Math.random() / 10));
     (socket as Slotted)[slot] = connection;
     this.#open.add(connection);
     socket.once("close", () => {
       this.#open.delete(connection);
-      // A socket that changes hands is told to be closed, and comes back as a new one.
-      delete (socket as Slotted)[slot];
       this.#settle();
     });
+    this.#cancelCheck ??= this.#clock.schedule(() => this.#check(), checkMs);
     return connection;
   }
 
@@ -101,18 +134,18 @@ export class Connections {
   end(connection: ConnectionRecord): void {
     connection.active--;
     this.inFlight--;
-    if (this.draining) {
-      this.#closeIfIdle(connection);
-      this.#settle();
-    }
+    if (this.draining) this.#settle();
   }
 
-  /** Closes what is idle, tells the rest to come to an end, and resolves when nothing is open any more. */
+  /**
+   * Tells connections to come to an end, and resolves when nothing is open any more. One of HTTP/1.1 cannot be told: it is
+   * served until its client has left, or for a second when it is idle, because a request may be on its way.
+   */
   drain(): Promise<void> {
-    this.draining = true;
-    for (const connection of [...this.#open]) {
-      if (connection.session !== undefined) connection.session.close();
-      else this.#closeIfIdle(connection);
+    if (!this.draining) {
+      this.draining = true;
+      for (const connection of [...this.#open]) connection.drain();
+      this.#clock.schedule(() => this.#endIdle(), limits.drainIdleMs);
     }
     return new Promise((resolve) => {
       this.#whenIdle.push(resolve);
@@ -122,33 +155,59 @@ export class Connections {
 
   destroy(): void {
     this.draining = true;
-    for (const { session, socket } of [...this.#open]) {
+    this.#cancelCheck?.();
+    for (const { session, http1, socket } of [...this.#open]) {
       // With a code: an end without one looks to clients like an end in peace.
       session?.destroy();
+      http1?.destroy();
       socket.destroy();
     }
   }
 
-  #closeIfIdle(connection: ConnectionRecord): void {
-    // `destroySoon` lets what is written go out first.
-    if (connection.session === undefined && connection.active === 0) connection.socket.destroySoon();
+  #endIdle(): void {
+    for (const { session, http1, socket } of [...this.#open]) {
+      if (http1 !== undefined) http1.endIfIdle();
+      else if (session === undefined) socket.destroy();
+    }
+    this.#idleEnded = true;
+    this.#settle();
   }
 
-  /** The last request is over when its answer has gone out, which the end of the connection tells. */
+  #check(): void {
+    const now = this.#clock.now();
+    this.time.now = now;
+    for (const connection of [...this.#open]) {
+      const { http1, session, socket, openedAt, retiresAt } = connection;
+      http1?.check(now);
+      const silent = http1 === undefined && session === undefined;
+      if (silent && now - openedAt >= limits.handshakeTimeoutMs) socket.destroy();
+      if (now >= retiresAt) this.#retire(connection);
+    }
+    this.#cancelCheck =
+      this.#open.size === 0 ? undefined : this.#clock.schedule(() => this.#check(), checkMs);
+  }
+
+  /** Ends a connection that is old enough, as a drain would. */
+  #retire(connection: ConnectionRecord): void {
+    connection.drain();
+    connection.http1?.endIfIdle();
+  }
+
+  /** The last request is over when its response has gone out, which the end of the connection tells. */
   #settle(): void {
     if (!this.draining || this.inFlight > 0) return;
     if (this.#open.size === 0) this.#resolve();
-    else this.#grace ??= setTimeout(() => this.#expire(), flushMs);
+    else if (this.#idleEnded) this.#cancelGrace ??= this.#clock.schedule(() => this.#expire(), flushMs);
   }
 
   #expire(): void {
-    this.#grace = undefined;
+    this.#cancelGrace = undefined;
     if (this.inFlight === 0) this.#resolve();
   }
 
   #resolve(): void {
-    clearTimeout(this.#grace);
-    this.#grace = undefined;
+    this.#cancelGrace?.();
+    this.#cancelGrace = undefined;
     const waiting = this.#whenIdle;
     this.#whenIdle = [];
     for (const resolve of waiting) resolve();

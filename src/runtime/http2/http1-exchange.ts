@@ -1,71 +1,62 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { ConnectionRecord, Connections } from "./connections.ts";
-import { Exchange } from "./exchange.ts";
-
-const slot: unique symbol = Symbol("exchange");
-
-/** One listener for all responses: a closure for each costs more than the look-up. */
-function onClose(this: ServerResponse & { [slot]?: Http1Exchange }): void {
-  this[slot]?.over();
-}
+import type { OutgoingHttpHeaders } from "node:http";
+import { Exchange, type ExchangeInit } from "./exchange.ts";
+import type { Http1Stream, Http1StreamHandler } from "./http1/http1-stream.ts";
 
 /** An exchange over HTTP/1.1. */
-export class Http1Exchange extends Exchange {
-  readonly writable: ServerResponse;
-  readonly #request: IncomingMessage;
-  readonly #connections: Connections;
-  readonly #record: ConnectionRecord;
+export class Http1Exchange extends Exchange implements Http1StreamHandler {
+  readonly #stream: Http1Stream;
+  readonly #onOver: () => void;
 
-  constructor(
-    request: IncomingMessage,
-    response: ServerResponse & { [slot]?: Http1Exchange },
-    url: string,
-    withBody: boolean,
-    record: ConnectionRecord,
-    connections: Connections,
-  ) {
-    super(request.method ?? "GET", url, request.headers, withBody ? request : undefined, record.face, "1.1");
-    this.writable = response;
-    this.#request = request;
-    this.#connections = connections;
-    this.#record = record;
-    response[slot] = this;
-    response.on("close", onClose);
-    connections.begin(record);
+  /** @param onOver - told once, when the exchange has come to its end */
+  constructor(stream: Http1Stream, init: ExchangeInit, onOver: () => void) {
+    super(init);
+    this.#stream = stream;
+    this.#onOver = onOver;
+    stream.handler = this;
   }
 
-  get headersSent(): boolean {
-    return this.writable.headersSent;
+  onDrain(): void {
+    this.drained();
   }
 
-  head(status: number, statusText: string, headers: OutgoingHttpHeaders, end: boolean): void {
-    if (this.#connections.draining) headers.connection = "close";
-    // The framing is the server's business.
-    if (headers["transfer-encoding"] !== undefined) delete headers["transfer-encoding"];
-    if (statusText === "") this.writable.writeHead(status, headers);
-    else this.writable.writeHead(status, statusText, headers);
-    if (end) this.writable.end();
-  }
-
-  /** gRPC does not run over HTTP/1.1; Connect and gRPC-Web put their trailers into the body. */
-  headWithTrailers(status: number, headers: OutgoingHttpHeaders): void {
-    this.head(status, "", headers, false);
+  onClose(complete: boolean): void {
+    try {
+      this.closed(complete);
+    } finally {
+      this.#onOver();
+    }
   }
 
   flush(): void {
-    this.writable.flushHeaders();
+    this.#stream.flush();
   }
 
   abort(): void {
-    this.writable.destroy();
+    this.#stream.abort();
   }
 
-  /** The response has closed. */
-  over(): void {
-    this.closed(this.writable.writableFinished);
-    // What nobody read stands between this request and the next one on the connection.
-    const { source } = this;
-    if (source !== undefined && !source.readableEnded) this.#request.removeAllListeners("data").resume();
-    this.#connections.end(this.#record);
+  /** Trailers have no place here: gRPC does not run over HTTP/1.1; Connect and gRPC-Web put theirs into the body. */
+  endWith(): void {}
+
+  protected writeHead(
+    status: number,
+    statusText: string,
+    headers: OutgoingHttpHeaders,
+    payload: string | Uint8Array | undefined,
+    ends: boolean,
+  ): void {
+    this.#stream.respond(status, statusText, headers, payload, ends);
+  }
+
+  protected writeBytes(chunk: Uint8Array, ends: boolean): boolean {
+    return this.#stream.write(chunk, ends);
+  }
+
+  protected writeEnd(): void {
+    this.#stream.end();
+  }
+
+  protected endsConnection(): void {
+    this.#stream.endsConnection();
   }
 }

@@ -1,52 +1,22 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
-import type { Connection } from "../../core/connection.ts";
-import { Exchange } from "./exchange.ts";
-import { StreamDuplex } from "./stream-duplex.ts";
+import type { OutgoingHttpHeaders } from "node:http";
+import { clientGone, Exchange, type ExchangeInit } from "./exchange.ts";
+import { MessageBody } from "./message-body.ts";
 import { h2 } from "./wire/frames.ts";
-import type { Fields, Http2Stream } from "./wire/stream.ts";
+import type { Fields, Http2Stream, StreamHandler } from "./wire/stream.ts";
 
 /** Headers that HTTP/2 forbids (RFC 9113, section 8.2.2). */
 const connectionHeaders: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-connection",
+  "te",
   "transfer-encoding",
   "upgrade",
 ]);
 
-/** How long a client may go on sending to a handler that has answered without reading everything. */
+/** How long a client may go on sending to a handler that has responded without reading everything. */
 const lateMs = 500;
-
-/** The fields of a request as Node's servers show them. */
-export function incomingFrom(fields: Fields): IncomingHttpHeaders {
-  const headers: Record<string, string> = {};
-  for (let at = 0; at < fields.length; at += 2) {
-    const name = fields[at]!;
-    if (name.charCodeAt(0) === 0x3a || name === "__proto__") continue;
-    const value = fields[at + 1]!;
-    const before = headers[name];
-    // "constructor" is there before anybody sends it.
-    if (typeof before !== "string") headers[name] = value;
-    else if (name === "cookie") headers[name] = `${before}; ${value}`;
-    else if (!singular.has(name)) headers[name] = `${before}, ${value}`;
-  }
-  return headers;
-}
-
-/** Fields of which the first one counts, as in Node's servers. */
-const singular: ReadonlySet<string> = new Set([
-  "authorization",
-  "content-length",
-  "content-type",
-  "from",
-  "host",
-  "if-modified-since",
-  "if-unmodified-since",
-  "max-forwards",
-  "proxy-authorization",
-  "referer",
-  "user-agent",
-]);
+const encoder = new TextEncoder();
 
 function fieldsOf(status: number | undefined, headers: OutgoingHttpHeaders): string[] {
   const fields: string[] = status === undefined ? [] : [":status", String(status)];
@@ -61,51 +31,60 @@ function fieldsOf(status: number | undefined, headers: OutgoingHttpHeaders): str
 }
 
 /** An exchange over HTTP/2. */
-export class Http2Exchange extends Exchange {
-  readonly writable: StreamDuplex;
+export class Http2Exchange extends Exchange implements StreamHandler {
   readonly #stream: Http2Stream;
-  #headersSent = false;
   #trailers: (() => OutgoingHttpHeaders) | undefined = undefined;
+  #lateTimer: ReturnType<typeof setTimeout> | undefined = undefined;
 
-  constructor(
-    stream: Http2Stream,
-    headers: IncomingHttpHeaders,
-    init: {
-      readonly method: string;
-      readonly url: string;
-      /** Whether the request has no body. */
-      readonly ended: boolean;
-      readonly connection: Connection;
-    },
-  ) {
-    const { method } = init;
-    const duplex = new StreamDuplex(stream, {
-      trailers: () => (this.#trailers === undefined ? undefined : fieldsOf(undefined, this.#trailers())),
-      onClose: () =>
-        this.closed(stream.localEnded && stream.fate !== "lost" && stream.rstCode === h2.noError),
-    });
-    const withBody = method !== "GET" && method !== "HEAD" && !init.ended;
-    super(method, init.url, headers, withBody ? duplex : undefined, init.connection, "2");
-    this.writable = duplex;
+  /** @param ended - whether the request has no body */
+  constructor(stream: Http2Stream, ended: boolean, init: Omit<ExchangeInit, "body" | "httpVersion">) {
+    const expects = init.headers.expect?.toLowerCase() === "100-continue";
+    const body = ended
+      ? undefined
+      : new MessageBody(
+          {
+            wanted: () => {
+              if (expects) stream.continue();
+            },
+            pause: () => stream.pause(),
+            resume: () => stream.resume(),
+          },
+          clientGone,
+        );
+    // What should have no body may still get one; it is passed over.
+    const seen = init.method !== "GET" && init.method !== "HEAD";
+    super({ ...init, body: seen ? body : undefined, httpVersion: "2" });
+    if (!seen) body?.discard();
     this.#stream = stream;
-    // Also of a request that should have no body: its client may keep the stream open all the same.
-    if (!init.ended) duplex.once("finish", () => this.#discardRest());
-    if (!withBody) duplex.resume();
+    stream.handler = this;
   }
 
-  get headersSent(): boolean {
-    return this.#headersSent;
+  onHeaders(): void {
+    // They were there before the stream was.
   }
 
-  head(status: number, _statusText: string, headers: OutgoingHttpHeaders, end: boolean): void {
-    this.#stream.respond(fieldsOf(status, headers), end);
-    this.#headersSent = true;
-    if (end) this.writable.end();
+  onData(chunk: Uint8Array): void {
+    this.body?.push(chunk);
   }
 
-  headWithTrailers(status: number, headers: OutgoingHttpHeaders, trailers: () => OutgoingHttpHeaders): void {
-    this.#trailers = trailers;
-    this.head(status, "", headers, false);
+  onTrailers(): void {
+    // Nobody asks for those of a request.
+  }
+
+  onEnd(): void {
+    clearTimeout(this.#lateTimer);
+    this.body?.end();
+  }
+
+  onDrain(): void {
+    this.drained();
+  }
+
+  onClose(): void {
+    const stream = this.#stream;
+    clearTimeout(this.#lateTimer);
+    this.body?.fail();
+    this.closed(stream.localEnded && stream.fate !== "lost" && stream.rstCode === h2.noError);
   }
 
   /** HTTP/2 headers never wait. */
@@ -115,20 +94,54 @@ export class Http2Exchange extends Exchange {
     this.#stream.close(h2.internalError);
   }
 
+  endWith(trailers: () => OutgoingHttpHeaders): void {
+    this.#trailers = trailers;
+  }
+
+  protected writeHead(
+    status: number,
+    _statusText: string,
+    headers: OutgoingHttpHeaders,
+    payload: string | Uint8Array | undefined,
+    ends: boolean,
+  ): void {
+    const stream = this.#stream;
+    const bytes = typeof payload === "string" ? encoder.encode(payload) : payload;
+    const bare = bytes === undefined || bytes.byteLength === 0;
+    stream.respond(fieldsOf(status, headers), ends && bare);
+    if (!ends) return;
+    if (!bare) stream.write(bytes, true);
+    this.#discardRest();
+  }
+
+  protected writeBytes(chunk: Uint8Array, ends: boolean): boolean {
+    const more = this.#stream.write(chunk, ends && this.#trailers === undefined);
+    if (ends) this.writeEnd();
+    return more;
+  }
+
+  protected writeEnd(): void {
+    const trailers: Fields = this.#trailers === undefined ? [] : fieldsOf(undefined, this.#trailers());
+    if (trailers.length === 0) this.#stream.end();
+    else this.#stream.endWithTrailers(trailers);
+    this.#discardRest();
+  }
+
+  /** Only the stream ends. */
+  protected endsConnection(): void {}
+
   /**
    * Lets a client finish what it is sending: a reset at once, which the standard allows, makes some clients
-   * lose the answer. One that does not come to an end is told to stop.
+   * lose the response. One that does not come to an end is told to stop.
    */
   #discardRest(): void {
     const stream = this.#stream;
-    if (stream.remoteEnded) return;
-    this.writable.removeAllListeners("data").resume();
-    const timer = setTimeout(() => {
-      // The end of the answer may still wait for a client that reads slowly.
+    if (stream.remoteEnded || stream.closed) return;
+    this.body?.discard();
+    this.#lateTimer = setTimeout(() => {
+      // The end of the response may still wait for a client that reads slowly.
       if (stream.localEnded) stream.close(h2.noError);
       else stream.letGoAtEnd = true;
     }, lateMs);
-    this.writable.once("end", () => clearTimeout(timer));
-    this.writable.once("close", () => clearTimeout(timer));
   }
 }

@@ -56,8 +56,6 @@ class ServedConnection implements ConnectionHandler {
  */
 export function serveHttp2(socket: Socket, context: ListenerContext, head?: Uint8Array): void {
   const record = context.connections.of(socket);
-  // An HTTP/1.1 server lets its sockets stay half open; a connection must end when its client does.
-  socket.allowHalfOpen = false;
   socket.setNoDelay(true);
   const session = connectionOver(socket, new ServedConnection(context, record), connectionOptions);
   record.session = session;

@@ -1,5 +1,4 @@
-import { clientGone, type Exchange } from "./exchange.ts";
-import { collect, webStreamFrom } from "./readable.ts";
+import type { Exchange } from "./exchange.ts";
 
 const NativeRequest = globalThis.Request;
 const text = new TextDecoder();
@@ -36,9 +35,9 @@ export class LightRequest {
 
   get body(): ReadableStream<Uint8Array> | null {
     if (this.#real !== undefined) return this.#real.body;
-    const source = this.#exchange.source;
+    const source = this.#exchange.body;
     if (source === undefined) return null;
-    this.#body ??= webStreamFrom(source, clientGone);
+    this.#body ??= source.stream();
     return this.#body;
   }
 
@@ -107,10 +106,10 @@ export class LightRequest {
 
   async #collect(): Promise<Uint8Array> {
     if (this.#used) throw new TypeError("Cannot use the body of this request: it was read already");
-    const source = this.#exchange.source;
+    const source = this.#exchange.body;
     if (source === undefined) return new Uint8Array();
     this.#used = true;
-    return collect(source, clientGone);
+    return source.collect();
   }
 }
 

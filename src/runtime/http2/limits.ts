@@ -19,14 +19,25 @@ export const limits = {
   /** How long an HTTP/2 connection without any frame or stream on it is kept. */
   sessionIdleMs: 300_000,
   /**
-   * How long, and for how many bytes, an answer over HTTP/1.1 that is ready before its request has come waits for the
-   * rest of it. Clients that still send when the answer comes may lose it: connect-go takes back what it has not sent,
-   * which ends the connection.
+   * How long, and for how many bytes, the rest of a request over HTTP/1.1 is read when its response is ready. Clients
+   * that still send when the response comes may lose it: connect-go takes back what it has not sent, which ends the
+   * connection.
    */
-  earlyAnswerMs: 1_000,
-  earlyAnswerBytes: 8_388_608,
-  /** How long the rest of an answer waits for a client that takes nothing of it. */
+  earlyMs: 1_000,
+  earlyBytes: 8_388_608,
+  /** A request body whose length is known brings so many bytes, or all that is left, in each such time (HTTP/1.1). */
+  slowBodyMs: 60_000,
+  slowBodyBytes: 16_384,
+  /** In each such time a client takes so many bytes of a response that waits for it; so long may other bodies be silent. */
   stalledMs: 300_000,
+  stalledBytes: 65_536,
+  /** Bytes that are read ahead of a pipelined HTTP/1.1 request. */
+  aheadBytes: 16_384,
+  /** How long a draining listener goes on serving HTTP/1.1 connections that are idle: a request may be on its way. */
+  drainIdleMs: 1_000,
+  /** Connections in all, and from one address; more are closed as they come. */
+  maxConnections: 20_000,
+  maxConnectionsPerAddress: 2_000,
   /**
    * Streams that one HTTP/2 connection may have open. Generous, because a gateway puts all its
    * subscriptions of one service on one connection.

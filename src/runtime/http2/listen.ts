@@ -1,27 +1,14 @@
-import type { Server } from "node:net";
-import type { Listener, ListenOptions, ServerTls } from "../port.ts";
+import { systemClock } from "../../core/clock.ts";
+import type { Listener, ListenOptions } from "../port.ts";
+import { acceptingServer } from "./accept.ts";
 import { Connections } from "./connections.ts";
 import { installLightGlobals } from "./light-globals.ts";
 import type { ListenerContext } from "./listener-context.ts";
 import { listenerOf, type OpenPort, openPort } from "./open-port.ts";
-import { type Application, http2Handler } from "./serve.ts";
-import { http2Server, secureHttp2Server, secureServer } from "./servers.ts";
+import { type Application, http1Handler, http2Handler } from "./serve.ts";
 import { checkTlsIdentity } from "./tls-identity.ts";
 
-/** What each runtime does in its own way. */
-export interface ListenStrategy {
-  /** A server in the clear that tells HTTP/1.1 and HTTP/2 apart by the first bytes. */
-  plainServer(context: ListenerContext): Server | Promise<Server>;
-  /** The same over TLS, told apart by ALPN; without it, Node's own server for HTTPS does it. */
-  secureServer?(tls: ServerTls, context: ListenerContext): Server;
-  /**
-   * The native server for the REST half of a split listener; undefined where it cannot do what is asked
-   * (demand and show client certificates), and the one-port server takes its place.
-   */
-  openNative(options: ListenOptions, port: number): Promise<OpenPort> | undefined;
-}
-
-/** Answers on the gRPC port of a split listener what is no RPC. */
+/** Responds on the gRPC port of a split listener to what is no RPC. */
 function notHere(): Response {
   return new Response(null, { status: 404 });
 }
@@ -38,42 +25,46 @@ function reportOnce(report: ListenOptions["onConnectionError"]): ListenOptions["
   };
 }
 
+/** A hook that is told of failures must not make more of them: what it throws, or rejects with, is dropped. */
+function harmless<A extends readonly unknown[]>(
+  hook: ((...args: A) => unknown) | undefined,
+): (...args: A) => void {
+  return (...args) => {
+    try {
+      const result = hook?.(...args);
+      if (result instanceof Promise) result.catch(() => {});
+    } catch {
+      // There is nobody left to tell.
+    }
+  };
+}
+
 /** Opens the port or the two ports that the options ask for. */
-export async function listen(options: ListenOptions, strategy: ListenStrategy): Promise<Listener> {
-  const { tls, ports, hostname } = options;
-  const onConnectionError = reportOnce(options.onConnectionError);
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const { tls, ports, hostname, fetch, rpc, limits = {}, clock = systemClock } = options;
+  const onConnectionError = reportOnce(harmless(options.onConnectionError));
+  const application: Application = { fetch, rpc, onHandlerError: harmless(options.onHandlerError) };
   if (tls !== undefined) checkTlsIdentity(tls);
 
-  const open = async (
-    application: Application,
-    port: number,
-    protocols: "all" | "http2",
-  ): Promise<OpenPort> => {
-    if (protocols === "all") installLightGlobals();
-    const connections = new Connections();
+  const open = (served: Application, port: number, onlyHttp2: boolean): Promise<OpenPort> => {
+    if (!onlyHttp2) installLightGlobals();
+    const connections = new Connections(clock, limits.maxConnectionAgeMs ?? Infinity);
     const context: ListenerContext = {
-      application,
       connections,
       onConnectionError,
-      onStream: http2Handler(application),
+      onHttp1: onlyHttp2 ? undefined : http1Handler(served),
+      onStream: http2Handler(served),
     };
-    const server =
-      tls !== undefined
-        ? (protocols === "all" ? (strategy.secureServer ?? secureServer) : secureHttp2Server)(tls, context)
-        : protocols === "all"
-          ? await strategy.plainServer(context)
-          : http2Server(context);
-    return openPort(server, connections, { hostname, port }, (error) => onConnectionError("socket", error));
+    return openPort(acceptingServer(tls, context), context, { hostname, port }, limits);
   };
 
   if ("all" in ports) {
-    const port = await open(options, ports.all, "all");
+    const port = await open(application, ports.all, false);
     return listenerOf(port, port);
   }
-  const rest = await (strategy.openNative(options, ports.rest) ?? open(options, ports.rest, "all"));
+  const rest = await open(application, ports.rest, false);
   try {
-    const grpc = await open({ ...options, fetch: notHere }, ports.grpc, "http2");
-    return listenerOf(rest, grpc);
+    return listenerOf(rest, await open({ ...application, fetch: notHere }, ports.grpc, true));
   } catch (error) {
     await rest.destroy();
     throw error;

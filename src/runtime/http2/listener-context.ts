@@ -1,13 +1,14 @@
 import type { ListenOptions } from "../port.ts";
 import type { ConnectionRecord, Connections } from "./connections.ts";
-import type { Application } from "./serve.ts";
+import type { Http1Stream } from "./http1/http1-stream.ts";
 import type { Fields, Http2Stream } from "./wire/stream.ts";
 
-/** What every server of a listener is made with. */
+/** What every connection of a port is served with. */
 export interface ListenerContext {
-  readonly application: Application;
   readonly connections: Connections;
   readonly onConnectionError: ListenOptions["onConnectionError"];
+  /** Serves a request that arrived by HTTP/1.1, and says when it is over; undefined where only HTTP/2 is spoken. */
+  readonly onHttp1: ((stream: Http1Stream, record: ConnectionRecord, onOver: () => void) => void) | undefined;
   /** Serves a request that arrived by HTTP/2. */
   readonly onStream: (
     stream: Http2Stream,

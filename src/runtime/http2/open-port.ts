@@ -1,7 +1,7 @@
-import type { Server as HttpServer } from "node:http";
 import type { Server, Socket } from "node:net";
-import type { Listener } from "../port.ts";
-import type { Connections } from "./connections.ts";
+import type { Listener, ListenerLimits } from "../port.ts";
+import { limits as defaults } from "./limits.ts";
+import type { ListenerContext } from "./listener-context.ts";
 
 /** One open port of a listener. */
 export interface OpenPort {
@@ -11,26 +11,60 @@ export interface OpenPort {
   destroy(): Promise<void>;
 }
 
-/** Opens a port with a server of Node's kind. */
+/** The sockets that a port has accepted, TLS handshakes that are still going on included, within its limits. */
+class AcceptedSockets {
+  readonly #open = new Set<Socket>();
+  readonly #byAddress = new Map<string, number>();
+  readonly #maxInAll: number;
+  readonly #maxPerAddress: number;
+
+  constructor(limits: ListenerLimits) {
+    this.#maxInAll = limits.maxConnections ?? defaults.maxConnections;
+    this.#maxPerAddress = limits.maxConnectionsPerAddress ?? defaults.maxConnectionsPerAddress;
+  }
+
+  /** Takes a socket in; false when there are too many. */
+  add(socket: Socket): boolean {
+    const address = socket.remoteAddress ?? "";
+    const before = this.#byAddress.get(address) ?? 0;
+    if (this.#open.size >= this.#maxInAll || before >= this.#maxPerAddress) return false;
+    this.#open.add(socket);
+    this.#byAddress.set(address, before + 1);
+    socket.once("close", () => {
+      this.#open.delete(socket);
+      const left = this.#byAddress.get(address)! - 1;
+      if (left === 0) this.#byAddress.delete(address);
+      else this.#byAddress.set(address, left);
+    });
+    return true;
+  }
+
+  destroy(): void {
+    for (const socket of [...this.#open]) socket.destroy();
+  }
+}
+
+/** Opens a port. */
 export async function openPort(
   server: Server,
-  connections: Connections,
+  { connections, onConnectionError }: ListenerContext,
   address: { readonly hostname: string; readonly port: number },
-  onError: (error: unknown) => void,
+  limits: ListenerLimits,
 ): Promise<OpenPort> {
-  const sockets = new Set<Socket>();
-  // Beneath TLS these are not the sockets that requests come by; only the end of everything needs them.
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
+  const sockets = new AcceptedSockets(limits);
+  // First, before anybody serves it. Beneath TLS this is not the socket that requests come by.
+  server.prependListener("connection", (socket: Socket) => {
     // Whoever serves the socket reports its errors; one that nobody heard would end the process.
     socket.on("error", () => {});
-    socket.once("close", () => sockets.delete(socket));
+    if (sockets.add(socket)) return;
+    socket.destroy();
+    onConnectionError("limit", new Error("Cannot accept a connection: there are too many"));
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen({ port: address.port, host: address.hostname, backlog: 1024 }, () => {
       server.off("error", reject);
-      server.on("error", onError);
+      server.on("error", (error) => onConnectionError("socket", error));
       resolve();
     });
   });
@@ -46,14 +80,13 @@ export async function openPort(
       return connections.inFlight;
     },
     drain() {
-      close();
+      void close();
       return connections.drain();
     },
     async destroy() {
       const closed = close();
       connections.destroy();
-      for (const socket of sockets) socket.destroy();
-      (server as Partial<HttpServer>).closeAllConnections?.();
+      sockets.destroy();
       await closed;
     },
   };

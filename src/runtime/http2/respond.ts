@@ -4,107 +4,123 @@ import { LightResponse } from "./light-response.ts";
 
 const internalError = JSON.stringify({ type: "about:blank", title: "Internal Server Error", status: 500 });
 
-/** Answers for a handler that failed, or whose answer cannot be written, and tells nothing of why. */
+/** Responds for a handler that failed, or whose response cannot be written, and tells nothing of why. */
 export function respondWithError(exchange: Exchange): void {
-  if (exchange.gone || exchange.writable.destroyed) return;
-  try {
-    if (exchange.headersSent) {
-      exchange.abort();
-      return;
-    }
-    const headers = { "content-type": "application/problem+json", "content-length": internalError.length };
-    exchange.head(500, "", headers, false);
-    exchange.writable.end(internalError);
-  } catch {
-    // The client left at this moment.
+  // Over it can also be because the response was cut at its declared length.
+  if (exchange.over) return;
+  if (exchange.headersSent) {
     exchange.abort();
+    return;
   }
+  const headers = { "content-type": "application/problem+json", "content-length": internalError.length };
+  exchange.respond(500, "", headers, exchange.method === "HEAD" ? undefined : internalError);
 }
 
 /**
  * Writes a response out. A body that was given as text or bytes goes with the headers in one piece; a
  * stream is read as fast as the client takes it, and cancelled when the client goes away.
+ *
+ * @returns undefined when all is handed over; else a promise of that, which rejects when it cannot be written
+ * @throws unknown what keeps the response from being written; nothing has been sent then
  */
-export function respond(response: Response, exchange: Exchange): void {
+export function respond(response: Response, exchange: Exchange): Promise<void> | undefined {
   const light = response instanceof LightResponse ? response : undefined;
   const source = light?.source;
   const { status, statusText } = response;
+  if (!Number.isInteger(status) || status < 200 || status > 599) {
+    throw new TypeError(`Cannot send the response: ${status} is no final status`);
+  }
   const headers = light === undefined ? outgoingFrom(response.headers) : light.outgoing();
   const bare = exchange.method === "HEAD" || status === 204 || status === 304;
   if (typeof source === "string" || source instanceof Uint8Array) {
     const length = typeof source === "string" ? Buffer.byteLength(source) : source.byteLength;
     // A HEAD handler may know the length of what it does not send.
     if (!bare || headers["content-length"] === undefined) headers["content-length"] = length;
-    exchange.head(status, statusText, headers, bare || length === 0);
-    if (!bare && length > 0) exchange.writable.end(source);
-    return;
+    exchange.respond(status, statusText, headers, bare || length === 0 ? undefined : source);
+    return undefined;
   }
+  if (response.url !== "") dropDecoded(headers);
   const body = source === undefined ? response.body : source;
   if (body === null || bare) {
-    if (!bare && headers["content-length"] === undefined) headers["content-length"] = 0;
-    exchange.head(status, statusText, headers, true);
+    if (!bare) headers["content-length"] = 0;
+    exchange.respond(status, statusText, headers, undefined);
     body?.cancel().catch(() => {});
-    return;
+    return undefined;
   }
-  const length = Number(headers["content-length"] ?? Number.NaN);
-  exchange.head(status, statusText, headers, false);
-  pump(body, length, exchange);
+  // One that is in use already throws here, before anything has been sent.
+  const reader = body.getReader();
+  return pump(reader, exchange, () => exchange.begin(status, statusText, headers));
 }
 
-/** Writes a stream out; `length` is what the headers promise, NaN when they do not. */
-async function pump(body: ReadableStream<Uint8Array>, length: number, exchange: Exchange): Promise<void> {
-  const { writable } = exchange;
-  const reader = body.getReader();
-  let left = length;
-  let first = true;
-  let resume: (() => void) | undefined;
-  const wake = (): void => resume?.();
-  writable.on("drain", wake);
-  // The writer says why it fails by `close`; without a listener the error would end the process.
-  writable.on("error", () => {});
+/** Codings that every runtime's `fetch` takes off a body, without a change to the fields that describe it. */
+const decoded: ReadonlySet<string> = new Set(["gzip", "x-gzip", "deflate", "br"]);
+
+/** What `fetch` returned has its fields still, but a body that was decoded no longer has their length and coding. */
+function dropDecoded(headers: Record<string, unknown>): void {
+  const coding = headers["content-encoding"];
+  if (
+    typeof coding !== "string" ||
+    !coding.split(",").every((each) => decoded.has(each.trim().toLowerCase()))
+  )
+    return;
+  delete headers["content-encoding"];
+  delete headers["content-length"];
+}
+
+/**
+ * Writes a stream out. Its head waits for the first piece, or for the end of this turn: a source that fails before can
+ * still become an error, and a first piece that is there already goes with the head.
+ */
+async function pump(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  exchange: Exchange,
+  begin: () => void,
+): Promise<void> {
+  let failure: { readonly error: unknown } | undefined;
+  const begun = (): void => {
+    if (!exchange.headersSent) begin();
+  };
   exchange.onGone(() => {
     reader.cancel(exchange.signal.reason).catch(() => {});
-    resume?.();
   });
   try {
-    for (;;) {
-      const next = reader.read();
-      if (first) {
-        first = false;
-        // A first piece that is there already goes with the headers; an event stream must not wait for it.
-        const timer = setImmediate(() => exchange.flush());
-        next.then(
-          () => clearImmediate(timer),
-          () => clearImmediate(timer),
-        );
+    const first = reader.read();
+    // An event stream must not wait for its first piece.
+    const timer = setImmediate(() => {
+      try {
+        begun();
+        exchange.flush();
+      } catch (error) {
+        failure = { error };
+        reader.cancel(error).catch(() => {});
       }
-      const { done, value } = await next;
-      if (exchange.gone) return;
-      if (done) break;
-      left -= value.byteLength;
-      if (left === 0) {
-        // On Deno, an empty last write over TLS may never finish, and the connection with it.
-        writable.end(value);
-        await finish(reader).catch(() => {});
-        return;
-      }
-      if (!writable.write(value)) {
-        await new Promise<void>((resolve) => {
-          resume = resolve;
-        });
-        resume = undefined;
-        if (exchange.gone) return;
-      }
+    });
+    let next: ReadableStreamReadResult<Uint8Array>;
+    try {
+      next = await first;
+    } finally {
+      clearImmediate(timer);
     }
-    writable.end();
-  } catch {
-    exchange.abort();
-    reader.cancel().catch(() => {});
+    if (failure !== undefined) throw failure.error;
+    begun();
+    while (!next.done) {
+      if (exchange.gone) return;
+      if (!exchange.write(bytesOf(next.value))) {
+        await new Promise<void>((resolve) => exchange.whenDrained(resolve));
+      }
+      next = await reader.read();
+      // All that was declared has been written: a source that has more is told to stop.
+      if (exchange.over && !next.done) await reader.cancel();
+      if (exchange.over) return;
+    }
+    exchange.end();
+  } catch (error) {
+    reader.cancel(error).catch(() => {});
+    throw error;
   }
 }
 
-/** Lets a source whose last piece has been taken come to its end; one that has still more is told to stop. */
-async function finish(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
-  const { done } = await reader.read();
-  if (!done) await reader.cancel();
+function bytesOf(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError("Cannot send the response: its stream gives something else than Uint8Array");
 }

@@ -1,18 +1,20 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import type { Connection } from "../../core/connection.ts";
 import type { RpcDispatcher } from "../../rpc/dispatcher.ts";
 import { refuseGrpc } from "../../rpc/fetch-dispatch.ts";
 import { isRpcOnly, wireOf } from "../../rpc/wire.ts";
-import type { ConnectionRecord, Connections } from "./connections.ts";
+import type { ConnectionRecord } from "./connections.ts";
 import type { Exchange } from "./exchange.ts";
 import { createGrpcHandler, isGrpc } from "./grpc/handler.ts";
+import type { Http1Stream } from "./http1/http1-stream.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
-import { Http2Exchange, incomingFrom } from "./http2-exchange.ts";
+import { Http2Exchange } from "./http2-exchange.ts";
+import { incomingHeaders } from "./incoming-headers.ts";
 import { lightRequest } from "./light-request.ts";
 import { respond, respondWithError } from "./respond.ts";
 import { exchangeRpc } from "./rpc-exchange.ts";
-import { urlFromTarget } from "./target.ts";
+import { resourceOf } from "./target.ts";
 import { fieldOf } from "./wire/header-rules.ts";
 import type { Fields, Http2Stream } from "./wire/stream.ts";
 
@@ -20,7 +22,8 @@ import type { Fields, Http2Stream } from "./wire/stream.ts";
 export interface Application {
   readonly fetch: (request: Request, connection: Connection) => Response | Promise<Response>;
   readonly rpc: RpcDispatcher | undefined;
-  readonly onHandlerError?: ((error: unknown) => void) | undefined;
+  /** Told of what escaped from a handler, or could not be written; never throws. */
+  readonly onHandlerError: (error: unknown) => void;
 }
 
 function pathOf(target: string): string {
@@ -28,12 +31,12 @@ function pathOf(target: string): string {
   return query === -1 ? target : target.slice(0, query);
 }
 
-function answer(application: Application, exchange: Exchange): void {
+function respondByFetch(application: Application, exchange: Exchange): void {
   let response: Response | Promise<Response>;
   try {
     response = application.fetch(lightRequest(exchange), exchange.connection);
     if (!(response instanceof Promise)) {
-      respond(response, exchange);
+      respond(response, exchange)?.catch((error: unknown) => fail(application, error, exchange));
       return;
     }
   } catch (error) {
@@ -42,17 +45,18 @@ function answer(application: Application, exchange: Exchange): void {
   }
   response
     .then((value) => {
-      if (exchange.gone) value.body?.cancel().catch(() => {});
-      else respond(value, exchange);
+      if (!exchange.gone) return respond(value, exchange);
+      value.body?.cancel().catch(() => {});
+      return undefined;
     })
-    .catch((error) => fail(application, error, exchange));
+    .catch((error: unknown) => fail(application, error, exchange));
 }
 
-/** A handler threw, or what it returned cannot be written. */
+/** A handler failed, or what it returned cannot be written. */
 function fail(application: Application, error: unknown, exchange: Exchange): void {
   // A client that left takes its request with it, and what that makes the handler throw.
-  if (exchange.gone || exchange.writable.destroyed) return;
-  application.onHandlerError?.(error);
+  if (exchange.gone) return;
+  application.onHandlerError(error);
   respondWithError(exchange);
 }
 
@@ -64,19 +68,17 @@ function dispatch(
 ): void {
   const { rpc } = application;
   if (rpc === undefined) {
-    answer(application, exchange);
+    respondByFetch(application, exchange);
     return;
   }
   const path = pathOf(target);
   const type = headers["content-type"];
   const handler = rpc.find(path) ?? (isRpcOnly(type) ? rpc.unknown : undefined);
-  if (handler === undefined) answer(application, exchange);
+  if (handler === undefined) respondByFetch(application, exchange);
   else if (exchange.httpVersion === "1.1" && wireOf(type).protocol === "grpc") {
-    respond(
-      refuseGrpc(rpc, path, { ...needsHttp2, headers: exchange.headers, connection: exchange.connection }),
-      exchange,
-    );
-  } else exchangeRpc(handler, exchange, application.onHandlerError);
+    const refusal = { ...needsHttp2, headers: exchange.headers, connection: exchange.connection };
+    respondByFetch({ ...application, fetch: () => refuseGrpc(rpc, path, refusal) }, exchange);
+  } else exchangeRpc(handler, exchange).catch((error: unknown) => fail(application, error, exchange));
 }
 
 const needsHttp2 = {
@@ -84,34 +86,37 @@ const needsHttp2 = {
   reason: "gRPC needs HTTP/2; over HTTP/1.1 use Connect or gRPC-Web",
 } as const;
 
-function hasBody(headers: IncomingHttpHeaders): boolean {
-  const length = headers["content-length"];
-  return length === undefined ? headers["transfer-encoding"] !== undefined : length !== "0";
-}
-
 /** What an HTTP/1.0 client, which need not name a host, must mean. */
 function ownHost(socket: Socket): string {
   return `${socket.localAddress ?? "localhost"}:${socket.localPort ?? 80}`;
 }
 
+/** Whether a request of this method may have a body that a handler sees; what comes all the same is passed over. */
+function mayHaveBody(method: string): boolean {
+  return method !== "GET" && method !== "HEAD";
+}
+
 /** Makes the handler of HTTP/1.1 requests. */
 export function http1Handler(
   application: Application,
-  connections: Connections,
-): (request: IncomingMessage, response: ServerResponse) => void {
-  return (request, response) => {
-    const { headers, method = "GET", url: target = "/" } = request;
-    const record = connections.of(request.socket);
-    const host = headers.host ?? ownHost(request.socket);
-    const url = urlFromTarget(record.face.encrypted ? "https" : "http", host, target);
-    if (url === undefined) {
-      response.writeHead(400, { connection: "close", "content-length": 0 });
-      response.end();
+): (stream: Http1Stream, record: ConnectionRecord, onOver: () => void) => void {
+  return (stream, record, onOver) => {
+    const { method, target, fields } = stream.head;
+    const headers = incomingHeaders(fields);
+    const connection = record.info;
+    const given = stream.head.host ?? ownHost(record.socket);
+    const resource = resourceOf(connection.encrypted ? "https" : "http", given, target, method);
+    if (typeof resource === "number") {
+      stream.handler = { onDrain() {}, onClose: onOver };
+      stream.endsConnection();
+      stream.respond(resource, "", { "content-length": 0 }, undefined, true);
       return;
     }
-    const withBody = method !== "GET" && method !== "HEAD" && hasBody(headers);
-    const exchange = new Http1Exchange(request, response, url, withBody, record, connections);
-    dispatch(application, target, headers, exchange);
+    headers.host = resource.host;
+    const body = mayHaveBody(method) ? stream.body : undefined;
+    if (body === undefined) stream.body?.discard();
+    const init = { method, url: resource.url, headers, body, connection, httpVersion: "1.1" } as const;
+    dispatch(application, resource.target, headers, new Http1Exchange(stream, init, onOver));
   };
 }
 
@@ -122,23 +127,24 @@ export function http2Handler(
   const { rpc } = application;
   const grpc = rpc && createGrpcHandler(rpc);
   return (stream, fields, ended, record) => {
+    const connection = record.info;
     if (grpc !== undefined && isGrpc(fieldOf(fields, "content-type"))) {
-      grpc(stream, fields, record.face);
+      grpc(stream, fields, connection);
       return;
     }
-    const headers = incomingFrom(fields);
+    const headers = incomingHeaders(fields);
     const method = fieldOf(fields, ":method") ?? "";
     const target = fieldOf(fields, ":path") ?? "";
     const authority = fieldOf(fields, ":authority") ?? headers.host ?? "localhost";
-    const url = urlFromTarget(record.face.encrypted ? "https" : "http", authority, target);
-    if (url === undefined || method === "CONNECT") {
+    const resource = resourceOf(connection.encrypted ? "https" : "http", authority, target, method);
+    if (typeof resource === "number") {
       stream.letGoAtEnd = true;
-      stream.respond([":status", url === undefined ? "400" : "405"], true);
+      stream.respond([":status", String(resource)], true);
       return;
     }
     // Over HTTP/2 the authority is the host; handlers know it by its old name.
-    headers.host = authority;
-    const exchange = new Http2Exchange(stream, headers, { method, url, ended, connection: record.face });
-    dispatch(application, target, headers, exchange);
+    headers.host = resource.host;
+    const init = { method, url: resource.url, headers, connection };
+    dispatch(application, resource.target, headers, new Http2Exchange(stream, ended, init));
   };
 }

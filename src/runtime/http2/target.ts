@@ -7,26 +7,60 @@ const plainHost = /^[\w.-]+(?::\d{1,5})?$|^\[[\da-fA-F:.]+\](?::\d{1,5})?$/;
  */
 const oddPath = /[^\w\-~!$&()*+,;=:@%/?.[\]|]|\/\.|\/%2e/i;
 
+/** What a request is for. */
+export interface Resource {
+  /** Normalised as `new Request` would do, so that a router and a handler that parses it again never see different paths. */
+  readonly url: string;
+  readonly host: string;
+  /** Path and query as they were sent, or `*`. */
+  readonly target: string;
+}
+
+const absolute = /^https?:\/\/([^/?#@\\]+)(\/[^#]*|\?[^#]*)?$/i;
+const printable = /^[\x21-\x7e]*$/;
+
 /**
- * The absolute URL of a request, normalised as `new Request` would do, so that a router and a handler
- * that parses the URL again never see different paths.
+ * Finds out what a request is for. The scheme is the connection's, whatever an absolute target says of it: handlers must
+ * be able to believe it.
  *
+ * @param host - the Host field, or `:authority`
  * @param target - request target (`:path`): a path, an absolute URL, or `*`
- * @returns undefined when host or target is malformed, which is answered with 400
+ * @returns the status to respond with when there is no such thing
  */
-export function urlFromTarget(scheme: "http" | "https", host: string, target: string): string | undefined {
+export function resourceOf(
+  scheme: "http" | "https",
+  host: string,
+  target: string,
+  method: string,
+): Resource | 400 | 405 {
+  // A tunnel is nothing that this server makes.
+  if (method === "CONNECT") return 405;
+  if (target.charCodeAt(0) === 0x2f /* / */) {
+    const url = urlOf(scheme, host, target);
+    return url === undefined ? 400 : { url, host, target };
+  }
+  if (target === "*") {
+    const url = method === "OPTIONS" ? urlOf(scheme, host, "/*") : undefined;
+    return url === undefined ? 400 : { url, host, target };
+  }
+  const parts = absolute.exec(target);
+  if (parts === null) return 400;
+  // RFC 9112, section 3.2.2: an absolute target overrides the Host field.
+  const [, authority = "", rest = ""] = parts;
+  const path = rest.startsWith("/") ? rest : `/${rest}`;
+  const url = urlOf(scheme, authority, path);
+  return url === undefined ? 400 : { url, host: authority, target: path };
+}
+
+function urlOf(scheme: "http" | "https", host: string, path: string): string | undefined {
   if (host !== lastHost) {
     lastHost = host;
     lastHostKind = kindOf(host);
   }
-  if (target.charCodeAt(0) === 0x2f /* / */) {
-    if (lastHostKind === "malformed") return undefined;
-    const url = `${scheme}://${host}${target}`;
-    return lastHostKind === "odd" || oddPath.test(target) ? normalised(url) : url;
-  }
-  if (target === "*") return lastHostKind === "malformed" ? undefined : normalised(`${scheme}://${host}/*`);
-  // RFC 9112, section 3.2.2: an absolute target overrides the Host header.
-  return /^https?:\/\/[^/?#@\\]+(?:[/?]|$)/i.test(target) ? normalised(target) : undefined;
+  if (lastHostKind === "malformed") return undefined;
+  const url = `${scheme}://${host}${path}`;
+  if (lastHostKind === "plain" && !oddPath.test(path)) return url;
+  return printable.test(path) ? normalised(url) : undefined;
 }
 
 type HostKind = "plain" | "odd" | "malformed";

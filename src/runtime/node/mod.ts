@@ -6,30 +6,24 @@
 import { asyncContext } from "../http2/async-context.ts";
 import { serverCapabilities } from "../http2/capabilities.ts";
 import { faultOf } from "../http2/fault.ts";
-import { type ListenStrategy, listen } from "../http2/listen.ts";
+import { listen } from "../http2/listen.ts";
 import { messageCompressions } from "../http2/message-compression.ts";
 import { openRpcLeaf } from "../http2/rpc-leaf.ts";
 import { onSignals } from "../http2/signals.ts";
 import { openHttpLeaf } from "../http2/undici-leaf.ts";
 import type { Capabilities, Runtime } from "../port.ts";
-import { plainServer } from "./plain-server.ts";
 
 /** What Node can do. */
 export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: false };
 
-const strategy: ListenStrategy = {
-  plainServer,
-  openNative: () => undefined,
-};
-
-/** The adapter for Node: undici and an HTTP/2 engine of its own to call, the same engine, `node:http` and `node:tls` to serve. */
+/** The adapter for Node: undici and an HTTP/2 engine of our own to call, engines of our own for both versions of HTTP to serve. */
 export const runtime: Runtime = {
   name: "node",
   capabilities,
   openHttpLeaf,
   openRpcLeaf,
   messageCompressions,
-  listen: (options) => listen(options, strategy),
+  listen,
   faultOf,
   asyncContext,
   onSignals,

@@ -137,6 +137,11 @@ export class Http2Stream {
     this.end();
   }
 
+  /** Tells a peer that waits for it that it may send the body. */
+  continue(): void {
+    if (this.writable && !this.answered) this.connection.outbox.headers(this.id, [":status", "100"], false);
+  }
+
   /** Ends both sides with a reset. */
   close(code: number): void {
     if (this.closed) return;

@@ -1,0 +1,74 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import type { ServerTls } from "../port.ts";
+import { serveHttp1 } from "./http1-server.ts";
+import { serveHttp2 } from "./http2-server.ts";
+import { limits } from "./limits.ts";
+import type { ListenerContext } from "./listener-context.ts";
+
+/** How the preface of an HTTP/2 connection begins; no method of HTTP/1.1 does. */
+const preface = [0x50, 0x52, 0x49];
+
+/** Whether bytes begin like HTTP/2; undefined while they are too few to tell. */
+function beginsLikeHttp2(bytes: Uint8Array): boolean | undefined {
+  for (let at = 0; at < preface.length; at++) {
+    if (at === bytes.length) return undefined;
+    if (bytes[at] !== preface[at]) return false;
+  }
+  return true;
+}
+
+/** Looks at the first bytes of a connection in the clear, and serves what they begin. */
+function sniff(socket: Socket, context: ListenerContext): void {
+  // The listener's check ends a connection that says nothing.
+  context.connections.of(socket);
+  let head: Uint8Array | undefined;
+  const look = (chunk: Buffer): void => {
+    head = head === undefined ? chunk : Buffer.concat([head, chunk]);
+    const isHttp2 = beginsLikeHttp2(head);
+    if (isHttp2 === undefined) return;
+    socket.off("data", look);
+    if (isHttp2) serveHttp2(socket, context, head);
+    else serveHttp1(socket, context, head);
+  };
+  socket.on("data", look);
+}
+
+/** A server in the clear; both versions of HTTP share its port, unless only HTTP/2 is served. */
+function plainServer(context: ListenerContext): Server {
+  return createServer({ noDelay: true }, (socket) => {
+    if (context.onHttp1 === undefined) serveHttp2(socket, context);
+    else sniff(socket, context);
+  });
+}
+
+/** A server over TLS; ALPN says which version of HTTP a connection speaks. */
+function secureServer(tls: ServerTls, context: ListenerContext): Server {
+  const options = {
+    ALPNProtocols: context.onHttp1 === undefined ? ["h2"] : ["h2", "http/1.1"],
+    cert: tls.cert,
+    key: tls.key,
+    ca: tls.ca,
+    requestCert: tls.clientAuth !== "none",
+    rejectUnauthorized: tls.clientAuth === "require",
+    minVersion: "TLSv1.2",
+    handshakeTimeout: limits.handshakeTimeoutMs,
+    noDelay: true,
+  } as const;
+  const server = createTlsServer(options, (socket) => {
+    if (socket.alpnProtocol === "h2") serveHttp2(socket, context);
+    else if (context.onHttp1 === undefined) socket.destroy();
+    else serveHttp1(socket, context);
+  });
+  server.on("tlsClientError", (error, socket) => {
+    // A handshake that takes too long is told here, and its socket left open.
+    socket.destroy();
+    context.onConnectionError("tls", error);
+  });
+  return server;
+}
+
+/** A server that accepts what the options of a listener ask for. */
+export function acceptingServer(tls: ServerTls | undefined, context: ListenerContext): Server {
+  return tls === undefined ? plainServer(context) : secureServer(tls, context);
+}

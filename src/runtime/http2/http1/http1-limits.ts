@@ -1,0 +1,24 @@
+/** What an HTTP/1.1 connection grants its peer. */
+export interface Http1Limits {
+  /** All fields of a request together, counted as HTTP/2 counts them; more is 431. */
+  readonly headerBytes: number;
+  /** From the connection to the first byte. */
+  readonly firstByteMs: number;
+  /** From the first byte of a request to the end of its head. */
+  readonly headersTimeoutMs: number;
+  /** How long an unused connection is kept. */
+  readonly keepAliveMs: number;
+  /** What responses say of that: whole lines, each with its end. */
+  readonly keepAliveLines: string;
+  /** In each such time a body whose length is known brings so many bytes, or all that is left of it. */
+  readonly slowBodyMs: number;
+  readonly slowBodyBytes: number;
+  /** In each such time a peer takes so many bytes of a response that waits for it; so long may other bodies be silent. */
+  readonly stalledMs: number;
+  readonly stalledBytes: number;
+  /** How long, and for how many bytes, the rest of a request is read after its response. */
+  readonly earlyMs: number;
+  readonly earlyBytes: number;
+  /** Bytes that are read ahead of a pipelined request. */
+  readonly aheadBytes: number;
+}

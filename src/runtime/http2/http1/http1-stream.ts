@@ -1,0 +1,156 @@
+import type { MessageBody } from "../message-body.ts";
+import type { Http1Connection } from "./http1-connection.ts";
+import type { RequestHead } from "./request-head.ts";
+import { dateField, type ResponseFields, ResponseHead } from "./response-head.ts";
+
+/** Follows one request of an HTTP/1.1 connection. */
+export interface Http1StreamHandler {
+  /** {@link Http1Stream.write} may go on after it said no. */
+  onDrain(): void;
+  /** The exchange is over; `complete` says whether the whole response was handed to the transport. */
+  onClose(complete: boolean): void;
+}
+
+const noHandler: Http1StreamHandler = { onDrain() {}, onClose() {} };
+
+/** Chunks up to this size leave in one piece with their framing; larger ones are not copied. */
+const copyBytes = 8_192;
+const lastChunk = "0\r\n\r\n";
+const encoder = new TextEncoder();
+
+/** One request of an HTTP/1.1 connection, and the way back for its response. */
+export class Http1Stream {
+  readonly head: RequestHead;
+  /** Undefined when the request has none. */
+  readonly body: MessageBody | undefined;
+  handler: Http1StreamHandler = noHandler;
+  /** Whether the final response has begun, also when its head still waits for the first piece of the body. */
+  responded = false;
+  /** Whether the whole response was handed to the transport. */
+  ended = false;
+  /** Whether the exchange is over, for whatever reason. */
+  closed = false;
+  /** Whether the peer was told that it may send the body. */
+  continued = false;
+  readonly #connection: Http1Connection;
+  #pendingHead: ResponseHead | undefined = undefined;
+  #chunked = false;
+
+  constructor(connection: Http1Connection, head: RequestHead, body: MessageBody | undefined) {
+    this.#connection = connection;
+    this.head = head;
+    this.body = body;
+  }
+
+  /**
+   * Begins the response.
+   *
+   * @param payload - the whole body
+   * @param ends - whether nothing follows; else the head waits for the first piece, or for {@link flush}
+   * @throws TypeError when a field holds what no head may; nothing has been written then
+   */
+  respond(
+    status: number,
+    reason: string,
+    fields: ResponseFields,
+    payload: string | Uint8Array | undefined,
+    ends: boolean,
+  ): void {
+    if (this.responded || this.closed) return;
+    const head = new ResponseHead(status, reason, fields);
+    const bodyless = this.head.method === "HEAD" || status === 204 || status === 304;
+    const open = !ends && !bodyless && fields["content-length"] === undefined;
+    this.#chunked = open && this.head.minor === 1;
+    // An end of the connection is the only one that HTTP/1.0 knows for a body of unknown length.
+    const closes = (open && !this.#chunked) || fields["connection"] === "close" || this.#leavesBody();
+    if (closes) this.#connection.endAfterResponse();
+    if (fields["date"] === undefined) head.addLines(dateField());
+    if (this.#chunked) head.addLines("transfer-encoding: chunked\r\n");
+    head.addLines(this.#connection.persistenceLines());
+    this.responded = true;
+    if (ends || bodyless) {
+      this.#connection.write(head.with(bodyless ? undefined : payload));
+      if (ends) this.#end();
+    } else this.#pendingHead = head;
+  }
+
+  /** Sends a head that still waits for a body to go with. */
+  flush(): void {
+    if (this.#pendingHead === undefined || this.closed) return;
+    this.#connection.write(this.#takeHead().with(undefined));
+  }
+
+  /** Sends bytes of the body. False when the next ones should wait for {@link Http1StreamHandler.onDrain}. */
+  write(chunk: Uint8Array, ends = false): boolean {
+    if (this.closed || this.ended) return true;
+    const pieces = this.#chunked ? chunkOf(chunk, ends) : [chunk];
+    const more = this.#connection.write(
+      this.#pendingHead === undefined ? pieces : [...this.#takeHead().with(undefined), ...pieces],
+    );
+    if (ends) this.#end();
+    return more;
+  }
+
+  /** Ends the response. */
+  end(): void {
+    if (this.closed || this.ended) return;
+    const last = this.#chunked ? lastChunk : undefined;
+    if (this.#pendingHead !== undefined) this.#connection.write(this.#takeHead().with(last));
+    else if (last !== undefined) this.#connection.write([last]);
+    this.#end();
+  }
+
+  /** Tells a peer that waits for it that it may send the body. */
+  continue(): void {
+    if (!this.head.expectsContinue || this.continued || this.responded || this.closed) return;
+    this.continued = true;
+    this.#connection.write(["HTTP/1.1 100 Continue\r\n\r\n"]);
+  }
+
+  /** The connection ends with this response. */
+  endsConnection(): void {
+    this.#connection.endAfterResponse();
+  }
+
+  /** Breaks the exchange off, and the connection with it. */
+  abort(): void {
+    if (!this.closed) this.#connection.destroy();
+  }
+
+  /** For the connection: it is over. */
+  close(complete: boolean): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.#pendingHead = undefined;
+    if (!complete) this.body?.fail();
+    this.handler.onClose(complete);
+  }
+
+  #takeHead(): ResponseHead {
+    const head = this.#pendingHead!;
+    this.#pendingHead = undefined;
+    return head;
+  }
+
+  /** Whether the peer waits for a word to send a body that nobody wants: nothing says whether it will come. */
+  #leavesBody(): boolean {
+    return this.head.expectsContinue && !this.continued && this.body?.ended === false;
+  }
+
+  #end(): void {
+    this.ended = true;
+    this.#connection.responseEnded(this);
+  }
+}
+
+function chunkOf(bytes: Uint8Array, last: boolean): readonly (string | Uint8Array)[] {
+  if (bytes.length === 0) return last ? [lastChunk] : [];
+  const size = `${bytes.length.toString(16)}\r\n`;
+  const tail = last ? `\r\n${lastChunk}` : "\r\n";
+  if (bytes.length > copyBytes) return [size, bytes, tail];
+  const piece = new Uint8Array(size.length + bytes.length + tail.length);
+  encoder.encodeInto(size, piece);
+  piece.set(bytes, size.length);
+  encoder.encodeInto(tail, piece.subarray(size.length + bytes.length));
+  return [piece];
+}

@@ -1,0 +1,123 @@
+/** Field names with their values; several values are several lines. */
+export type ResponseFields = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+
+/** What the connection itself says, and a handler that passes on another server's response must not. */
+const hopByHop: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+const ascii = /^[\t\x20-\x7e]*$/;
+const fieldText = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+const reasons: Readonly<Record<number, string>> = {
+  100: "Continue",
+  200: "OK",
+  201: "Created",
+  202: "Accepted",
+  204: "No Content",
+  206: "Partial Content",
+  301: "Moved Permanently",
+  302: "Found",
+  303: "See Other",
+  304: "Not Modified",
+  307: "Temporary Redirect",
+  308: "Permanent Redirect",
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  409: "Conflict",
+  412: "Precondition Failed",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  416: "Range Not Satisfiable",
+  417: "Expectation Failed",
+  422: "Unprocessable Content",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  499: "Client Closed Request",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+};
+
+const encoder = new TextEncoder();
+
+/** Text of one byte a character as these bytes. */
+function latin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
+
+/** The head of a response, before the connection adds its own fields. */
+export class ResponseHead {
+  #text: string;
+  #ascii = true;
+
+  /** @throws TypeError for a reason phrase or a field that no head may hold */
+  constructor(status: number, reason: string, fields: ResponseFields) {
+    this.#check("The reason phrase", reason);
+    this.#text = `HTTP/1.1 ${status} ${reason === "" ? (reasons[status] ?? "") : reason}\r\n`;
+    for (const name in fields) {
+      const value = fields[name];
+      if (value === undefined || hopByHop.has(name)) continue;
+      if (typeof value === "object") for (const each of value) this.#add(name, each);
+      else this.#add(name, typeof value === "string" ? value : String(value));
+    }
+  }
+
+  #check(what: string, value: string): void {
+    if (ascii.test(value)) return;
+    if (!fieldText.test(value)) {
+      throw new TypeError(`Cannot send the response: ${what} holds a character that no header may`);
+    }
+    this.#ascii = false;
+  }
+
+  #add(name: string, value: string): void {
+    this.#check(name, value);
+    this.#text += `${name}: ${value}\r\n`;
+  }
+
+  /** Adds lines that are known to be right, each with its end. */
+  addLines(lines: string): void {
+    this.#text += lines;
+  }
+
+  /** The whole head, with the empty line at its end and text or bytes behind it, as what a transport takes. */
+  with(payload: string | Uint8Array | undefined): readonly (string | Uint8Array)[] {
+    const text = `${this.#text}\r\n`;
+    if (!this.#ascii) {
+      const head = latin1(text);
+      if (payload === undefined) return [head];
+      return [head, typeof payload === "string" ? encoder.encode(payload) : payload];
+    }
+    if (payload === undefined) return [text];
+    return typeof payload === "string" ? [text + payload] : [text, payload];
+  }
+}
+
+let dateSecond = 0;
+let dateLine = "";
+
+/** The `Date` line, made once a second. */
+export function dateField(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateLine = `date: ${new Date(second * 1000).toUTCString()}\r\n`;
+  }
+  return dateLine;
+}

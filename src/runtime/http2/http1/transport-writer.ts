@@ -1,0 +1,37 @@
+import type { ByteTransport } from "./byte-transport.ts";
+import type { Http1Limits } from "./http1-limits.ts";
+import { Progress } from "./progress.ts";
+
+/** Hands responses to the transport, and knows how fast the peer takes them. */
+export class TransportWriter {
+  /** Whether the transport has enough for now. */
+  congested = false;
+  readonly #transport: ByteTransport;
+  readonly #progress = new Progress();
+  #written = 0;
+
+  constructor(transport: ByteTransport) {
+    this.#transport = transport;
+  }
+
+  /** Writes pieces so that they leave together; false when the transport has enough for now. */
+  write(pieces: readonly (string | Uint8Array)[]): boolean {
+    const transport = this.#transport;
+    let more = true;
+    for (const piece of pieces) this.#written += piece.length;
+    if (pieces.length === 1) more = transport.write(pieces[0]!);
+    else {
+      transport.cork();
+      for (const piece of pieces) more = transport.write(piece);
+      transport.uncork();
+    }
+    if (!more) this.congested = true;
+    return more;
+  }
+
+  /** Whether the peer takes what is written fast enough. */
+  goesOn(now: number, { stalledMs, stalledBytes }: Http1Limits): boolean {
+    const waiting = this.#transport.waitingBytes;
+    return this.#progress.goesOn(now, this.#written - waiting, stalledMs, Math.min(waiting, stalledBytes));
+  }
+}
