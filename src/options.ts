@@ -15,7 +15,7 @@ import type { RpcProtocol } from "./rpc/protocol-choice.ts";
 import type { RpcRouter } from "./rpc/router.ts";
 import type { RpcValidation } from "./rpc/validation.ts";
 import type { RpcWireOptions } from "./rpc/wire-options.ts";
-import type { Runtime } from "./runtime/port.ts";
+import type { ListenerLimits, Runtime } from "./runtime/port.ts";
 import type { AppOptions, MeshEnv } from "./server/app.ts";
 import type { AdmissionOptions } from "./server/create-admission.ts";
 import type { HealthCheck } from "./server/health.ts";
@@ -142,7 +142,7 @@ export interface HandlerOptions {
 export interface ServeOptions extends HandlerOptions {
   /** @default 8080 */
   readonly port?: number;
-  /** Two ports instead of one: REST, Connect and gRPC-Web on the runtime's native server, gRPC apart. */
+  /** Two ports instead of one: REST, Connect and gRPC-Web on the first, gRPC on the second. */
   readonly ports?: { readonly rest: number; readonly grpc: number };
   /** @default "0.0.0.0" */
   readonly hostname?: string;
@@ -152,6 +152,8 @@ export interface ServeOptions extends HandlerOptions {
   readonly clientAuth?: "require" | "request" | "none";
   /** How long work in flight may take after `close()`, in milliseconds. @default 30_000 */
   readonly drainMs?: number;
+  /** How many connections each port takes, and for how long. */
+  readonly connections?: ListenerLimits;
   /** Closes at SIGTERM and SIGINT, and forces at the second. @default false */
   readonly closeOnSignals?: boolean;
 }

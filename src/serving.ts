@@ -9,7 +9,7 @@ import { createFetchDispatch } from "./rpc/fetch-dispatch.ts";
 import { withBypass } from "./rpc/health/bypass.ts";
 import { healthOperations, withStandardServices } from "./rpc/standard-routes.ts";
 import { withValidation } from "./rpc/validation.ts";
-import type { AsyncContext, Listener, ListenOptions, Runtime } from "./runtime/port.ts";
+import type { AsyncContext, Listener, ListenerLimits, ListenOptions, Runtime } from "./runtime/port.ts";
 import type { ClosableAdmission } from "./server/create-admission.ts";
 import { connectionOf, type MeshEnv } from "./server/env.ts";
 import type { Health } from "./server/health.ts";
@@ -112,6 +112,20 @@ function tlsFrom(parts: ServingParts, options: ServeOptions): ListenOptions["tls
   return { ...parts.tls, clientAuth: options.clientAuth ?? "require" };
 }
 
+function limitsFrom(options: ServeOptions): ListenerLimits {
+  const { maxConnections, maxConnectionsPerAddress, maxConnectionAgeMs } = options.connections ?? {};
+  const count = (name: string, value: number | undefined): number | undefined =>
+    value === undefined ? undefined : checkNumber("serve()", name, value, { integer: true, min: 1 });
+  return {
+    maxConnections: count("connections.maxConnections", maxConnections),
+    maxConnectionsPerAddress: count("connections.maxConnectionsPerAddress", maxConnectionsPerAddress),
+    maxConnectionAgeMs:
+      maxConnectionAgeMs === undefined
+        ? undefined
+        : checkNumber("serve()", "connections.maxConnectionAgeMs", maxConnectionAgeMs, { above: true }),
+  };
+}
+
 function urlOf(tls: boolean, hostname: string, port: number): string {
   const anywhere = hostname === "0.0.0.0" || hostname === "::" || hostname === "";
   const host = anywhere ? "127.0.0.1" : hostname.includes(":") ? `[${hostname}]` : hostname;
@@ -143,6 +157,7 @@ export async function startServer(
     tls,
     fetch: (request, connection) => app.fetch(request, { connection }),
     rpc: dispatcher,
+    limits: limitsFrom(options),
     onConnectionError: (kind) => metrics.connectionError(kind),
     onHandlerError: (error) => parts.onError(error, undefined),
   });

@@ -25,12 +25,18 @@ async function tool(name: string, args: readonly string[]): Promise<string> {
 }
 
 /** Requests a second of an HTTP/1.1 route, 32 connections; throws when any answer was not a success. */
-export async function wrk(url: string, seconds: number, headers: readonly string[] = []): Promise<number> {
+export async function wrk(
+  url: string,
+  seconds: number,
+  headers: readonly string[] = [],
+  script?: string,
+): Promise<number> {
   const stdout = await tool("wrk", [
     "-t1",
     "-c32",
     `-d${seconds}s`,
     ...headers.flatMap((header) => ["-H", header]),
+    ...(script === undefined ? [] : ["-s", script]),
     url,
   ]);
   const failed = /Non-2xx or 3xx responses: (\d+)|Socket errors: connect (\d+), read (\d+)/.exec(stdout);

@@ -3,10 +3,9 @@
  *
  * - `bare`: a bare Hono app on the runtime's usual server (`@hono/node-server`, `Deno.serve`, `Bun.serve`)
  * - `stock`: the same behind Hono's own request id, CORS, body limit and bearer check, and a Prometheus histogram
- * - `node-http`: a bare Hono app on a plain `node:http` server; `native`: the runtime's own server without any framework
- * - `one-port`, `split`: a bare Hono app served by the mesh; `mesh`: with the whole chain on it, in split mode
+ * - `native`: the runtime's own server without any framework
+ * - `listener`: a bare Hono app served by the mesh; `mesh`: with the whole chain on it; both in the default mode, one port
  */
-import { createServer } from "node:http";
 import process from "node:process";
 import { Hono } from "hono";
 import { bearerAuth } from "hono/bearer-auth";
@@ -15,9 +14,6 @@ import { cors } from "hono/cors";
 import { requestId } from "hono/request-id";
 import { Histogram, Registry } from "prom-client";
 import { createMesh, staticTokens } from "../../mod.ts";
-import { Connections } from "../../src/runtime/http2/connections.ts";
-import { installLightGlobals } from "../../src/runtime/http2/light-globals.ts";
-import { http1Handler } from "../../src/runtime/http2/serve.ts";
 
 interface NativeServer {
   readonly Deno?: {
@@ -51,6 +47,10 @@ async function serveNatively(handler: (request: Request) => Response | Promise<R
 
 function route<Env extends object>(app: Hono<Env>): Hono<Env> {
   app.get("/api/datasets/:name", (c) => c.json({ name: c.req.param("name"), rows: 1461 }));
+  app.post("/api/datasets/:name", async (c) => {
+    const { from, to } = await c.req.json<{ from: string; to: string }>();
+    return c.json({ name: c.req.param("name"), from, to });
+  });
   return app;
 }
 
@@ -96,24 +96,11 @@ switch (kind) {
   case "native":
     await serveNatively(() => Response.json({ name: "seattle-weather", rows: 1461 }));
     break;
-  case "node-http": {
-    // The mesh's own bridge to `fetch` on both sides: what differs is how the port tells the dialects apart.
-    const { fetch } = route(new Hono());
-    installLightGlobals();
-    const server = createServer(http1Handler({ fetch, rpc: undefined }, new Connections()));
-    server.listen(0, "127.0.0.1", () => ready((server.address() as { port: number }).port));
-    break;
-  }
-  case "one-port":
-  case "split":
+  case "listener":
   case "mesh": {
     const app =
       kind === "mesh" ? route(mesh.app({ cors: { origins: ["https://example.com"] } })) : route(new Hono());
-    const server = await mesh.serve({
-      app: app as never,
-      hostname: "127.0.0.1",
-      ...(kind === "one-port" ? { port: 0 } : { ports: { rest: 0, grpc: 0 } }),
-    });
+    const server = await mesh.serve({ app: app as never, routes: () => {}, hostname: "127.0.0.1", port: 0 });
     ready(server.port);
     break;
   }

@@ -39,8 +39,8 @@ const servedTypes = [
 ].join(", ");
 
 /**
- * Serves Connect and gRPC-Web through a fetch handler: on edge platforms, and on the native servers of Deno
- * and Bun. A fetch response has no trailers, so native gRPC is answered with 415.
+ * Serves Connect and gRPC-Web through a fetch handler: on edge platforms, and in any server that is
+ * given a fetch handler. A fetch response has no trailers, so native gRPC is answered with 415.
  *
  * @example
  * ```ts

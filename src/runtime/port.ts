@@ -84,11 +84,11 @@ export interface ListenOptions {
 /** How many connections a port takes, and for how long. */
 export interface ListenerLimits {
   /** Connections in all; more are closed as they come. @default 20_000 */
-  readonly maxConnections?: number;
+  readonly maxConnections?: number | undefined;
   /** Connections from one address. @default 2_000 */
-  readonly maxConnectionsPerAddress?: number;
+  readonly maxConnectionsPerAddress?: number | undefined;
   /** How long a connection takes new requests, in milliseconds, up to a tenth less. @default no limit */
-  readonly maxConnectionAgeMs?: number;
+  readonly maxConnectionAgeMs?: number | undefined;
 }
 
 /** An open port. */

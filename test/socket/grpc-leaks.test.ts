@@ -197,7 +197,8 @@ describe("a mesh after many gRPC calls", () => {
     const restoreTimers = watchTimers();
     assertOutcomes(await runCalls(client, calls, shared.signal), calls);
     const grown = (await quiet()) - before;
-    assert.equal(timers.size, 0, "timers that are left");
+    // The listener has one for all its connections.
+    assert.ok(timers.size <= 1, `${timers.size} timers are left`);
     assert.equal(shared.listeners.size, 0, "listeners that are left");
     assert.ok(grown < calls * allowedBytesPerCall, `${grown} bytes more than before`);
     // The connection has carried it all, and outlives what a runtime gives to a silent one; no virtual clock rules that.

@@ -7,6 +7,7 @@ import { createDispatcher } from "../../src/rpc/dispatch.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { OpenAdmission } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
 import { Cleanup } from "./grpc-wire-checks.ts";
 import {
   foreignSession,
@@ -66,16 +67,27 @@ describe("drain", unless("listen"), () => {
     assert.equal(server.listener.inFlight, 0);
   });
 
-  it("closes idle HTTP/1.1 connections at once", async () => {
-    const { server, go } = await waiting();
-    go.fire();
-    const socket = await openTcp(cleanup, server.port);
-    const closed = untilClosed(socket);
-    const answered = within(new Promise((resolve) => socket.once("data", resolve)), "an answer");
-    socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
-    await answered;
-    await within(server.listener.drain(), "the drain");
-    assert.equal(statusOf(await closed), 200);
+  it("serves idle HTTP/1.1 connections for a second more, because a request may be on its way", async () => {
+    const clock = new VirtualClock();
+    const server = await serve(cleanup, () => new Response("served"), { clock });
+    const sockets = await Promise.all([openTcp(cleanup, server.port), openTcp(cleanup, server.port)]);
+    const closed = sockets.map(untilClosed);
+    const answered = sockets.map((socket) =>
+      within(new Promise((resolve) => socket.once("data", resolve)), "a response"),
+    );
+    for (const socket of sockets) socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    await Promise.all(answered);
+    const drained = server.listener.drain();
+    await clock.advance(500);
+    sockets[0]!.write("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi");
+    const [first = ""] = await Promise.all([closed[0]]);
+    assert.deepEqual(
+      [...first.matchAll(/connection: (\S+)/g)].map((match) => match[1]),
+      ["keep-alive", "close"],
+    );
+    await clock.advance(500);
+    assert.equal(statusOf((await closed[1]) ?? ""), 200);
+    await within(drained, "the drain");
   });
 
   it("closes connections that have not said who they are", async () => {

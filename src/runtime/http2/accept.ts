@@ -3,7 +3,6 @@ import { createServer as createTlsServer } from "node:tls";
 import type { ServerTls } from "../port.ts";
 import { serveHttp1 } from "./http1-server.ts";
 import { serveHttp2 } from "./http2-server.ts";
-import { limits } from "./limits.ts";
 import type { ListenerContext } from "./listener-context.ts";
 
 /** How the preface of an HTTP/2 connection begins; no method of HTTP/1.1 does. */
@@ -42,8 +41,15 @@ function plainServer(context: ListenerContext): Server {
   });
 }
 
+/** Over TLS some runtimes give a connection two sockets; they have this in common. */
+function remoteOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
+}
+
 /** A server over TLS; ALPN says which version of HTTP a connection speaks. */
 function secureServer(tls: ServerTls, context: ListenerContext): Server {
+  const { connections } = context;
+  const handshakes = new Map<string, Socket>();
   const options = {
     ALPNProtocols: context.onHttp1 === undefined ? ["h2"] : ["h2", "http/1.1"],
     cert: tls.cert,
@@ -52,16 +58,26 @@ function secureServer(tls: ServerTls, context: ListenerContext): Server {
     requestCert: tls.clientAuth !== "none",
     rejectUnauthorized: tls.clientAuth === "require",
     minVersion: "TLSv1.2",
-    handshakeTimeout: limits.handshakeTimeoutMs,
     noDelay: true,
   } as const;
   const server = createTlsServer(options, (socket) => {
+    const raw = handshakes.get(remoteOf(socket));
+    handshakes.delete(remoteOf(socket));
+    if (raw !== undefined && raw !== socket) connections.forget(raw);
     if (socket.alpnProtocol === "h2") serveHttp2(socket, context);
     else if (context.onHttp1 === undefined) socket.destroy();
     else serveHttp1(socket, context);
   });
+  server.on("connection", (socket: Socket) => {
+    const remote = remoteOf(socket);
+    // The listener's check ends a handshake that does not come to its end.
+    connections.of(socket);
+    handshakes.set(remote, socket);
+    socket.once("close", () => {
+      if (handshakes.get(remote) === socket) handshakes.delete(remote);
+    });
+  });
   server.on("tlsClientError", (error, socket) => {
-    // A handshake that takes too long is told here, and its socket left open.
     socket.destroy();
     context.onConnectionError("tls", error);
   });

@@ -120,10 +120,17 @@ export class Connections {
     this.#open.add(connection);
     socket.once("close", () => {
       this.#open.delete(connection);
+      if (this.#open.size === 0) this.#stopChecks();
       this.#settle();
     });
     this.#cancelCheck ??= this.#clock.schedule(() => this.#check(), checkMs);
     return connection;
+  }
+
+  /** A socket that goes on as another one. */
+  forget(socket: Socket): void {
+    const connection = (socket as Slotted)[slot];
+    if (connection !== undefined) this.#open.delete(connection);
   }
 
   begin(connection: ConnectionRecord): void {
@@ -155,7 +162,7 @@ export class Connections {
 
   destroy(): void {
     this.draining = true;
-    this.#cancelCheck?.();
+    this.#stopChecks();
     for (const { session, http1, socket } of [...this.#open]) {
       // With a code: an end without one looks to clients like an end in peace.
       session?.destroy();
@@ -174,6 +181,8 @@ export class Connections {
   }
 
   #check(): void {
+    this.#cancelCheck = undefined;
+    if (this.#open.size === 0) return;
     const now = this.#clock.now();
     this.time.now = now;
     for (const connection of [...this.#open]) {
@@ -183,8 +192,12 @@ export class Connections {
       if (silent && now - openedAt >= limits.handshakeTimeoutMs) socket.destroy();
       if (now >= retiresAt) this.#retire(connection);
     }
-    this.#cancelCheck =
-      this.#open.size === 0 ? undefined : this.#clock.schedule(() => this.#check(), checkMs);
+    this.#cancelCheck = this.#clock.schedule(() => this.#check(), checkMs);
+  }
+
+  #stopChecks(): void {
+    this.#cancelCheck?.();
+    this.#cancelCheck = undefined;
   }
 
   /** Ends a connection that is old enough, as a drain would. */

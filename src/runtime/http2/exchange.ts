@@ -9,6 +9,11 @@ export function clientGone(): MeshError {
   return new MeshError("ERR_CANCELLED", "The client went away before the exchange was complete");
 }
 
+/** The error of a response that goes on where its declared length ends. */
+export function longerThanDeclared(): TypeError {
+  return new TypeError("The body of the response is longer than its Content-Length");
+}
+
 /** A request as a server has read it. */
 export interface ExchangeInit {
   readonly method: string;
@@ -139,7 +144,7 @@ export abstract class Exchange {
       this.#ended = true;
       if (surplus > 0) this.endsConnection();
       this.writeBytes(last, true);
-      if (surplus > 0) throw new TypeError("The body of the response is longer than its Content-Length");
+      if (surplus > 0) throw longerThanDeclared();
       return true;
     }
     this.#left -= chunk.byteLength;

@@ -11,6 +11,9 @@ export type LightBody = string | Uint8Array | ReadableStream<Uint8Array> | null;
 const textFields = { "content-type": "text/plain;charset=UTF-8" };
 const jsonFields = { "content-type": "application/json" };
 
+/** What the standard lets a reason phrase be; anything else is refused by the real response. */
+const reasonPhrase = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 const nullBodyStatuses: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /**
@@ -20,6 +23,8 @@ const nullBodyStatuses: ReadonlySet<number> = new Set([204, 205, 304]);
 export class LightResponse {
   readonly status: number;
   readonly statusText: string;
+  /** Whether it stands for what `fetch` returned: a middleware that adds a header makes a copy of that. */
+  readonly fetched: boolean;
   readonly #source: LightBody;
   /** Headers that somebody else made: copied only when they are asked for, not when they are written out. */
   readonly #given: Headers | undefined;
@@ -30,6 +35,7 @@ export class LightResponse {
     this.#source = source;
     this.status = init?.status ?? 200;
     this.statusText = init?.statusText ?? "";
+    this.fetched = init instanceof NativeResponse && init.url !== "";
     const headers = init?.headers;
     if (headers === undefined) {
       this.#headers = new LightHeaders(typeof source === "string" ? textFields : undefined);
@@ -157,7 +163,7 @@ export function createResponse(body?: BodyInit | null, init?: ResponseInit): Res
     status >= 200 &&
     status <= 599 &&
     (light === null || !nullBodyStatuses.has(status)) &&
-    (init?.statusText === undefined || init.statusText === "") &&
+    (init?.statusText === undefined || reasonPhrase.test(init.statusText)) &&
     !(light instanceof ReadableStream && light.locked);
   return fits
     ? (new LightResponse(light, init) as unknown as Response)

@@ -1,4 +1,4 @@
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, longerThanDeclared } from "./exchange.ts";
 import { outgoingFrom } from "./light-headers.ts";
 import { LightResponse } from "./light-response.ts";
 
@@ -39,7 +39,7 @@ export function respond(response: Response, exchange: Exchange): Promise<void> |
     exchange.respond(status, statusText, headers, bare || length === 0 ? undefined : source);
     return undefined;
   }
-  if (response.url !== "") dropDecoded(headers);
+  if (light === undefined ? response.url !== "" : light.fetched) dropDecoded(headers);
   const body = source === undefined ? response.body : source;
   if (body === null || bare) {
     if (!bare) headers["content-length"] = 0;
@@ -52,8 +52,10 @@ export function respond(response: Response, exchange: Exchange): Promise<void> |
   return pump(reader, exchange, () => exchange.begin(status, statusText, headers));
 }
 
-/** Codings that every runtime's `fetch` takes off a body, without a change to the fields that describe it. */
-const decoded: ReadonlySet<string> = new Set(["gzip", "x-gzip", "deflate", "br"]);
+/** Codings that this runtime's `fetch` takes off a body, without a change to the fields that describe it. */
+const decoded: ReadonlySet<string> = new Set(
+  "Deno" in globalThis ? ["gzip", "br"] : ["gzip", "deflate", "br", "zstd"],
+);
 
 /** What `fetch` returned has its fields still, but a body that was decoded no longer has their length and coding. */
 function dropDecoded(headers: Record<string, unknown>): void {
@@ -102,16 +104,14 @@ async function pump(
       clearImmediate(timer);
     }
     if (failure !== undefined) throw failure.error;
+    let piece = pieceOf(next);
     begun();
-    while (!next.done) {
+    while (piece !== undefined) {
       if (exchange.gone) return;
-      if (!exchange.write(bytesOf(next.value))) {
-        await new Promise<void>((resolve) => exchange.whenDrained(resolve));
-      }
-      next = await reader.read();
-      // All that was declared has been written: a source that has more is told to stop.
-      if (exchange.over && !next.done) await reader.cancel();
-      if (exchange.over) return;
+      if (!exchange.write(piece)) await new Promise<void>((resolve) => exchange.whenDrained(resolve));
+      piece = pieceOf(await reader.read());
+      if (exchange.gone) return;
+      if (exchange.over && piece !== undefined) throw longerThanDeclared();
     }
     exchange.end();
   } catch (error) {
@@ -120,7 +120,8 @@ async function pump(
   }
 }
 
-function bytesOf(value: unknown): Uint8Array {
+function pieceOf({ done, value }: ReadableStreamReadResult<unknown>): Uint8Array | undefined {
+  if (done) return undefined;
   if (value instanceof Uint8Array) return value;
   throw new TypeError("Cannot send the response: its stream gives something else than Uint8Array");
 }

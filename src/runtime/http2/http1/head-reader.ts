@@ -10,6 +10,8 @@ export class HeadReader {
   readonly #maxBytes: number;
   #bytes = none;
   #length = 0;
+  /** Whether an empty line has come as far as its carriage return. */
+  #halfLine = false;
   /** Where the bytes that were given last stop being part of the head. */
   next = 0;
 
@@ -36,8 +38,7 @@ export class HeadReader {
   take(bytes: Uint8Array): string | undefined {
     let start = 0;
     if (this.#length === 0) {
-      // RFC 9112, section 2.2: empty lines before a request are passed over.
-      while (bytes[start] === 0x0d && bytes[start + 1] === 0x0a) start += 2;
+      start = this.#afterEmptyLines(bytes);
       this.next = start;
       if (start === bytes.length) return undefined;
       const end = endOfHead(bytes, start, bytes.length);
@@ -47,6 +48,19 @@ export class HeadReader {
       }
     }
     return this.#keep(bytes, start);
+  }
+
+  /** RFC 9112, section 2.2: empty lines before a request are passed over. */
+  #afterEmptyLines(bytes: Uint8Array): number {
+    let start = 0;
+    if (this.#halfLine) {
+      if (bytes[0] !== 0x0a) throw new Http1Error(400, "This is no HTTP request");
+      this.#halfLine = false;
+      start = 1;
+    }
+    while (bytes[start] === 0x0d && bytes[start + 1] === 0x0a) start += 2;
+    this.#halfLine = start === bytes.length - 1 && bytes[start] === 0x0d;
+    return this.#halfLine ? bytes.length : start;
   }
 
   #keep(bytes: Uint8Array, start: number): string | undefined {

@@ -62,9 +62,9 @@ export class Http1Stream {
     const open = !ends && !bodyless && fields["content-length"] === undefined;
     this.#chunked = open && this.head.minor === 1;
     // An end of the connection is the only one that HTTP/1.0 knows for a body of unknown length.
-    const closes = (open && !this.#chunked) || fields["connection"] === "close" || this.#leavesBody();
+    const closes = (open && !this.#chunked) || fields.connection === "close" || this.#leavesBody();
     if (closes) this.#connection.endAfterResponse();
-    if (fields["date"] === undefined) head.addLines(dateField());
+    if (fields.date === undefined) head.addLines(dateField());
     if (this.#chunked) head.addLines("transfer-encoding: chunked\r\n");
     head.addLines(this.#connection.persistenceLines());
     this.responded = true;

@@ -29,6 +29,9 @@ const maxMethodLength = 32;
 /** What a field costs besides its text: HTTP/2's measure (RFC 9113, section 6.5.2), so that both count alike. */
 const fieldOverheadBytes = 32;
 
+/** What `:method`, `:scheme`, `:path` and `:authority` would take there, beyond what the request line and Host say. */
+const pseudoFieldBytes = 39 + 43 + 37 + 6;
+
 /** Common names as they are written, to save the check and the change of case. */
 const knownNames: ReadonlyMap<string, string> = new Map(
   (
@@ -154,8 +157,7 @@ export function parseRequestHead(text: string, maxFieldBytes: number): RequestHe
 
   const framing = new Framing();
   const fields: string[] = [];
-  // The pseudo-header fields that HTTP/2 would have instead of the request line.
-  let bytes = method.length + target.length + 120;
+  let bytes = method.length + target.length + pseudoFieldBytes;
   for (let at = lineEnd === -1 ? text.length : lineEnd + 2; at < text.length; ) {
     const next = text.indexOf("\r\n", at);
     const end = next === -1 ? text.length : next;
