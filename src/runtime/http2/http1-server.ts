@@ -49,10 +49,14 @@ class SocketTransport implements ByteTransport {
     this.#socket.end();
   }
 
-  destroy(): void {
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  reset(): void {
     const socket = this.#socket;
-    // A reset: to a client of HTTP/1.0 an ordinary end would look like the end of the body.
-    if (socket.connecting || socket.destroyed || "encrypted" in socket) socket.destroy();
+    // To a client of HTTP/1.0 an ordinary end would look like the end of the body. TLS has its own word for an end.
+    if (socket.destroyed || "encrypted" in socket) socket.destroy();
     else socket.resetAndDestroy();
   }
 }

@@ -33,7 +33,8 @@ class TestTransport implements ByteTransport {
   waitingBytes = 0;
   paused = false;
   ended = false;
-  destroyed = false;
+  closed = false;
+  wasReset = false;
   /** Whether the peer takes nothing. */
   full = false;
 
@@ -59,8 +60,12 @@ class TestTransport implements ByteTransport {
     this.ended = true;
   }
 
-  destroy(): void {
-    this.destroyed = true;
+  close(): void {
+    this.closed = true;
+  }
+
+  reset(): void {
+    this.wasReset = true;
   }
 }
 
@@ -122,7 +127,7 @@ export class TestConnection {
 
   /** Whether the connection still takes requests. */
   get open(): boolean {
-    return !this.transport.ended && !this.transport.destroyed;
+    return !this.transport.ended && !this.transport.closed && !this.transport.wasReset;
   }
 }
 

@@ -84,7 +84,7 @@ describe("an HTTP/1.1 connection", () => {
     peer.pass(301_000, () => {
       peer.transport.waitingBytes -= 1;
     });
-    assert.equal(peer.transport.destroyed, true);
+    assert.equal(peer.transport.wasReset, true);
     assert.deepEqual(peer.errors, ["The peer takes the response too slowly"]);
   });
 
@@ -105,17 +105,32 @@ describe("an HTTP/1.1 connection", () => {
     peer.pass(1_000);
     assert.equal(peer.open, false);
     peer.pass(1_000);
-    assert.equal(peer.transport.destroyed, true);
+    assert.equal(peer.transport.closed, true);
   });
 
   it("listens on for a while after its last response, so that the response is not taken back", () => {
     const peer = new TestConnection(respondOk);
     peer.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
-    assert.deepEqual([peer.transport.ended, peer.transport.destroyed], [true, false]);
+    assert.deepEqual([peer.transport.ended, peer.transport.closed], [true, false]);
     peer.send("still sending");
-    assert.equal(peer.transport.destroyed, false);
+    assert.equal(peer.transport.closed, false);
     peer.pass(1_000);
-    assert.equal(peer.transport.destroyed, true);
+    assert.equal(peer.transport.closed, true);
+  });
+
+  it("lets a slow peer have its last response to the end", () => {
+    const peer = new TestConnection((stream) => {
+      stream.respond(200, "", { "content-length": 9_000 }, "x".repeat(9_000), true);
+    });
+    peer.transport.full = true;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    peer.pass(200_000, () => {
+      peer.transport.waitingBytes -= 40;
+    });
+    assert.deepEqual([peer.transport.closed, peer.transport.wasReset], [false, false]);
+    peer.transport.waitingBytes = 0;
+    peer.pass(1_000);
+    assert.deepEqual([peer.transport.closed, peer.transport.wasReset], [true, false]);
   });
 
   it("that drains serves what is on its way, says that it is the last, and ends when it is idle", () => {

@@ -50,7 +50,7 @@ describe("an HTTP/1.1 response", () => {
     broken.streams[0]!.write(bytesOf("hel"));
     broken.streams[0]!.abort();
     assert.equal(broken.transport.ended, false);
-    assert.equal(broken.transport.destroyed, true);
+    assert.equal(broken.transport.wasReset, true);
   });
 
   it("to HEAD, and with 204 or 304, has no body", () => {

@@ -1,7 +1,18 @@
-import type { MessageBody } from "../message-body.ts";
+import { MessageBody } from "../message-body.ts";
 import { ChunkedDecoder } from "./chunked-decoder.ts";
 import type { Http1Limits } from "./http1-limits.ts";
 import { Progress } from "./progress.ts";
+
+/** What a body needs of its connection. */
+export interface BodyHost {
+  /** Somebody wants the body. */
+  wanted(): void;
+  /** Its reader has enough, or wants more. */
+  flow(): void;
+  /** Makes the error for a body whose sender went away before its end. */
+  gone(): unknown;
+  readonly time: { readonly now: number };
+}
 
 /** Takes the body of one request off its connection. */
 export class BodyReader {
@@ -15,11 +26,20 @@ export class BodyReader {
   #received = 0;
 
   /** @param bodyBytes - -1 when it comes in chunks */
-  constructor(body: MessageBody, bodyBytes: number, now: number) {
-    this.body = body;
+  constructor(bodyBytes: number, host: BodyHost) {
+    const pause = (paused: boolean): void => {
+      this.paused = paused;
+      // The time in which nobody wanted the body is not the peer's.
+      this.#progress.restart(host.time.now, this.#received);
+      host.flow();
+    };
+    this.body = new MessageBody(
+      { wanted: () => host.wanted(), pause: () => pause(true), resume: () => pause(false) },
+      host.gone,
+    );
     this.#remaining = Math.max(0, bodyBytes);
     this.#decoder = bodyBytes === -1 ? new ChunkedDecoder() : undefined;
-    this.#progress.restart(now, 0);
+    this.#progress.restart(host.time.now, 0);
   }
 
   /** Bytes that are known to come; 0 where nobody knows. */
@@ -45,12 +65,6 @@ export class BodyReader {
     this.#received += taken;
     if (decoder === undefined ? this.#remaining === 0 : decoder.done) body.end();
     return taken;
-  }
-
-  /** Its reader has enough, or wants more: the time in which nobody wanted the body is not the peer's. */
-  pause(paused: boolean, now: number): void {
-    this.paused = paused;
-    this.#progress.restart(now, this.#received);
   }
 
   /** Whether it comes fast enough. One of unknown length may be a stream of events: slow, but not silent. */

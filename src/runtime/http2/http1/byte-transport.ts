@@ -12,6 +12,8 @@ export interface ByteTransport {
   resume(): void;
   /** Says that nothing follows, once everything written has gone out; the peer may still send. */
   end(): void;
-  /** Closes at once. What was not complete must not look complete to the peer. */
-  destroy(): void;
+  /** Closes, and leaves what was written on its way. */
+  close(): void;
+  /** Closes so that what was not complete does not look complete to the peer. */
+  reset(): void;
 }

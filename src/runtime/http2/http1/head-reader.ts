@@ -86,3 +86,12 @@ export class HeadReader {
     return undefined;
   }
 }
+
+/** Bytes and the bytes behind them. */
+export function joined(first: Uint8Array | undefined, second: Uint8Array): Uint8Array {
+  if (first === undefined) return second;
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}

@@ -1,19 +1,20 @@
-import { type BodySource, MessageBody } from "../message-body.ts";
 import { BodyReader } from "./body-reader.ts";
 import type { ByteTransport } from "./byte-transport.ts";
-import { HeadReader } from "./head-reader.ts";
+import { HeadReader, joined } from "./head-reader.ts";
 import { Http1Error } from "./http1-error.ts";
 import type { Http1Limits } from "./http1-limits.ts";
 import { Http1Stream } from "./http1-stream.ts";
+import { Persistence } from "./persistence.ts";
 import { parseRequestHead } from "./request-head.ts";
-import { ResponseHead } from "./response-head.ts";
+import { refusalWith } from "./response-head.ts";
+import type { StreamHost } from "./stream-host.ts";
 import { TransportWriter } from "./transport-writer.ts";
 
 /** What an HTTP/1.1 connection tells of itself. */
 export interface Http1ConnectionHandler {
-  /** A request has come; its body, if it has one, follows. A throw ends the connection. */
+  /** A request has come; its body, if it has one, follows. */
   onRequest(stream: Http1Stream): void;
-  /** The peer broke the rules, or was too slow; the connection comes to its end. */
+  /** The peer broke the rules or was too slow, or the handler threw; the connection comes to its end. */
   onError(error: Error): void;
   /** Makes the error for a body whose sender went away before its end. */
   gone(): unknown;
@@ -25,20 +26,19 @@ export interface Http1ConnectionHandler {
  *
  * It has no timers. Whoever owns it calls {@link check} about once a second.
  */
-export class Http1Connection {
+export class Http1Connection implements StreamHost<Http1Stream> {
   readonly #transport: ByteTransport;
   readonly #writer: TransportWriter;
   readonly #handler: Http1ConnectionHandler;
   readonly #limits: Http1Limits;
   readonly #time: { readonly now: number };
   readonly #head: HeadReader;
+  readonly #persistence: Persistence;
   /** Bytes that came behind what is being read. */
   #rest: Uint8Array | undefined = undefined;
   #stream: Http1Stream | undefined = undefined;
   #reader: BodyReader | undefined = undefined;
   #state: "open" | "lingering" | "closed" = "open";
-  #last = false;
-  #draining = false;
   #advancing = false;
   #inputPaused = false;
   /** When the wait began in which the connection is now. */
@@ -59,6 +59,7 @@ export class Http1Connection {
     this.#time = time;
     this.#since = time.now;
     this.#head = new HeadReader(limits.headerBytes);
+    this.#persistence = new Persistence(limits.keepAliveLines);
   }
 
   /** Bytes came. */
@@ -66,10 +67,10 @@ export class Http1Connection {
     if (this.#state === "closed") return;
     if (this.#state === "lingering") {
       this.#discarded += chunk.length;
-      if (this.#discarded > this.#limits.earlyBytes) this.#transport.destroy();
+      if (this.#discarded > this.#limits.earlyBytes) this.#transport.close();
       return;
     }
-    this.#rest = this.#rest === undefined ? chunk : joined(this.#rest, chunk);
+    this.#rest = joined(this.#rest, chunk);
     this.#advance();
   }
 
@@ -77,49 +78,47 @@ export class Http1Connection {
   peerEnded(): void {
     if (this.#state === "closed") return;
     const stream = this.#stream;
-    const cut = stream !== undefined;
     this.#state = "closed";
     this.#stream = undefined;
+    if (stream === undefined) {
+      this.#transport.end();
+      return;
+    }
     // As most servers do: a client that waits for its response does not say goodbye before.
-    stream?.close(false);
-    if (cut) this.#transport.destroy();
-    else this.#transport.end();
+    stream.close(false);
+    this.#transport.reset();
   }
 
   /** The transport has closed. */
   lost(): void {
     this.#state = "closed";
-    const stream = this.#stream;
+    this.#stream?.close(false);
     this.#stream = undefined;
-    stream?.close(false);
+    this.#writer.drained(false);
   }
 
   /** The transport takes more. */
   drained(): void {
-    this.#writer.congested = false;
+    this.#writer.drained(true);
     this.#stream?.handler.onDrain();
     this.#advance();
   }
 
   /** Responses say `connection: close` from now on. */
   drain(): void {
-    this.#draining = true;
-  }
-
-  /** Whether no request is being read or answered. */
-  get idle(): boolean {
-    return this.#stream === undefined && !this.#head.begun;
+    this.#persistence.draining = true;
   }
 
   /** Says goodbye if no request is on its way. */
   endIfIdle(): void {
-    if (this.idle && this.#state === "open") this.#linger();
+    if (this.#stream === undefined && !this.#head.begun && this.#state === "open") this.#linger();
   }
 
   /** Ends the connection at once. */
   destroy(): void {
-    if (this.#state === "closed") return;
-    this.#transport.destroy();
+    // What is complete may still be on its way.
+    if (this.#stream === undefined && !this.#writer.pending) this.#transport.close();
+    else this.#transport.reset();
     this.lost();
   }
 
@@ -128,10 +127,11 @@ export class Http1Connection {
     const limits = this.#limits;
     const waited = now - this.#since;
     const stream = this.#stream;
-    if (this.#state === "lingering") {
-      if (waited >= limits.earlyMs) this.destroy();
-    } else if (this.#state === "closed") {
-      if (waited >= limits.earlyMs) this.#transport.destroy();
+    if (this.#state !== "open") {
+      // The last response may still be on its way to a peer that takes it slowly.
+      if (!this.#checkSent(now)) return;
+      if (this.#transport.waitingBytes > 0) this.#since = now;
+      else if (waited >= limits.earlyMs) this.#transport.close();
     } else if (stream === undefined) {
       if (this.#head.begun) {
         if (waited >= limits.headersTimeoutMs) this.#refuse(new Http1Error(408, "The head takes too long"));
@@ -145,26 +145,18 @@ export class Http1Connection {
     }
   }
 
-  /** For the stream: the connection ends when the response has been written. */
   endAfterResponse(): void {
-    this.#last = true;
+    this.#persistence.last = true;
   }
 
-  /** For the stream: what a response says about the life of the connection. */
   persistenceLines(): string {
-    if (this.#last || this.#draining || this.#stream?.head.keepAlive !== true) {
-      this.#last = true;
-      return "connection: close\r\n";
-    }
-    return this.#limits.keepAliveLines;
+    return this.#persistence.lines(this.#stream?.head.keepAlive === true);
   }
 
-  /** For the stream: hands bytes to the transport. */
   write(pieces: readonly (string | Uint8Array)[]): boolean {
     return this.#writer.write(pieces);
   }
 
-  /** For the stream: the whole response was handed over. */
   responseEnded(stream: Http1Stream): void {
     if (stream !== this.#stream) return;
     const { body } = stream;
@@ -175,7 +167,7 @@ export class Http1Connection {
     // What nobody will read stands between this request and the next one.
     this.#since = this.#time.now;
     this.#discarded = 0;
-    if (this.#last || this.#reader!.remaining > this.#limits.earlyBytes) {
+    if (this.#persistence.last || this.#reader!.remaining > this.#limits.earlyBytes) {
       this.#next(stream, true);
       return;
     }
@@ -185,14 +177,14 @@ export class Http1Connection {
     });
   }
 
-  #next(stream: Http1Stream, last = this.#last): void {
+  #next(stream: Http1Stream, last = this.#persistence.last): void {
     if (stream !== this.#stream) return;
     const wasPaused = this.#reader?.paused === true;
     this.#stream = undefined;
     this.#reader = undefined;
     this.#since = this.#time.now;
     if (wasPaused) this.#flow();
-    stream.close(true);
+    this.#writer.whenSent((complete) => stream.close(complete));
     if (this.#state !== "open") return;
     if (last) this.#linger();
     else this.#advance();
@@ -225,8 +217,8 @@ export class Http1Connection {
   }
 
   #flow(): void {
-    if (this.#reader?.paused === true || this.#inputPaused) this.#transport.pause();
-    else this.#transport.resume();
+    const paused = this.#reader?.paused === true || this.#inputPaused;
+    this.#transport[paused ? "pause" : "resume"]();
   }
 
   #readHead(bytes: Uint8Array): void {
@@ -241,30 +233,23 @@ export class Http1Connection {
   /** A head is complete. */
   #begin(text: string): void {
     const head = parseRequestHead(text, this.#limits.headerBytes);
-    const now = this.#time.now;
-    let reader: BodyReader | undefined;
-    if (head.bodyBytes !== 0) {
-      const source: BodySource = {
-        wanted: () => stream.continue(),
-        pause: () => this.#pauseBody(stream, true),
-        resume: () => this.#pauseBody(stream, false),
-      };
-      reader = new BodyReader(new MessageBody(source, this.#handler.gone), head.bodyBytes, now);
-    }
-    const stream = new Http1Stream(this, head, reader?.body);
+    const reader =
+      head.bodyBytes === 0
+        ? undefined
+        : new BodyReader(head.bodyBytes, {
+            wanted: () => stream.continue(),
+            flow: () => this.#flow(),
+            gone: this.#handler.gone,
+            time: this.#time,
+          });
+    const stream: Http1Stream = new Http1Stream(this, head, reader?.body);
     this.#stream = stream;
     this.#reader = reader;
     this.#requests++;
-    this.#since = now;
+    this.#since = this.#time.now;
     // A body that has come with its head is there before anybody asks for it.
     if (this.#rest !== undefined) this.#readBody(this.#rest);
     this.#handler.onRequest(stream);
-  }
-
-  #pauseBody(stream: Http1Stream, paused: boolean): void {
-    if (stream !== this.#stream) return;
-    this.#reader?.pause(paused, this.#time.now);
-    this.#flow();
   }
 
   /** Reads on in the body of the current request; false when it is complete, and what follows must wait. */
@@ -297,9 +282,7 @@ export class Http1Connection {
       this.destroy();
       return;
     }
-    const head = new ResponseHead(error.status, "", { "content-length": "0" });
-    head.addLines("connection: close\r\n");
-    this.write(head.with(undefined));
+    this.write(refusalWith(error.status));
     this.#stream = undefined;
     this.#linger();
     stream?.close(false);
@@ -315,11 +298,4 @@ export class Http1Connection {
     this.#transport.end();
     this.#transport.resume();
   }
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

@@ -1,7 +1,7 @@
 import type { MessageBody } from "../message-body.ts";
-import type { Http1Connection } from "./http1-connection.ts";
 import type { RequestHead } from "./request-head.ts";
 import { dateField, type ResponseFields, ResponseHead } from "./response-head.ts";
+import type { StreamHost } from "./stream-host.ts";
 
 /** Follows one request of an HTTP/1.1 connection. */
 export interface Http1StreamHandler {
@@ -32,11 +32,11 @@ export class Http1Stream {
   closed = false;
   /** Whether the peer was told that it may send the body. */
   continued = false;
-  readonly #connection: Http1Connection;
+  readonly #connection: StreamHost<Http1Stream>;
   #pendingHead: ResponseHead | undefined = undefined;
   #chunked = false;
 
-  constructor(connection: Http1Connection, head: RequestHead, body: MessageBody | undefined) {
+  constructor(connection: StreamHost<Http1Stream>, head: RequestHead, body: MessageBody | undefined) {
     this.#connection = connection;
     this.head = head;
     this.body = body;

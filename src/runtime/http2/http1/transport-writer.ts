@@ -9,6 +9,7 @@ export class TransportWriter {
   readonly #transport: ByteTransport;
   readonly #progress = new Progress();
   #written = 0;
+  #whenSent: ((complete: boolean) => void) | undefined = undefined;
 
   constructor(transport: ByteTransport) {
     this.#transport = transport;
@@ -27,6 +28,25 @@ export class TransportWriter {
     }
     if (!more) this.congested = true;
     return more;
+  }
+
+  /** Whether something that was handed over still waits for the peer. */
+  get pending(): boolean {
+    return this.#whenSent !== undefined;
+  }
+
+  /** Tells when all that was handed over has gone out, or that it never will. Handed over is not sent: a drain waits for that. */
+  whenSent(listener: (complete: boolean) => void): void {
+    if (this.congested) this.#whenSent = listener;
+    else listener(true);
+  }
+
+  /** The transport takes more, or has closed. */
+  drained(complete: boolean): void {
+    const listener = this.#whenSent;
+    this.#whenSent = undefined;
+    this.congested = false;
+    listener?.(complete);
   }
 
   /** Whether the peer takes what is written fast enough. */

@@ -1,0 +1,13 @@
+/** What a stream needs of its connection. */
+export interface StreamHost<Stream> {
+  /** Hands bytes to the transport; false when it has enough for now. */
+  write(pieces: readonly (string | Uint8Array)[]): boolean;
+  /** The connection ends when the response has been written. */
+  endAfterResponse(): void;
+  /** What a response says about the life of the connection: whole lines. */
+  persistenceLines(): string;
+  /** The whole response was handed over. */
+  responseEnded(stream: Stream): void;
+  /** Ends the connection at once. */
+  destroy(): void;
+}
