@@ -41,8 +41,7 @@ export class Http1Connection implements StreamHost<Http1Stream> {
   #state: "open" | "lingering" | "closed" = "open";
   #advancing = false;
   #inputPaused = false;
-  /** When the wait began in which the connection is now. */
-  #since: number;
+  #since: number; // When the wait began in which the connection is now.
   #requests = 0;
   #discarded = 0;
 
