@@ -7,6 +7,7 @@ export interface DerElement {
 /** Tags of the universal types that certificates are made of. */
 export const derTag = {
   boolean: 0x01,
+  bitString: 0x03,
   octetString: 0x04,
   oid: 0x06,
   utf8String: 0x0c,
@@ -62,8 +63,9 @@ export function oidFromDer(content: Uint8Array): string {
   return arcs.join(".");
 }
 
-const utf8 = new TextDecoder();
-const utf16 = new TextDecoder("utf-16be");
+// A mark at the start is a part of the name: without it, one name would pass for another.
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const utf16 = new TextDecoder("utf-16be", { ignoreBOM: true });
 
 /** Reads any of the ASN.1 string types; those of one byte a character are read as UTF-8, of which ASCII is a part. */
 export function textFromDer(element: DerElement): string {
