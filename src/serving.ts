@@ -79,7 +79,7 @@ export function createHandler(parts: ServingParts, options: HandlerOptions): Mes
     async fetch(request, env, context) {
       const bindings = env as Partial<MeshEnv["Bindings"]> | undefined;
       return (
-        (await rpc?.(request, connectionOf(request, bindings))) ??
+        (await rpc?.(request, connectionOf(bindings))) ??
         app.fetch(request, bindings as MeshEnv["Bindings"], context as never)
       );
     },

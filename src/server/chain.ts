@@ -58,7 +58,7 @@ export abstract class Passage implements Arrival {
     this.#request = request;
     this.#preflight = parts.cors?.isPreflight(request) === true;
     this.operation = this.#preflight ? "preflight" : route.operation;
-    this.connection = connectionOf(request, c.env);
+    this.connection = connectionOf(c.env);
     this.#call = parts.admission.open(this);
     c.set("call", this.#call);
   }

@@ -12,7 +12,7 @@ import { readContext } from "../telemetry/propagation.ts";
 import { acceptRequestId } from "../telemetry/request-id.ts";
 import { newTraceparent } from "../telemetry/trace-context.ts";
 import type { Admission, Arrival } from "./admission.ts";
-import { clientKey } from "./client-key.ts";
+import { type AddressOf, addressFrom, clientKey } from "./client-key.ts";
 import { type CallKeeper, ServerCall } from "./server-call.ts";
 
 /** A limit per client; see `createRateLimiter`. */
@@ -33,6 +33,15 @@ export interface AdmissionOptions {
   readonly rateLimit?: ClientLimit | false;
   /** Requests per remote address, before anything else is looked at: it bounds guessing of tokens. @default false */
   readonly peerLimit?: ClientLimit | false;
+  /**
+   * The header field in which the platform, or a proxy before the service, names the client's address, for the limits
+   * per address: `"cf-connecting-ip"` on Cloudflare. It must hold one address, and whatever is in front must overwrite
+   * what clients send: set it only where nobody can reach the service past that. Without it a field is never believed,
+   * and clients of a fetch handler, whose platform tells no address, count as one.
+   *
+   * @default the address is the connection's
+   */
+  readonly clientAddressHeader?: string;
   /** Requests that run at the same time; more are refused at once. @default no limit */
   readonly maxConcurrent?: number;
   /** Longest time for one request, in milliseconds; a client that asks for more gets this. @default 30_000 */
@@ -58,6 +67,7 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
   readonly #security: Security;
   readonly #limiter: RateLimiter | undefined;
   readonly #peerLimiter: RateLimiter | undefined;
+  readonly #addressOf: AddressOf;
   readonly #maxConcurrent: number;
   readonly #timeoutMs: number;
   #closed = false;
@@ -76,6 +86,7 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
     this.#security = createSecurity(options.auth);
     this.#limiter = limiterFrom(options.rateLimit ?? {}, this.#clock);
     this.#peerLimiter = limiterFrom(options.peerLimit ?? false, this.#clock);
+    this.#addressOf = addressFrom(who, options.clientAddressHeader);
     this.#maxConcurrent = checkNumber(who, "maxConcurrent", options.maxConcurrent ?? Infinity, {
       min: 1,
       max: Infinity,
@@ -130,9 +141,8 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
   admit(call: Call, arrival: Arrival): void | Promise<void> {
     try {
       this.#checkOpen();
-      const { connection } = arrival;
-      if (this.#peerLimiter !== undefined) take(this.#peerLimiter, clientKey(connection.remoteAddress));
-      const late = this.#security(call, arrival.headers, connection.peer);
+      if (this.#peerLimiter !== undefined) take(this.#peerLimiter, clientKey(this.#addressOf(arrival)));
+      const late = this.#security(call, arrival.headers, arrival.connection.peer);
       if (late === undefined) return this.#enter(call, arrival);
       return late
         .then(() => this.#enter(call, arrival))
@@ -159,7 +169,7 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
   /** The gates that need to know the principal. */
   #enter(call: Call, arrival: Arrival): void {
     if (this.#limiter !== undefined) {
-      take(this.#limiter, call.principal?.id ?? clientKey(arrival.connection.remoteAddress));
+      take(this.#limiter, call.principal?.id ?? clientKey(this.#addressOf(arrival)));
     }
     if (this.#running >= this.#maxConcurrent) {
       throw new MeshError("ERR_BULKHEAD_FULL", `The service is busy: ${this.#running} requests run already`);
