@@ -6,6 +6,15 @@ export interface TokenCacheOptions {
   readonly maxTokens?: number;
   /** How long an answer is reused at most, in milliseconds, so that a revoked token ends. @default 300_000 */
   readonly maxAgeMs?: number;
+  /**
+   * How long a token stays refused without being validated anew, in milliseconds; as many are remembered as there are
+   * `maxTokens`, beside those. Only a validator's definite no counts: an `AuthenticationError` or another error with
+   * the code `ERR_UNAUTHENTICATED`, `null` or `false`. Whatever else it throws may be an outage, and is not remembered.
+   * Pass 0 where a validator's answer depends on the call too.
+   *
+   * @default 5000
+   */
+  readonly refusalMaxAgeMs?: number;
 }
 
 /** The longest token remembered, in characters; together with the number of tokens it bounds the memory. */
@@ -16,18 +25,30 @@ interface Entry {
   readonly until: number;
 }
 
-/** Validated tokens until they expire. Only answers that say when they expire are kept, and no refusals. */
+interface Refusal {
+  readonly error: unknown;
+  readonly at: number;
+}
+
+/**
+ * What a validator said of tokens: principals until they expire, where it says when that is, and refusals for a moment,
+ * so that somebody who sends the same wrong token without end costs no more than a look.
+ */
 export class TokenCache {
   readonly #maxTokens: number;
   readonly #maxAgeMs: number;
   readonly #wallClock: () => number;
+  readonly #refusalMaxAgeMs: number;
   readonly #entries = new Map<string, Entry>();
+  /** Apart from the others, so that invented tokens drive out no valid one. In the order in which they came. */
+  readonly #refusals = new Map<string, Refusal>();
   #newest = "";
 
   /** @param wallClock - milliseconds since the epoch, because that is how tokens say when they expire */
   constructor(options: TokenCacheOptions = {}, wallClock: () => number = Date.now) {
     this.#maxTokens = options.maxTokens ?? 1000;
     this.#maxAgeMs = options.maxAgeMs ?? 300_000;
+    this.#refusalMaxAgeMs = options.refusalMaxAgeMs ?? 5_000;
     this.#wallClock = wallClock;
   }
 
@@ -51,6 +72,28 @@ export class TokenCache {
     if (!(expiresAt > now)) return;
     this.#refresh(token, { principal, until: Math.min(expiresAt, now + this.#maxAgeMs) });
     if (this.#entries.size > this.#maxTokens) this.#entries.delete(this.#entries.keys().next().value!);
+  }
+
+  /** Remembers a definite refusal. */
+  refuse(token: string, error: unknown): void {
+    if (this.#refusalMaxAgeMs === 0 || token.length > maxTokenLength || this.#maxTokens === 0) return;
+    this.#refusals.delete(token);
+    this.#refusals.set(token, { error, at: this.#wallClock() });
+    if (this.#refusals.size > this.#maxTokens) this.#refusals.delete(this.#refusals.keys().next().value!);
+  }
+
+  /**
+   * Throws what the token was refused with, if that was a moment ago. The error is the same object each time: making
+   * one costs more than all the rest, and it is somebody who has no right to be here that would be served by it.
+   */
+  throwIfRefused(token: string): void {
+    if (this.#refusals.size === 0) return;
+    const refusal = this.#refusals.get(token);
+    if (refusal === undefined) return;
+    const age = this.#wallClock() - refusal.at;
+    // A wall clock may be set back.
+    if (age >= 0 && age < this.#refusalMaxAgeMs) throw refusal.error;
+    this.#refusals.delete(token);
   }
 
   /** Moves a token to the young end of the map's order. */
