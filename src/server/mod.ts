@@ -7,7 +7,7 @@ export {
   meshMiddleware,
 } from "./app.ts";
 export { bodyLimit } from "./body-limit.ts";
-export type { CallScope } from "./chain.ts";
+export type { CallScope } from "./chain-parts.ts";
 export type { CorsOptions } from "./cors.ts";
 export {
   type AdmissionOptions,
