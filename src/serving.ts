@@ -2,6 +2,7 @@ import type { Hono } from "hono";
 import type { Clock } from "./core/clock.ts";
 import type { Connection } from "./core/connection.ts";
 import { MeshError } from "./core/errors.ts";
+import { reportLost } from "./core/hooks.ts";
 import { checkNumber } from "./core/options.ts";
 import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
 import { createDispatcher } from "./rpc/dispatch.ts";
@@ -171,10 +172,12 @@ export async function startServer(
     const stop = runtime.onSignals(["SIGTERM", "SIGINT"], () => {
       void lifecycle.close({ force: lifecycle.closing });
     });
-    void lifecycle.closed.then(async () => {
-      stop();
-      await afterSignal();
-    });
+    void lifecycle.closed
+      .then(() => {
+        stop();
+        return afterSignal();
+      })
+      .catch((error: unknown) => reportLost("Closing the clients", error));
   }
   return {
     port: listener.ports.rest,
