@@ -4,8 +4,7 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
 import type { Outcome } from "../core/outcome.ts";
-import { RateLimitError } from "../policy/rate-limit.ts";
-import { createRateLimiter, type RateLimiter, type RateLimiterOptions } from "../policy/rate-limiter.ts";
+import type { RateLimiter } from "../policy/rate-limiter.ts";
 import { type AuthOptions, createSecurity, type Security } from "../security/authenticate.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { readContext } from "../telemetry/propagation.ts";
@@ -13,10 +12,8 @@ import { acceptRequestId } from "../telemetry/request-id.ts";
 import { newTraceparent } from "../telemetry/trace-context.ts";
 import type { Admission, Arrival } from "./admission.ts";
 import { type AddressOf, addressFrom, clientKey } from "./client-key.ts";
+import { type ClientLimit, type ClientLimiters, limiterFrom, limitersFrom, take } from "./client-limits.ts";
 import { type CallKeeper, ServerCall } from "./server-call.ts";
-
-/** A limit per client; see `createRateLimiter`. */
-export type ClientLimit = Omit<RateLimiterOptions, "clock">;
 
 /** Options of {@link createAdmission}: who is let in, how often, and for how long. */
 export interface AdmissionOptions {
@@ -65,7 +62,7 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
   readonly #clock: Clock;
   readonly #metrics: Metrics | undefined;
   readonly #security: Security;
-  readonly #limiter: RateLimiter | undefined;
+  readonly #limiters: ClientLimiters | undefined;
   readonly #peerLimiter: RateLimiter | undefined;
   readonly #addressOf: AddressOf;
   readonly #maxConcurrent: number;
@@ -84,7 +81,7 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
     this.#clock = options.clock ?? systemClock;
     this.#metrics = options.metrics;
     this.#security = createSecurity(options.auth);
-    this.#limiter = limiterFrom(options.rateLimit ?? {}, this.#clock);
+    this.#limiters = limitersFrom(options.rateLimit ?? {}, this.#clock);
     this.#peerLimiter = limiterFrom(options.peerLimit ?? false, this.#clock);
     this.#addressOf = addressFrom(who, options.clientAddressHeader);
     this.#maxConcurrent = checkNumber(who, "maxConcurrent", options.maxConcurrent ?? Infinity, {
@@ -168,8 +165,10 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
 
   /** The gates that need to know the principal. */
   #enter(call: Call, arrival: Arrival): void {
-    if (this.#limiter !== undefined) {
-      take(this.#limiter, call.principal?.id ?? clientKey(this.#addressOf(arrival)));
+    if (this.#limiters !== undefined) {
+      const { principal } = call;
+      if (principal === undefined) take(this.#limiters.address, clientKey(this.#addressOf(arrival)));
+      else take(principal.kind === "peer" ? this.#limiters.peer : this.#limiters.token, principal.id);
     }
     if (this.#running >= this.#maxConcurrent) {
       throw new MeshError("ERR_BULKHEAD_FULL", `The service is busy: ${this.#running} requests run already`);
@@ -184,15 +183,6 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
     this.#metrics?.rejected(outcomeOfMeshError(error)?.status ?? "error");
     return error;
   }
-}
-
-function limiterFrom(options: ClientLimit | false, clock: Clock): RateLimiter | undefined {
-  return options === false ? undefined : createRateLimiter({ ...options, clock });
-}
-
-function take(limiter: RateLimiter, client: string): void {
-  const decision = limiter.take(client);
-  if (!decision.allowed) throw new RateLimitError(decision);
 }
 
 /**

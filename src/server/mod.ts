@@ -8,10 +8,10 @@ export {
 } from "./app.ts";
 export { bodyLimit } from "./body-limit.ts";
 export type { CallScope } from "./chain-parts.ts";
+export type { ClientLimit } from "./client-limits.ts";
 export type { CorsOptions } from "./cors.ts";
 export {
   type AdmissionOptions,
-  type ClientLimit,
   type ClosableAdmission,
   createAdmission,
 } from "./create-admission.ts";

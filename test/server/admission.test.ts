@@ -93,6 +93,24 @@ describe("the rate limit", () => {
     assert.equal(await statusFrom("2001:db8:1:3::7"), 200);
   });
 
+  it("is apart for names of tokens, of certificates and of addresses that are the same", async () => {
+    const validate = staticTokens({ "token-c": "10.0.0.1", "token-d": "lake" });
+    const { app } = serverFixture({
+      auth: { validate, required: false },
+      rateLimit: { perMinute: 60, burst: 1 },
+    });
+    app.get("/", (c) => c.text("ok"));
+    const statusOf = async (token: string, peer?: string): Promise<number> => {
+      const init = token === "" ? {} : { headers: { authorization: `Bearer ${token}` } };
+      const connection = connectionFrom("10.0.0.1", peer === undefined ? undefined : peerNamed(peer));
+      return (await app.request("/", init, connection)).status;
+    };
+    assert.deepEqual([await statusOf("token-c"), await statusOf("token-c")], [200, 429]);
+    assert.deepEqual([await statusOf(""), await statusOf("")], [200, 429]);
+    assert.deepEqual([await statusOf("token-d"), await statusOf("token-d")], [200, 429]);
+    assert.deepEqual([await statusOf("", "lake"), await statusOf("", "lake")], [200, 429]);
+  });
+
   it("takes clients without an address for one, whatever their headers say", async () => {
     const { app } = serverFixture({ rateLimit: { perMinute: 60, burst: 1 } });
     app.get("/", (c) => c.text("ok"));
