@@ -26,7 +26,6 @@ describe("acceptRequestId()", () => {
       "\u202e",
       '"',
       "<script>",
-      "${jndi:x}",
       "x".repeat(129),
       "x".repeat(1_000_000),
     ]) {
