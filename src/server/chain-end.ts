@@ -30,6 +30,8 @@ export abstract class ChainEnd {
       return this.answer(error);
     }
     this.call.end(outcomeOfStatus(dressed.status, noHeaders));
+    // Hono sends the head alone, and nobody would ever read or cancel what is behind it.
+    if (this.request.method === "HEAD") discard(dressed);
     return dressed;
   }
 
