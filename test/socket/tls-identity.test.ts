@@ -39,6 +39,21 @@ describe("identity of a peer", () => {
     assert.equal(subject, 'O=\\ #Datapunk\\ ,CN=lake\\, \\"the\\\\big\\" one\\+more\\;\\<x\\>\\=#');
   });
 
+  it("writes a subject in one line, whatever is in it", async () => {
+    const { subject, commonName } = await identityOf({ commonName: "lake\nCN=root\r\0\x7f\u0085\u2028" });
+    assert.equal(commonName, "lake\nCN=root\r\0\x7f\u0085\u2028");
+    assert.equal(subject, "CN=lake\\0ACN\\=root\\0D\\00\\7F\\C2\\85\\E2\\80\\A8");
+  });
+
+  it("reads the Latin-1 of old certificates", async () => {
+    const utf8 = Buffer.from("Züri?");
+    const t61 = Buffer.from("Z\xfcric?", "latin1");
+    const tagged = (tag: number, text: Buffer): string =>
+      Buffer.from([tag, text.length, ...text]).toString("hex");
+    const { commonName } = await patched({ commonName: "Züri?" }, tagged(0x0c, utf8), tagged(0x14, t61));
+    assert.equal(commonName, "Züric?");
+  });
+
   it("reads names beyond ASCII", async () => {
     assert.equal(
       (await identityOf({ commonName: "Wetterdienst Zürich 天気" })).commonName,

@@ -13,6 +13,7 @@ export const derTag = {
   utf8String: 0x0c,
   sequence: 0x30,
   set: 0x31,
+  t61String: 0x14,
   bmpString: 0x1e,
 } as const;
 
@@ -67,7 +68,11 @@ export function oidFromDer(content: Uint8Array): string {
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const utf16 = new TextDecoder("utf-16be", { ignoreBOM: true });
 
-/** Reads any of the ASN.1 string types; those of one byte a character are read as UTF-8, of which ASCII is a part. */
-export function textFromDer(element: DerElement): string {
-  return (element.tag === derTag.bmpString ? utf16 : utf8).decode(element.content);
+/**
+ * Reads the ASN.1 string types that names are made of. Those of one byte a character are read as UTF-8, of which ASCII
+ * is a part, but for the oldest (T61String), in which certificates have Latin-1.
+ */
+export function textFromDer({ tag, content }: DerElement): string {
+  if (tag === derTag.t61String) return Array.from(content, (byte) => String.fromCharCode(byte)).join("");
+  return (tag === derTag.bmpString ? utf16 : utf8).decode(content);
 }

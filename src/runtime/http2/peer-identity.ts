@@ -26,9 +26,17 @@ const authorityBits = 0x06;
 const extensionsTag = 0xa3;
 const versionTag = 0xa0;
 
-/** RFC 4514, section 2.4: what would read as syntax gets a backslash. */
+const utf8 = new TextEncoder();
+
+/** RFC 4514, section 2.4: what would read as syntax gets a backslash, and what would break a line becomes its bytes. */
 function escapeValue(value: string): string {
-  return value.replace(/[\\",+;<>=\0]|^[ #]|\s$/g, (char) => (char === "\0" ? "\\00" : `\\${char}`));
+  return value
+    .replace(/[\\",+;<>=]|^[ #]| $/g, "\\$&")
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, (char) =>
+      Array.from(utf8.encode(char), (byte) => `\\${byte.toString(16).padStart(2, "0").toUpperCase()}`).join(
+        "",
+      ),
+    );
 }
 
 function subjectOf(name: DerElement): { subject: string; commonName: string } {
