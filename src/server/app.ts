@@ -123,7 +123,7 @@ export function createApp(options: CreateAppOptions): Hono<MeshEnv> {
     throw noRoute(app, c.req.method, c.req.path);
   });
   app.use(chain);
-  addHealthRoutes(app, options.health, options.metrics);
+  addHealthRoutes(app, options.health, options.metrics, options.clock ?? systemClock);
   return app;
 }
 
