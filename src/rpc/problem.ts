@@ -93,7 +93,7 @@ export function connectErrorFromProblem(problem: ProblemLike): ConnectError {
   return error;
 }
 
-/** Connect looks names up in an object, which knows more of them (`constructor`) than codes. */
+/** Connect looks codes up in an object, which also has inherited names, such as `constructor`. */
 function knownCode(name: string): Code | undefined {
   const code: unknown = codeFromString(name);
   return typeof code === "number" ? code : undefined;

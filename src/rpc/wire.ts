@@ -14,7 +14,7 @@ const grpcWeb: RpcWire = { protocol: "grpc-web", enveloped: true, json: false };
 const connectStreamJson: RpcWire = { protocol: "connect", enveloped: true, json: true };
 const connectUnary: RpcWire = { protocol: "connect", enveloped: false, json: true };
 
-/** A map, because an object knows more names than it was given, and it is the client who asks. */
+/** A map, because an object also has inherited names, such as `constructor`, and clients choose the key. */
 const wires: ReadonlyMap<string, RpcWire> = new Map([
   ["application/grpc", grpc],
   ["application/grpc+proto", grpc],

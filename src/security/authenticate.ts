@@ -103,7 +103,6 @@ export function createSecurity(options: AuthOptions = {}): Security {
       throw refused(token, isRefusal(error), refusal(error));
     }
     if (!isThenable(principal)) return acceptToken(call, token, principal);
-    // Of whatever kind it is: the runtime's own is what the others wait for.
     return Promise.resolve(principal).then(
       (late) => acceptToken(call, token, late),
       (error: unknown) => {

@@ -8,8 +8,8 @@ const known = new WeakMap<PeerIdentity, Principal | { readonly id: "" }>();
  * The principal that a proven certificate stands for: its SPIFFE ID, else its common name; undefined when it has
  * neither.
  *
- * A common name that resembles a SPIFFE ID or holds control characters is nobody's name, and neither is that of a
- * certificate which means to be an SVID and is none: whoever decides by names must not be deceived by one.
+ * A common name that resembles a SPIFFE ID or holds control characters is not used, nor is that of a certificate with a
+ * SPIFFE URI that is not valid: access control by name must not be deceived.
  */
 export function principalFromPeer(peer: PeerIdentity): Principal | undefined {
   let principal = known.get(peer);

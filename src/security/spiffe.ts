@@ -7,15 +7,15 @@ const trustDomain = /^[a-z0-9._-]+$/;
 const segment = /^[A-Za-z0-9._-]+$/;
 
 /**
- * Whether a text is the SPIFFE ID of a workload: scheme, trust domain and path in the only characters they may have.
- * So there is no port, user, query, fragment, percent-encoding or empty segment, and no second way to write the same
- * ID.
+ * Whether a text is the SPIFFE ID of a workload: a lower-case scheme, a trust domain and a path, in the characters that
+ * the specification allows. Port, user, query, fragment, percent-encoding and empty segments are not among them, so
+ * there is one way to write an ID.
  */
 export function isSpiffeId(text: string): boolean {
   if (!text.startsWith(scheme) || text.length > maxIdLength) return false;
   const [domain = "", ...path] = text.slice(scheme.length).split("/");
   if (domain.length > maxTrustDomainLength || !trustDomain.test(domain)) return false;
-  // Without a path it names the whole trust domain, as only certificates of authorities may.
+  // Without a path it names the whole trust domain, which only an authority's certificate may.
   return path.length > 0 && path.every((part) => segment.test(part) && part !== "." && part !== "..");
 }
 
@@ -32,7 +32,7 @@ export function spiffeIdFrom(uris: readonly string[]): string | undefined {
 const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\ufffd]/u;
 const lookalike = /spiffe\s*(?::|%3a)/i;
 
-/** Whether a text could be taken for a SPIFFE ID by somebody who trims, decodes or folds it before comparing. */
+/** Whether a text could be mistaken for a SPIFFE ID after trimming, decoding or Unicode folding. */
 export function resemblesSpiffeId(text: string): boolean {
   return lookalike.test(text) || lookalike.test(text.normalize("NFKC"));
 }

@@ -7,10 +7,10 @@ export interface TokenCacheOptions {
   /** How long an answer is reused at most, in milliseconds, so that a revoked token ends. @default 300_000 */
   readonly maxAgeMs?: number;
   /**
-   * How long a token stays refused without being validated anew, in milliseconds; as many are remembered as there are
-   * `maxTokens`, beside those. Only a validator's definite no counts: an `AuthenticationError` or another error with
-   * the code `ERR_UNAUTHENTICATED`, `null` or `false`. Whatever else it throws may be an outage, and is not remembered.
-   * Pass 0 where a validator's answer depends on the call too.
+   * How long a refused token stays refused without being validated again, in milliseconds. Up to `maxTokens` of them
+   * are remembered, in addition to the valid ones. Only a definite refusal is: an `AuthenticationError` or another
+   * error with the code `ERR_UNAUTHENTICATED`, `null` or `false`. Any other error may be an outage, and is not
+   * remembered. Pass 0 if the validator's result depends on the call too.
    *
    * @default 5000
    */
@@ -31,8 +31,8 @@ interface Refusal {
 }
 
 /**
- * What a validator said of tokens: principals until they expire, where it says when that is, and refusals for a moment,
- * so that somebody who sends the same wrong token without end costs no more than a look.
+ * Remembers what a validator said of tokens: principals until they expire, where it says when that is, and refusals for
+ * a few seconds, so that a client which keeps sending the same invalid token costs only a lookup.
  */
 export class TokenCache {
   readonly #maxTokens: number;
@@ -40,7 +40,7 @@ export class TokenCache {
   readonly #wallClock: () => number;
   readonly #refusalMaxAgeMs: number;
   readonly #entries = new Map<string, Entry>();
-  /** Apart from the others, so that invented tokens drive out no valid one. In the order in which they came. */
+  /** Kept apart, so that invalid tokens never evict valid ones. Oldest first. */
   readonly #refusals = new Map<string, Refusal>();
   #newest = "";
 
@@ -83,8 +83,8 @@ export class TokenCache {
   }
 
   /**
-   * Throws what the token was refused with, if that was a moment ago. The error is the same object each time: making
-   * one costs more than all the rest, and it is somebody who has no right to be here that would be served by it.
+   * Throws the error that the token was refused with, if that was recent. The error is the same object each time,
+   * because making one costs more than the rest of the refusal.
    */
   throwIfRefused(token: string): void {
     if (this.#refusals.size === 0) return;

@@ -214,7 +214,7 @@ function answerError(error: Error, c: Context<MeshEnv>): Response {
   try {
     return errorResponse(error, requestId);
   } catch {
-    // The error names a status or a header that is none. The chain, if there is one, tells of it.
+    // The error has a status or a header value that no response can have. The chain reports it.
     return problemResponse(problem(500, undefined, undefined, requestId));
   }
 }

@@ -10,8 +10,8 @@ import { errorResponse, problemResponse } from "./error-response.ts";
 const noHeaders: HeaderSource = { get: () => null };
 
 /**
- * The end of a request's way through the chain. Whatever a handler returned or threw, there is a response in the end,
- * and the call is over: nothing here throws.
+ * The last step of the chain: turns whatever a handler returned or threw into a response, and ends the call. Nothing
+ * here throws.
  */
 export abstract class ChainEnd {
   abstract readonly operation: string;
@@ -20,7 +20,7 @@ export abstract class ChainEnd {
   protected abstract readonly preflight: boolean;
   protected abstract readonly call: Call;
 
-  /** Ends the call with a response; one that is none, or cannot be sent, is an error of whoever made it. */
+  /** Ends the call with a response; a value that is not a response, or cannot be sent, becomes a 500. */
   protected finish(response: Response): Response {
     let dressed: Response;
     try {
@@ -30,7 +30,7 @@ export abstract class ChainEnd {
       return this.answer(error);
     }
     this.call.end(outcomeOfStatus(dressed.status, noHeaders));
-    // Hono sends the head alone, and nobody would ever read or cancel what is behind it.
+    // Hono sends only the head, and would leave the body neither read nor cancelled.
     if (this.request.method === "HEAD") discard(dressed);
     return dressed;
   }
@@ -43,7 +43,7 @@ export abstract class ChainEnd {
       if (response.status === 500) this.#report(error);
       return response;
     } catch (worse) {
-      // The error cannot be put into a response: it names a status that is none, or a header that is none.
+      // The error has a status or a header value that no response can have.
       this.#report(error);
       this.#report(worse);
     }
@@ -76,16 +76,16 @@ export abstract class ChainEnd {
     try {
       cors.apply(this.request, headers);
     } catch (error) {
-      // Without the permission no other page can read it; the caller's own answer stays what it is.
+      // Without permission, pages of other origins cannot read the response; nothing else changes.
       this.#report(error);
     }
   }
 }
 
 /**
- * Refuses what is no response: handlers may be written in JavaScript.
+ * Checks that a handler returned a response that can be sent: handlers may be written in JavaScript.
  *
- * @throws TypeError
+ * @throws TypeError when it is not one
  */
 function checkResponse(response: Response, operation: string): void {
   const status: unknown = (response as Response | null | undefined)?.status;
@@ -95,11 +95,11 @@ function checkResponse(response: Response, operation: string): void {
   throw new TypeError(`Cannot answer ${operation}: its handler returned ${what}; return a Response`);
 }
 
-/** Gives up a response that came too late. */
+/** Cancels the body of a response that is not going to be sent. */
 export function discard(response: Response): void {
   try {
     response.body?.cancel().catch(() => {});
   } catch {
-    // It was no response.
+    // The value was not a response.
   }
 }

@@ -60,7 +60,7 @@ export abstract class Passage extends ChainEnd implements Arrival {
   /** The application's own answer to an error; undefined to let the chain answer. */
   protected abstract answerTo(error: unknown): Response | Promise<Response> | undefined;
 
-  /** The response. Nothing is thrown, and a promise that comes is kept. */
+  /** Makes the response. Never throws, and the promise that it may return never rejects. */
   go(): Response | Promise<Response> {
     try {
       if (this.preflight) return this.finish(this.parts.cors!.preflight(this.request));
@@ -99,9 +99,9 @@ export abstract class Passage extends ChainEnd implements Arrival {
   }
 
   /**
-   * Waits for the handler, and then for the application's own response to its error, but not past the deadline.
+   * Waits for the handler, and for the application's own response to its error, but not past the deadline.
    *
-   * @param failed - whether it is that response already which is waited for
+   * @param failed - whether the handler has failed already, and `result` is the application's response to that
    */
   #await(result: Promise<Response>, failed: boolean): Promise<Response> {
     const { deadlines } = this.parts;
@@ -156,11 +156,11 @@ export abstract class Passage extends ChainEnd implements Arrival {
     }
   }
 
-  /** The application's own response to an error; throws what is left for the chain to answer. */
+  /** The application's own response to an error; throws the error that the chain itself has to respond to. */
   #recover(thrown: unknown): Response | Promise<Response> {
     const error = this.#cause(thrown);
     if (!(error instanceof SyntaxError)) return this.#own(error);
-    // A body that cannot be read any more explains nothing.
+    // Without the body there is nothing to explain the error with.
     return explainSyntaxError(this.c, error).then(
       (explained) => this.#own(explained),
       () => this.#own(error),

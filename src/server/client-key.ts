@@ -4,7 +4,7 @@ import type { Arrival } from "./admission.ts";
 const mapped = "::ffff:";
 const token = /^[!#$%&'*+\-.^_`|~\w]+$/;
 const ipv4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
-/** Only the characters: what they spell is the URL parser's business. */
+/** Only the characters; the URL parser checks the rest. */
 const ipv6 = /^[\da-fA-F:.]*:[\da-fA-F:.]*$/;
 /** The longest address in text: eight groups, the last two of them as IPv4. */
 const maxAddressLength = 45;
@@ -32,8 +32,8 @@ export function clientKey(address: string): string {
 export type AddressOf = (arrival: Pick<Arrival, "connection" | "headers">) => string;
 
 /**
- * Makes what tells the address of a client: the connection's, or the one in a field that the operator has said to
- * believe. A field that is absent, or holds anything but one address, counts as no address.
+ * Makes the function that finds a client's address: the connection's, or the one in a header that the operator trusts.
+ * A header that is absent, or holds anything but one address, counts as no address.
  *
  * @throws TypeError when the name is no name of a header field
  */

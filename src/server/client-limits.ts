@@ -5,7 +5,7 @@ import { createRateLimiter, type RateLimiter, type RateLimiterOptions } from "..
 /** A limit per client; see `createRateLimiter`. */
 export type ClientLimit = Omit<RateLimiterOptions, "clock">;
 
-/** Limits of their own for each kind of name, so that nobody can use up an allowance by having somebody else's name. */
+/** Separate limits for each kind of name, so that a client cannot use up another's by having the same name. */
 export interface ClientLimiters {
   readonly peer: RateLimiter;
   readonly token: RateLimiter;

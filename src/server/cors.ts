@@ -87,7 +87,7 @@ function allowedBy(origins: CorsOptions["origins"]): (origin: string) => boolean
   return (origin) => list.has(origin);
 }
 
-/** Only true is a yes: a promise, which always looks like one, would let everybody in. */
+/** Only `true` permits: a promise is truthy, and would permit every origin. */
 function decided(allowed: unknown): boolean {
   if (isThenable(allowed)) {
     allowed.then(undefined, () => {});

@@ -31,10 +31,10 @@ export interface AdmissionOptions {
   /** Requests per remote address, before anything else is looked at: it bounds guessing of tokens. @default false */
   readonly peerLimit?: ClientLimit | false;
   /**
-   * The header field in which the platform, or a proxy before the service, names the client's address, for the limits
-   * per address: `"cf-connecting-ip"` on Cloudflare. It must hold one address, and whatever is in front must overwrite
-   * what clients send: set it only where nobody can reach the service past that. Without it a field is never believed,
-   * and clients of a fetch handler, whose platform tells no address, count as one.
+   * The header in which the platform, or a proxy in front of the service, gives the client's address, for the limits
+   * per address: `"cf-connecting-ip"` on Cloudflare. It must hold one address, and the platform or proxy must overwrite
+   * what clients send: set it only where clients cannot reach the service in any other way. Without it no header is
+   * trusted, and all clients of a fetch handler, which does not know their addresses, count as one.
    *
    * @default the address is the connection's
    */

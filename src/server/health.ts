@@ -24,8 +24,8 @@ export interface HealthOptions {
   /** How long one check may take, in milliseconds. @default 2000 */
   readonly checkTimeoutMs?: number;
   /**
-   * How long what the checks found is told again without asking anew, in milliseconds. While they are being asked,
-   * whoever else wants to know waits for the same findings, also with 0. @default 1000
+   * How long the result of the checks is reused, in milliseconds. Probes that arrive while the checks run share that
+   * run, also with 0. @default 1000
    */
   readonly maxAgeMs?: number;
   /** @default systemClock */
@@ -71,7 +71,7 @@ class ServiceHealth implements Health {
   #status: HealthStatus = "ready";
   #found: Readiness["checks"] = {};
   #foundAt = -Infinity;
-  /** The asking that is under way. */
+  /** The run that is in progress. */
   #asking: Promise<Readiness["checks"]> | undefined;
 
   constructor(options: HealthOptions) {
@@ -126,7 +126,7 @@ class ServiceHealth implements Health {
     return this.#checks.length === 0 || this.#clock.now() - this.#foundAt < this.#maxAgeMs;
   }
 
-  /** Asks the checks, or joins those who have asked already: any number of probes at once costs one run. */
+  /** Runs the checks, or joins the run that is in progress. */
   #findings(): Promise<Readiness["checks"]> {
     const asking = this.#asking;
     if (asking !== undefined) return this.#join(asking);
@@ -150,8 +150,8 @@ class ServiceHealth implements Health {
   }
 
   /**
-   * Waits for what somebody else asked, but no longer than checks may take: on edge platforms the asking belongs to
-   * another request, and dies with it.
+   * Waits for a run that another probe started, but no longer than checks may take: on edge platforms the run belongs
+   * to that probe's request, and never settles when that is cancelled.
    */
   #join(asking: Promise<Readiness["checks"]>): Promise<Readiness["checks"]> {
     return new Promise((resolve) => {
@@ -199,7 +199,7 @@ class ServiceHealth implements Health {
         const told = listener(this.#status);
         if (told instanceof Promise) late.push(told);
       } catch (error) {
-        // The others must hear of it all the same, and what comes next (a drain) must happen.
+        // The other listeners must still be told, and a drain must go on.
         reportLost("A listener of health", error);
       }
     }

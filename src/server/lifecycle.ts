@@ -68,7 +68,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     tellClosed();
   }
 
-  /** A health that fails to tell must not keep the service from its end. */
+  /** A failure in health must not keep the service from closing. */
   function tell(): Promise<void> | undefined {
     try {
       const told = health?.drain();

@@ -1,9 +1,9 @@
-/** Methods that need no second look; they are nearly all that ever come. */
+/** The usual methods, which need no further check. */
 const commonMethods: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"]);
-/** Methods that no `Request` can have (in any case: they are compared that way), and what is no method at all. */
+/** Methods that no `Request` can have (Fetch compares them without regard to case), and text that is not a method. */
 const unservable = /^(?:CONNECT|TRACE|TRACK)$|[^!#$%&'*+\-.^_`|~\w]/i;
 
-/** Whether no handler may see a method: what a `Request` cannot be made with, no middleware and no route can serve. */
+/** Whether a method must not reach a handler, because no `Request` can be made with it. */
 export function isUnservable(method: string): boolean {
   return !commonMethods.has(method) && unservable.test(method);
 }

@@ -14,12 +14,12 @@ export function noRoute(app: Hono<MeshEnv>, method: string, path: string): MeshE
   return methodNotAllowed(method, path, methods);
 }
 
-/** What a handler for all methods takes, as far as anybody asks for it. */
+/** The methods listed for a handler that takes all of them. */
 const ordinaryMethods: readonly string[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /**
- * The error for a method that no handler may see, also where one is there for all methods. Without the app, whose
- * routes are not known then, it names those that are usual.
+ * The error for a method that must not reach a handler, even where a handler takes all methods. Without the app, whose
+ * routes are then unknown, `Allow` lists the usual methods.
  */
 export function refuseMethod(app: Hono<MeshEnv> | undefined, method: string, path: string): MeshError {
   if (app === undefined || takesAll(app, path)) return methodNotAllowed(method, path, ordinaryMethods);

@@ -2,21 +2,21 @@ import type { Clock } from "../core/clock.ts";
 import { onCloudflare } from "../core/platform.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
-/** A page that is ready sooner is made anew each time. */
+/** A page that takes less time is made anew for each scrape. */
 const cheapMs = 5;
-/** A page is shown again for so many times as long as it took to make: scrapers get a tenth of the process at most. */
+/** How many times as long as it took to make a page is reused: so scrapes take a tenth of the process at most. */
 const reuseFactor = 10;
-/** A collector of the application's own that hangs must not keep later scrapes from their page. */
+/** How long scrapes join one that is in progress: a collector of the application's that hangs must not block them all. */
 const patienceMs = 10_000;
 
 const encoder = new TextEncoder();
 
-/** Bytes, so that all who are given a page share them, and none is encoded anew for each. */
+/** Encoded once, and shared by all responses. */
 type Page = Uint8Array<ArrayBuffer>;
 
 /**
- * Makes the page of `/metrics`. Anybody may ask for it, past all limits, and a full table takes tens of milliseconds and
- * megabytes: so those who ask at the same time share one, and one that took long is shown again for a while.
+ * Makes the page of `/metrics`. Anybody may scrape it, past all limits, and a full table costs tens of milliseconds and
+ * megabytes: so scrapes at the same time share one page, and an expensive page is reused for a while.
  */
 export function createScrape(metrics: Metrics, clock: Clock): () => Promise<Page> {
   let making: Promise<Page> | undefined;

@@ -24,7 +24,7 @@ interface SchemaIssue {
 /** The parts of a request that can be validated. */
 export type ValidationTarget = "json" | "query" | "param";
 
-/** A body may hold more faults than anybody reads, and the answer must not become larger than the question. */
+/** A body of 1 MiB can hold hundreds of thousands of faults; the response must stay small. */
 const maxViolations = 100;
 
 /** A request that is well-formed and says something it must not. */

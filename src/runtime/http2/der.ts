@@ -64,7 +64,7 @@ export function oidFromDer(content: Uint8Array): string {
   return arcs.join(".");
 }
 
-// A mark at the start is a part of the name: without it, one name would pass for another.
+// A byte order mark is part of the name: without it, one name would pass for another.
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const utf16 = new TextDecoder("utf-16be", { ignoreBOM: true });
 

@@ -93,7 +93,7 @@ export class LightHeaders {
     const fields = this.#own();
     const before = fields[lower];
     if (lower === "set-cookie") fields[lower] = before === undefined ? [text] : [...before, text];
-    // "constructor" is there before anybody appends it.
+    // "constructor" is inherited, and no value of a field.
     else fields[lower] = typeof before === "string" ? `${before}, ${text}` : text;
   }
 

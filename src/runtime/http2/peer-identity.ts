@@ -28,7 +28,7 @@ const versionTag = 0xa0;
 
 const utf8 = new TextEncoder();
 
-/** RFC 4514, section 2.4: what would read as syntax gets a backslash, and what would break a line becomes its bytes. */
+/** RFC 4514, section 2.4: syntax gets a backslash, and control characters are written as their bytes. */
 function escapeValue(value: string): string {
   return value
     .replace(/[\\",+;<>=]|^[ #]| $/g, "\\$&")
@@ -70,7 +70,7 @@ function ipFromBytes(bytes: Uint8Array): string | undefined {
 /** What the extensions of a certificate say of its owner. */
 interface Extensions {
   readonly altNames: PeerIdentity["subjectAltNames"];
-  /** Whether it may sign certificates: then it is an authority's, and nobody's to authenticate with as a workload. */
+  /** Whether it may sign certificates; an authority's certificate must not authenticate a workload. */
   readonly authority: boolean;
 }
 
@@ -85,7 +85,7 @@ function extensionsOf(extensions: DerElement | undefined): Extensions {
     const oid = oidFromDer(fields[0].content);
     if (oid === subjectAltNameOid) addAltNames(contentOf(value), altNames);
     else if (oid === basicConstraintsOid) authority ||= isAuthority(contentOf(value));
-    // The first byte of a bit string tells how many of its last bits are none.
+    // The first byte of a bit string is the number of its unused bits.
     else if (oid === keyUsageOid) authority ||= ((contentOf(value)[1] ?? 0) & authorityBits) !== 0;
   }
   return { altNames, authority };
