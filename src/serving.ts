@@ -1,6 +1,7 @@
 import type { Hono } from "hono";
 import type { Clock } from "./core/clock.ts";
 import { MeshError } from "./core/errors.ts";
+import { reportLost } from "./core/hooks.ts";
 import { checkNumber } from "./core/options.ts";
 import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
 import { createDispatcher } from "./rpc/dispatch.ts";
@@ -78,7 +79,7 @@ export function createHandler(parts: ServingParts, options: HandlerOptions): Mes
     async fetch(request, env, context) {
       const bindings = env as Partial<MeshEnv["Bindings"]> | undefined;
       return (
-        (await rpc?.(request, connectionOf(request, bindings))) ??
+        (await rpc?.(request, connectionOf(bindings))) ??
         app.fetch(request, bindings as MeshEnv["Bindings"], context as never)
       );
     },
@@ -178,10 +179,12 @@ export async function startServer(
     const stop = runtime.onSignals(["SIGTERM", "SIGINT"], () => {
       void lifecycle.close({ force: lifecycle.closing });
     });
-    void lifecycle.closed.then(async () => {
-      stop();
-      await afterSignal();
-    });
+    void lifecycle.closed
+      .then(() => {
+        stop();
+        return afterSignal();
+      })
+      .catch((error: unknown) => reportLost("Closing the clients", error));
   }
   return {
     port: listener.ports.rest,
