@@ -27,6 +27,11 @@ export class HeaderBlocks {
     return this.#decoder.overflowed;
   }
 
+  /** Whether the last block held a name or a value that HTTP/2 forbids. */
+  get malformed(): boolean {
+    return this.#decoder.malformed;
+  }
+
   /** The payload of HEADERS; the fields when the block is complete with it. */
   begin(id: number, flags: number, bytes: Uint8Array, from: number, to: number): Fields | undefined {
     let start = from;

@@ -167,6 +167,8 @@ export class Receiver implements FrameSink {
       this.#guard.reset(stream, h2.streamClosed);
     } else if (this.#blocks.overflowed) {
       this.#guard.reset(stream, h2.enhanceYourCalm);
+    } else if (this.#blocks.malformed) {
+      this.#guard.malformed(stream);
     } else if (stream.begun) {
       this.#trailers(stream, fields, ended);
     } else {
@@ -188,8 +190,8 @@ export class Receiver implements FrameSink {
       this.#refuse(id, h2.refusedStream);
       return;
     }
-    const { overflowed } = this.#blocks;
-    if (!overflowed && requestFault(fields) !== undefined) {
+    const { overflowed, malformed } = this.#blocks;
+    if (!overflowed && (malformed || requestFault(fields) !== undefined)) {
       this.#refuse(id, h2.protocolError);
       return;
     }
