@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { systemRandom } from "../../core/random.ts";
 import type { ConnectionRecord } from "./connections.ts";
 import { limits } from "./limits.ts";
 import type { ListenerContext } from "./listener-context.ts";
@@ -14,8 +15,31 @@ const connectionOptions: ConnectionOptions = {
   streamWindowBytes: limits.streamWindowBytes,
   connectionWindowBytes: limits.sessionWindowBytes,
   settingsTimeoutMs: limits.settingsTimeoutMs,
+  maxQueuedBytes: limits.queuedBytes,
   stalledMs: limits.stalledMs,
+  slowBodyMs: limits.slowBodyMs,
+  minProgressBytes: limits.minProgressBytes,
+  headersTimeoutMs: limits.headersTimeoutMs,
+  idleMs: limits.sessionIdleMs,
 };
+
+/** Ages differ by a tenth each way, or connections that were opened together would all end together. */
+const ageJitter = 0.1;
+
+function optionsOf({
+  clock,
+  maxConnectionAgeMs,
+  maxConnectionAgeGraceMs,
+}: ListenerContext): ConnectionOptions {
+  if (clock === undefined && maxConnectionAgeMs === undefined) return connectionOptions;
+  const jitter = 1 - ageJitter + 2 * ageJitter * systemRandom();
+  return {
+    ...connectionOptions,
+    ...(clock !== undefined && { clock }),
+    ...(maxConnectionAgeMs !== undefined && { maxAgeMs: maxConnectionAgeMs * jitter }),
+    ...(maxConnectionAgeGraceMs !== undefined && { maxAgeGraceMs: maxConnectionAgeGraceMs }),
+  };
+}
 
 /** Follows one connection of a listener. */
 class ServedConnection implements ConnectionHandler {
@@ -38,6 +62,10 @@ class ServedConnection implements ConnectionHandler {
 
   onSettings(): void {}
 
+  onError(error: unknown): void {
+    this.#context.application.onHandlerError?.(error);
+  }
+
   onGoaway(): void {
     // A client that says goodbye closes when it has its answers.
   }
@@ -59,13 +87,10 @@ export function serveHttp2(socket: Socket, context: ListenerContext, head?: Uint
   // An HTTP/1.1 server lets its sockets stay half open; a connection must end when its client does.
   socket.allowHalfOpen = false;
   socket.setNoDelay(true);
-  const session = connectionOver(socket, new ServedConnection(context, record), connectionOptions);
+  const session = connectionOver(socket, new ServedConnection(context, record), optionsOf(context));
   record.session = session;
-  socket.setTimeout(limits.sessionIdleMs, () => {
-    if (session.streams.size === 0) session.close();
-    // A silent stream is no fault. A peer that is gone is found out when nothing confirms these bytes.
-    else session.ping(() => {});
-  });
+  // The session keeps the time itself.
+  socket.setTimeout(0);
   if (context.connections.draining) session.close();
   if (head !== undefined) session.receive(new Uint8Array(head));
 }

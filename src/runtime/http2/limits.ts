@@ -25,8 +25,14 @@ export const limits = {
    */
   earlyAnswerMs: 1_000,
   earlyAnswerBytes: 8_388_608,
-  /** How long the rest of an answer waits for a client that takes nothing of it. */
+  /** How long the rest of an answer waits for a client that takes less than `minProgressBytes` of it. */
   stalledMs: 300_000,
+  /** The same for a body that a request is nothing without, and the client that should send it. */
+  slowBodyMs: 75_000,
+  /** What a client must take or send in that time. */
+  minProgressBytes: 1_024,
+  /** Bytes of answers that may wait for the client of one HTTP/2 connection. */
+  queuedBytes: 67_108_864,
   /**
    * Streams that one HTTP/2 connection may have open. Generous, because a gateway puts all its
    * subscriptions of one service on one connection.

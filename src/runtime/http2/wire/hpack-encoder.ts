@@ -1,5 +1,5 @@
 import type { ByteSink } from "./byte-sink.ts";
-import { isBlank, isFieldCharacter } from "./field-syntax.ts";
+import { isBlank, isFieldCharacter, isFieldName } from "./field-syntax.ts";
 import { indexOfPlace, NameEntry } from "./hpack-indexing.ts";
 import { defaultTableBytes, fieldOverheadBytes } from "./hpack-static-table.ts";
 
@@ -140,6 +140,19 @@ export class HpackEncoder {
     if (this.#smallest! < this.#tableLimit) writeNumber(out, 0x20, 0x1f, this.#smallest!);
     writeNumber(out, 0x20, 0x1f, this.#tableLimit);
     this.#smallest = undefined;
+  }
+}
+
+/**
+ * Checks fields that will be encoded later.
+ *
+ * @throws {TypeError} as {@link HpackEncoder.encode} does
+ */
+export function checkFields(fields: readonly string[]): void {
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at]!;
+    const value = fields[at + 1]!;
+    if (!isFieldName(name) || unsendable.test(value)) throw notSendable(name, value);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from "./connection-options.ts";
 import {
   defaultFrameBytes,
   defaultWindowBytes,
@@ -53,11 +54,14 @@ export class PeerSettings {
   }
 }
 
-/** Writes a SETTINGS frame. */
-export function writeSettings(
-  outbox: Outbox,
-  settings: readonly (readonly [id: number, value: number])[],
-): void {
+/** Writes the SETTINGS frame that says how this side behaves. */
+export function writeSettings(outbox: Outbox, options: ConnectionOptions, ownFrameBytes: number): void {
+  const settings: readonly (readonly [id: number, value: number])[] = [
+    [setting.initialWindowSize, options.streamWindowBytes],
+    [setting.maxFrameSize, ownFrameBytes],
+    [setting.maxHeaderListSize, options.maxHeaderListBytes],
+    options.role === "server" ? [setting.maxConcurrentStreams, options.maxStreams] : [setting.enablePush, 0],
+  ];
   const sink = outbox.frame(frameType.settings, 0, 0, settings.length * 6);
   for (const [id, value] of settings) {
     sink.bytes[sink.length] = id >>> 8;
