@@ -35,7 +35,8 @@ describe("ByteQueue", () => {
       for (let round = 0; round < 5_000; round++) {
         if (random() < 0.6) {
           const length = 1 + Math.floor(random() ** 4 * 3_000);
-          queue.push(numbered(pushed, length), random() < 0.5);
+          if (random() < 0.5) queue.push(numbered(pushed, length));
+          else queue.copy(numbered(pushed - 7, length + 10), 7, length + 7);
           pushed += length;
         } else if (queue.length > 0) {
           const first = queue.first();

@@ -20,18 +20,28 @@ export class ByteQueue {
   /** Bytes that wait. */
   length = 0;
 
-  /** Appends a piece; `copy` when keeping it would keep more than its bytes. */
-  push(piece: Uint8Array, copy = false): void {
+  /** Appends a piece; a long one is kept as it is. */
+  push(piece: Uint8Array): void {
     const { length } = piece;
-    this.length += length;
-    if (length >= copyBytes && !copy) {
-      this.#seal();
-      this.#chunks.push(piece);
+    if (length < copyBytes) {
+      this.copy(piece, 0, length);
       return;
     }
+    this.length += length;
+    this.#seal();
+    this.#chunks.push(piece);
+  }
+
+  /** Appends a copy of a part, which keeps nothing of the rest. */
+  copy(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    this.length += length;
     const block = this.#roomFor(length);
-    block.set(piece, this.#blockEnd);
-    this.#blockEnd += length;
+    let to = this.#blockEnd;
+    this.#blockEnd = to + length;
+    // A loop is faster for what is shorter than a call of set() takes.
+    if (length <= 64) for (let at = start; at < end; at++) block[to++] = bytes[at]!;
+    else block.set(bytes.subarray(start, end), to);
   }
 
   #roomFor(length: number): Uint8Array {

@@ -53,6 +53,8 @@ export class Http2Connection implements ConnectionCore {
   goawayId: number = Number.POSITIVE_INFINITY;
   lastPeerId = 0;
   answered = 0;
+  /** Counts the chunks that came from the wire. */
+  turn = 0;
   /** Whether nothing more is read or written. */
   over = false;
   readonly #wire: Wire;
@@ -61,6 +63,7 @@ export class Http2Connection implements ConnectionCore {
   readonly #receiver: Receiver;
   readonly #waiting: WaitingStreams;
   readonly #resets = new ResetMemory();
+  readonly #holding: { deliverHeld(): void }[] = [];
   readonly #pings = new Pings();
   readonly #limits: TimeLimits;
   readonly #shutdown: Shutdown;
@@ -124,8 +127,10 @@ export class Http2Connection implements ConnectionCore {
   /** Takes bytes from the wire. */
   receive(chunk: Uint8Array): void {
     if (this.over) return;
+    this.turn++;
     try {
       this.#parser.push(chunk);
+      if (this.#holding.length > 0) for (const stream of this.#holding.splice(0)) stream.deliverHeld();
       if (this.outbox.congested && this.#wire.waitingBytes > maxWaitingBytes) {
         throw new Http2Error(h2.enhanceYourCalm, "the answers are not read");
       }
@@ -141,10 +146,6 @@ export class Http2Connection implements ConnectionCore {
   /** A number of the frame or header block that has begun and is not complete; 0 when there is none. */
   get incomplete(): number {
     return this.#receiver.openBlock || this.#parser.incomplete;
-  }
-
-  get congested(): boolean {
-    return this.outbox.congested;
   }
 
   /** Bytes that the wire has taken in all, and that have gone out. */
@@ -245,7 +246,12 @@ export class Http2Connection implements ConnectionCore {
     if (this.#shutdown.closing) this.#shutdown.endWhenIdle();
   }
 
-  /** For streams: their handler threw. */
+  /** For streams: they hold small pieces of the chunk. */
+  deliverLater(stream: { deliverHeld(): void }): void {
+    this.#holding.push(stream);
+  }
+
+  /** For streams. */
   failed(stream: Http2Stream, error: unknown): void {
     this.handler.failed(stream, error);
   }

@@ -64,7 +64,7 @@ export class Receiver implements FrameSink {
     }
     if (end > start) {
       this.#guard.usefulFrame();
-      stream.deliver(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), ended);
+      stream.deliver(bytes, start, end, ended);
     } else if (ended) stream.flush();
     if (ended && !stream.closed) this.#remoteEnd(stream);
   }

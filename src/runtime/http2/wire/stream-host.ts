@@ -25,6 +25,10 @@ export interface StreamHost<Stream> {
   sendWindow: number;
   /** Bytes that wait in all streams together. */
   queuedBytes: number;
+  /** Counts the chunks that came from the wire. */
+  readonly turn: number;
+  /** Has a stream deliver what it holds when the chunk has been read. */
+  deliverLater(stream: { deliverHeld(): void }): void;
   /** Counts bytes that will wait in a stream; false when they are too many, and the stream was reset for it. */
   enqueue(stream: Stream, bytes: number): boolean;
   /** Resets a stream. */

@@ -9,7 +9,20 @@ interface InputHost {
   readonly options: { readonly streamWindowBytes: number };
   readonly outbox: Outbox;
   readonly window: ReceiveWindow;
+  /** Counts the chunks that came from the wire. */
+  readonly turn: number;
+  /** Has {@link StreamInput.deliverHeld} called when the chunk has been read. */
+  deliverLater(stream: { deliverHeld(): void }): void;
 }
+
+/**
+ * Pieces that are shorter than this are put together when so many of them have come in one chunk. Of longer ones an
+ * object is no large part of what the peer had to send, and telling them is faster than copying.
+ */
+const tinyBytes = 16;
+const maxTinyPieces = 8;
+/** Shorter pieces are copied when they must be kept. */
+const smallBytes = 1_024;
 
 /** The reading half of a stream: what the peer may send, and the handler that is told of it. */
 export abstract class StreamInput {
@@ -33,9 +46,12 @@ export abstract class StreamInput {
   #paused = false;
   /** Bytes that arrived and were not granted anew. */
   #owed = 0;
-  /** What arrived in a pause. */
+  /** What arrived in a pause, or in tiny pieces. */
   #held: ByteQueue | undefined = undefined;
   #resuming = false;
+  /** The chunk that the last tiny piece came with, and how many came with it. */
+  #turn = -1;
+  #tinyPieces = 0;
 
   constructor(connection: InputHost, id: number, handler: StreamHandler) {
     this.connection = connection;
@@ -67,7 +83,10 @@ export abstract class StreamInput {
       this.#credit();
     } else if (!this.#resuming) {
       this.#resuming = true;
-      queueMicrotask(() => this.#deliverHeld());
+      queueMicrotask(() => {
+        this.#resuming = false;
+        this.deliverHeld();
+      });
     }
   }
 
@@ -86,19 +105,46 @@ export abstract class StreamInput {
     if (!this.#paused && this.#held === undefined) this.#credit();
   }
 
-  /** For the connection: a piece of the body; `last` when the stream ends with it. */
-  deliver(chunk: Uint8Array, last: boolean): void {
+  /**
+   * For the connection: a piece of the body; `last` when the stream ends with it.
+   *
+   * Of tiny pieces in one chunk, the first are told at once, and the others together: what a handler keeps of them
+   * then costs their bytes, and not an object each.
+   */
+  deliver(bytes: Uint8Array, start: number, end: number, last: boolean): void {
     if (last) {
       this.flush();
       if (this.closed) return;
     } else if (this.#paused || this.#held !== undefined) {
-      this.#held ??= new ByteQueue();
-      // A small part of a chunk would keep all of it.
-      this.#held.push(chunk, chunk.length * 2 < chunk.buffer.byteLength);
-      this.connection.window.held(chunk.length);
+      this.#hold(bytes, start, end);
       return;
+    } else if (end - start < tinyBytes) {
+      const { turn } = this.connection;
+      if (this.#turn !== turn) {
+        this.#turn = turn;
+        this.#tinyPieces = 0;
+      } else if (++this.#tinyPieces >= maxTinyPieces) {
+        this.#hold(bytes, start, end);
+        this.connection.deliverLater(this);
+        return;
+      }
     }
-    this.#tellData(chunk);
+    this.#tellData(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
+  }
+
+  #hold(bytes: Uint8Array, start: number, end: number): void {
+    this.#held ??= new ByteQueue();
+    const length = end - start;
+    // A part of a chunk keeps all of it, which is much when the part is small.
+    if (length < smallBytes || length * 2 < bytes.buffer.byteLength) this.#held.copy(bytes, start, end);
+    else this.#held.push(bytes.subarray(start, end));
+    this.connection.window.held(length);
+  }
+
+  /** Tells what was held, unless the stream is paused (again). */
+  deliverHeld(): void {
+    while (!this.#paused && this.#held !== undefined) this.#tellData(this.#take(this.#held));
+    if (!this.#paused) this.#credit();
   }
 
   /** For the connection: tells what a pause held back, because nothing follows any more. */
@@ -145,12 +191,6 @@ export abstract class StreamInput {
     } catch (error) {
       this.failed(error);
     }
-  }
-
-  #deliverHeld(): void {
-    this.#resuming = false;
-    while (!this.#paused && this.#held !== undefined) this.#tellData(this.#take(this.#held));
-    if (!this.#paused) this.#credit();
   }
 
   #take(held: ByteQueue): Uint8Array {

@@ -21,7 +21,7 @@ interface Host {
   readonly maxQueuedBytes: number;
   /** Bytes that the wire has taken in all. */
   readonly takenBytes: number;
-  readonly congested: boolean;
+  readonly outbox: { readonly congested: boolean };
   /** A number of the frame or header block that has begun and is not complete; 0 when there is none. */
   readonly incomplete: number;
   reset(stream: Http2Stream, code: number): void;
@@ -114,7 +114,7 @@ export class TimeLimits {
       if (this.#isStalled(stream, now) || this.#isSlow(stream, now)) host.reset(stream, h2.cancel);
     }
     if (host.over) return;
-    if (host.streams.size > 0 || host.incomplete !== 0 || host.congested) this.watch();
+    if (host.streams.size > 0 || host.incomplete !== 0 || host.outbox.congested) this.watch();
   }
 
   /** Whether the peer takes too little of what waits for it. */
@@ -165,8 +165,8 @@ export class TimeLimits {
 
   /** A peer that takes no bytes from the wire at all is gone, or means harm. */
   #checkWire(now: number): void {
-    const { congested, takenBytes, options } = this.#host;
-    if (!congested) {
+    const { outbox, takenBytes, options } = this.#host;
+    if (!outbox.congested) {
       this.#congestedSince = -1;
     } else if (this.#congestedSince === -1) {
       this.#congestedSince = now;
