@@ -51,11 +51,11 @@ describe("ByteQueue", () => {
   }
 });
 
-describe("an upload in one-byte frames that nobody reads", () => {
+describe("an upload in one-byte frames", () => {
   const byte = frame(frameType.data, 0, 1, bytes(1));
   const many = concat(Array.from({ length: 1_000 }, () => byte));
 
-  it("is handed over in few pieces when it is read again, and no sooner", async () => {
+  it("is handed over in few pieces when a pause ends, and no sooner", async () => {
     const server = new Played("server", { streamWindowBytes: 65_535 });
     server.headers(1, postFields, false);
     const { stream, log } = server.side.host.streams[0]!;
@@ -68,6 +68,18 @@ describe("an upload in one-byte frames that nobody reads", () => {
     assert.ok(log.events.length < 20, `${log.events.length} pieces`);
     // Only now may the client send on.
     assert.deepEqual(server.told(), ["windowUpdate 1"]);
+  });
+
+  it("is handed over in few pieces even when it is read at once", () => {
+    const server = new Played("server");
+    server.headers(1, postFields, false);
+    server.headers(3, postFields, false);
+    const other = frame(frameType.data, 0, 3, bytes(1));
+    server.side.connection.receive(concat(Array.from({ length: 1_000 }, () => concat([byte, other]))));
+    for (const { log } of server.side.host.streams) {
+      assert.equal(log.bytes, 1_000);
+      assert.ok(log.events.length < 12, `${log.events.length} pieces`);
+    }
   });
 
   it("keeps its order when more comes before it was handed over", async () => {
