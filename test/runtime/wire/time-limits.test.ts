@@ -1,54 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { ConnectionOptions } from "../../../src/runtime/http2/wire/connection-options.ts";
-import { frameType, h2, setting } from "../../../src/runtime/http2/wire/frames.ts";
-import { VirtualClock } from "../../support/virtual-clock.ts";
+import { frameType, setting } from "../../../src/runtime/http2/wire/frames.ts";
 import {
   endHeaders,
   endStream,
   frame,
   getFields,
-  Played,
+  type Played,
   postFields,
   settingsOf,
   words,
 } from "./connection-fixture.ts";
+import { every, type Timed, timed } from "./timed-server.ts";
 
 const okFields = [":status", "200"];
 const bytes = (length: number): Uint8Array => new Uint8Array(length);
-
-interface Timed {
-  readonly server: Played;
-  readonly clock: VirtualClock;
-}
-
-function timed(overrides: Partial<ConnectionOptions> = {}): Timed {
-  const clock = new VirtualClock();
-  const server = new Played("server", {
-    stalledMs: 300_000,
-    slowBodyMs: 75_000,
-    headersTimeoutMs: 15_000,
-    minProgressBytes: 1_024,
-    clock,
-    ...overrides,
-  });
-  return { server, clock };
-}
-
-/** Does something every so often, as long as the connection lives and for so long at most; says how long that was. */
-async function every(
-  { clock, server }: Timed,
-  stepMs: number,
-  totalMs: number,
-  act: (at: number) => void = () => {},
-): Promise<number> {
-  let at = 0;
-  for (; at < totalMs && server.side.host.closed === 0; at += stepMs) {
-    act(at);
-    await clock.advance(stepMs);
-  }
-  return at;
-}
 
 describe("a response of which too little is taken", () => {
   /** A server with a response that waits, larger than the connection's share that shortens its patience or not. */
@@ -205,119 +171,5 @@ describe("what has begun and does not become complete", () => {
     const cut = [ping.subarray(0, 5), ping.subarray(5)];
     await every(both, 2_500, 600_000, (at) => both.server.side.connection.receive(cut[(at / 2_500) % 2]!));
     assert.equal(both.server.side.host.closed, 0);
-  });
-});
-
-describe("an idle connection", () => {
-  it("is closed after 300 s without a frame, and not before", async () => {
-    const both = timed({ idleMs: 300_000 });
-    await every(both, 10_000, 290_000);
-    assert.equal(both.server.side.host.closed, 0);
-    await every(both, 10_000, 80_000);
-    assert.deepEqual(both.server.told(), ["goaway noError"]);
-    assert.equal(both.server.side.wire.ended, true);
-  });
-
-  it("is kept while frames come", async () => {
-    const both = timed({ idleMs: 300_000 });
-    await every(both, 200_000, 3_600_000, () => both.server.send(frameType.ping, 0, 0, bytes(8)));
-    assert.equal(both.server.side.host.closed, 0);
-  });
-
-  it("with an open stream is asked whether it lives, and kept when it does", async () => {
-    const both = timed({ idleMs: 300_000 });
-    both.server.headers(1, postFields, false);
-    await every(both, 10_000, 3_600_000, () => {
-      for (const { type, flags, payload } of both.server.sent()) {
-        if (type === frameType.ping && flags === 0) both.server.send(frameType.ping, 1, 0, payload);
-      }
-    });
-    assert.deepEqual([both.server.side.host.closed, both.server.side.host.open], [0, 1]);
-  });
-
-  it("with an open stream ends when it does not say that it lives", async () => {
-    const both = timed({ idleMs: 300_000 });
-    both.server.headers(1, postFields, false);
-    const lived = await every(both, 10_000, 3_600_000);
-    assert.ok(lived <= 420_000, `${lived} ms`);
-    assert.equal(both.server.told().at(-1), "goaway cancel");
-    assert.equal(both.server.side.host.open, 0);
-  });
-});
-
-describe("a connection of a certain age", () => {
-  const maxAgeMs = 600_000;
-
-  it("takes no new streams, and ends with the last one", async () => {
-    const both = timed({ maxAgeMs });
-    const { server, clock } = both;
-    server.headers(1, getFields, true);
-    await clock.advance(maxAgeMs);
-    await clock.advance(1_000);
-    assert.deepEqual(
-      server.told().filter((each) => each.startsWith("goaway")),
-      ["goaway noError", "goaway noError"],
-    );
-    server.headers(3, getFields, true);
-    assert.equal(server.side.host.streams.length, 1);
-    await clock.advance(3_600_000);
-    assert.equal(server.side.host.closed, 0);
-    server.side.host.streams[0]!.stream.respond(okFields, true);
-    assert.equal(server.side.wire.ended, true);
-  });
-
-  it("ends when its time is over, if there is one", async () => {
-    const { server, clock } = timed({ maxAgeMs, maxAgeGraceMs: 30_000 });
-    server.headers(1, getFields, true);
-    await clock.advance(maxAgeMs + 29_999);
-    assert.equal(server.side.host.closed, 0);
-    await clock.advance(1);
-    assert.equal(server.side.wire.destroyed, true);
-    assert.equal(server.told().at(-1), "goaway noError");
-    assert.equal(server.side.host.open, 0);
-  });
-
-  it("ends at once when nothing is open", async () => {
-    const { server, clock } = timed({ maxAgeMs });
-    await clock.advance(maxAgeMs);
-    assert.deepEqual(server.told(), ["goaway noError"]);
-    assert.equal(server.side.wire.ended, true);
-  });
-});
-
-describe("a connection that is over", () => {
-  it("has no timer left, whatever there was", async () => {
-    const clock = new VirtualClock();
-    let pending = 0;
-    const counting = {
-      now: clock.now,
-      sleep: clock.sleep,
-      schedule(task: () => void, ms: number): () => void {
-        pending++;
-        let open = true;
-        const over = (): void => {
-          if (open) pending--;
-          open = false;
-        };
-        const cancel = clock.schedule(() => {
-          over();
-          task();
-        }, ms);
-        return () => {
-          over();
-          cancel();
-        };
-      },
-    };
-    const both = timed({ clock: counting, idleMs: 300_000, maxAgeMs: 700_000, maxAgeGraceMs: 900_000 });
-    both.server.headers(1, postFields, false);
-    both.server.send(frameType.headers, endStream, 3, both.server.block(getFields));
-    await clock.advance(10_000);
-    both.server.send(frameType.continuation, endHeaders, 3);
-    await clock.advance(300_000);
-    both.server.side.connection.close();
-    assert.ok(pending > 2, `${pending} timers`);
-    both.server.side.connection.destroy(h2.cancel);
-    assert.equal(pending, 0);
   });
 });

@@ -1,4 +1,3 @@
-import type { ConnectionOptions } from "./connection-options.ts";
 import {
   defaultFrameBytes,
   defaultWindowBytes,
@@ -54,8 +53,16 @@ export class PeerSettings {
   }
 }
 
+/** What this side says of itself. */
+interface OwnSettings {
+  readonly role: "client" | "server";
+  readonly maxStreams: number;
+  readonly maxHeaderListBytes: number;
+  readonly streamWindowBytes: number;
+}
+
 /** Writes the SETTINGS frame that says how this side behaves. */
-export function writeSettings(outbox: Outbox, options: ConnectionOptions, ownFrameBytes: number): void {
+export function writeSettings(outbox: Outbox, options: OwnSettings, ownFrameBytes: number): void {
   const settings: readonly (readonly [id: number, value: number])[] = [
     [setting.initialWindowSize, options.streamWindowBytes],
     [setting.maxFrameSize, ownFrameBytes],
