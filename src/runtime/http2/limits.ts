@@ -32,7 +32,7 @@ export const limits = {
   /** What a client must take or send in that time. */
   minProgressBytes: 1_024,
   /** Bytes of answers that may wait for the client of one HTTP/2 connection. */
-  queuedBytes: 67_108_864,
+  queuedBytes: 134_217_728,
   /**
    * Streams that one HTTP/2 connection may have open. Generous, because a gateway puts all its
    * subscriptions of one service on one connection.

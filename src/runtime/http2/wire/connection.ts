@@ -76,7 +76,7 @@ export class Http2Connection implements ConnectionCore {
     this.server = options.role === "server";
     this.outbox = new Outbox(wire, this.#encoder, defaultFrameBytes);
     this.window = new ReceiveWindow(this.outbox, options.connectionWindowBytes);
-    this.maxQueuedBytes = options.maxQueuedBytes ?? defaultMaxQueuedBytes;
+    this.maxQueuedBytes = options.maxQueuedBytes ?? defaultMaxQueuedBytes[options.role];
     this.#waiting = new WaitingStreams(this);
     this.#limits = new TimeLimits(this);
     this.#shutdown = new Shutdown(this);

@@ -22,6 +22,7 @@ interface Host {
   /** Bytes that the wire has taken in all. */
   readonly takenBytes: number;
   readonly outbox: { readonly congested: boolean };
+  readonly window: { readonly withholding: boolean };
   /** A number of the frame or header block that has begun and is not complete; 0 when there is none. */
   readonly incomplete: number;
   reset(stream: Http2Stream, code: number): void;
@@ -140,7 +141,7 @@ export class TimeLimits {
     const { slowBodyMs } = this.#host.options;
     if (slowBodyMs === undefined || !stream.bodyExpected || stream.remoteEnded) return false;
     // One that is held back by this side is not slow.
-    if (stream.arrivedSince === -1 || stream.paused) {
+    if (stream.arrivedSince === -1 || stream.paused || this.#host.window.withholding) {
       stream.arrivedSince = now;
       stream.arrivedBytes = 0;
       return false;

@@ -2,10 +2,14 @@ import { h2 } from "./frames.ts";
 import type { Http2Stream } from "./stream.ts";
 
 /**
- * Bytes that may wait in all streams of a connection. Writers that listen to {@link Http2Stream.write} stop at 32 KiB
- * each; this is for those that hand over a whole body, to a peer that asks for many and takes none.
+ * Bytes that may wait in all streams of a server's connection. Writers that listen to {@link Http2Stream.write} stop at
+ * 32 KiB each; this is for those that hand over a whole body, to a peer that asks for many and takes none. It leaves
+ * room for a hundred bodies of a megabyte on their way through small windows. A client's are its callers' own.
  */
-export const defaultMaxQueuedBytes: number = 64 * 1024 * 1024;
+export const defaultMaxQueuedBytes: Readonly<Record<"client" | "server", number>> = {
+  client: Number.POSITIVE_INFINITY,
+  server: 128 * 1024 * 1024,
+};
 
 /** What {@link WaitingStreams} needs of the connection. */
 interface Host {
