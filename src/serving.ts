@@ -2,7 +2,7 @@ import type { Hono } from "hono";
 import type { Clock } from "./core/clock.ts";
 import { MeshError } from "./core/errors.ts";
 import { reportLost } from "./core/hooks.ts";
-import { checkNumber } from "./core/options.ts";
+import { checkNumber, type NumberRange } from "./core/options.ts";
 import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
 import { createDispatcher } from "./rpc/dispatch.ts";
 import type { RpcDispatcher } from "./rpc/dispatcher.ts";
@@ -113,17 +113,16 @@ function tlsFrom(parts: ServingParts, options: ServeOptions): ListenOptions["tls
   return { ...parts.tls, clientAuth: options.clientAuth ?? "require" };
 }
 
-function limitsFrom(options: ServeOptions): ListenerLimits {
-  const { maxConnections, maxConnectionsPerAddress, maxConnectionAgeMs } = options.connections ?? {};
-  const count = (name: string, value: number | undefined): number | undefined =>
-    value === undefined ? undefined : checkNumber("serve()", name, value, { integer: true, min: 1 });
+function limitsFrom({ connections = {} }: ServeOptions): ListenerLimits {
+  const check = (name: keyof ListenerLimits, range: NumberRange): number | undefined => {
+    const value = connections[name];
+    return value === undefined ? undefined : checkNumber("serve()", `connections.${name}`, value, range);
+  };
   return {
-    maxConnections: count("connections.maxConnections", maxConnections),
-    maxConnectionsPerAddress: count("connections.maxConnectionsPerAddress", maxConnectionsPerAddress),
-    maxConnectionAgeMs:
-      maxConnectionAgeMs === undefined
-        ? undefined
-        : checkNumber("serve()", "connections.maxConnectionAgeMs", maxConnectionAgeMs, { above: true }),
+    maxConnections: check("maxConnections", { integer: true, min: 1 }),
+    maxConnectionsPerAddress: check("maxConnectionsPerAddress", { integer: true, min: 1 }),
+    maxConnectionAgeMs: check("maxConnectionAgeMs", { above: true }),
+    maxConnectionAgeGraceMs: check("maxConnectionAgeGraceMs", {}),
   };
 }
 
