@@ -87,6 +87,8 @@ export function createClients(given: ClientParts): Clients {
   let outsideLeaf: HttpLeaf | undefined;
   const toEndpoint = createLeafService({
     leaf: meshLeaf,
+    maxConnectionsPerEndpoint,
+    clock,
     decorate: (call, headers) =>
       writeContext(
         call,
@@ -121,6 +123,8 @@ export function createClients(given: ClientParts): Clients {
       const endpoints = [{ origin }];
       const toOrigin = createLeafService({
         leaf: outsideLeaf,
+        maxConnectionsPerEndpoint,
+        clock,
         decorate: (call, headers) =>
           writeContext(
             call,

@@ -45,12 +45,17 @@ class UndiciResponse extends LeafResponse {
     this.#exchange = exchange;
   }
 
-  protected override readText(): Promise<string> {
-    return this.#exchange.body.text();
+  /** A body that has arrived holds no connection, read or not. */
+  override get holdsUnread(): boolean {
+    return super.holdsUnread && !this.#exchange.body.ended;
   }
 
-  protected override readBytes(): Promise<Uint8Array> {
-    return this.#exchange.body.bytes();
+  protected override readText(maxBytes: number): Promise<string> {
+    return this.#exchange.body.text(maxBytes);
+  }
+
+  protected override readBytes(maxBytes: number): Promise<Uint8Array> {
+    return this.#exchange.body.bytes(maxBytes);
   }
 
   protected override openBody(): ReadableStream<Uint8Array> {
