@@ -2,6 +2,7 @@ import type { Call } from "../core/call.ts";
 import { isMeshError, MeshError, TransportError, type TransportFault } from "../core/errors.ts";
 import type { HttpLeaf, HttpRequest, HttpResponse } from "./exchange.ts";
 import { LeafResponse } from "./leaf-response.ts";
+import { gather } from "./response-limit.ts";
 import { Slots } from "./slots.ts";
 
 /** The part of the platform's `fetch` that the leaf uses; a handler function or a service binding fits too. */
@@ -187,9 +188,13 @@ const wordsOf: Readonly<Record<TransportFault, string>> = {
   unknown: "the connection failed",
 };
 
+/** Encodings that platforms decode by themselves, one or several over each other. */
+const decodedEncodings = /^(?:\s*(?:(?:x-)?gzip|deflate|br|zstd|identity)\s*(?:,|$))+$/i;
+
 /** The headers of a body that `fetch` has decoded already, but still describes as it came. */
 function decodedHeaders(headers: Headers): Headers {
-  if (!/^(?:x-)?(?:gzip|deflate|br|zstd)$/i.test(headers.get("content-encoding") ?? "")) return headers;
+  const encoding = headers.get("content-encoding");
+  if (encoding === null || !decodedEncodings.test(encoding)) return headers;
   const decoded = new Headers(headers);
   decoded.delete("content-encoding");
   decoded.delete("content-length");
@@ -199,6 +204,7 @@ function decodedHeaders(headers: Headers): Headers {
 class FetchResponse extends LeafResponse {
   readonly #exchange: Exchange;
   readonly #response: Response;
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
 
   constructor(exchange: Exchange, response: Response, method: string) {
     const { status, headers } = response;
@@ -215,12 +221,26 @@ class FetchResponse extends LeafResponse {
     if (bodyless) response.body?.cancel().catch(() => {});
   }
 
-  protected override readText(): Promise<string> {
-    return this.#response.text();
+  protected override readText(maxBytes: number): Promise<string> {
+    if (this.#isBounded(maxBytes)) return this.#response.text();
+    return this.#gather(maxBytes).then((bytes) => new TextDecoder().decode(bytes));
   }
 
-  protected override readBytes(): Promise<Uint8Array> {
+  protected override readBytes(maxBytes: number): Promise<Uint8Array> {
+    if (!this.#isBounded(maxBytes)) return this.#gather(maxBytes);
     return this.#response.arrayBuffer().then((buffer) => new Uint8Array(buffer));
+  }
+
+  /** The platform's own way to read is faster, but knows no limit; a body of a known length needs none. */
+  #isBounded(maxBytes: number): boolean {
+    return maxBytes === Infinity || this.headers.get("content-length") !== null;
+  }
+
+  #gather(maxBytes: number): Promise<Uint8Array> {
+    const { body } = this.#response;
+    if (body === null) return Promise.resolve(new Uint8Array(0));
+    this.#reader = body.getReader();
+    return gather(this.#reader, maxBytes);
   }
 
   protected override openBody(): ReadableStream<Uint8Array> | null {
@@ -231,7 +251,8 @@ class FetchResponse extends LeafResponse {
     this.#exchange.abort(reason);
     // A handler in the same process does not listen to the signal of a request that it has answered.
     const { body } = this.#response;
-    if (body?.locked === false) body.cancel(reason).catch(() => {});
+    const stream = this.#reader ?? (body?.locked === false ? body : undefined);
+    stream?.cancel(reason).catch(() => {});
   }
 
   protected override release(): void {
