@@ -1,4 +1,4 @@
-import type { TransportFault } from "../../core/errors.ts";
+import { isTransportError, type TransportFault } from "../../core/errors.ts";
 
 /** Codes by which the runtimes (and OpenSSL beneath them) name a fault. */
 const faultByCode: Readonly<Record<string, TransportFault>> = {
@@ -63,13 +63,13 @@ const faultByMessage: readonly (readonly [RegExp, TransportFault])[] = [
     "unreachable",
   ],
   [/certificate|handshake|\bTLS\b|\bSSL\b|UnknownCA|CertificateRequired|received corrupt message/, "tls"],
+  // Hyper's word for whatever happens before there is a connection.
+  [/client error \(Connect\)/, "unreachable"],
   [/connection reset|broken pipe|socket hang up/i, "reset"],
   [
     /connection (?:was )?closed|closed before message completed|unexpected end of file|socket connection was closed|other side closed|connection error|error reading a body from connection/i,
     "closed",
   ],
-  // Hyper's word for whatever happens before there is a connection.
-  [/client error \(Connect\)/, "unreachable"],
   [/error sending request/, "unknown"],
 ];
 
@@ -91,6 +91,8 @@ export function faultOf(error: unknown): TransportFault | undefined {
   let at: unknown = error;
   let ofFetch = false;
   for (let depth = 0; depth < deepestCause && at instanceof Error; depth++) {
+    // Whoever made it knew the phase, which the socket's own error inside of it does not tell.
+    if (isTransportError(at)) return at.fault;
     ofFetch ||= at instanceof TypeError;
     found = faultOfOne(at, ofFetch) ?? found;
     const inner: unknown = (at as AggregateError).errors?.[0];
@@ -101,9 +103,10 @@ export function faultOf(error: unknown): TransportFault | undefined {
 
 /** @param ofFetch - whether `fetch` raised it: a `TypeError`, or what stands behind one */
 function faultOfOne(error: Error, ofFetch: boolean): TransportFault | undefined {
-  const { code } = error as { code?: unknown };
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
   if (typeof code === "string") {
     const fault = faultByCode[code];
+    if (syscall === "connect") return beforeStart(fault);
     if (fault !== undefined) return fault;
     if (tlsCode.test(code)) return "tls";
     if (code.startsWith("HPE_")) return "unknown";
@@ -114,4 +117,25 @@ function faultOfOne(error: Error, ofFetch: boolean): TransportFault | undefined 
   if (!ofFetch) return undefined;
   for (const [pattern, fault] of faultByMessage) if (pattern.test(error.message)) return fault;
   return undefined;
+}
+
+/** Faults of an open connection that prove nothing, unless the connection was never open. */
+const ofOpenConnection: ReadonlySet<TransportFault | undefined> = new Set([
+  "reset",
+  "closed",
+  "unknown",
+  undefined,
+]);
+
+function beforeStart(fault: TransportFault | undefined): TransportFault {
+  return fault === undefined || ofOpenConnection.has(fault) ? "never-started" : fault;
+}
+
+/**
+ * How an attempt to connect failed: while the connection was made, or its TLS handshake, so that no request can have been
+ * read. Undefined for an error of another kind.
+ */
+export function faultOfConnect(error: unknown): TransportFault | undefined {
+  const fault = faultOf(error);
+  return fault === undefined ? undefined : beforeStart(fault);
 }

@@ -4,7 +4,7 @@ import { MeshError, TransportError } from "../../core/errors.ts";
 import type { HttpLeaf, HttpRequest, HttpResponse } from "../../http/exchange.ts";
 import { LeafResponse } from "../../http/leaf-response.ts";
 import type { LeafOptions } from "../port.ts";
-import { faultOf } from "./fault.ts";
+import { faultOf, faultOfConnect } from "./fault.ts";
 import { checkTlsIdentity } from "./tls-identity.ts";
 import { ResponseBody } from "./undici-body.ts";
 
@@ -155,7 +155,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   translate(error: unknown, doing: string): unknown {
-    const fault = faultOf(error);
+    // It is given its controller just before it is written.
+    const fault = this.#controller === undefined ? faultOfConnect(error) : faultOf(error);
     if (fault === undefined) return error;
     const message = `Cannot ${doing} ${this.call.service} at ${this.#origin}: ${(error as Error).message}`;
     return new TransportError(fault, message, { cause: error });

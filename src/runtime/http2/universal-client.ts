@@ -6,6 +6,7 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import type { RpcLeafState } from "../../rpc/leaf.ts";
 import type { RpcKeepalive } from "../../rpc/wire-options.ts";
 import type { LeafOptions } from "../port.ts";
+import { connectionError, watchConnecting } from "./connecting.ts";
 import { createHttp2Client } from "./http2-client.ts";
 import { poolDefaults, SessionPool } from "./session-pool.ts";
 
@@ -48,16 +49,24 @@ function openHttp2(options: UniversalClientOptions): UniversalClient {
   };
 }
 
-function openHttp1({ tls, maxConnectionsPerEndpoint }: UniversalClientOptions): UniversalClient {
+function openHttp1({ origin, tls, maxConnectionsPerEndpoint }: UniversalClientOptions): UniversalClient {
   const pool = { keepAlive: true, maxSockets: maxConnectionsPerEndpoint };
-  const agent =
-    tls === undefined
-      ? new Agent(pool)
-      : new SecureAgent({ ...pool, cert: tls.cert, key: tls.key, ca: tls.ca, minVersion: "TLSv1.2" });
+  const agent = origin.startsWith("https:")
+    ? new SecureAgent({
+        ...pool,
+        ...(tls && { cert: tls.cert, key: tls.key, ca: tls.ca }),
+        minVersion: "TLSv1.2",
+      })
+    : new Agent(pool);
+  const connecting = watchConnecting(agent);
   const send = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
   return {
     httpClient: (request) =>
-      send(request.body === undefined ? request : { ...request, body: withoutEmpty(request.body) }),
+      send(request.body === undefined ? request : { ...request, body: withoutEmpty(request.body) }).catch(
+        (error: unknown) => {
+          throw connectionError(origin, error, connecting);
+        },
+      ),
     busy: () => Object.keys(agent.sockets).length > 0 || Object.keys(agent.requests).length > 0,
     async close() {
       agent.destroy();
