@@ -53,6 +53,9 @@ const defaultTimeoutMs = 30_000;
 /** Pipelines to origins that discovery does not know are kept for so many of them. */
 const maxDirectOrigins = 256;
 
+/** HTTP/1.1 knows none. */
+const noPings = { keepalive: undefined, verifyAfterIdleMs: undefined, pingTimeoutMs: undefined } as const;
+
 /** What the trace needs; nothing else of a call's context leaves the mesh. */
 const outsideHeaders: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
 
@@ -172,7 +175,7 @@ export function createClients(given: ClientParts): Clients {
       const manner = rpcManner(options, { tls, maxConnectionsPerEndpoint, clock });
       const choice = protocolFor(runtime, options, () => parts.discovery.endpoints(name), {
         openLeaf: leaves.opener(manner),
-        openHttp1: leaves.opener({ ...manner, httpVersion: "1.1", keepalive: undefined }),
+        openHttp1: leaves.opener({ ...manner, httpVersion: "1.1", ...noPings }),
         clock,
       });
       const transport = createMeshTransport({

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../core/clock.ts";
 import { isTransportError, TransportError } from "../../core/errors.ts";
 import type { TlsIdentity } from "../../core/identity.ts";
@@ -20,6 +20,7 @@ export interface SessionOptions {
   readonly connectTimeoutMs: number;
   /** A session unused for so long is verified by a ping before its next call. */
   readonly verifyAfterIdleMs: number;
+  /** A ping that asks whether the connection still works is waited for so long; then it is given up. */
   readonly pingTimeoutMs: number;
   readonly keepalive: RpcKeepalive | undefined;
 }
@@ -32,6 +33,8 @@ const connectionOptions = {
   connectionWindowBytes: 8 * 1024 * 1024,
   settingsTimeoutMs: 10_000,
 } as const;
+/** Calls wait so long for a connection in doubt to prove that it works, before another one is opened for them. */
+const doubtGraceMs = 250;
 /** Streams to count on until the server's settings say otherwise (RFC 9113 asks for at least 100). */
 const assumedMaxStreams = 100;
 /** More streams than this never go over one connection. */
@@ -50,6 +53,11 @@ export class ClientSession implements ConnectionHandler {
   maxStreams: number = assumedMaxStreams;
   /** The ping under way, which new calls must wait for; undefined when there is none. */
   verifying: Promise<boolean> | undefined = undefined;
+  /** When it came into doubt; undefined while it is not. */
+  #doubtedAt: number | undefined;
+  #trustedUntil = 0;
+  /** The first stream id after the last time that anything was heard. */
+  #unheardFrom = 1;
   #draining = false;
   #aliveAt: number;
   #lost: unknown;
@@ -171,15 +179,47 @@ export class ClientSession implements ConnectionHandler {
 
   #heard(): void {
     this.#aliveAt = this.#options.clock.now();
+    this.#unheardFrom = this.#connection.nextId;
+  }
+
+  /** Whether it takes no new calls until a ping is answered. */
+  get inDoubt(): boolean {
+    return this.#doubtedAt !== undefined;
+  }
+
+  /** Whether it is in doubt for so short a time that calls rather wait than open another connection. */
+  get hopeful(): boolean {
+    return this.#doubtedAt !== undefined && this.#options.clock.now() - this.#doubtedAt < doubtGraceMs;
   }
 
   /**
-   * Says that a call was given up. After a long silence that may be the connection's fault (a half-open one
-   * looks like a slow server), so it must prove to be alive before more calls go the same way.
+   * Says that a call was given up. When nothing was heard meanwhile, that may be the connection's fault: one on which
+   * packets no longer pass looks like a slow server. It then takes no new calls until a ping is answered.
    */
-  givenUp(): void {
+  givenUp(stream: Http2Stream | undefined, error: ConnectError): void {
+    if (this.inDoubt || !this.usable) return;
     const { clock, pingTimeoutMs } = this.#options;
-    if (this.usable && clock.now() - this.#aliveAt >= pingTimeoutMs) void this.verify();
+    const now = clock.now();
+    // Servers count pings, so a slow one that has just proved to be alive is believed for a while.
+    const timedOutUnheard =
+      error.code === Code.DeadlineExceeded &&
+      stream !== undefined &&
+      stream.id >= this.#unheardFrom &&
+      now >= this.#trustedUntil;
+    if (timedOutUnheard || now - this.#aliveAt >= pingTimeoutMs) this.#doubt(now);
+  }
+
+  #doubt(now: number): void {
+    const { clock, pingTimeoutMs } = this.#options;
+    this.#doubtedAt = now;
+    const stopGrace = clock.schedule(() => this.#onChange(this), doubtGraceMs);
+    void this.verify().then((alive) => {
+      stopGrace();
+      if (!alive) return;
+      this.#doubtedAt = undefined;
+      this.#trustedUntil = clock.now() + pingTimeoutMs;
+      this.#onChange(this);
+    });
   }
 
   /** Proves that it is alive; those who ask at the same time share one ping. */

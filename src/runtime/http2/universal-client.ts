@@ -16,6 +16,10 @@ export interface UniversalClientOptions extends LeafOptions {
   readonly httpVersion: "1.1" | "2";
   /** Pings on HTTP/2 connections. @default every 30 s while calls are open, unanswered for 10 s at most */
   readonly keepalive?: RpcKeepalive | undefined;
+  /** @default 30_000 */
+  readonly verifyAfterIdleMs?: number | undefined;
+  /** @default 5_000 */
+  readonly pingTimeoutMs?: number | undefined;
   /** @default the system's */
   readonly clock?: Clock | undefined;
 }
@@ -41,7 +45,17 @@ export function openUniversalClient(options: UniversalClientOptions): UniversalC
 
 function openHttp2(options: UniversalClientOptions): UniversalClient {
   const { origin, tls, keepalive = defaultKeepalive, clock = systemClock } = options;
-  const pool = new SessionPool({ ...poolDefaults, origin, tls, clock, keepalive });
+  const { verifyAfterIdleMs = poolDefaults.verifyAfterIdleMs, pingTimeoutMs = poolDefaults.pingTimeoutMs } =
+    options;
+  const pool = new SessionPool({
+    ...poolDefaults,
+    origin,
+    tls,
+    clock,
+    keepalive,
+    verifyAfterIdleMs,
+    pingTimeoutMs,
+  });
   return {
     httpClient: createHttp2Client(pool),
     state: () => pool.state,
