@@ -3,7 +3,7 @@ import type { Clock } from "./core/clock.ts";
 import type { Endpoint } from "./core/endpoint.ts";
 import { MeshError } from "./core/errors.ts";
 import type { TlsIdentity } from "./core/identity.ts";
-import type { Service } from "./core/service.ts";
+import type { Layer, Service } from "./core/service.ts";
 import { Departures } from "./departures.ts";
 import type { Discovery } from "./discovery/discovery.ts";
 import { httpClassifier } from "./http/classifier.ts";
@@ -16,7 +16,7 @@ import { isReplayable as isRestReplayable, type RestRequest } from "./http/rest-
 import type { ClientPolicy, MeshTransport, TransportOptions } from "./options.ts";
 import { clientPipeline, type Pipeline, type PipelineDialect, type PipelineParts } from "./pipeline.ts";
 import { rpcClassifier } from "./rpc/classifier.ts";
-import { isReplayable as isRpcReplayable } from "./rpc/exchange.ts";
+import { isReplayable as isRpcReplayable, type RpcRequest, type RpcResponse } from "./rpc/exchange.ts";
 import { defaultMaxMessageBytes } from "./rpc/fetch-rpc-leaf.ts";
 import { rpcHealth } from "./rpc/health/rpc-health.ts";
 import { CapableProtocol, fixedProtocol, type OpenLeaf, type ProtocolChoice } from "./rpc/protocol-choice.ts";
@@ -25,6 +25,7 @@ import { checkWireOptions } from "./rpc/wire-options.ts";
 import { type RpcLeafManner, RpcLeaves } from "./rpc-leaves.ts";
 import type { LeafOptions, RpcLeafOptions, Runtime } from "./runtime/port.ts";
 import { writeContext } from "./telemetry/propagation.ts";
+import { UnknownServices } from "./unknown-services.ts";
 
 /** What the clients of a mesh are made of. */
 export interface ClientParts extends PipelineParts {
@@ -107,10 +108,12 @@ export function createClients(given: ClientParts): Clients {
     return { send: pipeline(leaf), endpoints: pipeline.endpoints };
   }
 
+  const unknown = new UnknownServices(parts);
   const paths = new Map<string, RestPath>();
   function sendFor(service: string): RestPath["send"] {
     let path = paths.get(service);
     if (path === undefined) {
+      if (!unknown.knows(service)) return unknown.until(service, () => sendFor(service));
       path = restPath(service, parts.discovery, toEndpoint);
       paths.set(service, path);
     }
@@ -146,9 +149,10 @@ export function createClients(given: ClientParts): Clients {
   }
 
   const rpcPipelines = new Map<string, Pipeline>();
-  function rpcPipeline(service: string): Pipeline {
+  function rpcPipeline(service: string): Layer {
     let pipeline = rpcPipelines.get(service);
     if (pipeline === undefined) {
+      if (!unknown.knows(service)) return unknown.layerUntil(service, () => rpcPipeline(service));
       pipeline = clientPipeline(policyOf(service), parts, rpcDialect);
       rpcPipelines.set(service, pipeline);
     }
@@ -180,7 +184,7 @@ export function createClients(given: ClientParts): Clients {
       });
       const transport = createMeshTransport({
         service: name,
-        pipeline: rpcPipeline(name),
+        pipeline: rpcPipeline(name) as Layer<RpcRequest, RpcResponse>,
         leafFor: (origin) => choice.leafFor(origin),
         protocol: () => choice.protocol,
         classifier: rpcDialect.classifier,

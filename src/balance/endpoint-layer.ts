@@ -57,7 +57,8 @@ export interface BalancedLayer extends AnyLayer {
   readonly endpoints: () => readonly EndpointStatus[];
 }
 
-function unknownService(call: Call, discovery: Discovery): MeshError {
+/** The error for a service that discovery does not know. */
+export function unknownService(call: Call, discovery: Discovery): MeshError {
   const names = discovery.services?.();
   const known =
     names === undefined ? "" : names.length === 0 ? "; it knows none" : `; it knows ${names.join(", ")}`;
