@@ -23,7 +23,7 @@ import { CapableProtocol, fixedProtocol, type OpenLeaf, type ProtocolChoice } fr
 import { createMeshTransport } from "./rpc/transport.ts";
 import { checkWireOptions } from "./rpc/wire-options.ts";
 import { type RpcLeafManner, RpcLeaves } from "./rpc-leaves.ts";
-import type { LeafOptions, RpcLeafOptions, Runtime } from "./runtime/port.ts";
+import type { LeafOptions, Runtime } from "./runtime/port.ts";
 import { writeContext } from "./telemetry/propagation.ts";
 import { UnknownServices } from "./unknown-services.ts";
 
@@ -32,6 +32,7 @@ export interface ClientParts extends PipelineParts {
   readonly runtime: Runtime;
   readonly tls: TlsIdentity | undefined;
   readonly maxConnectionsPerEndpoint: number;
+  readonly idleTimeoutMs: number | undefined;
   readonly policyOf: (service: string) => ClientPolicy;
   readonly current: () => Call | undefined;
 }
@@ -74,7 +75,8 @@ export function createClients(given: ClientParts): Clients {
     release: (origin) => leaves.release(origin),
   });
   const parts: ClientParts = { ...given, discovery: departures.discovery };
-  const { runtime, tls, clock, current, policyOf, maxConnectionsPerEndpoint } = parts;
+  const { runtime, tls, clock, current, policyOf, maxConnectionsPerEndpoint, idleTimeoutMs } = parts;
+  const connection = { maxConnectionsPerEndpoint, idleTimeoutMs, clock };
   const timeoutOf = (service: string): number => policyOf(service).timeoutMs ?? defaultTimeoutMs;
   const restDialect: PipelineDialect = {
     classifier: httpClassifier,
@@ -86,7 +88,7 @@ export function createClients(given: ClientParts): Clients {
     replayable: isRpcReplayable,
   };
 
-  const meshLeaf = runtime.openHttpLeaf({ tls, maxConnectionsPerEndpoint });
+  const meshLeaf = runtime.openHttpLeaf({ tls, ...connection });
   /** For origins outside of the mesh: the platform's own roots, and no client certificate. */
   let outsideLeaf: HttpLeaf | undefined;
   const toEndpoint = createLeafService({
@@ -124,8 +126,7 @@ export function createClients(given: ClientParts): Clients {
   function sendToOrigin(origin: string): RestPath["send"] {
     let path = direct.get(origin);
     if (path === undefined) {
-      outsideLeaf ??=
-        tls === undefined ? meshLeaf : runtime.openHttpLeaf({ tls: undefined, maxConnectionsPerEndpoint });
+      outsideLeaf ??= tls === undefined ? meshLeaf : runtime.openHttpLeaf({ tls: undefined, ...connection });
       const endpoints = [{ origin }];
       const toOrigin = createLeafService({
         leaf: outsideLeaf,
@@ -176,7 +177,7 @@ export function createClients(given: ClientParts): Clients {
       }),
     transport(service, options = {}) {
       const name = checkService(service);
-      const manner = rpcManner(options, { tls, maxConnectionsPerEndpoint, clock });
+      const manner = rpcManner(options, { tls, ...connection });
       const choice = protocolFor(runtime, options, () => parts.discovery.endpoints(name), {
         openLeaf: leaves.opener(manner),
         openHttp1: leaves.opener({ ...manner, httpVersion: "1.1", ...noPings }),
@@ -221,10 +222,7 @@ function checkService(service: string): string {
 }
 
 /** What a transport's options say to its leaves; undefined is said by leaving it out. */
-function rpcManner(
-  options: TransportOptions,
-  connection: LeafOptions & Pick<RpcLeafOptions, "clock">,
-): RpcLeafManner {
+function rpcManner(options: TransportOptions, connection: LeafOptions): RpcLeafManner {
   const { protocol: _, interceptors: __, ...wire } = options;
   const said = Object.entries(wire).filter(([, value]) => value !== undefined);
   return {

@@ -1,9 +1,11 @@
 import type { Call } from "../core/call.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
 import { isMeshError, MeshError, TransportError, type TransportFault } from "../core/errors.ts";
 import type { HttpLeaf, HttpRequest, HttpResponse } from "./exchange.ts";
 import { LeafResponse } from "./leaf-response.ts";
 import { gather } from "./response-limit.ts";
 import { Slots } from "./slots.ts";
+import { StaleConnections } from "./stale-connections.ts";
 
 /** The part of the platform's `fetch` that the leaf uses; a handler function or a service binding fits too. */
 export type FetchFunction = (url: string, init: RequestInit) => Promise<Response> | Response;
@@ -16,6 +18,20 @@ export interface FetchLeafOptions {
   readonly faultOf: (error: unknown) => TransportFault | undefined;
   /** What goes into every `RequestInit` besides, such as Bun's `tls`. */
   readonly init?: Readonly<Record<string, unknown>>;
+  /**
+   * What goes into the `RequestInit` of a request that must not go over a connection of the pool, which may have been
+   * closed by the other side meanwhile; left out where `fetch` knows no such thing.
+   */
+  readonly unpooled?: Readonly<Record<string, unknown>>;
+  /**
+   * With `unpooled`, a request that may not be repeated has a connection of its own when its origin was not called for so
+   * long, in milliseconds, or has lost such a request lately.
+   *
+   * @default 4_000
+   */
+  readonly idleTimeoutMs?: number | undefined;
+  /** @default systemClock */
+  readonly clock?: Clock | undefined;
   /** Exchanges with one origin at once; those beyond wait in line. @default 100 */
   readonly maxConnectionsPerEndpoint?: number;
   /**
@@ -42,6 +58,8 @@ export function createFetchLeaf(options: FetchLeafOptions): HttpLeaf {
       `Cannot open an HTTP leaf: maxConnectionsPerEndpoint is ${limit}, it must be a whole number from 1`,
     );
   }
+  const { clock = systemClock, idleTimeoutMs = 4_000 } = options;
+  const stale = options.unpooled === undefined ? undefined : new StaleConnections({ clock, idleTimeoutMs });
   const slots = new Slots(limit);
   const spare: AbortController[] | undefined = options.reusesSignals === true ? [] : undefined;
   let closing: Promise<void> | undefined;
@@ -53,7 +71,7 @@ export function createFetchLeaf(options: FetchLeafOptions): HttpLeaf {
     }
     const origin = originOf(call, request.url);
     if (!slots.tryTake(origin)) await slots.wait(origin, call);
-    const exchange = new Exchange(options, slots, spare, call, origin);
+    const exchange = new Exchange(options, { slots, spare, stale }, call, origin);
     return exchange.run(request);
   }
 
@@ -77,27 +95,26 @@ function originOf(call: Call, url: string): string {
   return end === -1 ? url : url.slice(0, end);
 }
 
+/** What the exchanges of a leaf share. */
+interface Shared {
+  readonly slots: Slots;
+  readonly spare: AbortController[] | undefined;
+  readonly stale: StaleConnections | undefined;
+}
+
 /** One request on its way, and what it takes to stop it. */
 class Exchange {
   readonly call: Call;
   readonly #options: FetchLeafOptions;
-  readonly #slots: Slots;
+  readonly #shared: Shared;
   readonly #origin: string;
-  readonly #spare: AbortController[] | undefined;
   // Not the call's own signal: that one is deaf once the call has its verdict, and a body can outlive it.
   readonly #controller: AbortController;
 
-  constructor(
-    options: FetchLeafOptions,
-    slots: Slots,
-    spare: AbortController[] | undefined,
-    call: Call,
-    origin: string,
-  ) {
+  constructor(options: FetchLeafOptions, shared: Shared, call: Call, origin: string) {
     this.#options = options;
-    this.#slots = slots;
-    this.#spare = spare;
-    this.#controller = spare?.pop() ?? new AbortController();
+    this.#shared = shared;
+    this.#controller = shared.spare?.pop() ?? new AbortController();
     this.call = call;
     this.#origin = origin;
   }
@@ -129,7 +146,9 @@ class Exchange {
           if (over) return;
           over = true;
           this.release();
-          reject(this.translate(error, "reach"));
+          const shown = this.translate(error, "reach");
+          this.#shared.stale?.failed(this.call, this.#origin, shown);
+          reject(shown);
         },
       );
     });
@@ -140,8 +159,10 @@ class Exchange {
   }
 
   release(): void {
-    if (!this.#controller.signal.aborted) this.#spare?.push(this.#controller);
-    this.#slots.give(this.#origin);
+    const { slots, spare, stale } = this.#shared;
+    if (!this.#controller.signal.aborted) spare?.push(this.#controller);
+    stale?.used(this.#origin);
+    slots.give(this.#origin);
   }
 
   translate(error: unknown, doing: "reach" | "read the answer of"): unknown {
@@ -155,8 +176,10 @@ class Exchange {
 
   #fetch(request: HttpRequest): Promise<Response> {
     const { method, headers, body } = request;
+    const { init: every, unpooled } = this.#options;
     const init: RequestInit & { duplex?: "half" } = {
-      ...this.#options.init,
+      ...every,
+      ...(this.#shared.stale?.avoids(this.call, this.#origin) === true ? unpooled : undefined),
       method,
       headers,
       redirect: "manual",

@@ -6,6 +6,7 @@ import type { TlsIdentity } from "../../core/identity.ts";
 import type { RpcKeepalive } from "../../rpc/wire-options.ts";
 import { dial, isAlpnRefusal, isHttp1, noHttp2 } from "./dial.ts";
 import { connectFault, errorFromReset, protocolFault, unavailable } from "./grpc/faults.ts";
+import { SessionDoubt } from "./session-doubt.ts";
 import type { Http2Connection } from "./wire/connection.ts";
 import type { ConnectionHandler } from "./wire/connection-options.ts";
 import { h2 } from "./wire/frames.ts";
@@ -33,8 +34,6 @@ const connectionOptions = {
   connectionWindowBytes: 8 * 1024 * 1024,
   settingsTimeoutMs: 10_000,
 } as const;
-/** Calls wait so long for a connection in doubt to prove that it works, before another one is opened for them. */
-const doubtGraceMs = 250;
 /** Streams to count on until the server's settings say otherwise (RFC 9113 asks for at least 100). */
 const assumedMaxStreams = 100;
 /** More streams than this never go over one connection. */
@@ -53,9 +52,7 @@ export class ClientSession implements ConnectionHandler {
   maxStreams: number = assumedMaxStreams;
   /** The ping under way, which new calls must wait for; undefined when there is none. */
   verifying: Promise<boolean> | undefined = undefined;
-  /** When it came into doubt; undefined while it is not. */
-  #doubtedAt: number | undefined;
-  #trustedUntil = 0;
+  readonly #doubt: SessionDoubt;
   /** The first stream id after the last time that anything was heard. */
   #unheardFrom = 1;
   #draining = false;
@@ -67,6 +64,7 @@ export class ClientSession implements ConnectionHandler {
   private constructor(options: SessionOptions, onChange: (session: ClientSession) => void) {
     this.#options = options;
     this.#onChange = onChange;
+    this.#doubt = new SessionDoubt(options.clock, options.pingTimeoutMs);
     this.#aliveAt = options.clock.now();
   }
 
@@ -184,12 +182,12 @@ export class ClientSession implements ConnectionHandler {
 
   /** Whether it takes no new calls until a ping is answered. */
   get inDoubt(): boolean {
-    return this.#doubtedAt !== undefined;
+    return this.#doubt.active;
   }
 
   /** Whether it is in doubt for so short a time that calls rather wait than open another connection. */
   get hopeful(): boolean {
-    return this.#doubtedAt !== undefined && this.#options.clock.now() - this.#doubtedAt < doubtGraceMs;
+    return this.#doubt.hopeful;
   }
 
   /**
@@ -198,28 +196,10 @@ export class ClientSession implements ConnectionHandler {
    */
   givenUp(stream: Http2Stream | undefined, error: ConnectError): void {
     if (this.inDoubt || !this.usable) return;
-    const { clock, pingTimeoutMs } = this.#options;
-    const now = clock.now();
-    // Servers count pings, so a slow one that has just proved to be alive is believed for a while.
-    const timedOutUnheard =
-      error.code === Code.DeadlineExceeded &&
-      stream !== undefined &&
-      stream.id >= this.#unheardFrom &&
-      now >= this.#trustedUntil;
-    if (timedOutUnheard || now - this.#aliveAt >= pingTimeoutMs) this.#doubt(now);
-  }
-
-  #doubt(now: number): void {
-    const { clock, pingTimeoutMs } = this.#options;
-    this.#doubtedAt = now;
-    const stopGrace = clock.schedule(() => this.#onChange(this), doubtGraceMs);
-    void this.verify().then((alive) => {
-      stopGrace();
-      if (!alive) return;
-      this.#doubtedAt = undefined;
-      this.#trustedUntil = clock.now() + pingTimeoutMs;
-      this.#onChange(this);
-    });
+    const unheard =
+      error.code === Code.DeadlineExceeded && stream !== undefined && stream.id >= this.#unheardFrom;
+    if (!this.#doubt.arises(unheard, this.#options.clock.now() - this.#aliveAt)) return;
+    this.#doubt.begin(this.verify(), () => this.#onChange(this));
   }
 
   /** Proves that it is alive; those who ask at the same time share one ping. */

@@ -1,4 +1,4 @@
-import { Agent, type Dispatcher } from "undici";
+import type { Dispatcher } from "undici";
 import type { Call } from "../../core/call.ts";
 import { MeshError, TransportError } from "../../core/errors.ts";
 import type { HttpLeaf, HttpRequest, HttpResponse } from "../../http/exchange.ts";
@@ -6,15 +6,10 @@ import { LeafResponse } from "../../http/leaf-response.ts";
 import type { LeafOptions } from "../port.ts";
 import { faultOf, faultOfConnect } from "./fault.ts";
 import { checkTlsIdentity } from "./tls-identity.ts";
+import { openAgent, type WatchedConnection, type WatchedHandler } from "./undici-agent.ts";
 import { ResponseBody } from "./undici-body.ts";
 
 type NodeHeaders = Record<string, string | string[] | undefined>;
-
-/** A new connection that takes longer is given up; a deadline may end the call sooner. */
-const connectTimeoutMs = 10_000;
-
-/** Unused connections are kept so long; a server that says less in `Keep-Alive` is believed. */
-const keepAliveMs = 30_000;
 
 /** The headers of an answer over undici's own object. */
 class NodeHeadersView implements Iterable<readonly [string, string]> {
@@ -74,7 +69,8 @@ class UndiciResponse extends LeafResponse {
 }
 
 /** One request on its way through undici, which calls it back by these names. */
-class Exchange implements Dispatcher.DispatchHandler {
+class Exchange implements WatchedHandler {
+  connection: WatchedConnection | undefined = undefined;
   readonly call: Call;
   readonly body: ResponseBody = new ResponseBody();
   readonly #request: HttpRequest;
@@ -142,10 +138,12 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    this.connection?.finished(false);
     this.body.end();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.connection?.finished(!this.#answered && !this.#aborted && this.#controller !== undefined);
     if (this.#answered) {
       this.body.fail(error);
       return;
@@ -184,18 +182,7 @@ export function openHttpLeaf(options: LeafOptions): HttpLeaf {
     );
   }
   if (tls !== undefined) checkTlsIdentity(tls);
-  const agent = new Agent({
-    connections,
-    pipelining: 1,
-    allowH2: false,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: keepAliveMs,
-    connect: {
-      timeout: connectTimeoutMs,
-      ...(tls === undefined ? {} : { cert: tls.cert, key: tls.key, ca: tls.ca }),
-    },
-  });
+  const agent = openAgent(options);
   let closing: Promise<void> | undefined;
 
   return {

@@ -8,6 +8,7 @@ import type { RpcKeepalive } from "../../rpc/wire-options.ts";
 import type { LeafOptions } from "../port.ts";
 import { connectionError, watchConnecting } from "./connecting.ts";
 import { createHttp2Client } from "./http2-client.ts";
+import { defaultIdleMs } from "./idle-limits.ts";
 import { poolDefaults, SessionPool } from "./session-pool.ts";
 
 /** How {@link openUniversalClient} connects. */
@@ -63,8 +64,10 @@ function openHttp2(options: UniversalClientOptions): UniversalClient {
   };
 }
 
-function openHttp1({ origin, tls, maxConnectionsPerEndpoint }: UniversalClientOptions): UniversalClient {
-  const pool = { keepAlive: true, maxSockets: maxConnectionsPerEndpoint };
+function openHttp1(options: UniversalClientOptions): UniversalClient {
+  const { origin, tls, maxConnectionsPerEndpoint, idleTimeoutMs = defaultIdleMs } = options;
+  // The agent ends connections that are unused for so long; used ones are not its business.
+  const pool = { keepAlive: true, maxSockets: maxConnectionsPerEndpoint, timeout: idleTimeoutMs };
   const agent = origin.startsWith("https:")
     ? new SecureAgent({
         ...pool,
