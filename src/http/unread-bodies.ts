@@ -1,6 +1,7 @@
 import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
+import { markUpstream } from "../core/upstream.ts";
 import { deadlinesOf } from "../policy/deadline-wheel.ts";
 import type { LeafResponse } from "./leaf-response.ts";
 
@@ -84,8 +85,10 @@ export class UnreadBodies {
 }
 
 function nobodyReads(origin: string, why: string): MeshError {
-  return new MeshError(
-    "ERR_CANCELLED",
-    `Cannot read the body of a failed response of ${origin}: it was given up, because ${why}; read or cancel it at once`,
+  return markUpstream(
+    new MeshError(
+      "ERR_CANCELLED",
+      `Cannot read the body of a failed response of ${origin}: it was given up, because ${why}; read or cancel it at once`,
+    ),
   );
 }
