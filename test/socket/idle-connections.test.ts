@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
 import { after, describe, it } from "node:test";
+import { createClient } from "@connectrpc/connect";
 import { runtime } from "#runtime";
 import type { RestClient } from "../../src/http/client.ts";
 import { createMesh } from "../../src/mesh.ts";
+import type { Mesh } from "../../src/options.ts";
+import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { errorOf } from "../http/lake.ts";
 import { unless } from "../support/capability.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -12,6 +15,7 @@ import { within } from "./listener-fixture.ts";
 import { until } from "./rpc-fixture.ts";
 
 interface Peer {
+  readonly mesh: Mesh;
   readonly lake: RestClient;
   readonly clock: VirtualClock;
   /** Every connection so far, the newest last. */
@@ -25,7 +29,7 @@ interface Peer {
 }
 
 /** A server that says of its connections what `fields` say, and a client with a virtual clock. */
-async function peerOf(fields = "", idleTimeoutMs?: number): Promise<Peer> {
+async function peerOf(fields = "", idleTimeoutMs?: number, body = "ok"): Promise<Peer> {
   const sockets: Socket[] = [];
   let closed = 0;
   const server = createServer({ noDelay: true }, (socket) => {
@@ -34,8 +38,9 @@ async function peerOf(fields = "", idleTimeoutMs?: number): Promise<Peer> {
     socket.on("data", () => {
       const { spoil } = peer;
       peer.spoil = undefined;
-      if (spoil === undefined) socket.write(`HTTP/1.1 200 OK\r\n${fields}content-length: 2\r\n\r\nok`);
-      else spoil(socket);
+      if (spoil === undefined) {
+        socket.write(`HTTP/1.1 200 OK\r\n${fields}content-length: ${body.length}\r\n\r\n${body}`);
+      } else spoil(socket);
     });
   });
   const clock = new VirtualClock();
@@ -45,6 +50,7 @@ async function peerOf(fields = "", idleTimeoutMs?: number): Promise<Peer> {
   });
   const lake = mesh.rest("lake");
   const peer: Peer = {
+    mesh,
     lake,
     clock,
     sockets,
@@ -116,6 +122,53 @@ describe("a connection that was unused for a while", unless("listen"), () => {
     assert.equal(await peer.post(), 2);
   });
 });
+
+describe(
+  "an HTTP/1.1 connection of an RPC client that was unused for a while",
+  unless("listen", "grpcClient"),
+  () => {
+    after(closeAll);
+
+    it("is not used again after as long as its server was seen to keep such a one", async () => {
+      const peer = await peerOf("content-type: application/proto\r\n", undefined, "");
+      const { sockets, clock } = peer;
+      const client = createClient(
+        EchoService,
+        peer.mesh.transport("lake", { protocol: "connect", httpVersion: "1.1" }),
+      );
+      const call = async (): Promise<number> => {
+        await within(client.echo({ text: "" }), "a response");
+        return sockets.length;
+      };
+      assert.equal(await call(), 1);
+      assert.equal(await call(), 1);
+      await clock.advance(1_000);
+      sockets[0]!.end();
+      await until(() => peer.closed() === 1, "the client to close, too");
+      assert.equal(await call(), 2);
+      await clock.advance(700);
+      assert.equal(await call(), 2);
+      await clock.advance(750);
+      await until(() => peer.closed() === 2, "the client to close first");
+      assert.equal(await call(), 3);
+      assert.ok(clock.pending <= 2);
+    });
+
+    it("whose end has come already is given to no call", async () => {
+      const peer = await peerOf("content-type: application/proto\r\n", undefined, "");
+      const client = createClient(
+        EchoService,
+        peer.mesh.transport("lake", { protocol: "connect", httpVersion: "1.1" }),
+      );
+      for (let turn = 1; turn <= 20; turn++) {
+        await within(client.echo({ text: "" }), "a response");
+        assert.equal(peer.sockets.length, turn);
+        peer.sockets.at(-1)!.end();
+        await until(() => peer.closed() === turn, "the client to close, too");
+      }
+    });
+  },
+);
 
 describe("the idle time of connections", () => {
   it("must be a number of milliseconds", () => {

@@ -6,9 +6,9 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import type { RpcLeafState } from "../../rpc/leaf.ts";
 import type { RpcKeepalive } from "../../rpc/wire-options.ts";
 import type { LeafOptions } from "../port.ts";
-import { connectionError, watchConnecting } from "./connecting.ts";
+import { connectionError, watchSockets } from "./http1-sockets.ts";
 import { createHttp2Client } from "./http2-client.ts";
-import { defaultIdleMs } from "./idle-limits.ts";
+import { defaultIdleMs, IdleLimits } from "./idle-limits.ts";
 import { poolDefaults, SessionPool } from "./session-pool.ts";
 
 /** How {@link openUniversalClient} connects. */
@@ -65,7 +65,13 @@ function openHttp2(options: UniversalClientOptions): UniversalClient {
 }
 
 function openHttp1(options: UniversalClientOptions): UniversalClient {
-  const { origin, tls, maxConnectionsPerEndpoint, idleTimeoutMs = defaultIdleMs } = options;
+  const {
+    origin,
+    tls,
+    maxConnectionsPerEndpoint,
+    idleTimeoutMs = defaultIdleMs,
+    clock = systemClock,
+  } = options;
   // The agent ends connections that are unused for so long; used ones are not its business.
   const pool = { keepAlive: true, maxSockets: maxConnectionsPerEndpoint, timeout: idleTimeoutMs };
   const agent = origin.startsWith("https:")
@@ -75,13 +81,13 @@ function openHttp1(options: UniversalClientOptions): UniversalClient {
         minVersion: "TLSv1.2",
       })
     : new Agent(pool);
-  const connecting = watchConnecting(agent);
+  const unsent = watchSockets(agent, { origin, limits: new IdleLimits(), clock });
   const send = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
   return {
     httpClient: (request) =>
       send(request.body === undefined ? request : { ...request, body: withoutEmpty(request.body) }).catch(
         (error: unknown) => {
-          throw connectionError(origin, error, connecting);
+          throw connectionError(origin, error, unsent);
         },
       ),
     busy: () => Object.keys(agent.sockets).length > 0 || Object.keys(agent.requests).length > 0,
