@@ -139,4 +139,21 @@ describe("the fault of an error", unless("listen"), () => {
     assert.equal(of("ETIMEDOUT", "read"), "unknown");
     assert.equal(of("EMFILE", "open"), undefined);
   });
+
+  it("says so for what Bun's fetch says of connecting", () => {
+    const of = (code: string, message: string): TransportFault | undefined =>
+      runtime.faultOf(Object.assign(new TypeError(`${code}: ${message}`), { code }));
+    const typo = "Was there a typo in the url or port?";
+    const closed = "The socket connection was closed unexpectedly.";
+    for (const code of ["ETIMEDOUT", "ECONNRESET", "ECONNABORTED"]) {
+      assert.equal(of(code, typo), "never-started", code);
+      assert.notEqual(of(code, closed), "never-started", code);
+    }
+    assert.equal(of("ENETUNREACH", typo), "unreachable");
+    assert.equal(of("FailedToOpenSocket", typo), "unreachable");
+    assert.equal(
+      of("ConnectionRefused", "Unable to connect. Is the computer able to access the url?"),
+      "refused",
+    );
+  });
 });

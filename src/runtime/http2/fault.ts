@@ -15,6 +15,8 @@ const faultByCode: Readonly<Record<string, TransportFault>> = {
   EHOSTDOWN: "unreachable",
   ENETDOWN: "unreachable",
   UND_ERR_CONNECT_TIMEOUT: "unreachable",
+  // Bun: there is no socket yet.
+  FailedToOpenSocket: "unreachable",
   EPROTO: "tls",
   CERT_HAS_EXPIRED: "tls",
   CERT_NOT_YET_VALID: "tls",
@@ -79,6 +81,9 @@ const faultByMessage: readonly (readonly [RegExp, TransportFault])[] = [
  */
 const tlsCode = /^ERR_(?:SSL|TLS)_/;
 
+/** What Bun's `fetch` says, whatever the code, when it was the connecting that failed. */
+const bunConnecting = /Was there a typo in the url or port\?|Is the computer able to access the url\?/;
+
 /** Causes are followed so far; nobody nests errors deeper, and a ring must not hold us. */
 const deepestCause = 6;
 
@@ -106,7 +111,7 @@ function faultOfOne(error: Error, ofFetch: boolean): TransportFault | undefined 
   const { code, syscall } = error as { code?: unknown; syscall?: unknown };
   if (typeof code === "string") {
     const fault = faultByCode[code];
-    if (syscall === "connect") return beforeStart(fault);
+    if (syscall === "connect" || (ofFetch && bunConnecting.test(error.message))) return beforeStart(fault);
     if (fault !== undefined) return fault;
     if (tlsCode.test(code)) return "tls";
     if (code.startsWith("HPE_")) return "unknown";
