@@ -65,6 +65,10 @@ export function createMesh(options: MeshOptions): Mesh {
     options.maxConnectionsPerEndpoint ?? 100,
     { min: 1, integer: true },
   );
+  const { idleTimeoutMs } = options;
+  if (idleTimeoutMs !== undefined) {
+    checkNumber(who, "idleTimeoutMs", idleTimeoutMs, { above: true, max: 2 ** 31 - 1 });
+  }
   const metrics = options.metrics ?? createMetrics();
   const onError = options.onError ?? reportError;
   const health = createHealth({ clock, ...(options.checks && { checks: options.checks }) });
@@ -76,6 +80,7 @@ export function createMesh(options: MeshOptions): Mesh {
     runtime,
     tls,
     maxConnectionsPerEndpoint,
+    idleTimeoutMs,
     discovery: options.discovery ?? staticDiscovery({}),
     policyOf: (name): ClientPolicy => ({ ...policies[everyService], ...policies[name] }),
     metrics,

@@ -47,6 +47,14 @@ export interface MeshOptions {
   readonly policies?: Readonly<Record<string, ClientPolicy>>;
   /** HTTP/1.1 connections to one endpoint. @default 100 */
   readonly maxConnectionsPerEndpoint?: number;
+  /**
+   * How long an unused HTTP/1.1 connection of a client is kept, in milliseconds: less than servers and proxies on the way
+   * keep it, or requests are lost that are written while the other side closes. What a server announces
+   * (`Keep-Alive: timeout`) is heeded, and so is what was seen of its closing.
+   *
+   * @default 4_000; where the server announces to keep it for longer, until a second before that, and 30_000 at most
+   */
+  readonly idleTimeoutMs?: number;
   /** Security, rate limit and deadlines of the server side, the same for REST and RPC. */
   readonly server?: Omit<AdmissionOptions, "clock" | "metrics" | "service">;
   /** What must hold for the service to be ready, by name; `/readyz` tells. @default nothing */

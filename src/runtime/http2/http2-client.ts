@@ -226,7 +226,7 @@ class ClientExchange implements StreamHandler {
     this.#pending?.drop();
     if (this.#session === undefined) return;
     this.#body.end(error);
-    this.#session.givenUp();
+    this.#session.givenUp(this.#stream, error);
     this.#stream.close(h2.cancel);
   }
 

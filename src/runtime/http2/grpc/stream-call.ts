@@ -187,7 +187,7 @@ export class StreamCall implements StreamHandler {
   fail(reason: unknown): void {
     if (this.#done) return;
     const error = ConnectError.from(reason, Code.Internal);
-    this.#session?.givenUp();
+    this.#session?.givenUp(this.#stream, error);
     this.#settle();
     this.#unwatch?.();
     if (this.#answered) this.#inbound?.abort(error);

@@ -216,9 +216,10 @@ export class UnaryCall implements StreamHandler {
   /** Ends the call with an error; the first one stays. */
   fail(error: unknown): void {
     if (this.#done) return;
-    this.#session?.givenUp();
+    const shown = ConnectError.from(error, Code.Internal);
+    this.#session?.givenUp(this.#stream, shown);
     this.#settle();
-    this.#reject(ConnectError.from(error, Code.Internal));
+    this.#reject(shown);
   }
 
   #settle(): void {
