@@ -2,6 +2,7 @@ import { type Context, type Handler, Hono, type MiddlewareHandler, type Next } f
 import { matchedRoutes } from "hono/route";
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
+import { quietHook } from "../core/hooks.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
 import { deadlinesOf } from "../policy/deadline-wheel.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -50,6 +51,7 @@ export interface CreateAppOptions extends Omit<MiddlewareOptions, "errors"> {
 
 function partsFrom(who: string, options: MiddlewareOptions): ChainParts {
   checkOptions(who, options);
+  const onError = checkFunction(who, "onError", options.onError);
   return {
     admission: options.admission,
     deadlines: deadlinesOf(options.clock ?? systemClock),
@@ -58,7 +60,7 @@ function partsFrom(who: string, options: MiddlewareOptions): ChainParts {
       max: Infinity,
     }),
     scope: options.asyncContext,
-    onError: checkFunction(who, "onError", options.onError),
+    onError: onError && quietHook(onError),
   };
 }
 

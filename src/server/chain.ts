@@ -9,7 +9,7 @@ import type { Deadlines } from "../policy/deadline-wheel.ts";
 import type { Admission, Arrival } from "./admission.ts";
 import type { Cors } from "./cors.ts";
 import { connectionOf, type MeshEnv } from "./env.ts";
-import { errorResponse, explainSyntaxError } from "./error-response.ts";
+import { errorResponse, explainSyntaxError, isFromUpstream } from "./error-response.ts";
 import { bodyTooLarge, type LimitedRequest, limitBody } from "./limited-body.ts";
 import type { RouteInfo } from "./route-info.ts";
 
@@ -25,7 +25,7 @@ export interface ChainParts {
   readonly cors: Cors | undefined;
   readonly bodyLimitBytes: number;
   readonly scope: CallScope | undefined;
-  /** Told of errors that the caller is told nothing about. */
+  /** Told of errors that the caller is told nothing about; it never throws. */
   readonly onError: ((error: unknown, call: Call) => void) | undefined;
 }
 
@@ -184,17 +184,11 @@ export abstract class Passage implements Arrival {
 
   #answer(error: unknown): Response {
     const response = errorResponse(error, this.#call.requestId);
-    this.#call.end(outcomeOfMeshError(error) ?? outcomeOfStatus(response.status, noHeaders));
-    if (response.status === 500) this.#report(error);
+    const upstream = isFromUpstream(error);
+    const own = upstream ? undefined : outcomeOfMeshError(error);
+    this.#call.end(own ?? outcomeOfStatus(response.status, noHeaders));
+    if (response.status === 500 || upstream) this.#parts.onError?.(error, this.#call);
     return this.#dress(response);
-  }
-
-  #report(error: unknown): void {
-    try {
-      this.#parts.onError?.(error, this.#call);
-    } catch {
-      // Whoever writes errors down must not make more of them.
-    }
   }
 
   /** Adds the chain's own headers, in place where the response allows it. */

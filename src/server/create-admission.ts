@@ -13,6 +13,7 @@ import { acceptRequestId } from "../telemetry/request-id.ts";
 import { newTraceparent } from "../telemetry/trace-context.ts";
 import type { Admission, Arrival } from "./admission.ts";
 import { clientKey } from "./client-key.ts";
+import { type AdmissionMetrics, quietMetrics } from "./quiet-metrics.ts";
 import { type CallKeeper, ServerCall } from "./server-call.ts";
 
 /** A limit per client; see `createRateLimiter`. */
@@ -54,7 +55,7 @@ export interface ClosableAdmission extends Admission {
 class ServerAdmission implements ClosableAdmission, CallKeeper {
   readonly #service: string;
   readonly #clock: Clock;
-  readonly #metrics: Metrics | undefined;
+  readonly #metrics: AdmissionMetrics | undefined;
   readonly #security: Security;
   readonly #limiter: RateLimiter | undefined;
   readonly #peerLimiter: RateLimiter | undefined;
@@ -72,7 +73,7 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
     }
     this.#service = options.service;
     this.#clock = options.clock ?? systemClock;
-    this.#metrics = options.metrics;
+    this.#metrics = options.metrics && quietMetrics(options.metrics);
     this.#security = createSecurity(options.auth);
     this.#limiter = limiterFrom(options.rateLimit ?? {}, this.#clock);
     this.#peerLimiter = limiterFrom(options.peerLimit ?? false, this.#clock);

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../core/clock.ts";
+import { reportLost } from "../core/hooks.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
 
 /**
@@ -83,6 +84,7 @@ class ServiceHealth implements Health {
   }
 
   setReady(ready: boolean): void {
+    // Nobody waits for the listeners here, and they cannot make it fail.
     if (this.#status !== "draining") void this.#change(ready ? "ready" : "not-ready");
   }
 
@@ -102,6 +104,7 @@ class ServiceHealth implements Health {
     }
     if (this.#services.get(service) === serving) return;
     this.#services.set(service, serving);
+    // As above.
     void this.#tell();
   }
 
@@ -152,8 +155,12 @@ class ServiceHealth implements Health {
   #tell(): void | Promise<void> {
     const late: Promise<unknown>[] = [];
     for (const listener of [...this.#listeners]) {
-      const told = listener(this.#status);
-      if (told instanceof Promise) late.push(told);
+      try {
+        const told = listener(this.#status);
+        if (told instanceof Promise) late.push(told);
+      } catch (error) {
+        reportLost("A listener of the health", error);
+      }
     }
     if (late.length > 0) return Promise.allSettled(late).then(() => {});
   }

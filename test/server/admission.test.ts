@@ -3,7 +3,9 @@ import { describe, it } from "node:test";
 import { ok } from "../../src/core/outcome.ts";
 import { staticTokens } from "../../src/security/static-tokens.ts";
 import { createAdmission } from "../../src/server/create-admission.ts";
+import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { metricValue } from "../support/metric-value.ts";
+import { printedErrors } from "../support/printed-errors.ts";
 import { connectionFrom, peerNamed, problemOf, serverFixture } from "./fixture.ts";
 
 const auth = { validate: staticTokens({ "token-a": "ann", "token-b": "bob" }) };
@@ -223,5 +225,26 @@ describe("createAdmission()", () => {
     assert.throws(() => createAdmission({ service: "x", rateLimit: { perMinute: 0 } }), RangeError);
     assert.throws(() => createAdmission({ service: "x", auth: { validate: "token" as never } }), TypeError);
     assert.throws(() => createAdmission({ service: "" }), /service/);
+  });
+});
+
+describe("metrics that fail", () => {
+  it("keep no request from its end", async () => {
+    const fail = (): never => {
+      throw new Error("the registry is full");
+    };
+    const metrics = Object.assign(createMetrics(), {
+      serverStarted: fail,
+      serverEnded: fail,
+      rejected: fail,
+    });
+    const { app, admission } = serverFixture({ auth, metrics });
+    app.get("/", (c) => c.text("ok"));
+    const printed = await printedErrors(async () => {
+      assert.equal((await app.request("/", asAnn)).status, 200);
+      assert.equal((await app.request("/")).status, 401);
+    });
+    assert.equal(admission.inFlight, 0);
+    assert.equal(printed.length, 5);
   });
 });
