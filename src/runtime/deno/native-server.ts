@@ -133,9 +133,10 @@ export function openNative(options: ListenOptions, port: number): Promise<OpenPo
       },
     });
     let finished = false;
-    server.finished.then(() => {
+    const finish = (): void => {
       finished = true;
-    });
+    };
+    server.finished.then(finish, finish);
     return {
       port: server.addr.port,
       get inFlight() {

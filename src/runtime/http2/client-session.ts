@@ -179,6 +179,7 @@ export class ClientSession implements ConnectionHandler {
    */
   givenUp(): void {
     const { clock, pingTimeoutMs } = this.#options;
+    // Resolves whatever happens; a session that does not answer destroys itself.
     if (this.usable && clock.now() - this.#aliveAt >= pingTimeoutMs) void this.verify();
   }
 
@@ -219,6 +220,7 @@ export class ClientSession implements ConnectionHandler {
       const again = wanted ? wait : keepalive.intervalMs;
       this.#stopKeepalive = this.#options.clock.schedule(() => this.#scheduleKeepalive(), again);
     };
+    // As in `givenUp`.
     if (due) void this.#ping(keepalive.timeoutMs ?? 15_000).then(next);
     else next();
   }

@@ -46,7 +46,8 @@ export async function openPort(
       return connections.inFlight;
     },
     drain() {
-      close();
+      // Resolves whatever happens; `destroy` waits for it.
+      void close();
       return connections.drain();
     },
     async destroy() {

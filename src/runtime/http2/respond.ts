@@ -48,7 +48,7 @@ export function respond(response: Response, exchange: Exchange): void {
   }
   const length = Number(headers["content-length"] ?? Number.NaN);
   exchange.head(status, statusText, headers, false);
-  pump(body, length, exchange);
+  pump(body, length, exchange).catch(() => exchange.abort());
 }
 
 /** Writes a stream out; `length` is what the headers promise, NaN when they do not. */

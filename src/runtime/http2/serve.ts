@@ -76,7 +76,7 @@ function dispatch(
       refuseGrpc(rpc, path, { ...needsHttp2, headers: exchange.headers, connection: exchange.connection }),
       exchange,
     );
-  } else exchangeRpc(handler, exchange, application.onHandlerError);
+  } else exchangeRpc(handler, exchange, application.onHandlerError).catch(() => exchange.abort());
 }
 
 const needsHttp2 = {
