@@ -3,6 +3,7 @@ import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import type { Call } from "../core/call.ts";
 import { outcomeOfCancelledCall } from "../core/classifier.ts";
+import { checkSendable } from "../core/sendable-headers.ts";
 import { outcomeOfCode } from "./classifier.ts";
 import type { RpcGate } from "./dispatcher.ts";
 import { endFrame } from "./error-response.ts";
@@ -22,6 +23,8 @@ const done: IteratorResult<Uint8Array> = { done: true, value: undefined };
 /**
  * Sees a response through: runs what produces it inside the call's context, cuts it off when the call is
  * cancelled (also when the handler does not listen), and ends the call once, with the status at its end.
+ *
+ * @throws TypeError for headers that cannot be sent; the call goes on then
  */
 export function guardResponse(
   response: UniversalServerResponse,
@@ -30,6 +33,8 @@ export function guardResponse(
 ): UniversalServerResponse {
   const { call } = served;
   if (call.outcome !== undefined) return response;
+  // Some platforms send what they must not, and others fail where nobody can say anything any more.
+  if (response.header !== undefined) checkSendable(response.header);
   if (response.body === undefined) {
     call.end(outcomeOfCode(statusFromHttp(response.status, undefined)));
     return response;

@@ -1,10 +1,8 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type Code, ConnectError } from "@connectrpc/connect";
+import { checkSendable } from "../core/sendable-headers.ts";
 import { rpcCodeFromNumber } from "../core/status.ts";
 import { codeFromRpc } from "./errors.ts";
-
-/** What no HTTP header may hold; `Headers` lets some of it through. */
-const unsendable = /[^\t\x20-\x7e\x80-\xff]/;
 
 /**
  * The same error, fit to be written in every protocol. A handler can make an error of anything: with a code that does
@@ -13,25 +11,11 @@ const unsendable = /[^\t\x20-\x7e\x80-\xff]/;
  * @throws TypeError for metadata and details that cannot be written at all
  */
 export function soundError(error: ConnectError): ConnectError {
-  checkMetadata(error.metadata);
+  checkSendable(error.metadata);
   for (const detail of error.details) checkDetail(detail);
   const code = rpcCodeFromNumber(error.code) === undefined ? codeFromRpc("unknown") : error.code;
   const text = soundText(error.rawMessage);
   return code === error.code && text === error.rawMessage ? error : copyOf(error, code, text);
-}
-
-/**
- * Refuses metadata that no header block can carry, before anything is sent that would have to be taken back.
- *
- * @throws TypeError
- */
-export function checkMetadata(metadata: Headers): void {
-  metadata.forEach((value, name) => {
-    if (typeof value === "string" && !unsendable.test(value)) return;
-    throw new TypeError(
-      `Cannot send the metadata ${JSON.stringify(name)}: its value has a character that no header may have, encode it`,
-    );
-  });
 }
 
 function checkDetail(detail: ConnectError["details"][number]): void {

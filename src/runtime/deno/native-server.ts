@@ -80,6 +80,12 @@ function installRequestSignals(): void {
   });
 }
 
+/** Why a request failed whose server was ended. */
+const ended: Error = new Error("The server was ended");
+
+/** How long connections may take to close, in milliseconds. */
+const flushMs = 1_000;
+
 /**
  * Opens a port with `Deno.serve`: about twice as fast as its `node:http`, and without client certificates,
  * which it neither demands nor shows; where those are asked for the answer is undefined.
@@ -93,13 +99,32 @@ export function openNative(options: ListenOptions, port: number): Promise<OpenPo
   const stop = new AbortController();
   installRequestSignals();
 
-  async function settle(response: Promise<Response>, signal: RequestSignal): Promise<Response> {
-    try {
-      return realResponse(await response);
-    } finally {
-      inFlight--;
-      signal.answered();
-    }
+  /** Those whose handlers have not answered yet: a server that is shutting down ends with them. */
+  const waiting = new Set<(reason: unknown) => void>();
+
+  function settle(response: Promise<Response>, signal: RequestSignal): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      waiting.add(reject);
+      const over = (): void => {
+        waiting.delete(reject);
+        inFlight--;
+        signal.answered();
+      };
+      response.then(
+        (value) => {
+          over();
+          try {
+            resolve(realResponse(value));
+          } catch (error) {
+            reject(error);
+          }
+        },
+        (error: unknown) => {
+          over();
+          reject(error);
+        },
+      );
+    });
   }
 
   return Promise.resolve().then(() => {
@@ -111,7 +136,7 @@ export function openNative(options: ListenOptions, port: number): Promise<OpenPo
       signal: stop.signal,
       onListen() {},
       onError(error) {
-        options.onHandlerError?.(error);
+        if (error !== ended) options.onHandlerError?.(error);
         return internalError();
       },
       handler(request, info) {
@@ -132,6 +157,7 @@ export function openNative(options: ListenOptions, port: number): Promise<OpenPo
         return realResponse(response);
       },
     });
+    let draining = false;
     let finished = false;
     const finish = (): void => {
       finished = true;
@@ -142,10 +168,21 @@ export function openNative(options: ListenOptions, port: number): Promise<OpenPo
       get inFlight() {
         return inFlight;
       },
-      drain: () => server.shutdown(),
+      drain() {
+        draining = true;
+        return server.shutdown();
+      },
       async destroy() {
-        if (!finished) stop.abort();
-        await server.finished;
+        // A server that shuts down has no resource left to close: Deno throws from its own listener on the signal, where
+        // nobody can catch it.
+        if (draining) for (const end of [...waiting]) end(ended);
+        else if (!finished) stop.abort();
+        let timer: ReturnType<typeof setTimeout> | undefined;
+        const late = new Promise<void>((resolve) => {
+          timer = setTimeout(resolve, flushMs);
+        });
+        await Promise.race([server.finished, late]).catch(() => {});
+        clearTimeout(timer);
       },
     };
   });

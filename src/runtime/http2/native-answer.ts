@@ -1,4 +1,5 @@
 import type { Connection } from "../../core/connection.ts";
+import { checkSendable } from "../../core/sendable-headers.ts";
 import { LightResponse } from "./light-response.ts";
 
 /** A connection of a server that tells little of it; what there is is asked for when it is needed. */
@@ -18,9 +19,15 @@ export class NativeConnection implements Connection {
   }
 }
 
-/** A native server takes the real thing only; another listener of this process may make light ones. */
+/**
+ * A native server takes the real thing only; another listener of this process may make light ones.
+ *
+ * @throws TypeError for headers that cannot be sent: Bun would send them, and Deno ends the process
+ */
 export function realResponse(response: Response): Response {
-  return response instanceof LightResponse ? response.real() : response;
+  const real = response instanceof LightResponse ? response.real() : response;
+  checkSendable(real.headers);
+  return real;
 }
 
 /** Answers for a handler that failed, and tells nothing of why. */

@@ -2,9 +2,9 @@ import type { ConnectError } from "@connectrpc/connect";
 import type { Call } from "../../../core/call.ts";
 import { outcomeOfCancelledCall } from "../../../core/classifier.ts";
 import { isMeshError } from "../../../core/errors.ts";
+import { checkSendable } from "../../../core/sendable-headers.ts";
 import { outcomeOfCode } from "../../../rpc/classifier.ts";
 import type { RpcGate } from "../../../rpc/dispatcher.ts";
-import { checkMetadata } from "../../../rpc/sound-error.ts";
 import { h2 } from "../wire/frames.ts";
 import type { Fields, Http2Stream } from "../wire/stream.ts";
 import type { EncodedMessage } from "./codec.ts";
@@ -77,7 +77,7 @@ export class ServerResponse {
     let trailers = okTrailers;
     if (touched !== undefined) {
       // Trailers may wait behind messages that the peer does not take: now something else can still be said.
-      checkMetadata(touched);
+      checkSendable(touched);
       const fields: string[] = [];
       addMetadata(fields, touched);
       fields.push("grpc-status", "0");
@@ -134,7 +134,7 @@ export class ServerResponse {
     } else {
       const fields: string[] = [];
       if (trailer !== undefined) {
-        checkMetadata(trailer);
+        checkSendable(trailer);
         addMetadata(fields, trailer);
       }
       addStatus(fields, error);
