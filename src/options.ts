@@ -113,6 +113,10 @@ export interface MeshTransport extends Transport {
 export interface ServedHealthOptions {
   /** How often the checks are asked for clients that watch, in milliseconds. @default 5000 */
   readonly checkIntervalMs?: number;
+  /** Clients that watch at the same time; more are refused with `resource_exhausted`. @default 1000 */
+  readonly maxWatches?: number;
+  /** Watches of one connection. @default 100 */
+  readonly maxWatchesPerConnection?: number;
 }
 
 /** What is served. */

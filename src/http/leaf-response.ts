@@ -210,7 +210,9 @@ export abstract class LeafResponse implements HttpResponse {
       return null;
     }
     const reader = source.getReader();
-    this.#interrupt = (reason) => void reader.cancel(reason).catch(() => {});
+    this.#interrupt = (reason) => {
+      reader.cancel(reason).catch(() => {});
+    };
     // No buffer of its own (highWaterMark 0): the reader's pace is the socket's pace.
     return new ReadableStream<Uint8Array>(
       {

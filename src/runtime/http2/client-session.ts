@@ -116,13 +116,11 @@ export class ClientSession implements ConnectionHandler {
     this.#scheduleKeepalive();
   }
 
-  onStream(): void {
-    // Servers open no streams.
-  }
+  /** Servers open no streams. */
+  onStream(): void {}
 
-  onStreamClose(): void {
-    // Calls give their places back themselves.
-  }
+  /** Calls give their places back themselves. */
+  onStreamClose(): void {}
 
   onSettings(): void {
     this.maxStreams = Math.min(this.#connection.peer.maxStreams, maxUsefulStreams);
@@ -242,6 +240,7 @@ export class ClientSession implements ConnectionHandler {
       const wait = due || !wanted ? keepalive.intervalMs : Math.max(keepalive.intervalMs - silence, 1);
       this.#stopKeepalive = this.#options.clock.schedule(() => this.#scheduleKeepalive(), wait);
     };
+    // Resolves whatever happens; a session that does not respond destroys itself.
     if (due) void this.#ping(keepalive.timeoutMs ?? 15_000).then(next);
     else next();
   }

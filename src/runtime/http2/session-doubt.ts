@@ -44,6 +44,7 @@ export class SessionDoubt {
   begin(ping: Promise<boolean>, onChange: () => void): void {
     this.#since = this.#clock.now();
     const stopGrace = this.#clock.schedule(onChange, doubtGraceMs);
+    // A ping resolves whatever happens, and what it tells throws nothing.
     void ping.then((alive) => {
       stopGrace();
       if (!alive) return;

@@ -72,6 +72,7 @@ export class SessionPool {
       if (session !== undefined) {
         if (session.verifying !== undefined || session.doubtful) {
           const pending = new PendingSession();
+          // Never rejects: the answer to a ping comes, or the session is destroyed.
           void this.#verify(session, pending);
           return pending;
         }
