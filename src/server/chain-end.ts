@@ -40,7 +40,8 @@ export abstract class ChainEnd {
     try {
       const response = this.#dress(errorResponse(error, this.call.requestId));
       const upstream = isFromUpstream(error);
-      const own = upstream ? undefined : outcomeOfMeshError(error);
+      // An error that cannot be put into a response is a 500, whatever it was meant to be.
+      const own = upstream || response.status === 500 ? undefined : outcomeOfMeshError(error);
       this.call.end(own ?? outcomeOfStatus(response.status, noHeaders));
       if (response.status === 500 || upstream) this.#report(error);
       return response;
