@@ -3,6 +3,21 @@ export interface HeaderSource {
   get(name: string): string | null | undefined;
 }
 
+/**
+ * Header fields that speak of one connection and mean nothing on the next (RFC 9110, section 7.6.1; RFC 9113,
+ * section 8.2.2): never passed on, and never a handler's to set.
+ */
+export const connectionFields: ReadonlySet<string> = new Set([
+  "connection",
+  "http2-settings",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
 /** The headers by which the mesh carries a call's context over REST; RPC uses the same ones as metadata. */
 export const meshHeaders = {
   /** Identifies the request across services. */

@@ -1,18 +1,11 @@
-import type { HeaderSource } from "../core/headers.ts";
+import { connectionFields, type HeaderSource } from "../core/headers.ts";
 
-/** Fields that belong to one connection and are never passed on (RFC 9110, 7.6.1). */
+/** Fields that are for the next hop alone, and never passed on (RFC 9110, 7.6.1). */
 export const hopByHop: ReadonlySet<string> = new Set([
-  "connection",
-  "http2-settings",
-  "keep-alive",
+  ...connectionFields,
   "proxy-authenticate",
   "proxy-authentication-info",
   "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
 ]);
 
 /** The other fields that a `Connection` field declares to be of this connection, in lower case. */

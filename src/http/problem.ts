@@ -1,4 +1,5 @@
 import { isMeshError, MeshError, type MeshErrorCode } from "../core/errors.ts";
+import { reasonPhrases } from "../core/reason-phrases.ts";
 import {
   httpStatusFromMeshError,
   httpStatusFromRpc,
@@ -215,40 +216,10 @@ function statusOf(error: unknown): number | undefined {
     : undefined;
 }
 
-const titles: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  401: "Unauthorized",
-  402: "Payment Required",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  406: "Not Acceptable",
-  408: "Request Timeout",
-  409: "Conflict",
-  410: "Gone",
-  411: "Length Required",
-  412: "Precondition Failed",
-  413: "Content Too Large",
-  414: "URI Too Long",
-  415: "Unsupported Media Type",
-  416: "Range Not Satisfiable",
-  422: "Unprocessable Content",
-  425: "Too Early",
-  426: "Upgrade Required",
-  428: "Precondition Required",
-  429: "Too Many Requests",
-  431: "Request Header Fields Too Large",
-  499: "Client Closed Request",
-  500: "Internal Server Error",
-  501: "Not Implemented",
-  502: "Bad Gateway",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-};
-
 /** The reason phrase of a status; that of its class where it has none of its own. */
 function titleOf(status: number): string {
   return (
-    titles[status] ?? (status >= 500 ? "Server Error" : status >= 400 ? "Client Error" : "Unexpected Status")
+    reasonPhrases[status] ??
+    (status >= 500 ? "Server Error" : status >= 400 ? "Client Error" : "Unexpected Status")
   );
 }

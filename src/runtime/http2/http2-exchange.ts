@@ -1,18 +1,9 @@
 import type { OutgoingHttpHeaders } from "node:http";
+import { connectionFields } from "../../core/headers.ts";
 import { clientGone, Exchange, type ExchangeInit } from "./exchange.ts";
 import { MessageBody } from "./message-body.ts";
 import { h2 } from "./wire/frames.ts";
 import type { Fields, Http2Stream, StreamHandler } from "./wire/stream.ts";
-
-/** Headers that HTTP/2 forbids (RFC 9113, section 8.2.2). */
-const connectionHeaders: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 /** How long a client may go on sending to a handler that has responded without reading everything. */
 const lateMs = 500;
@@ -23,7 +14,7 @@ function fieldsOf(status: number | undefined, headers: OutgoingHttpHeaders): str
   for (const given in headers) {
     const value = headers[given];
     const name = given.toLowerCase();
-    if (value === undefined || connectionHeaders.has(name)) continue;
+    if (value === undefined || connectionFields.has(name)) continue;
     if (Array.isArray(value)) for (const each of value) fields.push(name, each);
     else fields.push(name, String(value));
   }

@@ -1,56 +1,11 @@
+import { connectionFields } from "../../../core/headers.ts";
+import { reasonPhrases } from "../../../core/reason-phrases.ts";
+
 /** Field names with their values; several values are several lines. */
 export type ResponseFields = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
-/** What the connection itself says, and a handler that passes on another server's response must not. */
-const hopByHop: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
-
 const ascii = /^[\t\x20-\x7e]*$/;
 const fieldText = /^[\t\x20-\x7e\x80-\xff]*$/;
-
-const reasons: Readonly<Record<number, string>> = {
-  100: "Continue",
-  200: "OK",
-  201: "Created",
-  202: "Accepted",
-  204: "No Content",
-  206: "Partial Content",
-  301: "Moved Permanently",
-  302: "Found",
-  303: "See Other",
-  304: "Not Modified",
-  307: "Temporary Redirect",
-  308: "Permanent Redirect",
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  408: "Request Timeout",
-  409: "Conflict",
-  412: "Precondition Failed",
-  413: "Content Too Large",
-  415: "Unsupported Media Type",
-  416: "Range Not Satisfiable",
-  417: "Expectation Failed",
-  422: "Unprocessable Content",
-  429: "Too Many Requests",
-  431: "Request Header Fields Too Large",
-  499: "Client Closed Request",
-  500: "Internal Server Error",
-  501: "Not Implemented",
-  502: "Bad Gateway",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-  505: "HTTP Version Not Supported",
-};
 
 const encoder = new TextEncoder();
 
@@ -69,10 +24,10 @@ export class ResponseHead {
   /** @throws TypeError for a reason phrase or a field that no head may hold */
   constructor(status: number, reason: string, fields: ResponseFields) {
     this.#check("The reason phrase", reason);
-    this.#text = `HTTP/1.1 ${status} ${reason === "" ? (reasons[status] ?? "") : reason}\r\n`;
+    this.#text = `HTTP/1.1 ${status} ${reason === "" ? (reasonPhrases[status] ?? "") : reason}\r\n`;
     for (const name in fields) {
       const value = fields[name];
-      if (value === undefined || hopByHop.has(name)) continue;
+      if (value === undefined || connectionFields.has(name)) continue;
       if (typeof value === "object") for (const each of value) this.#add(name, each);
       else this.#add(name, typeof value === "string" ? value : String(value));
     }
