@@ -52,7 +52,7 @@ export class Http1Connection implements StreamHost<Http1Stream> {
     time: { readonly now: number },
   ) {
     this.#transport = transport;
-    this.#writer = new TransportWriter(transport);
+    this.#writer = new TransportWriter(transport, time.now);
     this.#handler = handler;
     this.#limits = limits;
     this.#time = time;
