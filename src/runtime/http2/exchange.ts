@@ -125,6 +125,11 @@ export abstract class Exchange {
    */
   begin(status: number, statusText: string, headers: OutgoingHttpHeaders): void {
     if (this.over) return;
+    if (this.method === "HEAD" || status === 204 || status === 304) {
+      // What would follow has no place, and would be read as the next response.
+      this.respond(status, statusText, headers, undefined);
+      return;
+    }
     const declared = headers["content-length"];
     if (declared !== undefined) {
       if (decimal.test(String(declared))) this.#left = Number(declared);

@@ -69,7 +69,7 @@ async function write(
     if (next?.done === false && next.value.byteLength === 0 && !response.header?.has("content-length")) {
       exchange.flush();
     }
-    for (; iterator !== undefined && next?.done === false; next = await iterator.next()) {
+    for (; iterator !== undefined && next?.done === false && !exchange.over; next = await iterator.next()) {
       const { value } = next;
       if (value.byteLength > 0 && !exchange.write(value)) {
         await new Promise<void>((resolve) => exchange.whenDrained(resolve));

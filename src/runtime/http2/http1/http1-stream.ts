@@ -35,6 +35,7 @@ export class Http1Stream {
   readonly #connection: StreamHost<Http1Stream>;
   #pendingHead: ResponseHead | undefined = undefined;
   #chunked = false;
+  #bodyless = false;
 
   constructor(connection: StreamHost<Http1Stream>, head: RequestHead, body: MessageBody | undefined) {
     this.#connection = connection;
@@ -60,6 +61,7 @@ export class Http1Stream {
     const head = new ResponseHead(status, reason, fields);
     const bodyless = this.head.method === "HEAD" || status === 204 || status === 304;
     const open = !ends && !bodyless && fields["content-length"] === undefined;
+    this.#bodyless = bodyless;
     this.#chunked = open && this.head.minor === 1;
     // An end of the connection is the only one that HTTP/1.0 knows for a body of unknown length.
     const closes = (open && !this.#chunked) || fields.connection === "close" || this.#leavesBody();
@@ -83,6 +85,10 @@ export class Http1Stream {
   /** Sends bytes of the body. False when the next ones should wait for {@link Http1StreamHandler.onDrain}. */
   write(chunk: Uint8Array, ends = false): boolean {
     if (this.closed || this.ended) return true;
+    if (this.#bodyless) {
+      if (ends) this.#end();
+      return true;
+    }
     const pieces = this.#chunked ? chunkOf(chunk, ends) : [chunk];
     const more = this.#connection.write(
       this.#pendingHead === undefined ? pieces : [...this.#takeHead().with(undefined), ...pieces],
