@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { unless } from "../support/capability.ts";
 import { Cleanup } from "./grpc-wire-checks.ts";
-import { raw, serve } from "./listener-fixture.ts";
+import { raw, serve, statusOf } from "./listener-fixture.ts";
 
 const last = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 
@@ -29,4 +29,57 @@ describe("HTTP/1.1 on a socket", unless("listen"), () => {
       }
     });
   }
+
+  it("sees what proxies before it see, or nothing", async () => {
+    const cleanup = new Cleanup();
+    try {
+      const { port } = await serve(cleanup, ({ method, url }) => new Response(`${method} ${url}`));
+      const respondedTo = async (line: string, host = "a"): Promise<number> =>
+        statusOf(await raw(cleanup, port, `${line} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`));
+      for (const [line, status, host] of [
+        ["GET /a#b", 400],
+        ["GET /public/..\\secret", 400],
+        ["GET /a?b=\\", 200],
+        ["GET http://good/", 400, "b@d"],
+        ["GET http://good/", 200, "other"],
+        ["get /", 501],
+        ["Head /", 501],
+        ["TRACE /", 501],
+        ["track /", 501],
+        ["CONNECT a:1", 405],
+        ["PROPFIND /", 200],
+      ] as const) {
+        assert.equal(await respondedTo(line, host), status, `${line} (${host})`);
+      }
+    } finally {
+      await cleanup.run();
+    }
+  });
+
+  for (const hostname of ["::", "::1", "127.0.0.1"]) {
+    it(`serves an HTTP/1.0 client that names no host (on ${hostname})`, async () => {
+      const cleanup = new Cleanup();
+      try {
+        const { port } = await serve(cleanup, ({ url }) => new Response(url), { hostname });
+        const to = hostname === "::1" ? "::1" : "127.0.0.1";
+        const text = await raw(cleanup, port, "GET / HTTP/1.0\r\n\r\n", to);
+        assert.match(text, /^HTTP\/1\.1 200/);
+        assert.ok(text.endsWith(`http://${to === "::1" ? "[::1]" : to}:${port}/`), text);
+      } finally {
+        await cleanup.run();
+      }
+    });
+  }
+
+  it("gives every refusal a date, and no length that is none", async () => {
+    const cleanup = new Cleanup();
+    try {
+      const headers = { "content-length": "abc" };
+      const { port } = await serve(cleanup, () => new Response(null, { status: 304, headers }));
+      assert.match(await raw(cleanup, port, "GET /\r\n\r\n"), /^HTTP\/1\.1 400 (?:.+\r\n)*date: /);
+      assert.doesNotMatch(await raw(cleanup, port, last), /content-length/);
+    } finally {
+      await cleanup.run();
+    }
+  });
 });

@@ -112,7 +112,10 @@ export abstract class Exchange {
     payload: string | Uint8Array | undefined,
   ): void {
     if (this.over) return;
-    if (status === 204) delete headers["content-length"];
+    const declared = headers["content-length"];
+    if (status === 204 || (typeof declared === "string" && !decimal.test(declared))) {
+      delete headers["content-length"];
+    }
     this.writeHead(status, statusText, headers, payload, true);
     this.headersSent = true;
     this.#ended = true;

@@ -72,7 +72,7 @@ export class Http1Stream {
     this.#bodyless = bodyless;
     this.#chunked = open && this.head.minor === 1;
     // An end of the connection is the only one that HTTP/1.0 knows for a body of unknown length.
-    const closes = (open && !this.#chunked) || fields.connection === "close" || this.#leavesBody();
+    const closes = (open && !this.#chunked) || saysClose(fields.connection) || this.#leavesBody();
     if (closes) this.#connection.endAfterResponse();
     if (fields.date === undefined) head.addLines(dateField());
     if (this.#chunked) head.addLines("transfer-encoding: chunked\r\n");
@@ -190,6 +190,11 @@ export class Http1Stream {
     this.ended = true;
     this.#connection.responseEnded(this);
   }
+}
+
+/** Whether a handler wants the connection to end. */
+function saysClose(connection: ResponseFields[string]): boolean {
+  return connection !== undefined && /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i.test(String(connection));
 }
 
 function chunkOf(bytes: Uint8Array, last: boolean): readonly (string | Uint8Array)[] {
