@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { limits } from "../../src/runtime/http2/limits.ts";
 import { unless } from "../support/capability.ts";
 import { Cleanup } from "./grpc-wire-checks.ts";
-import { raw, serve, statusOf } from "./listener-fixture.ts";
+import { type Answer, http1, openTcp, raw, serve, statusOf, untilClosed } from "./listener-fixture.ts";
 
 const last = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 
@@ -17,7 +18,7 @@ describe("HTTP/1.1 on a socket", unless("listen"), () => {
       const cleanup = new Cleanup();
       try {
         const { port, listener } = await serve(cleanup, () => new Response("ok"));
-        for (const path of ["/nobody.Knows/It", "/datapunk.test.v1.EchoService/Echo"]) {
+        for (const path of ["/nobody.Knows/It", "/datapunk.mesh.test.v1.EchoService/Echo"]) {
           const head = `HEAD ${path} HTTP/1.1\r\nhost: a\r\ncontent-type: ${type}\r\n\r\n`;
           const [first, second, ...more] = partsOf(await raw(cleanup, port, head + last));
           assert.match(first ?? "", /^HTTP\/1\.1 \d+ $/);
@@ -78,6 +79,77 @@ describe("HTTP/1.1 on a socket", unless("listen"), () => {
       const { port } = await serve(cleanup, () => new Response(null, { status: 304, headers }));
       assert.match(await raw(cleanup, port, "GET /\r\n\r\n"), /^HTTP\/1\.1 400 (?:.+\r\n)*date: /);
       assert.doesNotMatch(await raw(cleanup, port, last), /content-length/);
+    } finally {
+      await cleanup.run();
+    }
+  });
+
+  it("responds at once to a call that fails before its body was asked for", async () => {
+    const cleanup = new Cleanup();
+    try {
+      const { port } = await serve(cleanup, () => new Response("ok"));
+      const socket = await openTcp(cleanup, port);
+      const text = untilClosed(socket);
+      const waits: unknown[] = [];
+      const { setTimeout } = globalThis;
+      cleanup.add(() => Object.assign(globalThis, { setTimeout }));
+      Object.assign(globalThis, {
+        setTimeout: (callback: () => void, ms: number) => {
+          waits.push(ms);
+          return setTimeout(callback, ms);
+        },
+      });
+      socket.write(
+        "POST /datapunk.mesh.test.v1.EchoService/Echo HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n" +
+          "content-encoding: odd\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n",
+      );
+      await new Promise((resolve) => socket.once("data", resolve));
+      assert.deepEqual(
+        waits.filter((ms) => ms === limits.earlyMs),
+        [],
+        "nobody waits for what is not asked for",
+      );
+      socket.end();
+      assert.match(await text, /^HTTP\/1\.1 [45]\d\d (?:.*\r\n)*connection: close/);
+    } finally {
+      await cleanup.run();
+    }
+  });
+
+  it("tells whether a body was used, and of which type it is, however it was read", async () => {
+    const cleanup = new Cleanup();
+    try {
+      const { port } = await serve(cleanup, async (request) => {
+        const seen: unknown[] = [request.bodyUsed];
+        if (request.url.endsWith("/blob")) seen.push((await request.blob()).type);
+        else if (request.url.endsWith("/cancel")) await request.body?.cancel();
+        else {
+          const reader = request.body!.getReader();
+          seen.push(request.bodyUsed);
+          await reader.read();
+        }
+        return Response.json([...seen, request.bodyUsed]);
+      });
+      const post = (path: string): Promise<Answer> =>
+        http1(port, { path, method: "POST", body: "x", headers: { "content-type": "text/x" } });
+      assert.equal((await post("/blob")).text, '[false,"text/x",true]');
+      assert.equal((await post("/cancel")).text, "[false,true]");
+      assert.equal((await post("/reader")).text, "[false,false,true]");
+    } finally {
+      await cleanup.run();
+    }
+  });
+
+  it("passes a field on that is called like something that every object has", async () => {
+    const cleanup = new Cleanup();
+    try {
+      const { port } = await serve(cleanup, ({ headers }) => {
+        const response = new Response("ok");
+        for (const [name, value] of headers) response.headers.append(name, value);
+        return response;
+      });
+      const text = await raw(cleanup, port, last.replace("host", "constructor: x\r\nhost"));
+      assert.match(text, /\r\nconstructor: x\r\n/);
     } finally {
       await cleanup.run();
     }

@@ -44,9 +44,11 @@ class RpcRequest implements UniversalServerRequest {
 function restOf(
   { status }: UniversalServerResponse,
   { reading }: RpcRequest,
-  { body, httpVersion }: Exchange,
+  { body, headers, httpVersion }: Exchange,
 ): MessageBody | undefined {
   if (body === undefined || body.ended || httpVersion !== "1.1") return undefined;
+  // Who waits for a 100 that nobody sent sends nothing.
+  if (!body.used && headers.has("expect")) return undefined;
   // A handler may respond before it reads; an error is the last word.
   return reading === false || (reading === undefined && status !== 200) ? body : undefined;
 }
