@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { describe, it } from "node:test";
 import { limits } from "../../src/runtime/http2/limits.ts";
 import { unless } from "../support/capability.ts";
@@ -150,6 +151,25 @@ describe("HTTP/1.1 on a socket", unless("listen"), () => {
       });
       const text = await raw(cleanup, port, last.replace("host", "constructor: x\r\nhost"));
       assert.match(text, /\r\nconstructor: x\r\n/);
+    } finally {
+      await cleanup.run();
+    }
+  });
+
+  it("sends the whole of a long response to a client that ends its side after its request", async () => {
+    const cleanup = new Cleanup();
+    try {
+      const { port, listener } = await serve(cleanup, () => new Response("x".repeat(20_000_000)));
+      const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+      cleanup.add(() => socket.destroy());
+      const closed = untilClosed(socket);
+      socket.pause();
+      socket.end("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+      // The end has come when a request that was sent after it has been responded to.
+      await http1(port, { method: "HEAD" });
+      socket.resume();
+      assert.equal((await closed).length > 20_000_000, true);
+      assert.equal(listener.inFlight, 0);
     } finally {
       await cleanup.run();
     }

@@ -67,6 +67,7 @@ export class Http1Connection implements StreamHost<Http1Stream> {
   /** The peer said that nothing follows. */
   peerEnded(): void {
     if (this.#state === "closed") return;
+    this.#stream?.finish();
     const stream = this.#stream;
     this.#state = "closed";
     this.#stream = undefined;

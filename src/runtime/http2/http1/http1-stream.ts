@@ -114,6 +114,14 @@ export class Http1Stream {
     if (this.#unsent === undefined || this.#handParts()) this.handler.onDrain();
   }
 
+  /** For the connection: the peer has ended its side, and waits for the rest of a response that is there, if for anything. */
+  finish(): void {
+    const rest = this.#unsent;
+    if (rest === undefined || !this.#unsentEnds) return;
+    this.#unsent = undefined;
+    this.#hand(rest, true);
+  }
+
   #handParts(): boolean {
     let more = true;
     while (more && this.#unsent !== undefined && !this.closed) {
