@@ -220,7 +220,6 @@ describe("requests and responses", unless("listen"), () => {
       ["/a/../b?c=/../d", "/b?c=/../d"],
       ["/a/%2e%2E/b", "/b"],
       ["/./x//y", "/x//y"],
-      ["/a\\..\\b", "/b"],
       ["/.well-known/x", "/.well-known/x"],
     ] as const) {
       const { text } = await ask(path)[version]!();
@@ -228,6 +227,8 @@ describe("requests and responses", unless("listen"), () => {
       assert.equal(pathname + search, seen);
       assert.ok(text.endsWith(seen), `${text} does not end with ${seen}`);
     }
+    // What is a slash to the URL parser only would hide a segment from a proxy.
+    assert.equal((await ask("/a\\..\\b")[version]!()).status, 400);
   });
 
   it("keeps a connection usable after a body that nobody read", async () => {

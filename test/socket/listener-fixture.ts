@@ -174,8 +174,8 @@ export function http2(
 }
 
 /** A plain TCP connection. */
-export async function openTcp(cleanup: Cleanup, port: number): Promise<Socket> {
-  const socket = connectTcp(port, "127.0.0.1");
+export async function openTcp(cleanup: Cleanup, port: number, host = "127.0.0.1"): Promise<Socket> {
+  const socket = connectTcp(port, host);
   cleanup.add(() => socket.destroy());
   socket.on("error", () => {});
   await within(new Promise<void>((resolve) => socket.once("connect", resolve)), "a TCP connection");
@@ -195,8 +195,13 @@ export function untilClosed(socket: Socket): Promise<string> {
 }
 
 /** Sends bytes and collects what comes back until the other side closes. */
-export async function raw(cleanup: Cleanup, port: number, bytes: string | Uint8Array): Promise<string> {
-  const socket = await openTcp(cleanup, port);
+export async function raw(
+  cleanup: Cleanup,
+  port: number,
+  bytes: string | Uint8Array,
+  host?: string,
+): Promise<string> {
+  const socket = await openTcp(cleanup, port, host);
   const text = untilClosed(socket);
   socket.write(bytes);
   return text;

@@ -22,21 +22,28 @@ function sniff(socket: Socket, context: ListenerContext): void {
   // The listener's check ends a connection that says nothing.
   context.connections.of(socket);
   let head: Uint8Array | undefined;
+  const end = (): void => {
+    socket.end();
+  };
   const look = (chunk: Buffer): void => {
     head = head === undefined ? chunk : Buffer.concat([head, chunk]);
     const isHttp2 = beginsLikeHttp2(head);
     if (isHttp2 === undefined) return;
     socket.off("data", look);
+    socket.off("end", end);
     if (isHttp2) serveHttp2(socket, context, head);
     else serveHttp1(socket, context, head);
   };
   socket.on("data", look);
+  socket.on("end", end);
 }
 
 /** A server in the clear; both versions of HTTP share its port, unless only HTTP/2 is served. */
 function plainServer(context: ListenerContext): Server {
-  return createServer({ noDelay: true }, (socket) => {
-    if (context.onHttp1 === undefined) serveHttp2(socket, context);
+  const onlyHttp2 = context.onHttp1 === undefined;
+  // A client of HTTP/1.1 may end its side when it has sent its request; what is there is still sent to it.
+  return createServer({ noDelay: true, allowHalfOpen: !onlyHttp2 }, (socket) => {
+    if (onlyHttp2) serveHttp2(socket, context);
     else sniff(socket, context);
   });
 }

@@ -112,7 +112,10 @@ export abstract class Exchange {
     payload: string | Uint8Array | undefined,
   ): void {
     if (this.over) return;
-    if (status === 204) delete headers["content-length"];
+    const declared = headers["content-length"];
+    if (status === 204 || (typeof declared === "string" && !decimal.test(declared))) {
+      delete headers["content-length"];
+    }
     this.writeHead(status, statusText, headers, payload, true);
     this.headersSent = true;
     this.#ended = true;
@@ -125,6 +128,11 @@ export abstract class Exchange {
    */
   begin(status: number, statusText: string, headers: OutgoingHttpHeaders): void {
     if (this.over) return;
+    if (this.method === "HEAD" || status === 204 || status === 304) {
+      // What would follow has no place, and would be read as the next response.
+      this.respond(status, statusText, headers, undefined);
+      return;
+    }
     const declared = headers["content-length"];
     if (declared !== undefined) {
       if (decimal.test(String(declared))) this.#left = Number(declared);

@@ -91,7 +91,7 @@ export class LightHeaders {
     const lower = checkedName(name);
     const text = checkedValue(lower, value);
     const fields = this.#own();
-    const before = fields[lower];
+    const before = Object.hasOwn(fields, lower) ? fields[lower] : undefined;
     if (lower === "set-cookie") fields[lower] = before === undefined ? [text] : [...before, text];
     // "constructor" is inherited, and no value of a field.
     else fields[lower] = typeof before === "string" ? `${before}, ${text}` : text;

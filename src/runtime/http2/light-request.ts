@@ -42,8 +42,7 @@ export class LightRequest {
   }
 
   get bodyUsed(): boolean {
-    // Only the real one can tell whether its stream was read by somebody else.
-    return this.#used || (this.#body !== undefined && this.real().bodyUsed);
+    return this.#real?.bodyUsed ?? (this.#used || this.#exchange.body?.used === true);
   }
 
   async text(): Promise<string> {
@@ -67,8 +66,10 @@ export class LightRequest {
     ) as ArrayBuffer;
   }
 
-  blob(): Promise<Blob> {
-    return this.real().blob();
+  async blob(): Promise<Blob> {
+    if (!this.#mayReadDirectly) return this.real().blob();
+    const type = this.headers.get("content-type") ?? "";
+    return new Blob([(await this.#collect()) as Uint8Array<ArrayBuffer>], { type });
   }
 
   formData(): Promise<FormData> {

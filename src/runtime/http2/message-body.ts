@@ -52,6 +52,11 @@ export class MessageBody {
     return this.#state === "failed";
   }
 
+  /** Whether somebody has begun to read it, or has thrown it away. */
+  get used(): boolean {
+    return this.#wanted || this.#discarding;
+  }
+
   /** For the connection: bytes arrived. */
   push(chunk: Uint8Array): void {
     if (this.#state !== "open" || chunk.length === 0) return;

@@ -44,9 +44,11 @@ class RpcRequest implements UniversalServerRequest {
 function restOf(
   { status }: UniversalServerResponse,
   { reading }: RpcRequest,
-  { body, httpVersion }: Exchange,
+  { body, headers, httpVersion }: Exchange,
 ): MessageBody | undefined {
   if (body === undefined || body.ended || httpVersion !== "1.1") return undefined;
+  // Who waits for a 100 that nobody sent sends nothing.
+  if (!body.used && headers.has("expect")) return undefined;
   // A handler may respond before it reads; an error is the last word.
   return reading === false || (reading === undefined && status !== 200) ? body : undefined;
 }
@@ -69,7 +71,7 @@ async function write(
     if (next?.done === false && next.value.byteLength === 0 && !response.header?.has("content-length")) {
       exchange.flush();
     }
-    for (; iterator !== undefined && next?.done === false; next = await iterator.next()) {
+    for (; iterator !== undefined && next?.done === false && !exchange.over; next = await iterator.next()) {
       const { value } = next;
       if (value.byteLength > 0 && !exchange.write(value)) {
         await new Promise<void>((resolve) => exchange.whenDrained(resolve));

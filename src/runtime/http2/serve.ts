@@ -87,8 +87,9 @@ const needsHttp2 = {
 } as const;
 
 /** What an HTTP/1.0 client, which need not name a host, must mean. */
-function ownHost(socket: Socket): string {
-  return `${socket.localAddress ?? "localhost"}:${socket.localPort ?? 80}`;
+function ownHost({ localAddress = "localhost", localPort = 80 }: Socket): string {
+  const address = localAddress.replace(/^::ffff:(?=\d+\.)|%.*$/g, "");
+  return `${address.includes(":") ? `[${address}]` : address}:${localPort}`;
 }
 
 /** Whether a request of this method may have a body that a handler sees; what comes all the same is passed over. */

@@ -18,6 +18,20 @@ export interface Resource {
 
 const absolute = /^https?:\/\/([^/?#@\\]+)(\/[^#]*|\?[^#]*)?$/i;
 const printable = /^[\x21-\x7e]*$/;
+/** No URI holds these, and the URL parser reads them in a way that a proxy may not: as the end of the path, and as a slash. */
+const misleading = /#|^[^?]*\\/;
+
+const usualMethods: ReadonlySet<string> = new Set([
+  "GET",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "HEAD",
+  "OPTIONS",
+]);
+/** `Request` takes none of the first three, and writes the others in capitals: a router would see another method than a handler. */
+const oddMethods = /^(?:connect|trace|track|delete|get|head|options|post|put)$/i;
 
 /**
  * Finds out what a request is for. The scheme is the connection's, whatever an absolute target says of it: handlers must
@@ -32,9 +46,10 @@ export function resourceOf(
   host: string,
   target: string,
   method: string,
-): Resource | 400 | 405 {
+): Resource | 400 | 405 | 501 {
   // A tunnel is nothing that this server makes.
   if (method === "CONNECT") return 405;
+  if (!usualMethods.has(method) && oddMethods.test(method)) return 501;
   if (target.charCodeAt(0) === 0x2f /* / */) {
     const url = urlOf(scheme, host, target);
     return url === undefined ? 400 : { url, host, target };
@@ -45,7 +60,8 @@ export function resourceOf(
   }
   const parts = absolute.exec(target);
   if (parts === null) return 400;
-  // RFC 9112, section 3.2.2: an absolute target overrides the Host field.
+  // RFC 9112, section 3.2.2: an absolute target overrides the Host field, which must be one all the same.
+  if (urlOf(scheme, host, "/") === undefined) return 400;
   const [, authority = "", rest = ""] = parts;
   const path = rest.startsWith("/") ? rest : `/${rest}`;
   const url = urlOf(scheme, authority, path);
@@ -60,7 +76,7 @@ function urlOf(scheme: "http" | "https", host: string, path: string): string | u
   if (lastHostKind === "malformed") return undefined;
   const url = `${scheme}://${host}${path}`;
   if (lastHostKind === "plain" && !oddPath.test(path)) return url;
-  return printable.test(path) ? normalised(url) : undefined;
+  return printable.test(path) && !misleading.test(path) ? normalised(url) : undefined;
 }
 
 type HostKind = "plain" | "odd" | "malformed";

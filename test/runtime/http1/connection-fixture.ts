@@ -73,7 +73,8 @@ export class TestConnection {
   readonly transport: TestTransport = new TestTransport();
   readonly streams: Http1Stream[] = [];
   readonly errors: string[] = [];
-  readonly #time = { now: 0 };
+  /** As on any real clock, not at 0. */
+  readonly #time = { now: 1_700_000_000_000 };
   readonly connection: Http1Connection;
 
   /** @param onRequest - handles requests as they come; without it they wait in `streams` */

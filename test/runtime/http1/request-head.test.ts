@@ -62,6 +62,7 @@ describe("the head of an HTTP/1.1 request", () => {
     ["whose method is no token", "G(T / HTTP/1.1\r\nhost: a", 400],
     ["whose method is endless", `${"A".repeat(33)} / HTTP/1.1\r\nhost: a`, 400],
     ["with a byte beyond ASCII in its target", "GET /\xfc HTTP/1.1\r\nhost: a", 400],
+    ["with a fragment in its target", "GET /a#b HTTP/1.1\r\nhost: a", 400],
     ["with a control character in its target", "GET /\x7f HTTP/1.1\r\nhost: a", 400],
     ["with a blank before a colon", withLines("content-length : 1"), 400],
     ["with a blank at the start of its first field", "GET / HTTP/1.1\r\n host: a", 400],

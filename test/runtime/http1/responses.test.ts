@@ -134,10 +134,12 @@ describe("an HTTP/1.1 response", () => {
     client.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: x, Close\r\n\r\n");
     assert.match(client.take(), /connection: close/);
     assert.equal(client.open, false);
-    const handler = begun();
-    handler.streams[0]!.respond(200, "", { connection: "close", "content-length": 0 }, undefined, true);
-    assert.match(handler.take(), /connection: close/);
-    assert.equal(handler.open, false);
+    for (const connection of ["close", "Close", "x, close"]) {
+      const handler = begun();
+      handler.streams[0]!.respond(200, "", { connection, "content-length": 0 }, undefined, true);
+      assert.match(handler.take(), /connection: close/);
+      assert.equal(handler.open, false);
+    }
   });
 
   it("lets a peer that takes nothing have no further ones", () => {

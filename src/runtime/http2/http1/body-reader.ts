@@ -20,13 +20,14 @@ export class BodyReader {
   /** Whether its reader has enough for now. */
   paused = false;
   readonly #decoder: ChunkedDecoder | undefined;
-  readonly #progress = new Progress();
+  readonly #progress: Progress;
   /** Bytes that are still to come, where that is known. */
   #remaining: number;
   #received = 0;
 
   /** @param bodyBytes - -1 when it comes in chunks */
   constructor(bodyBytes: number, host: BodyHost) {
+    this.#progress = new Progress(host.time.now);
     const pause = (paused: boolean): void => {
       this.paused = paused;
       // The time in which nobody wanted the body is not the peer's.
@@ -39,7 +40,6 @@ export class BodyReader {
     );
     this.#remaining = Math.max(0, bodyBytes);
     this.#decoder = bodyBytes === -1 ? new ChunkedDecoder() : undefined;
-    this.#progress.restart(host.time.now, 0);
   }
 
   /** Bytes that are known to come; 0 where nobody knows. */

@@ -1,5 +1,6 @@
 import { BodyReader } from "./body-reader.ts";
 import type { ByteTransport } from "./byte-transport.ts";
+import type { Http1ConnectionHandler } from "./connection-handler.ts";
 import { HeadReader, joined } from "./head-reader.ts";
 import { Http1Error } from "./http1-error.ts";
 import type { Http1Limits } from "./http1-limits.ts";
@@ -9,16 +10,6 @@ import { parseRequestHead } from "./request-head.ts";
 import { refusalWith } from "./response-head.ts";
 import type { StreamHost } from "./stream-host.ts";
 import { TransportWriter } from "./transport-writer.ts";
-
-/** What an HTTP/1.1 connection tells of itself. */
-export interface Http1ConnectionHandler {
-  /** A request has come; its body, if it has one, follows. */
-  onRequest(stream: Http1Stream): void;
-  /** The peer broke the rules or was too slow, or the handler threw; the connection comes to its end. */
-  onError(error: Error): void;
-  /** Makes the error for a body whose sender went away before its end. */
-  gone(): unknown;
-}
 
 /**
  * The server's side of an HTTP/1.1 connection (RFC 9112). Requests are taken one after the other, in the order in which
@@ -52,7 +43,7 @@ export class Http1Connection implements StreamHost<Http1Stream> {
     time: { readonly now: number },
   ) {
     this.#transport = transport;
-    this.#writer = new TransportWriter(transport);
+    this.#writer = new TransportWriter(transport, time.now);
     this.#handler = handler;
     this.#limits = limits;
     this.#time = time;
@@ -76,11 +67,13 @@ export class Http1Connection implements StreamHost<Http1Stream> {
   /** The peer said that nothing follows. */
   peerEnded(): void {
     if (this.#state === "closed") return;
+    this.#stream?.finish();
     const stream = this.#stream;
     this.#state = "closed";
     this.#stream = undefined;
-    if (stream === undefined) {
+    if (stream === undefined || stream.ended) {
       this.#transport.end();
+      if (stream !== undefined) this.#over(stream);
       return;
     }
     // As most servers do: a client that waits for its response does not say goodbye before.
@@ -91,7 +84,8 @@ export class Http1Connection implements StreamHost<Http1Stream> {
   /** The transport has closed. */
   lost(): void {
     this.#state = "closed";
-    this.#stream?.close(false);
+    // The rest of a request may be missing when its response is complete.
+    this.#stream?.close(this.#stream.ended && !this.#writer.congested);
     this.#stream = undefined;
     this.#writer.drained(false);
   }
@@ -99,7 +93,7 @@ export class Http1Connection implements StreamHost<Http1Stream> {
   /** The transport takes more. */
   drained(): void {
     this.#writer.drained(true);
-    this.#stream?.handler.onDrain();
+    this.#stream?.drained();
     this.#advance();
   }
 
@@ -135,10 +129,11 @@ export class Http1Connection implements StreamHost<Http1Stream> {
       if (this.#head.begun) {
         if (waited >= limits.headersTimeoutMs) this.#refuse(new Http1Error(408, "The head takes too long"));
       } else if (this.#checkSent(now)) {
-        if (waited >= (this.#requests === 0 ? limits.firstByteMs : limits.keepAliveMs)) this.#linger();
+        if (this.#writer.congested) this.#since = now;
+        else if (waited >= (this.#requests === 0 ? limits.firstByteMs : limits.keepAliveMs)) this.#linger();
       }
     } else if (stream.ended) {
-      if (waited >= limits.earlyMs) this.#linger();
+      if (waited >= limits.earlyMs) this.#next(stream, true);
     } else if (this.#checkSent(now) && this.#reader?.goesOn(now, limits) === false) {
       this.#refuse(new Http1Error(408, "The body comes too slowly"));
     }
@@ -183,10 +178,15 @@ export class Http1Connection implements StreamHost<Http1Stream> {
     this.#reader = undefined;
     this.#since = this.#time.now;
     if (wasPaused) this.#flow();
-    this.#writer.whenSent((complete) => stream.close(complete));
+    this.#over(stream);
     if (this.#state !== "open") return;
     if (last) this.#linger();
     else this.#advance();
+  }
+
+  /** A response was handed over; its exchange is over when it has gone out. */
+  #over(stream: Http1Stream): void {
+    this.#writer.whenSent((complete) => stream.close(complete));
   }
 
   /** Takes what has come as far as it goes. */
@@ -226,7 +226,7 @@ export class Http1Connection implements StreamHost<Http1Stream> {
     const { next } = this.#head;
     this.#rest = next < bytes.length ? bytes.subarray(next) : undefined;
     if (text !== undefined) this.#begin(text);
-    else if (!begun) this.#since = this.#time.now;
+    else if (!begun && this.#head.begun) this.#since = this.#time.now;
   }
 
   /** A head is complete. */
@@ -277,14 +277,14 @@ export class Http1Connection implements StreamHost<Http1Stream> {
     if (this.#state !== "open") return;
     this.#handler.onError(error as Error);
     const stream = this.#stream;
-    if (stream?.responded === true || !(error instanceof Http1Error)) {
-      this.destroy();
-      return;
+    if (stream?.ended === true) this.#next(stream, true);
+    else if (stream?.responded === true || !(error instanceof Http1Error)) this.destroy();
+    else {
+      this.write(refusalWith(error.status));
+      this.#stream = undefined;
+      this.#linger();
+      stream?.close(false);
     }
-    this.write(refusalWith(error.status));
-    this.#stream = undefined;
-    this.#linger();
-    stream?.close(false);
   }
 
   /** Says that nothing follows, and listens on for a while: a close with unread bytes would take the last response back. */

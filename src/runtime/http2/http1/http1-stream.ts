@@ -15,6 +15,11 @@ const noHandler: Http1StreamHandler = { onDrain() {}, onClose() {} };
 
 /** Chunks up to this size leave in one piece with their framing; larger ones are not copied. */
 const copyBytes = 8_192;
+/**
+ * Longer pieces are handed over in parts: a transport says that a part has gone only when all of it has, and by that a
+ * slow peer is told from one that takes nothing.
+ */
+const partBytes = 131_072;
 const lastChunk = "0\r\n\r\n";
 const encoder = new TextEncoder();
 
@@ -35,6 +40,10 @@ export class Http1Stream {
   readonly #connection: StreamHost<Http1Stream>;
   #pendingHead: ResponseHead | undefined = undefined;
   #chunked = false;
+  #bodyless = false;
+  /** What is left of a piece that is handed over in parts, and whether the response ends with it. */
+  #unsent: Uint8Array | undefined = undefined;
+  #unsentEnds = false;
 
   constructor(connection: StreamHost<Http1Stream>, head: RequestHead, body: MessageBody | undefined) {
     this.#connection = connection;
@@ -60,15 +69,19 @@ export class Http1Stream {
     const head = new ResponseHead(status, reason, fields);
     const bodyless = this.head.method === "HEAD" || status === 204 || status === 304;
     const open = !ends && !bodyless && fields["content-length"] === undefined;
+    this.#bodyless = bodyless;
     this.#chunked = open && this.head.minor === 1;
     // An end of the connection is the only one that HTTP/1.0 knows for a body of unknown length.
-    const closes = (open && !this.#chunked) || fields.connection === "close" || this.#leavesBody();
+    const closes = (open && !this.#chunked) || saysClose(fields.connection) || this.#leavesBody();
     if (closes) this.#connection.endAfterResponse();
     if (fields.date === undefined) head.addLines(dateField());
     if (this.#chunked) head.addLines("transfer-encoding: chunked\r\n");
     head.addLines(this.#connection.persistenceLines());
     this.responded = true;
-    if (ends || bodyless) {
+    if (ends && !bodyless && payload !== undefined && payload.length > partBytes) {
+      this.#pendingHead = head;
+      this.write(typeof payload === "string" ? encoder.encode(payload) : payload, true);
+    } else if (ends || bodyless) {
       this.#connection.write(head.with(bodyless ? undefined : payload));
       if (ends) this.#end();
     } else this.#pendingHead = head;
@@ -83,6 +96,44 @@ export class Http1Stream {
   /** Sends bytes of the body. False when the next ones should wait for {@link Http1StreamHandler.onDrain}. */
   write(chunk: Uint8Array, ends = false): boolean {
     if (this.closed || this.ended) return true;
+    if (this.#bodyless) {
+      if (ends) this.#end();
+      return true;
+    }
+    const before = this.#unsent;
+    this.#unsent = undefined;
+    if (before !== undefined) this.#hand(before, false);
+    if (chunk.length <= partBytes) return this.#hand(chunk, ends);
+    this.#unsent = chunk;
+    this.#unsentEnds = ends;
+    return this.#handParts();
+  }
+
+  /** For the connection: the transport takes more. */
+  drained(): void {
+    if (this.#unsent === undefined || this.#handParts()) this.handler.onDrain();
+  }
+
+  /** For the connection: the peer has ended its side, and waits for the rest of a response that is there, if for anything. */
+  finish(): void {
+    const rest = this.#unsent;
+    if (rest === undefined || !this.#unsentEnds) return;
+    this.#unsent = undefined;
+    this.#hand(rest, true);
+  }
+
+  #handParts(): boolean {
+    let more = true;
+    while (more && this.#unsent !== undefined && !this.closed) {
+      const bytes = this.#unsent;
+      const last = bytes.length <= partBytes;
+      this.#unsent = last ? undefined : bytes.subarray(partBytes);
+      more = this.#hand(last ? bytes : bytes.subarray(0, partBytes), last && this.#unsentEnds);
+    }
+    return more;
+  }
+
+  #hand(chunk: Uint8Array, ends: boolean): boolean {
     const pieces = this.#chunked ? chunkOf(chunk, ends) : [chunk];
     const more = this.#connection.write(
       this.#pendingHead === undefined ? pieces : [...this.#takeHead().with(undefined), ...pieces],
@@ -94,6 +145,10 @@ export class Http1Stream {
   /** Ends the response. */
   end(): void {
     if (this.closed || this.ended) return;
+    if (this.#unsent !== undefined) {
+      this.#unsentEnds = true;
+      return;
+    }
     const last = this.#chunked ? lastChunk : undefined;
     if (this.#pendingHead !== undefined) this.#connection.write(this.#takeHead().with(last));
     else if (last !== undefined) this.#connection.write([last]);
@@ -122,7 +177,9 @@ export class Http1Stream {
     if (this.closed) return;
     this.closed = true;
     this.#pendingHead = undefined;
-    if (!complete) this.body?.fail();
+    this.#unsent = undefined;
+    // A complete response does not make a complete request.
+    this.body?.fail();
     this.handler.onClose(complete);
   }
 
@@ -141,6 +198,11 @@ export class Http1Stream {
     this.ended = true;
     this.#connection.responseEnded(this);
   }
+}
+
+/** Whether a handler wants the connection to end. */
+function saysClose(connection: ResponseFields[string]): boolean {
+  return connection !== undefined && /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i.test(String(connection));
 }
 
 function chunkOf(bytes: Uint8Array, last: boolean): readonly (string | Uint8Array)[] {

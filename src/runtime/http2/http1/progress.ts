@@ -4,7 +4,12 @@
  */
 export class Progress {
   #windowBytes = 0;
-  #windowStart = 0;
+  #windowStart: number;
+
+  /** @param now - when the first stretch begins */
+  constructor(now: number) {
+    this.#windowStart = now;
+  }
 
   /** Begins a new stretch. */
   restart(now: number, movedBytes: number): void {

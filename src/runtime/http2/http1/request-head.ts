@@ -22,8 +22,8 @@ export interface RequestHead {
 const token = /^[!#$%&'*+\-.^_`|~\w]+$/;
 /** RFC 9110, section 5.5: text of one byte a character, no control character but the tab. */
 const fieldText = /^[\t\x20-\x7e\x80-\xff]*$/;
-/** RFC 9112, section 3.2: no blank and nothing that is not printable ASCII. */
-const targetText = /^[\x21-\x7e]+$/;
+/** RFC 9112, section 3.2: no blank, no fragment, and nothing that is not printable ASCII. */
+const targetText = /^[!"\x24-\x7e]+$/;
 const decimal = /^\d{1,15}$/;
 const maxMethodLength = 32;
 /** What a field costs besides its text: HTTP/2's measure (RFC 9113, section 6.5.2), so that both count alike. */

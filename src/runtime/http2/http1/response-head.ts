@@ -67,7 +67,7 @@ export class ResponseHead {
 /** The whole response to what cannot be taken; the connection ends behind it. */
 export function refusalWith(status: number): readonly (string | Uint8Array)[] {
   const head = new ResponseHead(status, "", { "content-length": 0 });
-  head.addLines("connection: close\r\n");
+  head.addLines(`${dateField()}connection: close\r\n`);
   return head.with(undefined);
 }
 

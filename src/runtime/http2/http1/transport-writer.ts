@@ -7,12 +7,13 @@ export class TransportWriter {
   /** Whether the transport has enough for now. */
   congested = false;
   readonly #transport: ByteTransport;
-  readonly #progress = new Progress();
+  readonly #progress: Progress;
   #written = 0;
   #whenSent: ((complete: boolean) => void) | undefined = undefined;
 
-  constructor(transport: ByteTransport) {
+  constructor(transport: ByteTransport, now: number) {
     this.#transport = transport;
+    this.#progress = new Progress(now);
   }
 
   /** Writes pieces so that they leave together; false when the transport has enough for now. */
