@@ -1,7 +1,8 @@
 import type { Hono } from "hono";
 import type { Clock } from "./core/clock.ts";
 import { MeshError } from "./core/errors.ts";
-import { checkNumber } from "./core/options.ts";
+import { reportLost } from "./core/hooks.ts";
+import { checkNumber, type NumberRange } from "./core/options.ts";
 import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
 import { createDispatcher } from "./rpc/dispatch.ts";
 import type { RpcDispatcher } from "./rpc/dispatcher.ts";
@@ -78,7 +79,7 @@ export function createHandler(parts: ServingParts, options: HandlerOptions): Mes
     async fetch(request, env, context) {
       const bindings = env as Partial<MeshEnv["Bindings"]> | undefined;
       return (
-        (await rpc?.(request, connectionOf(request, bindings))) ??
+        (await rpc?.(request, connectionOf(bindings))) ??
         app.fetch(request, bindings as MeshEnv["Bindings"], context as never)
       );
     },
@@ -112,17 +113,16 @@ function tlsFrom(parts: ServingParts, options: ServeOptions): ListenOptions["tls
   return { ...parts.tls, clientAuth: options.clientAuth ?? "require" };
 }
 
-function limitsFrom(options: ServeOptions): ListenerLimits {
-  const { maxConnections, maxConnectionsPerAddress, maxConnectionAgeMs } = options.connections ?? {};
-  const count = (name: string, value: number | undefined): number | undefined =>
-    value === undefined ? undefined : checkNumber("serve()", name, value, { integer: true, min: 1 });
+function limitsFrom({ connections = {} }: ServeOptions): ListenerLimits {
+  const check = (name: keyof ListenerLimits, range: NumberRange): number | undefined => {
+    const value = connections[name];
+    return value === undefined ? undefined : checkNumber("serve()", `connections.${name}`, value, range);
+  };
   return {
-    maxConnections: count("connections.maxConnections", maxConnections),
-    maxConnectionsPerAddress: count("connections.maxConnectionsPerAddress", maxConnectionsPerAddress),
-    maxConnectionAgeMs:
-      maxConnectionAgeMs === undefined
-        ? undefined
-        : checkNumber("serve()", "connections.maxConnectionAgeMs", maxConnectionAgeMs, { above: true }),
+    maxConnections: check("maxConnections", { integer: true, min: 1 }),
+    maxConnectionsPerAddress: check("maxConnectionsPerAddress", { integer: true, min: 1 }),
+    maxConnectionAgeMs: check("maxConnectionAgeMs", { above: true }),
+    maxConnectionAgeGraceMs: check("maxConnectionAgeGraceMs", {}),
   };
 }
 
@@ -160,6 +160,7 @@ export async function startServer(
     limits: limitsFrom(options),
     onConnectionError: (kind) => metrics.connectionError(kind),
     onHandlerError: (error) => parts.onError(error, undefined),
+    clock,
   });
 
   const lifecycle = createLifecycle({
@@ -178,10 +179,12 @@ export async function startServer(
     const stop = runtime.onSignals(["SIGTERM", "SIGINT"], () => {
       void lifecycle.close({ force: lifecycle.closing });
     });
-    void lifecycle.closed.then(async () => {
-      stop();
-      await afterSignal();
-    });
+    void lifecycle.closed
+      .then(() => {
+        stop();
+        return afterSignal();
+      })
+      .catch((error: unknown) => reportLost("Closing the clients", error));
   }
   return {
     port: listener.ports.rest,

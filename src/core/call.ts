@@ -1,5 +1,6 @@
 import type { Endpoint } from "./endpoint.ts";
 import { MeshError } from "./errors.ts";
+import { reportLost } from "./hooks.ts";
 import type { PeerIdentity, Principal } from "./identity.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -45,6 +46,15 @@ export interface CallInit {
 
 type CancelListener = (reason: unknown) => void;
 type EndListener = (outcome: Outcome) => void;
+
+/** One listener that throws must keep neither the others nor whoever ends the call from going on. */
+function tell<T>(listener: (value: T) => void, value: T): void {
+  try {
+    listener(value);
+  } catch (error) {
+    reportLost("A listener of a call", error);
+  }
+}
 
 /**
  * What any layer may know about one exchange, whatever the protocol.
@@ -151,7 +161,7 @@ export class Call {
     this.#detach?.();
     this.#detach = undefined;
     this.#controller?.abort(reason);
-    if (listeners !== undefined) for (const listener of listeners) listener(reason);
+    if (listeners !== undefined) for (const listener of listeners) tell(listener, reason);
   }
 
   /** Calls `listener` when the call is cancelled, at once if it already is; the returned function removes it. */
@@ -187,7 +197,7 @@ export class Call {
     this.#cancelListeners = undefined;
     const listeners = this.#endListeners;
     this.#endListeners = undefined;
-    if (listeners !== undefined) for (const listener of listeners) listener(outcome);
+    if (listeners !== undefined) for (const listener of listeners) tell(listener, outcome);
   }
 
   /** Calls `listener` with the final verdict, at once if it is already there. */

@@ -11,7 +11,10 @@ export interface PeerIdentity {
     readonly ip: readonly string[];
     readonly email: readonly string[];
   };
-  /** The `spiffe://` URI among the alternative names, if there is exactly one, as SPIFFE demands. */
+  /**
+   * The SPIFFE ID: the only URI among the alternative names, when it is valid and the certificate is no authority's.
+   * Undefined otherwise, also when there is a second URI of any kind.
+   */
   readonly spiffeId: string | undefined;
   /** SHA-256 of the DER certificate: 64 lower-case hex digits. */
   readonly fingerprint256: string;
@@ -19,7 +22,10 @@ export interface PeerIdentity {
 
 /** On whose behalf a call is made: what security found out, and access control decides on. */
 export interface Principal {
-  /** The stable name: SPIFFE ID or common name of a peer, subject of a token. */
+  /**
+   * The stable name: SPIFFE ID or common name of a peer, subject of a token. That of a peer begins with `spiffe://`
+   * only where it is its SPIFFE ID.
+   */
   readonly id: string;
   readonly kind: "peer" | "token";
   /** What the token says beside its subject; empty for a peer. */

@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import { meshHeaders } from "../core/headers.ts";
 import type { Service } from "../core/service.ts";
 import type { HttpResponse } from "./exchange.ts";
+import { methodLabel } from "./method-label.ts";
 import { addHeaders } from "./request-headers.ts";
 import { ResponsePromise } from "./response-promise.ts";
 import { encodeBody, encodeJson } from "./rest-body.ts";
@@ -100,7 +101,7 @@ export function createRestClient(options: RestClientOptions): RestClient {
       side: "client",
       protocol: "rest",
       service,
-      operation: each.operation ?? method,
+      operation: each.operation ?? methodLabel(method),
       deadline: clock.now() + (each.timeoutMs === undefined ? timeoutMs : checkTimeout(who, each.timeoutMs)),
       idempotency: idempotencyOf(method, headers, each.idempotent),
       signal: each.signal,

@@ -7,6 +7,7 @@ import type { HttpResponse } from "./exchange.ts";
 import { HttpError } from "./http-error.ts";
 import { outcomeOfError, outcomeOfStatus } from "./http-outcome.ts";
 import { discardResponse, isShort } from "./leaf-response.ts";
+import { methodLabel } from "./method-label.ts";
 import { type Hop, locationOf, nextHop, targetOf } from "./redirect.ts";
 import { addHeaders, type HeadersInput } from "./request-headers.ts";
 import { encodeBody, type RestBody } from "./rest-body.ts";
@@ -75,7 +76,7 @@ export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
         side: "client",
         protocol: "rest",
         service: serviceOf(url),
-        operation: init.operation ?? request.method,
+        operation: init.operation ?? methodLabel(request.method),
         deadline,
         idempotency: idempotencyOf(request.method, request.headers, init.idempotent),
         signal: given.signal,

@@ -171,10 +171,15 @@ export function errorFromProblem(body: unknown, status: number): ProblemError {
     ...optional("detail", text("detail")),
     ...optional("instance", text("instance")),
     ...optional("code", text("code")),
-    ...optional("retryAfterMs", typeof retryAfterMs === "number" ? retryAfterMs : undefined),
+    ...optional("retryAfterMs", isWait(retryAfterMs) ? retryAfterMs : undefined),
     ...optional("violations", Array.isArray(members.violations) ? members.violations : undefined),
     ...rest,
   });
+}
+
+/** Whether a number can be written as a wait into a header again. */
+function isWait(ms: unknown): ms is number {
+  return typeof ms === "number" && ms >= 0 && ms <= Number.MAX_SAFE_INTEGER;
 }
 
 function optional(name: string, value: unknown): Record<string, unknown> {

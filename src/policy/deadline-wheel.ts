@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
-import { checkNumber, checkOptions } from "../core/options.ts";
+import { quietHook, reportLost } from "../core/hooks.ts";
+import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
 import { onCloudflare } from "../core/platform.ts";
 
 /** A deadline that is being watched; good for {@link Deadlines.remove} and nothing else. */
@@ -22,6 +23,21 @@ export interface DeadlineWheelOptions {
   readonly granularityMs?: number;
   /** How long the timer may sleep, and so how long an empty wheel may keep one. @default 50 */
   readonly stepMs?: number;
+  /** Told of what an `expire` threw; the others of its turn run all the same. @default console.error */
+  readonly onError?: (error: unknown) => void;
+}
+
+function reportExpire(error: unknown): void {
+  reportLost("What a deadline set off", error);
+}
+
+/** Runs what a deadline sets off; a failure of it is told, and goes no further. */
+function runExpire(expire: () => void, onError: (error: unknown) => void): void {
+  try {
+    expire();
+  } catch (error) {
+    onError(error);
+  }
 }
 
 class Entry implements DeadlineEntry {
@@ -59,6 +75,7 @@ export class DeadlineWheel implements Deadlines {
   readonly #clock: Clock;
   readonly #granularityMs: number;
   readonly #stepTicks: number;
+  readonly #onError: (error: unknown) => void;
   readonly #slots: readonly Link[] = Array.from({ length: slotCount }, () => ({ next: undefined }));
   #size = 0;
   /** The last tick that was handled. */
@@ -76,6 +93,8 @@ export class DeadlineWheel implements Deadlines {
     this.#clock = clock;
     this.#granularityMs = granularityMs;
     this.#stepTicks = Math.floor(stepMs / granularityMs);
+    const onError = checkFunction("DeadlineWheel", "onError", options.onError);
+    this.#onError = onError === undefined ? reportExpire : quietHook(onError);
   }
 
   /** How many deadlines are being watched. */
@@ -142,7 +161,7 @@ export class DeadlineWheel implements Deadlines {
     this.#tick = Math.max(this.#tick, now);
     if (this.#size > 0) this.#arm(this.#nextTick());
     expired.sort((a, b) => a.due - b.due);
-    for (const entry of expired) entry.expire();
+    for (const entry of expired) runExpire(entry.expire, this.#onError);
   }
 
   /** The next tick with a deadline, or the end of the longest sleep. */
@@ -173,7 +192,7 @@ class DeadlineTimers implements Deadlines {
     const arm = (): void => {
       cancel = this.#clock.schedule(
         // Platform timers may fire a fraction of a millisecond early.
-        () => (this.#clock.now() < due ? arm() : expire()),
+        () => (this.#clock.now() < due ? arm() : runExpire(expire, reportExpire)),
         Math.max(Math.ceil(due - this.#clock.now()), 1),
       );
     };

@@ -44,9 +44,17 @@ function quoted(name: string): string {
   return `"${name.replace(/[^ -~]/g, "?").replace(/["\\]/g, "\\$&")}"`;
 }
 
+/** The largest integer that a structured field can hold (RFC 9651); larger ones would come out in powers of ten. */
+const maxInteger = 999_999_999_999_999;
+
+function integer(value: number): number {
+  // NaN, which is not above 0, comes from rates that are next to nothing.
+  return value > 0 ? Math.min(Math.floor(value), maxInteger) : 0;
+}
+
 /** Whole seconds, never earlier than the truth. */
 function seconds(ms: number): number {
-  return Math.ceil(ms / 1000);
+  return integer(Math.ceil(ms / 1000));
 }
 
 /**
@@ -61,8 +69,8 @@ function seconds(ms: number): number {
 export function rateLimitHeaders(decision: RateLimitDecision, policy = "default"): RateLimitHeaders {
   const name = policy === "default" ? '"default"' : quoted(policy);
   const fields = {
-    "ratelimit-policy": `${name};q=${Math.floor(decision.limit)};w=${seconds(decision.windowMs)}`,
-    ratelimit: `${name};r=${decision.remaining};t=${seconds(decision.resetMs)}`,
+    "ratelimit-policy": `${name};q=${integer(decision.limit)};w=${seconds(decision.windowMs)}`,
+    ratelimit: `${name};r=${integer(decision.remaining)};t=${seconds(decision.resetMs)}`,
   };
   if (decision.allowed) return fields;
   // 0 would invite the client to try again at once, and to be refused again.

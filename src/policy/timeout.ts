@@ -54,21 +54,24 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
         // First in line, so that whoever waits hears of the reason and not of what it does to the work below.
         call.onCancel(reject);
         const entry = deadlines.add(call.deadline, () => call.cancel(exceeded(call, now)));
-        next(call, request).then(
-          (response) => {
+        const fail = (error: unknown): void => {
+          deadlines.remove(entry);
+          reject(error);
+        };
+        try {
+          next(call, request).then((response) => {
             try {
               if (classifier.response(call, response) === pending) call.onEnd(() => deadlines.remove(entry));
               else deadlines.remove(entry);
               resolve(response);
             } catch (error) {
-              reject(error);
+              fail(error);
             }
-          },
-          (error: unknown) => {
-            deadlines.remove(entry);
-            reject(error);
-          },
-        );
+          }, fail);
+        } catch (error) {
+          // A service may fail before it has a promise.
+          fail(error);
+        }
       });
     };
   };

@@ -1,4 +1,4 @@
-import { ConnectError } from "@connectrpc/connect";
+import { type Code, ConnectError } from "@connectrpc/connect";
 import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import { codeFromString, errorFromJson, errorToJson } from "@connectrpc/connect/protocol-connect";
 import { httpStatusFromRpc, type RpcCode, rpcCodeFromHttp, rpcCodeFromMeshError } from "../core/status.ts";
@@ -78,10 +78,12 @@ export function problemFromConnectError(error: ConnectError): RpcProblem {
 export function connectErrorFromProblem(problem: ProblemLike): ConnectError {
   const { detail, title, details, metadata, retryAfterMs } = problem;
   const said = typeof problem.code === "string" ? problem.code : "";
+  const rpcCode = knownCode(said);
   const code =
-    codeFromString(said) ??
+    rpcCode ??
     codeFromRpc(isMeshErrorCode(said) ? rpcCodeFromMeshError(said) : rpcCodeFromHttp(problem.status));
-  const message = typeof detail === "string" ? detail : codeFromString(said) ? "" : String(title ?? "");
+  const message =
+    typeof detail === "string" ? detail : rpcCode === undefined && typeof title === "string" ? title : "";
   const error = new ConnectError(message, code, stringsOf(metadata));
   if (typeof retryAfterMs === "number" && retryAfterMs >= 0 && Number.isFinite(retryAfterMs)) {
     error.metadata.set(pushbackHeader, String(Math.ceil(retryAfterMs)));
@@ -89,6 +91,12 @@ export function connectErrorFromProblem(problem: ProblemLike): ConnectError {
   if (Array.isArray(details)) error.details = detailsOf(details);
   if (isMeshErrorCode(said)) error.details.push(errorInfoDetail(said));
   return error;
+}
+
+/** Connect looks codes up in an object, which also has inherited names, such as `constructor`. */
+function knownCode(name: string): Code | undefined {
+  const code: unknown = codeFromString(name);
+  return typeof code === "number" ? code : undefined;
 }
 
 function stringsOf(value: unknown): Record<string, string> {

@@ -9,27 +9,32 @@ export interface RpcWire {
   readonly json: boolean;
 }
 
-const wires: Readonly<Record<string, RpcWire>> = {
-  "application/grpc": { protocol: "grpc", enveloped: true, json: false },
-  "application/grpc+proto": { protocol: "grpc", enveloped: true, json: false },
-  "application/grpc+json": { protocol: "grpc", enveloped: true, json: true },
-  "application/grpc-web": { protocol: "grpc-web", enveloped: true, json: false },
-  "application/grpc-web+proto": { protocol: "grpc-web", enveloped: true, json: false },
-  "application/grpc-web+json": { protocol: "grpc-web", enveloped: true, json: true },
-  "application/connect+proto": { protocol: "connect", enveloped: true, json: false },
-  "application/connect+json": { protocol: "connect", enveloped: true, json: true },
-  "application/proto": { protocol: "connect", enveloped: false, json: false },
-  "application/json": { protocol: "connect", enveloped: false, json: true },
-};
-const connectUnary = wires["application/json"] as RpcWire;
+const grpc: RpcWire = { protocol: "grpc", enveloped: true, json: false };
+const grpcWeb: RpcWire = { protocol: "grpc-web", enveloped: true, json: false };
+const connectStreamJson: RpcWire = { protocol: "connect", enveloped: true, json: true };
+const connectUnary: RpcWire = { protocol: "connect", enveloped: false, json: true };
+
+/** A map, because an object also has inherited names, such as `constructor`, and clients choose the key. */
+const wires: ReadonlyMap<string, RpcWire> = new Map([
+  ["application/grpc", grpc],
+  ["application/grpc+proto", grpc],
+  ["application/grpc+json", { protocol: "grpc", enveloped: true, json: true }],
+  ["application/grpc-web", grpcWeb],
+  ["application/grpc-web+proto", grpcWeb],
+  ["application/grpc-web+json", { protocol: "grpc-web", enveloped: true, json: true }],
+  ["application/connect+proto", { protocol: "connect", enveloped: true, json: false }],
+  ["application/connect+json", connectStreamJson],
+  ["application/proto", { protocol: "connect", enveloped: false, json: false }],
+  ["application/json", connectUnary],
+]);
 
 /** Reads the dialect; what is none of ours counts as Connect, the protocol whose errors any HTTP client can read. */
 export function wireOf(contentType: string | null | undefined): RpcWire {
   if (contentType === null || contentType === undefined) return connectUnary;
-  const known = wires[contentType];
+  const known = wires.get(contentType);
   if (known !== undefined) return known;
   const type = (contentType.split(";", 1)[0] as string).trim().toLowerCase();
-  return wires[type] ?? foreign(type);
+  return wires.get(type) ?? foreign(type);
 }
 
 /** How a request is told apart from others of its dialect. */
@@ -68,8 +73,8 @@ export function isRpcOnly(contentType: string | null | undefined): boolean {
 
 /** Formats nobody serves (`application/grpc+thrift`) must still be refused in the dialect they are written in. */
 function foreign(type: string): RpcWire {
-  if (type.startsWith("application/grpc-web")) return wires["application/grpc-web"] as RpcWire;
-  if (type.startsWith("application/grpc")) return wires["application/grpc"] as RpcWire;
-  if (type.startsWith("application/connect+")) return wires["application/connect+json"] as RpcWire;
+  if (type.startsWith("application/grpc-web")) return grpcWeb;
+  if (type.startsWith("application/grpc")) return grpc;
+  if (type.startsWith("application/connect+")) return connectStreamJson;
   return connectUnary;
 }

@@ -89,6 +89,8 @@ export interface ListenerLimits {
   readonly maxConnectionsPerAddress?: number | undefined;
   /** How long a connection takes new requests, in milliseconds, up to a tenth less. @default no limit */
   readonly maxConnectionAgeMs?: number | undefined;
+  /** How long requests that are open then may take, in milliseconds. @default no limit */
+  readonly maxConnectionAgeGraceMs?: number | undefined;
 }
 
 /** An open port. */

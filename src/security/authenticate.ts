@@ -3,6 +3,8 @@ import { isMeshError, MeshError } from "../core/errors.ts";
 import type { HeaderSource } from "../core/headers.ts";
 import type { PeerIdentity, Principal } from "../core/identity.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import { isThenable } from "../core/thenable.ts";
+import { isUpstream } from "../core/upstream.ts";
 import { AuthenticationError, parseBearer } from "./bearer.ts";
 import { principalFromPeer } from "./peer.ts";
 import { TokenCache, type TokenCacheOptions } from "./token-cache.ts";
@@ -23,7 +25,7 @@ export interface AuthOptions {
    * anonymous requests too, where those are let in.
    */
   readonly authorize?: (principal: Principal | undefined, call: Call) => boolean | Promise<boolean>;
-  /** Bounds of the memory for validated tokens; `false` validates every request. */
+  /** Bounds of the memory for tokens that were validated or refused; `false` validates every request. */
   readonly cache?: TokenCacheOptions | false;
   /** Milliseconds since the epoch; tokens expire by it. @default Date.now */
   readonly wallClock?: () => number;
@@ -68,15 +70,23 @@ export function createSecurity(options: AuthOptions = {}): Security {
     if (authorize === undefined) return;
     const allowed = authorize(principal, call);
     if (allowed === true) return;
-    if (allowed instanceof Promise) return allowed.then((late) => demand(late === true, principal));
+    if (isThenable(allowed)) return Promise.resolve(allowed).then((late) => demand(late === true, principal));
     demand(false, principal);
   }
 
   function acceptToken(call: Call, token: string, principal: ValidatedPrincipal): void | Promise<void> {
     // A validator written in JavaScript may answer null or false for "no"; that must not let anybody in.
-    if (typeof principal?.id !== "string" || principal.id === "") throw refusal(undefined);
+    if (typeof principal?.id !== "string" || principal.id === "") {
+      throw refused(token, principal === null || (principal as unknown) === false, refusal(undefined));
+    }
     cache?.set(token, principal);
     return accept(call, principal);
+  }
+
+  /** The error to refuse a token with; remembered when it was a definite no. */
+  function refused(token: string, definite: boolean, error: unknown): unknown {
+    if (definite) cache?.refuse(token, error);
+    return error;
   }
 
   return function authenticate(call, headers, peer) {
@@ -85,17 +95,18 @@ export function createSecurity(options: AuthOptions = {}): Security {
     if (token === undefined) return accept(call, peer && principalFromPeer(peer));
     const known = cache?.get(token);
     if (known !== undefined) return accept(call, known);
+    cache?.throwIfRefused(token);
     let principal: ValidatedPrincipal | Promise<ValidatedPrincipal>;
     try {
       principal = validate!(token, call);
     } catch (error) {
-      throw refusal(error);
+      throw refused(token, isRefusal(error), refusal(error));
     }
-    if (!(principal instanceof Promise)) return acceptToken(call, token, principal);
-    return principal.then(
+    if (!isThenable(principal)) return acceptToken(call, token, principal);
+    return Promise.resolve(principal).then(
       (late) => acceptToken(call, token, late),
-      (error) => {
-        throw refusal(error);
+      (error: unknown) => {
+        throw refused(token, isRefusal(error), refusal(error));
       },
     );
   };
@@ -103,16 +114,22 @@ export function createSecurity(options: AuthOptions = {}): Security {
 
 function cacheFrom(options: AuthOptions): TokenCache | undefined {
   if (options.cache === false) return undefined;
-  const { maxTokens = 1000, maxAgeMs = 300_000 } = options.cache ?? {};
+  const { maxTokens = 1000, maxAgeMs = 300_000, refusalMaxAgeMs = 5_000 } = options.cache ?? {};
   checkNumber("auth", "cache.maxTokens", maxTokens, { integer: true });
   checkNumber("auth", "cache.maxAgeMs", maxAgeMs);
-  return new TokenCache({ maxTokens, maxAgeMs }, options.wallClock);
+  checkNumber("auth", "cache.refusalMaxAgeMs", refusalMaxAgeMs);
+  return new TokenCache({ maxTokens, maxAgeMs, refusalMaxAgeMs }, options.wallClock);
 }
 
 function demand(allowed: boolean, principal: Principal | undefined): void {
   if (allowed) return;
   const name = principal === undefined ? "An anonymous caller" : `"${principal.id}"`;
   throw new MeshError("ERR_PERMISSION_DENIED", `${name} may not do this`);
+}
+
+/** Whether a validator said that the token is not valid, rather than that it could not find out. */
+function isRefusal(error: unknown): boolean {
+  return isMeshError(error, "ERR_UNAUTHENTICATED") && !isUpstream(error);
 }
 
 /** What the caller is told when a validator throws: its own words only if they are the mesh's. */

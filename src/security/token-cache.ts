@@ -6,6 +6,15 @@ export interface TokenCacheOptions {
   readonly maxTokens?: number;
   /** How long an answer is reused at most, in milliseconds, so that a revoked token ends. @default 300_000 */
   readonly maxAgeMs?: number;
+  /**
+   * How long a refused token stays refused without being validated again, in milliseconds. Up to `maxTokens` of them
+   * are remembered, in addition to the valid ones. Only a definite refusal is: an `AuthenticationError` or another
+   * error with the code `ERR_UNAUTHENTICATED`, `null` or `false`. Any other error may be an outage, and is not
+   * remembered. Pass 0 if the validator's result depends on the call too.
+   *
+   * @default 5000
+   */
+  readonly refusalMaxAgeMs?: number;
 }
 
 /** The longest token remembered, in characters; together with the number of tokens it bounds the memory. */
@@ -16,18 +25,30 @@ interface Entry {
   readonly until: number;
 }
 
-/** Validated tokens until they expire. Only answers that say when they expire are kept, and no refusals. */
+interface Refusal {
+  readonly error: unknown;
+  readonly at: number;
+}
+
+/**
+ * Remembers what a validator said of tokens: principals until they expire, where it says when that is, and refusals for
+ * a few seconds, so that a client which keeps sending the same invalid token costs only a lookup.
+ */
 export class TokenCache {
   readonly #maxTokens: number;
   readonly #maxAgeMs: number;
   readonly #wallClock: () => number;
+  readonly #refusalMaxAgeMs: number;
   readonly #entries = new Map<string, Entry>();
+  /** Kept apart, so that invalid tokens never evict valid ones. Oldest first. */
+  readonly #refusals = new Map<string, Refusal>();
   #newest = "";
 
   /** @param wallClock - milliseconds since the epoch, because that is how tokens say when they expire */
   constructor(options: TokenCacheOptions = {}, wallClock: () => number = Date.now) {
     this.#maxTokens = options.maxTokens ?? 1000;
     this.#maxAgeMs = options.maxAgeMs ?? 300_000;
+    this.#refusalMaxAgeMs = options.refusalMaxAgeMs ?? 5_000;
     this.#wallClock = wallClock;
   }
 
@@ -51,6 +72,28 @@ export class TokenCache {
     if (!(expiresAt > now)) return;
     this.#refresh(token, { principal, until: Math.min(expiresAt, now + this.#maxAgeMs) });
     if (this.#entries.size > this.#maxTokens) this.#entries.delete(this.#entries.keys().next().value!);
+  }
+
+  /** Remembers a definite refusal. */
+  refuse(token: string, error: unknown): void {
+    if (this.#refusalMaxAgeMs === 0 || token.length > maxTokenLength || this.#maxTokens === 0) return;
+    this.#refusals.delete(token);
+    this.#refusals.set(token, { error, at: this.#wallClock() });
+    if (this.#refusals.size > this.#maxTokens) this.#refusals.delete(this.#refusals.keys().next().value!);
+  }
+
+  /**
+   * Throws the error that the token was refused with, if that was recent. The error is the same object each time,
+   * because making one costs more than the rest of the refusal.
+   */
+  throwIfRefused(token: string): void {
+    if (this.#refusals.size === 0) return;
+    const refusal = this.#refusals.get(token);
+    if (refusal === undefined) return;
+    const age = this.#wallClock() - refusal.at;
+    // A wall clock may be set back.
+    if (age >= 0 && age < this.#refusalMaxAgeMs) throw refusal.error;
+    this.#refusals.delete(token);
   }
 
   /** Moves a token to the young end of the map's order. */

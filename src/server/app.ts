@@ -2,18 +2,22 @@ import { type Context, type Handler, Hono, type MiddlewareHandler, type Next } f
 import { matchedRoutes } from "hono/route";
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
+import { quietHook } from "../core/hooks.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import { isThenable } from "../core/thenable.ts";
+import { problem } from "../http/problem.ts";
 import { deadlinesOf } from "../policy/deadline-wheel.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Admission } from "./admission.ts";
-import { type CallScope, type ChainParts, Passage } from "./chain.ts";
+import { Passage } from "./chain.ts";
+import type { CallScope, ChainParts } from "./chain-parts.ts";
 import { type CorsOptions, createCors } from "./cors.ts";
 import type { MeshEnv } from "./env.ts";
-import { errorResponse } from "./error-response.ts";
+import { errorResponse, problemResponse } from "./error-response.ts";
 import { FusedRouter } from "./fused-router.ts";
 import type { Health } from "./health.ts";
 import { addHealthRoutes } from "./health-routes.ts";
-import { noRoute } from "./no-route.ts";
+import { noRoute, refuseMethod } from "./no-route.ts";
 import { isMiddleware, marksOf, type RouteInfo, routeInfo } from "./route-info.ts";
 
 export type { MeshEnv } from "./env.ts";
@@ -48,8 +52,9 @@ export interface CreateAppOptions extends Omit<MiddlewareOptions, "errors"> {
   readonly metrics?: Metrics;
 }
 
-function partsFrom(who: string, options: MiddlewareOptions): ChainParts {
+function partsFrom(who: string, options: MiddlewareOptions, app?: () => Hono<MeshEnv>): ChainParts {
   checkOptions(who, options);
+  const onError = checkFunction(who, "onError", options.onError);
   return {
     admission: options.admission,
     deadlines: deadlinesOf(options.clock ?? systemClock),
@@ -58,7 +63,8 @@ function partsFrom(who: string, options: MiddlewareOptions): ChainParts {
       max: Infinity,
     }),
     scope: options.asyncContext,
-    onError: checkFunction(who, "onError", options.onError),
+    refuseMethod: (method, path) => refuseMethod(app?.(), method, path),
+    onError: onError && quietHook(onError),
   };
 }
 
@@ -97,7 +103,7 @@ export function meshMiddleware(options: MiddlewareOptions): MiddlewareHandler<Me
  * @throws TypeError | RangeError when an option has the wrong type or is out of range
  */
 export function createApp(options: CreateAppOptions): Hono<MeshEnv> {
-  const parts = partsFrom("createApp()", options);
+  const parts = partsFrom("createApp()", options, () => app);
   const chain = chainMiddleware(parts, () => ownErrorHandler(app) !== undefined);
   const router = new FusedRouter((entries) => {
     // Only the chain and one handler; whatever stands between them runs as Hono runs it.
@@ -111,13 +117,13 @@ export function createApp(options: CreateAppOptions): Hono<MeshEnv> {
       return new FusedPassage(parts, c, info, app, handler, next).go();
     };
   });
-  const app = new Hono<MeshEnv>({ router });
+  const app: Hono<MeshEnv> = new Hono<MeshEnv>({ router });
   app.onError(answerError);
   app.notFound((c) => {
     throw noRoute(app, c.req.method, c.req.path);
   });
   app.use(chain);
-  addHealthRoutes(app, options.health, options.metrics);
+  addHealthRoutes(app, options.health, options.metrics, options.clock ?? systemClock);
   return app;
 }
 
@@ -176,7 +182,9 @@ class FusedPassage extends Passage {
   protected run(): Answer {
     const { c } = this;
     const result: unknown = this.#handler(c, this.#next);
-    if (result instanceof Promise) return result.then((late) => (late as Response | undefined) ?? settled(c));
+    if (isThenable(result)) {
+      return Promise.resolve(result).then((late) => (late as Response | undefined) ?? settled(c));
+    }
     return (result as Response | undefined) ?? settled(c);
   }
 
@@ -202,5 +210,11 @@ function ownErrorHandler(app: Hono<MeshEnv>): ErrorHandler | undefined {
 }
 
 function answerError(error: Error, c: Context<MeshEnv>): Response {
-  return errorResponse(error, c.get("call")?.requestId ?? "");
+  const requestId = c.get("call")?.requestId ?? "";
+  try {
+    return errorResponse(error, requestId);
+  } catch {
+    // The error has a status or a header value that no response can have. The chain reports it.
+    return problemResponse(problem(500, undefined, undefined, requestId));
+  }
 }

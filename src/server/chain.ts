@@ -3,33 +3,14 @@ import type { Call } from "../core/call.ts";
 import { outcomeOfMeshError } from "../core/classifier.ts";
 import { MeshError } from "../core/errors.ts";
 import type { HeaderSource } from "../core/headers.ts";
-import { meshHeaders } from "../core/headers.ts";
-import { outcomeOfStatus } from "../http/http-outcome.ts";
-import type { Deadlines } from "../policy/deadline-wheel.ts";
-import type { Admission, Arrival } from "./admission.ts";
-import type { Cors } from "./cors.ts";
+import type { Arrival } from "./admission.ts";
+import { ChainEnd, discard } from "./chain-end.ts";
+import type { ChainParts } from "./chain-parts.ts";
 import { connectionOf, type MeshEnv } from "./env.ts";
-import { errorResponse, explainSyntaxError } from "./error-response.ts";
+import { explainSyntaxError } from "./error-response.ts";
 import { bodyTooLarge, type LimitedRequest, limitBody } from "./limited-body.ts";
+import { isUnservable } from "./method.ts";
 import type { RouteInfo } from "./route-info.ts";
-
-/** Carries the current call through a handler's awaits; the runtime's async context is one. */
-export interface CallScope {
-  run<T>(call: Call, task: () => T): T;
-}
-
-/** What the chain is made of. */
-export interface ChainParts {
-  readonly admission: Admission;
-  readonly deadlines: Deadlines;
-  readonly cors: Cors | undefined;
-  readonly bodyLimitBytes: number;
-  readonly scope: CallScope | undefined;
-  /** Told of errors that the caller is told nothing about. */
-  readonly onError: ((error: unknown, call: Call) => void) | undefined;
-}
-
-const noHeaders: HeaderSource = { get: () => null };
 
 /**
  * One request on its way through the whole chain: request id and trace, metrics, errors, CORS, the gates of the
@@ -38,38 +19,39 @@ const noHeaders: HeaderSource = { get: () => null };
  * One object and not ten middlewares, because each middleware costs a promise and a closure, and several of
  * them a copy of the response. It answers synchronously when nothing on the way is asynchronous.
  */
-export abstract class Passage implements Arrival {
+export abstract class Passage extends ChainEnd implements Arrival {
   readonly protocol = "rest";
   readonly operation: string;
   readonly connection: Arrival["connection"];
-  readonly #parts: ChainParts;
+  protected readonly parts: ChainParts;
   readonly #route: RouteInfo;
-  readonly #request: Request;
-  readonly #preflight: boolean;
-  readonly #call: Call;
+  protected readonly request: Request;
+  protected readonly preflight: boolean;
+  protected readonly call: Call;
   #limited: LimitedRequest | undefined;
   protected readonly c: Context<MeshEnv>;
 
   constructor(parts: ChainParts, c: Context<MeshEnv>, route: RouteInfo) {
+    super();
     const request = c.req.raw;
     this.c = c;
-    this.#parts = parts;
+    this.parts = parts;
     this.#route = route;
-    this.#request = request;
-    this.#preflight = parts.cors?.isPreflight(request) === true;
-    this.operation = this.#preflight ? "preflight" : route.operation;
-    this.connection = connectionOf(request, c.env);
-    this.#call = parts.admission.open(this);
-    c.set("call", this.#call);
+    this.request = request;
+    this.preflight = parts.cors?.isPreflight(request) === true;
+    this.operation = this.preflight ? "preflight" : route.operation;
+    this.connection = connectionOf(c.env);
+    this.call = parts.admission.open(this);
+    c.set("call", this.call);
   }
 
   get headers(): HeaderSource {
-    return this.#request.headers;
+    return this.request.headers;
   }
 
   /** Looked at only if somebody asks: it costs as much as the rest of the chain. */
   get signal(): AbortSignal {
-    return this.#request.signal;
+    return this.request.signal;
   }
 
   /** Runs what is inside the chain; its own errors come out. */
@@ -78,12 +60,13 @@ export abstract class Passage implements Arrival {
   /** The application's own answer to an error; undefined to let the chain answer. */
   protected abstract answerTo(error: unknown): Response | Promise<Response> | undefined;
 
+  /** Makes the response. Never throws, and the promise that it may return never rejects. */
   go(): Response | Promise<Response> {
-    if (this.#preflight) return this.#finish(this.#parts.cors!.preflight(this.#request));
     try {
-      const late = this.#parts.admission.admit(this.#call, this);
+      if (this.preflight) return this.finish(this.parts.cors!.preflight(this.request));
+      const late = this.parts.admission.admit(this.call, this);
       const result = late === undefined ? this.#enter() : late.then(() => this.#enter());
-      return result instanceof Promise ? this.#await(result) : this.#finish(result);
+      return result instanceof Promise ? this.#await(result, false) : this.finish(result);
     } catch (error) {
       return this.#fail(error);
     }
@@ -92,35 +75,42 @@ export abstract class Passage implements Arrival {
   /** Past the gates: the body's size, then the handler. */
   #enter(): Response | Promise<Response> {
     // A token that took longer to validate than the request may take: it has been answered already.
-    if (this.#call.outcome !== undefined) throw this.#call.reason;
-    const { method } = this.#request;
-    const { scope, bodyLimitBytes } = this.#parts;
-    if (method !== "GET" && method !== "HEAD") this.#limitBody(this.#route.bodyLimitBytes ?? bodyLimitBytes);
-    return scope === undefined ? this.run() : scope.run(this.#call, () => this.run());
+    if (this.call.outcome !== undefined) throw this.call.reason;
+    const { method } = this.request;
+    const { scope, bodyLimitBytes } = this.parts;
+    if (method !== "GET" && method !== "HEAD") {
+      if (isUnservable(method)) {
+        throw this.parts.refuseMethod(method, this.c.req.path);
+      }
+      this.#limitBody(this.#route.bodyLimitBytes ?? bodyLimitBytes);
+    }
+    return scope === undefined ? this.run() : scope.run(this.call, () => this.run());
   }
 
   #limitBody(limitBytes: number): void {
     if (limitBytes === Infinity) return;
-    const length = this.#request.headers.get("content-length");
+    const length = this.request.headers.get("content-length");
     if (length !== null) {
       if (!(Number(length) <= limitBytes)) throw bodyTooLarge(limitBytes);
-    } else if (this.#request.body !== null) {
-      this.#limited = limitBody(this.#request, limitBytes);
+    } else if (this.request.body !== null) {
+      this.#limited = limitBody(this.request, limitBytes);
       this.c.req.raw = this.#limited.request;
     }
   }
 
-  /** Waits for the handler, but not past the deadline. */
-  #await(result: Promise<Response>): Promise<Response> {
-    const { deadlines } = this.#parts;
-    const call = this.#call;
-    return new Promise((resolve, reject) => {
-      const answer = (make: () => Response | Promise<Response>): void => {
-        try {
-          resolve(make());
-        } catch (error) {
-          reject(error);
-        }
+  /**
+   * Waits for the handler, and for the application's own response to its error, but not past the deadline.
+   *
+   * @param failed - whether the handler has failed already, and `result` is the application's response to that
+   */
+  #await(result: Promise<Response>, failed: boolean): Promise<Response> {
+    const { deadlines } = this.parts;
+    const call = this.call;
+    return new Promise((resolve) => {
+      let open = true;
+      const settle = (response: Response): void => {
+        open = false;
+        resolve(response);
       };
       const entry =
         call.deadline === Infinity
@@ -128,89 +118,65 @@ export abstract class Passage implements Arrival {
           : deadlines.add(call.deadline, () => {
               const error = new MeshError("ERR_DEADLINE_EXCEEDED", "The request took longer than it may");
               call.cancel(error);
-              answer(() => this.#answer(error));
+              if (open) settle(this.answer(error));
             });
-      // Once the call has ended, the deadline has answered.
-      result.then(
-        (response) => {
-          if (entry !== undefined) deadlines.remove(entry);
-          if (call.outcome === undefined) answer(() => this.#finish(response));
-          else response.body?.cancel().catch(() => {});
-        },
-        (error: unknown) => {
-          if (entry !== undefined) deadlines.remove(entry);
-          if (call.outcome === undefined) answer(() => this.#fail(error));
-        },
-      );
+      const fulfill = (response: Response): void => {
+        if (!open) {
+          discard(response);
+          return;
+        }
+        if (entry !== undefined) deadlines.remove(entry);
+        settle(this.finish(response));
+      };
+      const reject = (error: unknown): void => {
+        if (!open) return;
+        if (entry !== undefined) deadlines.remove(entry);
+        settle(this.answer(error));
+      };
+      const recover = (thrown: unknown): void => {
+        if (!open) return;
+        try {
+          const own = this.#recover(thrown);
+          if (own instanceof Promise) own.then(fulfill, reject);
+          else fulfill(own);
+        } catch (error) {
+          reject(error);
+        }
+      };
+      result.then(fulfill, failed ? reject : recover);
     });
   }
 
-  #finish(response: Response): Response {
-    this.#call.end(outcomeOfStatus(response.status, noHeaders));
-    return this.#dress(response);
+  #fail(thrown: unknown): Response | Promise<Response> {
+    try {
+      const own = this.#recover(thrown);
+      return own instanceof Promise ? this.#await(own, true) : this.finish(own);
+    } catch (error) {
+      return this.answer(error);
+    }
   }
 
-  #fail(thrown: unknown): Response | Promise<Response> {
+  /** The application's own response to an error; throws the error that the chain itself has to respond to. */
+  #recover(thrown: unknown): Response | Promise<Response> {
     const error = this.#cause(thrown);
-    if (error instanceof SyntaxError) {
-      return explainSyntaxError(this.c, error).then((explained) => this.#fallBack(explained));
-    }
-    return this.#fallBack(error);
+    if (!(error instanceof SyntaxError)) return this.#own(error);
+    // Without the body there is nothing to explain the error with.
+    return explainSyntaxError(this.c, error).then(
+      (explained) => this.#own(explained),
+      () => this.#own(error),
+    );
+  }
+
+  #own(error: unknown): Response | Promise<Response> {
+    const own = this.answerTo(error);
+    if (own === undefined) throw error;
+    return own;
   }
 
   /** What really happened: reading a body that is too large, or working for a client that left, fails in many ways. */
   #cause(thrown: unknown): unknown {
     if (this.#limited?.overflow !== undefined) return this.#limited.overflow;
-    const call = this.#call;
+    const call = this.call;
     return outcomeOfMeshError(thrown) === undefined && call.cancelled ? call.reason : thrown;
-  }
-
-  /** Lets the application answer, else answers with the problem; also when the application's answer fails. */
-  #fallBack(error: unknown): Response | Promise<Response> {
-    let own: Response | Promise<Response> | undefined;
-    try {
-      own = this.answerTo(error);
-    } catch (worse) {
-      return this.#answer(worse);
-    }
-    if (own === undefined) return this.#answer(error);
-    return own instanceof Promise
-      ? own.then(
-          (response) => this.#finish(response),
-          (worse: unknown) => this.#answer(worse),
-        )
-      : this.#finish(own);
-  }
-
-  #answer(error: unknown): Response {
-    const response = errorResponse(error, this.#call.requestId);
-    this.#call.end(outcomeOfMeshError(error) ?? outcomeOfStatus(response.status, noHeaders));
-    if (response.status === 500) this.#report(error);
-    return this.#dress(response);
-  }
-
-  #report(error: unknown): void {
-    try {
-      this.#parts.onError?.(error, this.#call);
-    } catch {
-      // Whoever writes errors down must not make more of them.
-    }
-  }
-
-  /** Adds the chain's own headers, in place where the response allows it. */
-  #dress(response: Response): Response {
-    // An upgrade is not an answer yet, and must stay the very object that the platform made.
-    if (response.status === 101) return response;
-    try {
-      response.headers.set(meshHeaders.requestId, this.#call.requestId);
-      if (!this.#preflight) this.#parts.cors?.apply(this.#request, response.headers);
-      return response;
-    } catch {
-      // What `fetch` returned is immutable.
-      const copy = new Response(response.body, response);
-      copy.headers.set(meshHeaders.requestId, this.#call.requestId);
-      this.#parts.cors?.apply(this.#request, copy.headers);
-      return copy;
-    }
   }
 }

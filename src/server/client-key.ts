@@ -1,4 +1,13 @@
+import type { HeaderSource } from "../core/headers.ts";
+import type { Arrival } from "./admission.ts";
+
 const mapped = "::ffff:";
+const token = /^[!#$%&'*+\-.^_`|~\w]+$/;
+const ipv4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
+/** Only the characters; the URL parser checks the rest. */
+const ipv6 = /^[\da-fA-F:.]*:[\da-fA-F:.]*$/;
+/** The longest address in text: eight groups, the last two of them as IPv4. */
+const maxAddressLength = 45;
 
 /**
  * What a remote address counts as when clients are limited: an IPv4 address as it is, of an IPv6 address the
@@ -17,4 +26,31 @@ export function clientKey(address: string): string {
     .slice(0, 4)
     .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ""))
     .join(":")}::/64`;
+}
+
+/** The remote address of a request. */
+export type AddressOf = (arrival: Pick<Arrival, "connection" | "headers">) => string;
+
+/**
+ * Makes the function that finds a client's address: the connection's, or the one in a header that the operator trusts.
+ * A header that is absent, or holds anything but one address, counts as no address.
+ *
+ * @throws TypeError when the name is no name of a header field
+ */
+export function addressFrom(who: string, header: string | undefined): AddressOf {
+  if (header === undefined) return ({ connection }) => connection.remoteAddress;
+  if (typeof header !== "string" || !token.test(header)) {
+    throw new TypeError(
+      `Cannot make ${who}: clientAddressHeader is ${JSON.stringify(header)}; pass the name of a header field, such as "cf-connecting-ip"`,
+    );
+  }
+  const name = header.toLowerCase();
+  return ({ headers }) => addressIn(headers, name);
+}
+
+function addressIn(headers: HeaderSource, name: string): string {
+  const text = (headers.get(name) ?? "").trim();
+  if (text.length > maxAddressLength) return "";
+  if (ipv4.test(text)) return text;
+  return ipv6.test(text) && URL.canParse(`http://[${text}]/`) ? text : "";
 }

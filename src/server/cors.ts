@@ -1,8 +1,9 @@
 import { checkNumber, checkOptions } from "../core/options.ts";
+import { isThenable } from "../core/thenable.ts";
 
 /** Options of the chain's CORS. */
 export interface CorsOptions {
-  /** Origins that may read answers: a list, a function, or `"*"` for all. */
+  /** Origins that may read answers: a list, a function that answers at once, or `"*"` for all. */
   readonly origins: "*" | readonly string[] | ((origin: string) => boolean);
   /** @default ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"] */
   readonly methods?: readonly string[];
@@ -81,7 +82,18 @@ export function createCors(options: CorsOptions): Cors {
 
 function allowedBy(origins: CorsOptions["origins"]): (origin: string) => boolean {
   if (origins === "*") return () => true;
-  if (typeof origins === "function") return origins;
+  if (typeof origins === "function") return (origin) => decided(origins(origin));
   const list: ReadonlySet<string> = new Set(origins);
   return (origin) => list.has(origin);
+}
+
+/** Only `true` permits: a promise is truthy, and would permit every origin. */
+function decided(allowed: unknown): boolean {
+  if (isThenable(allowed)) {
+    allowed.then(undefined, () => {});
+    throw new TypeError(
+      "Cannot decide on an origin: the function in cors.origins returned a promise; answer at once",
+    );
+  }
+  return allowed === true;
 }

@@ -4,19 +4,16 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
 import type { Outcome } from "../core/outcome.ts";
-import { RateLimitError } from "../policy/rate-limit.ts";
-import { createRateLimiter, type RateLimiter, type RateLimiterOptions } from "../policy/rate-limiter.ts";
+import type { RateLimiter } from "../policy/rate-limiter.ts";
 import { type AuthOptions, createSecurity, type Security } from "../security/authenticate.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { readContext } from "../telemetry/propagation.ts";
 import { acceptRequestId } from "../telemetry/request-id.ts";
 import { newTraceparent } from "../telemetry/trace-context.ts";
 import type { Admission, Arrival } from "./admission.ts";
-import { clientKey } from "./client-key.ts";
+import { type AddressOf, addressFrom, clientKey } from "./client-key.ts";
+import { type ClientLimit, type ClientLimiters, limiterFrom, limitersFrom, take } from "./client-limits.ts";
 import { type CallKeeper, ServerCall } from "./server-call.ts";
-
-/** A limit per client; see `createRateLimiter`. */
-export type ClientLimit = Omit<RateLimiterOptions, "clock">;
 
 /** Options of {@link createAdmission}: who is let in, how often, and for how long. */
 export interface AdmissionOptions {
@@ -33,6 +30,15 @@ export interface AdmissionOptions {
   readonly rateLimit?: ClientLimit | false;
   /** Requests per remote address, before anything else is looked at: it bounds guessing of tokens. @default false */
   readonly peerLimit?: ClientLimit | false;
+  /**
+   * The header in which the platform, or a proxy in front of the service, gives the client's address, for the limits
+   * per address: `"cf-connecting-ip"` on Cloudflare. It must hold one address, and the platform or proxy must overwrite
+   * what clients send: set it only where clients cannot reach the service in any other way. Without it no header is
+   * trusted, and all clients of a fetch handler, which does not know their addresses, count as one.
+   *
+   * @default the address is the connection's
+   */
+  readonly clientAddressHeader?: string;
   /** Requests that run at the same time; more are refused at once. @default no limit */
   readonly maxConcurrent?: number;
   /** Longest time for one request, in milliseconds; a client that asks for more gets this. @default 30_000 */
@@ -56,8 +62,9 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
   readonly #clock: Clock;
   readonly #metrics: Metrics | undefined;
   readonly #security: Security;
-  readonly #limiter: RateLimiter | undefined;
+  readonly #limiters: ClientLimiters | undefined;
   readonly #peerLimiter: RateLimiter | undefined;
+  readonly #addressOf: AddressOf;
   readonly #maxConcurrent: number;
   readonly #timeoutMs: number;
   #closed = false;
@@ -74,8 +81,9 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
     this.#clock = options.clock ?? systemClock;
     this.#metrics = options.metrics;
     this.#security = createSecurity(options.auth);
-    this.#limiter = limiterFrom(options.rateLimit ?? {}, this.#clock);
+    this.#limiters = limitersFrom(options.rateLimit ?? {}, this.#clock);
     this.#peerLimiter = limiterFrom(options.peerLimit ?? false, this.#clock);
+    this.#addressOf = addressFrom(who, options.clientAddressHeader);
     this.#maxConcurrent = checkNumber(who, "maxConcurrent", options.maxConcurrent ?? Infinity, {
       min: 1,
       max: Infinity,
@@ -130,9 +138,8 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
   admit(call: Call, arrival: Arrival): void | Promise<void> {
     try {
       this.#checkOpen();
-      const { connection } = arrival;
-      if (this.#peerLimiter !== undefined) take(this.#peerLimiter, clientKey(connection.remoteAddress));
-      const late = this.#security(call, arrival.headers, connection.peer);
+      if (this.#peerLimiter !== undefined) take(this.#peerLimiter, clientKey(this.#addressOf(arrival)));
+      const late = this.#security(call, arrival.headers, arrival.connection.peer);
       if (late === undefined) return this.#enter(call, arrival);
       return late
         .then(() => this.#enter(call, arrival))
@@ -158,8 +165,10 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
 
   /** The gates that need to know the principal. */
   #enter(call: Call, arrival: Arrival): void {
-    if (this.#limiter !== undefined) {
-      take(this.#limiter, call.principal?.id ?? clientKey(arrival.connection.remoteAddress));
+    if (this.#limiters !== undefined) {
+      const { principal } = call;
+      if (principal === undefined) take(this.#limiters.address, clientKey(this.#addressOf(arrival)));
+      else take(principal.kind === "peer" ? this.#limiters.peer : this.#limiters.token, principal.id);
     }
     if (this.#running >= this.#maxConcurrent) {
       throw new MeshError("ERR_BULKHEAD_FULL", `The service is busy: ${this.#running} requests run already`);
@@ -174,15 +183,6 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
     this.#metrics?.rejected(outcomeOfMeshError(error)?.status ?? "error");
     return error;
   }
-}
-
-function limiterFrom(options: ClientLimit | false, clock: Clock): RateLimiter | undefined {
-  return options === false ? undefined : createRateLimiter({ ...options, clock });
-}
-
-function take(limiter: RateLimiter, client: string): void {
-  const decision = limiter.take(client);
-  if (!decision.allowed) throw new RateLimitError(decision);
 }
 
 /**

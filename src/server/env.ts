@@ -1,6 +1,5 @@
 import type { Call } from "../core/call.ts";
 import type { Connection } from "../core/connection.ts";
-import { onCloudflare } from "../core/platform.ts";
 
 /** The Hono environment of an app with the mesh chain: `new Hono<MeshEnv>()`, `Context<MeshEnv>`. */
 export interface MeshEnv {
@@ -16,16 +15,12 @@ export interface MeshEnv {
 
 const noAddress: Connection = { remoteAddress: "", encrypted: false, httpVersion: "", peer: undefined };
 
-/** The connection that a request came by: the listener's, else what the platform tells. */
-export function connectionOf(request: Request, env: Partial<MeshEnv["Bindings"]> | undefined): Connection {
+/**
+ * The connection that a request came by, as the mesh's listener gives it; nothing is known of it where the platform has
+ * a listener of its own. Headers are not trusted here: see `clientAddressHeader` of `createAdmission`.
+ */
+export function connectionOf(env: Partial<MeshEnv["Bindings"]> | undefined): Connection {
   const given = env?.connection;
-  if (given !== undefined) return given;
-  // There the platform itself puts the client's address into a header, so that no client can make it up.
-  if (!onCloudflare()) return noAddress;
-  return {
-    remoteAddress: request.headers.get("cf-connecting-ip") ?? "",
-    encrypted: request.url.startsWith("https:"),
-    httpVersion: "",
-    peer: undefined,
-  };
+  // On an edge platform the environment holds the operator's bindings, and one may have the same name.
+  return typeof given?.remoteAddress === "string" ? given : noAddress;
 }

@@ -1,8 +1,10 @@
 import type { Hono } from "hono";
+import type { Clock } from "../core/clock.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { MeshEnv } from "./env.ts";
 import type { Health } from "./health.ts";
 import { markHandler } from "./route-info.ts";
+import { createScrape } from "./scrape.ts";
 
 const noStore = { "cache-control": "no-store" };
 
@@ -14,6 +16,7 @@ export function addHealthRoutes(
   app: Hono<MeshEnv>,
   health: Health | undefined,
   metrics: Metrics | undefined,
+  clock: Clock,
 ): void {
   if (health !== undefined) {
     app.get(
@@ -35,11 +38,12 @@ export function addHealthRoutes(
     );
   }
   if (metrics !== undefined) {
+    const scrape = createScrape(metrics, clock);
     app.get(
       "/metrics",
       markHandler(
         async () =>
-          new Response(await metrics.exposition(), {
+          new Response(await scrape(), {
             headers: { "content-type": metrics.contentType, ...noStore },
           }),
         { bypass: true },

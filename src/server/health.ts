@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../core/clock.ts";
+import { reportLost } from "../core/hooks.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
 
 /**
@@ -22,7 +23,10 @@ export interface HealthOptions {
   readonly checks?: Readonly<Record<string, HealthCheck>>;
   /** How long one check may take, in milliseconds. @default 2000 */
   readonly checkTimeoutMs?: number;
-  /** How long what the checks found is told again without asking anew, in milliseconds. @default 1000 */
+  /**
+   * How long the result of the checks is reused, in milliseconds. Probes that arrive while the checks run share that
+   * run, also with 0. @default 1000
+   */
   readonly maxAgeMs?: number;
   /** @default systemClock */
   readonly clock?: Clock;
@@ -67,6 +71,8 @@ class ServiceHealth implements Health {
   #status: HealthStatus = "ready";
   #found: Readiness["checks"] = {};
   #foundAt = -Infinity;
+  /** The run that is in progress. */
+  #asking: Promise<Readiness["checks"]> | undefined;
 
   constructor(options: HealthOptions) {
     const who = "createHealth()";
@@ -111,24 +117,61 @@ class ServiceHealth implements Health {
   }
 
   async readiness(): Promise<Readiness> {
-    // The findings are kept, not the promise: on edge platforms a promise belongs to one request.
-    if (this.#clock.now() - this.#foundAt >= this.#maxAgeMs) {
-      const found = await Promise.all(
-        this.#checks.map(async ([name, check]) => [name, await this.#ask(check)] as const),
-      );
-      this.#found = Object.fromEntries(found);
-      this.#foundAt = this.#clock.now();
-    }
-    const sound = Object.values(this.#found).every((finding) => finding === "ok");
-    return { status: this.#status === "ready" && !sound ? "not-ready" : this.#status, checks: this.#found };
+    const checks = this.#isFresh() ? this.#found : await this.#findings();
+    const sound = Object.values(checks).every((finding) => finding === "ok");
+    return { status: this.#status === "ready" && !sound ? "not-ready" : this.#status, checks };
+  }
+
+  #isFresh(): boolean {
+    return this.#checks.length === 0 || this.#clock.now() - this.#foundAt < this.#maxAgeMs;
+  }
+
+  /** Runs the checks, or joins the run that is in progress. */
+  #findings(): Promise<Readiness["checks"]> {
+    const asking = this.#asking;
+    if (asking !== undefined) return this.#join(asking);
+    const own = this.#askAll();
+    this.#asking = own;
+    void own.then(() => this.#forget(own));
+    return own;
+  }
+
+  async #askAll(): Promise<Readiness["checks"]> {
+    const found = await Promise.all(
+      this.#checks.map(async ([name, check]) => [name, await this.#ask(check)] as const),
+    );
+    this.#found = Object.fromEntries(found);
+    this.#foundAt = this.#clock.now();
+    return this.#found;
+  }
+
+  #forget(asking: Promise<Readiness["checks"]>): void {
+    if (this.#asking === asking) this.#asking = undefined;
+  }
+
+  /**
+   * Waits for a run that another probe started, but no longer than checks may take: on edge platforms the run belongs
+   * to that probe's request, and never settles when that is cancelled.
+   */
+  #join(asking: Promise<Readiness["checks"]>): Promise<Readiness["checks"]> {
+    return new Promise((resolve) => {
+      const disarm = this.#clock.schedule(() => {
+        this.#forget(asking);
+        resolve(Object.fromEntries(this.#checks.map(([name]) => [name, "timeout"])));
+      }, this.#timeoutMs);
+      void asking.then((found) => {
+        disarm();
+        resolve(found);
+      });
+    });
   }
 
   #ask(check: HealthCheck): Promise<"ok" | "failed" | "timeout"> {
     return new Promise((resolve) => {
       const controller = new AbortController();
       const disarm = this.#clock.schedule(() => {
-        controller.abort(new Error(`The check took longer than ${this.#timeoutMs} ms`));
         resolve("timeout");
+        controller.abort(new Error(`The check took longer than ${this.#timeoutMs} ms`));
       }, this.#timeoutMs);
       const settle = (finding: "ok" | "failed"): void => {
         disarm();
@@ -152,8 +195,13 @@ class ServiceHealth implements Health {
   #tell(): void | Promise<void> {
     const late: Promise<unknown>[] = [];
     for (const listener of [...this.#listeners]) {
-      const told = listener(this.#status);
-      if (told instanceof Promise) late.push(told);
+      try {
+        const told = listener(this.#status);
+        if (told instanceof Promise) late.push(told);
+      } catch (error) {
+        // The other listeners must still be told, and a drain must go on.
+        reportLost("A listener of health", error);
+      }
     }
     if (late.length > 0) return Promise.allSettled(late).then(() => {});
   }

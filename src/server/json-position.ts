@@ -10,8 +10,25 @@ export interface JsonFault {
 
 const whitespace = /[ \t\n\r]*/y;
 const scalar = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what JSON forbids in strings
-const string = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const escapeSequence = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+
+/** Where a string that begins at `at` ends; -1 when it is none. Not a pattern: one for long strings exhausts the stack. */
+function endOfString(text: string, at: number): number {
+  if (text[at] !== '"') return -1;
+  let next = at + 1;
+  for (;;) {
+    const code = text.charCodeAt(next);
+    if (code === 0x22 /* " */) return next + 1;
+    // Beyond the end it is NaN.
+    if (!(code >= 0x20)) return -1;
+    if (code !== 0x5c /* \ */) next++;
+    else {
+      escapeSequence.lastIndex = next;
+      if (!escapeSequence.test(text)) return -1;
+      next = escapeSequence.lastIndex;
+    }
+  }
+}
 
 /**
  * The place of the first fault in a text that `JSON.parse` refused; undefined when it is JSON after all.
@@ -34,9 +51,14 @@ export function findJsonFault(text: string): JsonFault | undefined {
     at++;
     return true;
   };
+  const string = (): boolean => {
+    const end = endOfString(text, at);
+    if (end > 0) at = end;
+    return end > 0;
+  };
   const key = (): boolean => {
     skip(whitespace);
-    return skip(string) && eat(":");
+    return string() && eat(":");
   };
   for (;;) {
     // A value is due.
@@ -51,7 +73,7 @@ export function findJsonFault(text: string): JsonFault | undefined {
         open.push("[");
         continue;
       }
-    } else if (!skip(string) && !skip(scalar)) return faultAt(text, at);
+    } else if (!string() && !skip(scalar)) return faultAt(text, at);
     // A value is complete: close what it completes.
     for (;;) {
       const top = open.at(-1);
@@ -70,7 +92,11 @@ export function findJsonFault(text: string): JsonFault | undefined {
 }
 
 function faultAt(text: string, offset: number): JsonFault {
-  const before = text.slice(0, offset);
-  const lineStart = before.lastIndexOf("\n") + 1;
-  return { offset, line: before.split("\n").length, column: offset - lineStart + 1 };
+  let line = 1;
+  let lineStart = 0;
+  for (let end = text.indexOf("\n"); end >= 0 && end < offset; end = text.indexOf("\n", lineStart)) {
+    line++;
+    lineStart = end + 1;
+  }
+  return { offset, line, column: offset - lineStart + 1 };
 }

@@ -1,5 +1,7 @@
 import { type Clock, systemClock } from "../core/clock.ts";
+import { reportLost } from "../core/hooks.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
+import { isThenable } from "../core/thenable.ts";
 import type { Health } from "./health.ts";
 
 /** Watchers of health that read slowly do not hold up the end for longer. */
@@ -54,7 +56,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   let closing = false;
 
   async function run(): Promise<void> {
-    const told = health?.drain();
+    const told = tell();
     const { promise: late, resolve: tellLate } = Promise.withResolvers<void>();
     const disarm = clock.schedule(tellLate, drainMs);
     if (told !== undefined) await heard(told, late);
@@ -64,6 +66,17 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     disarm();
     await attempt(() => listener.destroy());
     tellClosed();
+  }
+
+  /** A failure in health must not keep the service from closing. */
+  function tell(): Promise<void> | undefined {
+    try {
+      const told = health?.drain();
+      return isThenable(told) ? attempt(() => told) : undefined;
+    } catch (error) {
+      reportLost("The drain of health", error);
+      return undefined;
+    }
   }
 
   /** Waits until the watchers have been told: HTTP/2 sends a GOAWAY before whatever else is waiting. */
@@ -92,10 +105,11 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   };
 }
 
-async function attempt(task: () => Promise<void>): Promise<void> {
+async function attempt(task: () => PromiseLike<unknown>): Promise<void> {
   try {
     await task();
-  } catch {
+  } catch (error) {
     // The way out has no other way.
+    reportLost("A step of the drain", error);
   }
 }

@@ -7,11 +7,11 @@ export {
   meshMiddleware,
 } from "./app.ts";
 export { bodyLimit } from "./body-limit.ts";
-export type { CallScope } from "./chain.ts";
+export type { CallScope } from "./chain-parts.ts";
+export type { ClientLimit } from "./client-limits.ts";
 export type { CorsOptions } from "./cors.ts";
 export {
   type AdmissionOptions,
-  type ClientLimit,
   type ClosableAdmission,
   createAdmission,
 } from "./create-admission.ts";

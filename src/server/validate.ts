@@ -24,19 +24,23 @@ interface SchemaIssue {
 /** The parts of a request that can be validated. */
 export type ValidationTarget = "json" | "query" | "param";
 
+/** A body of 1 MiB can hold hundreds of thousands of faults; the response must stay small. */
+const maxViolations = 100;
+
 /** A request that is well-formed and says something it must not. */
 export class ValidationError extends MeshError {
   override readonly name: string = "ValidationError";
-  /** What the problem says beside the message. */
+  /** What the problem says beside the message: the first 100. */
   readonly members: { readonly violations: readonly Violation[] };
 
   constructor(target: ValidationTarget, violations: readonly Violation[]) {
     const names = { json: "body", query: "query", param: "path" };
+    const more = violations.length > maxViolations ? `, and ${violations.length - 1} more` : "";
     super(
       "ERR_INVALID_BODY",
-      `The request ${names[target]} is not valid: ${violations[0]?.detail ?? "refused"}`,
+      `The request ${names[target]} is not valid: ${violations[0]?.detail ?? "refused"}${more}`,
     );
-    this.members = { violations };
+    this.members = { violations: violations.slice(0, maxViolations) };
   }
 }
 
@@ -65,6 +69,11 @@ export function validate<T extends ValidationTarget, Input, Output>(
 ): MiddlewareHandler<any, string, { in: { [K in T]: Input }; out: { [K in T]: Output } }> {
   return async function validateRequest(c, next) {
     const result = await schema["~standard"].validate(await readers[target](c));
+    if (typeof result !== "object" || result === null) {
+      throw new TypeError(
+        `Cannot validate: the schema of ${schema["~standard"].vendor} returned ${typeof result}`,
+      );
+    }
     if (result.issues !== undefined) throw new ValidationError(target, result.issues.map(violationFrom));
     c.req.addValidatedData(target, result.value as object);
     await next();

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { Call, type CallInit, callKey } from "../../src/core/call.ts";
 import { isMeshError } from "../../src/core/errors.ts";
 import { type Outcome, ok, outcome } from "../../src/core/outcome.ts";
+import { printedErrors } from "../support/printed-errors.ts";
 
 function callWith(init: Partial<CallInit> = {}): Call {
   return new Call({ side: "client", protocol: "local", service: "lake", operation: "read", ...init });
@@ -18,6 +19,24 @@ describe("Call cancellation", () => {
     assert.deepEqual(heard, ["first"]);
     assert.equal(call.cancelled, true);
     assert.equal(call.reason, "first");
+  });
+
+  it("tells every listener, also when one of them throws", async () => {
+    const call = callWith();
+    const heard: string[] = [];
+    const listeners = ["first", "second"].map((name) => () => {
+      heard.push(name);
+      throw new Error(`${name} is broken`);
+    });
+    for (const listener of listeners) call.onCancel(listener);
+    for (const listener of listeners) call.onEnd(listener);
+    const printed = await printedErrors(() => {
+      call.cancel();
+      assert.deepEqual(heard, ["first", "second"]);
+      call.end(ok);
+    });
+    assert.deepEqual(heard, ["first", "second", "first", "second"]);
+    assert.equal(printed.length, 4);
   });
 
   it("raises ERR_CANCELLED when nobody gives a reason", () => {

@@ -27,6 +27,47 @@ describe("DeadlineWheel", () => {
     assert.deepEqual(order, [1, 2, 3, 101, 104]);
   });
 
+  it("goes on with the others of its turn when one throws, and tells of it", async () => {
+    const clock = new VirtualClock();
+    const errors: unknown[] = [];
+    const wheel = new DeadlineWheel(clock, { onError: (error) => errors.push(error) });
+    const ran: number[] = [];
+    const add = (delay: number, fault?: { readonly value: unknown }): void => {
+      wheel.add(clock.now() + delay, () => {
+        ran.push(delay);
+        if (fault !== undefined) throw fault.value;
+      });
+    };
+    const broken = new Error("broken");
+    add(1);
+    add(2, { value: broken });
+    add(3, { value: undefined });
+    add(4);
+    add(60);
+    await clock.advance(100);
+    assert.deepEqual(ran, [1, 2, 3, 4, 60]);
+    assert.deepEqual(errors, [broken, undefined]);
+    assert.equal(wheel.size, 0);
+  });
+
+  it("goes on when the one who is told of a failure fails as well", async () => {
+    const clock = new VirtualClock();
+    const wheel = new DeadlineWheel(clock, {
+      onError() {
+        throw new Error("no room on the disk");
+      },
+    });
+    let ran = 0;
+    for (let at = 0; at < 2; at++) {
+      wheel.add(clock.now() + 5, () => {
+        ran++;
+        throw new Error("broken");
+      });
+    }
+    await clock.advance(50);
+    assert.equal(ran, 2);
+  });
+
   it("does not call what was removed, and takes a second removal for none", async () => {
     const clock = new VirtualClock();
     const wheel = new DeadlineWheel(clock);

@@ -191,4 +191,18 @@ describe("rateLimitHeaders()", () => {
     assert.equal(rateLimitHeaders(decision, 'a"b\\c').ratelimit, '"a\\"b\\\\c";r=1;t=0');
     assert.equal(rateLimitHeaders(decision, "a\r\nx: y\u{1F600}").ratelimit, '"a??x: y??";r=1;t=0');
   });
+
+  it("writes integers that a structured field can hold, whatever the rate", () => {
+    for (const perMinute of [1e-320, 1e-300, 0.001, 1, 1e15, 1e22, Number.MAX_VALUE]) {
+      for (const burst of [1, 1_000_000, Number.MAX_SAFE_INTEGER]) {
+        const limiter = createRateLimiter({ perMinute, burst, clock: new VirtualClock() });
+        for (let request = 0; request < 3; request++) {
+          const fields = rateLimitHeaders(limiter.take("a"));
+          assert.match(fields["ratelimit-policy"], /^"default";q=\d{1,15};w=60$/);
+          assert.match(fields.ratelimit, /^"default";r=\d{1,15};t=\d{1,15}$/);
+          assert.match(fields["retry-after"] ?? "1", /^[1-9]\d{0,14}$/);
+        }
+      }
+    }
+  });
 });

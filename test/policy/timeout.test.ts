@@ -4,6 +4,7 @@ import type { Call } from "../../src/core/call.ts";
 import { isMeshError } from "../../src/core/errors.ts";
 import { ok, outcome } from "../../src/core/outcome.ts";
 import { compose, protect } from "../../src/core/service.ts";
+import { DeadlineWheel } from "../../src/policy/deadline-wheel.ts";
 import { retry } from "../../src/policy/retry.ts";
 import { attemptTimeout, timeout } from "../../src/policy/timeout.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -32,6 +33,21 @@ describe("timeout()", () => {
     const { run, calls } = scriptedService(timeout({ clock }), succeeds);
     await run();
     assert.equal(calls[0]?.deadline, clock.now() + 30_000);
+  });
+
+  it("forgets the deadline of what fails before it has a promise, and of what no classifier can judge", async () => {
+    const clock = new VirtualClock();
+    const wheel = new DeadlineWheel(clock);
+    const broken = new Error("broken");
+    const fail = (): never => {
+      throw broken;
+    };
+    const sync = timeout({ clock, deadlines: wheel })<void, number>(fail);
+    await assert.rejects(sync(newCall(), undefined), broken);
+    const classifier = { response: fail, error: fail };
+    const judged = timeout({ clock, deadlines: wheel, classifier })<void, number>(async () => 1);
+    await assert.rejects(judged(newCall(), undefined), broken);
+    assert.equal(wheel.size, 0);
   });
 
   it("never lengthens an inherited deadline", async () => {

@@ -5,13 +5,14 @@ import { Call } from "../../src/core/call.ts";
 import { isMeshError } from "../../src/core/errors.ts";
 import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
 import { createMesh } from "../../src/mesh.ts";
+import type { Mesh } from "../../src/options.ts";
 import { faultOf as webFaultOf } from "../../src/runtime/web/fault.ts";
 import { createWebRuntime } from "../../src/runtime/web/mod.ts";
 import { faultOf as workerdFaultOf } from "../../src/runtime/workerd/fault.ts";
 import { createWorkerdRuntime } from "../../src/runtime/workerd/mod.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { errorOf } from "../http/lake.ts";
-import { serveInProcess } from "../rpc/echo.ts";
+import { echoRoutes, serveInProcess } from "../rpc/echo.ts";
 
 const pem = { cert: "-----BEGIN CERTIFICATE-----", key: "-----BEGIN PRIVATE KEY-----", ca: "" };
 const rpcOptions = {
@@ -133,6 +134,37 @@ for (const create of [createWebRuntime, createWorkerdRuntime]) {
     });
   });
 }
+
+describe("a handler", () => {
+  const fetchFrom = (mesh: Mesh): ((path: string, address: string) => Promise<number>) => {
+    const app = mesh.app();
+    app.get("/", (c) => c.text("ok"));
+    const handler = mesh.handler({ app, routes: echoRoutes });
+    return async (path, address) => {
+      const headers = { "cf-connecting-ip": address, "content-type": "application/json" };
+      const init = path === "/" ? { headers } : { method: "POST", headers, body: "{}" };
+      return (await handler.fetch(new Request(`https://echo.test${path}`, init), { connection: "bound" }))
+        .status;
+    };
+  };
+  const rateLimit = { perMinute: 60, burst: 1 };
+  const echo = `/${EchoService.typeName}/Echo`;
+
+  it("believes no address in a header field, by REST or RPC", async () => {
+    const statusFrom = fetchFrom(createMesh({ service: "edge", server: { rateLimit } }));
+    assert.equal(await statusFrom("/", "1.1.1.1"), 200);
+    assert.equal(await statusFrom("/", "2.2.2.2"), 429);
+    assert.equal(await statusFrom(echo, "3.3.3.3"), 429);
+  });
+
+  it("believes the field that it is told to, by REST and RPC together", async () => {
+    const server = { rateLimit, clientAddressHeader: "cf-connecting-ip" };
+    const statusFrom = fetchFrom(createMesh({ service: "edge", server }));
+    assert.equal(await statusFrom("/", "1.1.1.1"), 200);
+    assert.equal(await statusFrom(echo, "1.1.1.1"), 429);
+    assert.equal(await statusFrom(echo, "2.2.2.2"), 200);
+  });
+});
 
 describe("faultOf() of the web adapter", () => {
   it("takes a network error for a fault that proves nothing, also as the cause of another", () => {

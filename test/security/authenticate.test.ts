@@ -1,14 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Call } from "../../src/core/call.ts";
+import type { Call } from "../../src/core/call.ts";
 import { TransportError } from "../../src/core/errors.ts";
 import type { PeerIdentity, Principal } from "../../src/core/identity.ts";
 import { type AuthOptions, createSecurity } from "../../src/security/authenticate.ts";
 import { staticTokens } from "../../src/security/static-tokens.ts";
-
-function callOf(): Call {
-  return new Call({ side: "server", protocol: "rest", service: "lake", operation: "GET /" });
-}
+import { callOf, withToken } from "./fixture.ts";
 
 function peerOf(identity: Partial<PeerIdentity>): PeerIdentity {
   return {
@@ -21,7 +18,6 @@ function peerOf(identity: Partial<PeerIdentity>): PeerIdentity {
   };
 }
 
-const withToken = (token: string): Headers => new Headers({ authorization: `Bearer ${token}` });
 const nothing = new Headers();
 
 function principalOf(options: AuthOptions, headers: Headers, peer?: PeerIdentity): Principal | undefined {
@@ -128,69 +124,54 @@ describe("security of a server", () => {
   });
 });
 
-describe("validated tokens", () => {
-  function counting(expiresAt: number | undefined, cache?: AuthOptions["cache"]) {
-    let now = 1_000_000;
-    let validated = 0;
+describe("hooks of security", () => {
+  /** A promise that is not the runtime's own. */
+  const thenable = (settle: (resolve: (value: unknown) => void, reject: (reason: unknown) => void) => void) =>
+    // biome-ignore lint/suspicious/noThenProperty: a hook may return any promise
+    ({ then: settle }) as never;
+
+  it("may answer with any kind of promise", async () => {
     const security = createSecurity({
-      validate: async (token) => {
-        validated++;
-        return { id: token, kind: "token", claims: {}, ...(expiresAt === undefined ? {} : { expiresAt }) };
-      },
-      wallClock: () => now,
-      ...(cache === undefined ? {} : { cache }),
+      validate: () => thenable((resolve) => resolve({ id: "ann", kind: "token", claims: {} })),
+      authorize: (principal) => thenable((resolve) => resolve(principal?.id === "ann")),
     });
-    return {
-      async use(token = "t"): Promise<boolean> {
-        const answer = security(callOf(), withToken(token), undefined);
-        await answer;
-        return answer === undefined;
-      },
-      pass: (ms: number) => {
-        now += ms;
-      },
-      count: () => validated,
-    };
-  }
-
-  it("are remembered until they expire, and then answer synchronously", async () => {
-    const tokens = counting(1_060_000);
-    assert.equal(await tokens.use(), false);
-    assert.equal(await tokens.use(), true);
-    tokens.pass(59_999);
-    assert.equal(await tokens.use(), true);
-    tokens.pass(1);
-    assert.equal(await tokens.use(), false);
-    assert.equal(tokens.count(), 2);
+    const call = callOf();
+    await security(call, withToken("t"), undefined);
+    assert.equal(call.principal?.id, "ann");
+    const refused = createSecurity({ authorize: () => thenable((resolve) => resolve("yes")) });
+    await assert.rejects(async () => refused(callOf(), nothing, undefined), {
+      code: "ERR_PERMISSION_DENIED",
+    });
   });
 
-  it("are asked about anew after the longest age, so that a revoked token ends", async () => {
-    const tokens = counting(1e12);
-    await tokens.use();
-    tokens.pass(300_000);
-    await tokens.use();
-    assert.equal(tokens.count(), 2);
-  });
-
-  it("are not remembered when the validator does not say until when, when switched off, or when too long", async () => {
-    for (const tokens of [counting(undefined), counting(1e12, false), counting(1e12, { maxTokens: 0 })]) {
-      await tokens.use();
-      await tokens.use();
-      assert.equal(tokens.count(), 2);
+  it("fail the request whatever they throw or reject with, and let nobody in", async () => {
+    for (const reason of [new Error("x"), undefined, null, "text", Object.create(null), Symbol("s")]) {
+      const hooks: readonly AuthOptions[] = [
+        { validate: () => Promise.reject(reason) },
+        { validate: () => thenable((_, reject) => reject(reason)) },
+        {
+          validate: () => {
+            throw reason;
+          },
+        },
+        { authorize: () => Promise.reject(reason) },
+        { authorize: () => thenable((_, reject) => reject(reason)) },
+        {
+          authorize: () => {
+            throw reason;
+          },
+        },
+      ];
+      for (const options of hooks) {
+        const call = callOf();
+        let failed = false;
+        try {
+          await createSecurity(options)(call, withToken("t"), undefined);
+        } catch {
+          failed = true;
+        }
+        assert.equal(failed, true);
+      }
     }
-    const long = counting(1e12);
-    await long.use("x".repeat(5000));
-    await long.use("x".repeat(5000));
-    assert.equal(long.count(), 2);
-  });
-
-  it("are bounded in number: the one unused for longest leaves", async () => {
-    const tokens = counting(1e12, { maxTokens: 2 });
-    await tokens.use("a");
-    await tokens.use("b");
-    await tokens.use("a");
-    await tokens.use("c");
-    assert.equal(await tokens.use("a"), true);
-    assert.equal(await tokens.use("b"), false);
   });
 });

@@ -93,6 +93,24 @@ describe("the rate limit", () => {
     assert.equal(await statusFrom("2001:db8:1:3::7"), 200);
   });
 
+  it("is apart for names of tokens, of certificates and of addresses that are the same", async () => {
+    const validate = staticTokens({ "token-c": "10.0.0.1", "token-d": "lake" });
+    const { app } = serverFixture({
+      auth: { validate, required: false },
+      rateLimit: { perMinute: 60, burst: 1 },
+    });
+    app.get("/", (c) => c.text("ok"));
+    const statusOf = async (token: string, peer?: string): Promise<number> => {
+      const init = token === "" ? {} : { headers: { authorization: `Bearer ${token}` } };
+      const connection = connectionFrom("10.0.0.1", peer === undefined ? undefined : peerNamed(peer));
+      return (await app.request("/", init, connection)).status;
+    };
+    assert.deepEqual([await statusOf("token-c"), await statusOf("token-c")], [200, 429]);
+    assert.deepEqual([await statusOf(""), await statusOf("")], [200, 429]);
+    assert.deepEqual([await statusOf("token-d"), await statusOf("token-d")], [200, 429]);
+    assert.deepEqual([await statusOf("", "lake"), await statusOf("", "lake")], [200, 429]);
+  });
+
   it("takes clients without an address for one, whatever their headers say", async () => {
     const { app } = serverFixture({ rateLimit: { perMinute: 60, burst: 1 } });
     app.get("/", (c) => c.text("ok"));
@@ -100,15 +118,60 @@ describe("the rate limit", () => {
     assert.equal((await app.request("/", { headers: { "x-forwarded-for": "2.2.2.2" } })).status, 429);
   });
 
-  it("knows the address by Cloudflare's header on Cloudflare's runtime, and nowhere else", async () => {
+  it("believes no header field that names an address, on no platform, unless it is told to", async () => {
+    const fields = ["cf-connecting-ip", "x-real-ip", "x-forwarded-for", "forwarded", "true-client-ip"];
     const { app } = serverFixture({ rateLimit: { perMinute: 60, burst: 1 } });
     app.get("/", (c) => c.text("ok"));
-    const trusted = globalThis.navigator?.userAgent === "Cloudflare-Workers";
     const statusFrom = async (address: string): Promise<number> =>
-      (await app.request("/", { headers: { "cf-connecting-ip": address } })).status;
+      (await app.request("/", { headers: fields.map((field): [string, string] => [field, address]) })).status;
     assert.equal(await statusFrom("1.1.1.1"), 200);
-    assert.equal(await statusFrom("1.1.1.1"), 429);
-    assert.equal(await statusFrom("2.2.2.2"), trusted ? 200 : 429);
+    assert.equal(await statusFrom("2.2.2.2"), 429);
+    assert.equal(await statusFrom("2001:db8:1:2::7"), 429);
+  });
+
+  it("is per address in the field that it is told to believe", async () => {
+    const limit = { perMinute: 60, burst: 1 };
+    for (const limits of [{ rateLimit: limit }, { peerLimit: limit }]) {
+      const { app } = serverFixture({ ...limits, clientAddressHeader: "CF-Connecting-IP" });
+      app.get("/", (c) => c.text("ok"));
+      const statusFrom = async (address: string): Promise<number> =>
+        (await app.request("/", { headers: { "cf-connecting-ip": address } }, connectionFrom("10.0.0.1")))
+          .status;
+      assert.equal(await statusFrom("1.1.1.1"), 200);
+      assert.equal(await statusFrom("1.1.1.1"), 429);
+      assert.equal(await statusFrom("2.2.2.2"), 200);
+      assert.equal(await statusFrom("2001:db8:1:2::7"), 200);
+      assert.equal(await statusFrom("2001:db8:1:2::8"), 429);
+    }
+  });
+
+  it("takes for one client all in whose field there is anything but one address", async () => {
+    const { app } = serverFixture({
+      rateLimit: { perMinute: 60, burst: 1 },
+      clientAddressHeader: "x-real-ip",
+    });
+    app.get("/", (c) => c.text("ok"));
+    assert.equal((await app.request("/", {}, connectionFrom("10.0.0.1"))).status, 200);
+    const names = [
+      "unknown",
+      "1.1.1.256",
+      "1.1.1",
+      "1.1.1.1.",
+      "1.1.1.1, 2.2.2.2",
+      "1.1.1.1:80",
+      "::g",
+      ":",
+      "1::2::3",
+    ];
+    for (const name of [...names, `::${"1".repeat(50)}`, "[::1]", "::1]/x"]) {
+      const response = await app.request("/", { headers: { "x-real-ip": name } });
+      assert.equal(response.status, 429, name);
+    }
+    assert.throws(
+      () => serverFixture({ clientAddressHeader: "x real ip" }),
+      /clientAddressHeader is "x real ip"/,
+    );
+    assert.throws(() => serverFixture({ clientAddressHeader: true as never }), TypeError);
   });
 
   it("is 100 a minute with bursts of 20 by default", async () => {

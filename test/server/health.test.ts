@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Clock } from "../../src/core/clock.ts";
 import { staticTokens } from "../../src/security/static-tokens.ts";
 import { createHealth, type HealthCheck } from "../../src/server/health.ts";
+import { printedErrors } from "../support/printed-errors.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { serverFixture } from "./fixture.ts";
 
@@ -52,6 +54,94 @@ describe("createHealth()", () => {
     }
     assert.deepEqual(statuses, ["ready", "ready", "not-ready"]);
     assert.equal(asked, 2);
+  });
+
+  it("asks the checks once for any number of probes at the same time", async () => {
+    for (const maxAgeMs of [1_000, 0]) {
+      const clock = new VirtualClock();
+      let asked = 0;
+      const check: HealthCheck = async () => {
+        asked++;
+        await clock.sleep(100);
+        return asked === 1;
+      };
+      const health = createHealth({ clock, maxAgeMs, checks: { check } });
+      const { app } = serverFixture({}, { health });
+      const probes = Promise.all(
+        Array.from({ length: 300 }, async () => (await app.request("/readyz")).status),
+      );
+      const statuses = await clock.run(probes);
+      assert.deepEqual(new Set(statuses), new Set([200]));
+      assert.equal(asked, 1);
+      assert.equal(clock.pending, 0);
+      await clock.advance(1_000);
+      assert.equal((await clock.run(health.readiness())).status, "not-ready");
+      assert.equal(asked, 2);
+    }
+  });
+
+  it("waits for checks that another request started no longer than checks may take", async () => {
+    // On an edge platform, what a cancelled request was waiting for never comes, its timers included.
+    const base = new VirtualClock();
+    let cancelled = true;
+    const clock: Clock = {
+      now: base.now,
+      sleep: (ms, signal) => base.sleep(ms, signal),
+      schedule: (task, ms) => (cancelled ? () => {} : base.schedule(task, ms)),
+    };
+    let asked = 0;
+    const check: HealthCheck = () => (++asked === 1 ? new Promise(() => {}) : true);
+    const health = createHealth({ clock, checkTimeoutMs: 500, checks: { check } });
+    void health.readiness();
+    cancelled = false;
+    const joined = await base.run(health.readiness());
+    assert.deepEqual(joined, { status: "not-ready", checks: { check: "timeout" } });
+    assert.deepEqual(await base.run(health.readiness()), { status: "ready", checks: { check: "ok" } });
+    assert.deepEqual([asked, base.pending], [2, 0]);
+  });
+
+  it("minds no check that fails after its time was up, and none that answers with nonsense", async () => {
+    const clock = new VirtualClock();
+    const health = createHealth({
+      clock,
+      checkTimeoutMs: 500,
+      checks: {
+        late: async () => {
+          await clock.sleep(1_000);
+          throw new Error("late");
+        },
+        thenable: () => ({
+          // biome-ignore lint/suspicious/noThenProperty: a hook may return anything
+          then(_: unknown, reject: (reason: unknown) => void) {
+            reject("no error");
+            throw new Error("twice");
+          },
+        }),
+        throwsNothing: () => {
+          throw undefined;
+        },
+        symbol: () => Symbol("yes"),
+      },
+    });
+    const { checks } = await clock.run(health.readiness());
+    assert.deepEqual(checks, { late: "timeout", thenable: "failed", throwsNothing: "failed", symbol: "ok" });
+    await clock.advance(1_000);
+  });
+
+  it("tells every listener, whatever the one before it throws or rejects with", async () => {
+    const health = createHealth();
+    const seen: string[] = [];
+    health.subscribe(() => {
+      throw new Error("a listener");
+    });
+    health.subscribe(() => Promise.reject(new Error("a listener")));
+    health.subscribe((status) => seen.push(status));
+    const printed = await printedErrors(async () => {
+      health.setReady(false);
+      await health.drain();
+    });
+    assert.deepEqual(seen, ["not-ready", "draining"]);
+    assert.equal(printed.length, 2);
   });
 
   it("tells its watchers of changes only, and drains for good", () => {

@@ -44,6 +44,17 @@ describe("findJsonFault()", () => {
     assert.deepEqual(findJsonFault('{\n  "a": 1,\n  "b" 2\n}'), { offset: 18, line: 3, column: 7 });
   });
 
+  it("finds the fault in long texts, without exhausting the stack", () => {
+    const count = 8 << 20;
+    for (const part of ["x", "\\n", "1", " ", "[", "\n"]) {
+      const quote = part === "x" || part === "\\n" ? '"' : "";
+      const text = `[${quote}${part.repeat(count / part.length)}`;
+      const offset = quote === "" ? text.length : 1;
+      assert.equal(findJsonFault(text)?.offset, offset, JSON.stringify(part));
+    }
+    assert.equal(findJsonFault("\n".repeat(1000))?.line, 1001);
+  });
+
   it("agrees with JSON.parse on whether there is a fault", () => {
     const valid = '{"a":[1,-2.5e+3,"x\\u00e9\\n",{"b":null,"c":[true,false,[],{}]}]," ":0}';
     assert.equal(findJsonFault(valid), undefined);

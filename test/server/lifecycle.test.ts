@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createHealth } from "../../src/server/health.ts";
 import { createLifecycle, type Drainable } from "../../src/server/lifecycle.ts";
+import { printedErrors } from "../support/printed-errors.ts";
 import { settle, VirtualClock } from "../support/virtual-clock.ts";
 
 function listenerOf(events: string[], drained: Promise<void>): Drainable {
@@ -107,5 +108,31 @@ describe("createLifecycle()", () => {
       () => createLifecycle({ listener: listenerOf([], Promise.resolve()), drainMs: -1 }),
       /drainMs is -1/,
     );
+  });
+
+  it("comes to its end whatever health, listener and watchers throw or reject with", async () => {
+    const fail = (reason: unknown): never => {
+      throw reason;
+    };
+    for (const reason of [new Error("x"), undefined, "text"]) {
+      for (const health of [
+        { drain: () => fail(reason) },
+        { drain: () => Promise.reject(reason) },
+        { drain: () => "nonsense" as never },
+        createHealth(),
+      ]) {
+        for (const listener of [
+          { drain: () => Promise.reject(reason), destroy: () => Promise.reject(reason) },
+          { drain: () => fail(reason), destroy: () => fail(reason) },
+          { drain: () => new Promise<void>(() => {}), destroy: async () => {} },
+        ]) {
+          const clock = new VirtualClock();
+          if ("subscribe" in health) health.subscribe(() => fail(reason));
+          const lifecycle = createLifecycle({ listener, health, clock });
+          await printedErrors(() => clock.run(lifecycle.close()));
+          assert.equal(clock.pending, 0);
+        }
+      }
+    }
   });
 });

@@ -133,6 +133,7 @@ export async function serve(cleanup: Cleanup, options: ServeOptions = {}): Promi
         onStream: (stream, fields) => handle(stream, fields, connection),
         onStreamClose() {},
         onSettings() {},
+        onError() {},
         onGoaway() {},
         onClose() {},
       },

@@ -74,14 +74,34 @@ export class RawPeer {
         this.#frames.splice(at, 1);
         return found;
       }
-      if (this.#closed) throw new Error(`The server closed before a frame of type ${type}`);
-      await within(
-        new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        }),
-        `a frame of type ${type}`,
-      );
+      await this.#news(`a frame of type ${type}`);
     }
+  }
+
+  /** The frames of HEADERS and DATA on a stream, up to the one that ends it. */
+  async response(id: number): Promise<Frame[]> {
+    const frames: Frame[] = [];
+    for (;;) {
+      const at = this.#frames.findIndex((each) => each.id === id && each.type <= frameType.headers);
+      if (at === -1) {
+        await this.#news(`the end of stream ${id}`);
+        continue;
+      }
+      const [found] = this.#frames.splice(at, 1);
+      frames.push(found!);
+      if ((found!.flags & 1) !== 0) return frames;
+    }
+  }
+
+  /** Waits until something arrives. */
+  async #news(what: string): Promise<void> {
+    if (this.#closed) throw new Error(`The server closed before ${what}`);
+    await within(
+      new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      }),
+      what,
+    );
   }
 
   /** Whether a frame of the type and stream has arrived. */

@@ -141,6 +141,27 @@ describe("a listener's connections", unless("listen"), () => {
     await passUntil(clock, goaway, 62_000);
   });
 
+  it("end with what is open on them when the grace is over", async () => {
+    const clock = new VirtualClock();
+    const server = await serve(cleanup, () => new Promise<never>(() => {}), {
+      clock,
+      limits: { maxConnectionAgeMs: 60_000, maxConnectionAgeGraceMs: 30_000 },
+    });
+    const socket = await openTcp(cleanup, server.port);
+    const closed = untilClosed(socket);
+    socket.write(request);
+    const session = openHttp2(cleanup, `http://127.0.0.1:${server.port}`);
+    const call = http2(session, { ":path": "/" }).catch((error: unknown) => error);
+    for (let turn = 0; server.listener.inFlight < 2; turn++) {
+      assert.ok(turn < 10_000, "both requests should have come");
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await clock.advance(84_000);
+    assert.equal(server.listener.inFlight, 2);
+    await passUntil(clock, Promise.all([closed, call]), 10_000);
+    assert.equal(server.listener.inFlight, 0);
+  });
+
   describe("over TLS", unless("mtlsServer"), () => {
     async function secured(): Promise<{ server: TestServer; clock: VirtualClock; tls: TlsIdentity }> {
       const authority = await createAuthority();

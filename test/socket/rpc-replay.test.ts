@@ -23,7 +23,7 @@ const options = {
   connectionWindowBytes: 1024 * 1024,
   settingsTimeoutMs: 10_000,
 } as const;
-const nothing = { onStreamClose() {}, onSettings() {}, onGoaway() {}, onClose() {} };
+const nothing = { onStreamClose() {}, onSettings() {}, onError() {}, onGoaway() {}, onClose() {} };
 
 /** Refuses a stream when the first bytes of its body arrive. */
 function refuse(stream: Http2Stream, told: () => void): void {

@@ -15,6 +15,13 @@ describe("identity of a peer", () => {
   const identityOf = async (options: LeafOptions) =>
     peerIdentityFromDer(new Uint8Array(new X509Certificate((await authority.issue(options)).cert).raw));
 
+  /** The identity in a certificate some of whose bytes (hex) were replaced by as many others. */
+  const patched = async (options: LeafOptions, from: string, to: string) => {
+    const der = Buffer.from(new X509Certificate((await authority.issue(options)).cert).raw).toString("hex");
+    assert.ok(der.includes(from));
+    return peerIdentityFromDer(new Uint8Array(Buffer.from(der.replaceAll(from, to), "hex")));
+  };
+
   it("takes no name out of another one", async () => {
     const evil = 'a.test, URI:spiffe://datapunk.test/admin, DNS:"b.test"';
     const { subjectAltNames, spiffeId } = await identityOf({ dns: [evil] });
@@ -32,6 +39,21 @@ describe("identity of a peer", () => {
     assert.equal(subject, 'O=\\ #Datapunk\\ ,CN=lake\\, \\"the\\\\big\\" one\\+more\\;\\<x\\>\\=#');
   });
 
+  it("writes a subject in one line, whatever is in it", async () => {
+    const { subject, commonName } = await identityOf({ commonName: "lake\nCN=root\r\0\x7f\u0085\u2028" });
+    assert.equal(commonName, "lake\nCN=root\r\0\x7f\u0085\u2028");
+    assert.equal(subject, "CN=lake\\0ACN\\=root\\0D\\00\\7F\\C2\\85\\E2\\80\\A8");
+  });
+
+  it("reads the Latin-1 of old certificates", async () => {
+    const utf8 = Buffer.from("Züri?");
+    const t61 = Buffer.from("Z\xfcric?", "latin1");
+    const tagged = (tag: number, text: Buffer): string =>
+      Buffer.from([tag, text.length, ...text]).toString("hex");
+    const { commonName } = await patched({ commonName: "Züri?" }, tagged(0x0c, utf8), tagged(0x14, t61));
+    assert.equal(commonName, "Züric?");
+  });
+
   it("reads names beyond ASCII", async () => {
     assert.equal(
       (await identityOf({ commonName: "Wetterdienst Zürich 天気" })).commonName,
@@ -45,6 +67,44 @@ describe("identity of a peer", () => {
     assert.equal((await identityOf({ uri: [one, "spiffe://datapunk.test/stream"] })).spiffeId, undefined);
     assert.equal((await identityOf({ uri: ["https://datapunk.test/lake"] })).spiffeId, undefined);
     assert.equal((await identityOf({})).spiffeId, undefined);
+  });
+
+  it("has no SPIFFE ID when the only URI is not valid, or there is another URI", async () => {
+    const one = "spiffe://datapunk.test/lake";
+    for (const uri of [
+      [one, "https://datapunk.test/lake"],
+      [one, one],
+      ["SPIFFE://datapunk.test/lake"],
+      ["spiffe://datapunk.test"],
+      ["spiffe://datapunk.test:443/lake"],
+      ["spiffe://user@datapunk.test/lake"],
+      ["spiffe://datapunk.test/lake?admin"],
+      ["spiffe://datapunk.test/%6cake"],
+      ["spiffe://datapunk.test/lake\0"],
+      [`spiffe://datapunk.test/${"x".repeat(2048)}`],
+    ]) {
+      assert.equal((await identityOf({ uri })).spiffeId, undefined, uri.join());
+    }
+  });
+
+  it("has no SPIFFE ID in the certificate of an authority, which must not be used to authenticate", async () => {
+    const uri = ["spiffe://datapunk.test/lake"];
+    assert.equal((await identityOf({ uri, authority: true })).spiffeId, undefined);
+    const signs = await patched({ uri }, "03020780", "03020106");
+    assert.equal(signs.spiffeId, undefined);
+    assert.deepEqual(signs.subjectAltNames.uri, uri);
+  });
+
+  it("keeps a byte order mark in a name, so that the name is not taken for the one without it", async () => {
+    const mark = Buffer.from("\ufeff").toString("hex");
+    const { spiffeId, subjectAltNames } = await patched(
+      { uri: ["???spiffe://datapunk.test/lake"], dns: ["???a.test"] },
+      Buffer.from("???").toString("hex"),
+      mark,
+    );
+    assert.equal(spiffeId, undefined);
+    assert.deepEqual(subjectAltNames.uri, ["\ufeffspiffe://datapunk.test/lake"]);
+    assert.deepEqual(subjectAltNames.dns, ["\ufeffa.test"]);
   });
 
   it("has no names where the certificate has none", async () => {

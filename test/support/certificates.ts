@@ -18,6 +18,8 @@ export interface LeafOptions {
   /** For example `spiffe://datapunk.test/lake`. @default [] */
   readonly uri?: readonly string[];
   readonly email?: readonly string[];
+  /** May sign certificates itself. @default false */
+  readonly authority?: boolean;
   /** Valid in the past only. @default false */
   readonly expired?: boolean;
 }
@@ -99,7 +101,7 @@ export async function createAuthority(name = "Test CA"): Promise<TestAuthority> 
         signingKey: keys.privateKey,
         signingAlgorithm,
         extensions: [
-          new x509.BasicConstraintsExtension(false, undefined, true),
+          new x509.BasicConstraintsExtension(options.authority === true, undefined, true),
           new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
           new x509.ExtendedKeyUsageExtension([
             x509.ExtendedKeyUsage.serverAuth,

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../core/clock.ts";
 import { isTransportError, TransportError } from "../../core/errors.ts";
 import type { TlsIdentity } from "../../core/identity.ts";
@@ -128,6 +128,10 @@ export class ClientSession implements ConnectionHandler {
     this.#onChange(this);
   }
 
+  onError(): void {
+    // The call whose handler threw learns it from its stream: see errorOf.
+  }
+
   onClose(error: Error | undefined): void {
     this.#lost ??= error;
     this.#stopKeepalive?.();
@@ -239,21 +243,20 @@ export class ClientSession implements ConnectionHandler {
   errorOf(stream: Http2Stream): ConnectError {
     const { origin } = this.#options;
     switch (stream.fate) {
-      case "refused":
-        return unavailable(
-          `${origin} is shutting down and did not take the call`,
-          "never-started",
-          this.#lost,
-        );
+      case "refused": {
+        const message = `${origin} is shutting down and did not take the call`;
+        return unavailable(message, stream.neverStarted ? "never-started" : "reset", this.#lost);
+      }
       case "lost":
         if (isTransportError(this.#lost) && this.#lost.neverStarted) {
           return unavailable(this.#lost.message, this.#lost.fault, this.#lost);
         }
         return unavailable(`the connection to ${origin} was lost`, "reset", this.#lost);
       case "own-reset":
+        if (stream.failure !== undefined) return ConnectError.from(stream.failure, Code.Internal);
         return protocolFault(stream.rstCode);
       default:
-        return errorFromReset(stream.rstCode);
+        return errorFromReset(stream.rstCode, stream.neverStarted);
     }
   }
 

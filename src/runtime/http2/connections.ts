@@ -72,6 +72,14 @@ export class ConnectionRecord {
     return this.#info;
   }
 
+  /** Ends it, and what is in flight with it. */
+  destroy(): void {
+    // With a code: an end without one looks to clients like an end in peace.
+    this.session?.destroy();
+    this.http1?.destroy();
+    this.socket.destroy();
+  }
+
   /** Lets what is in flight come to its end, and takes no more. */
   drain(): void {
     if (this.session !== undefined) this.session.close();
@@ -95,16 +103,21 @@ export class Connections {
   readonly time: { now: number };
   readonly #clock: Clock;
   readonly #maxAgeMs: number;
+  readonly #maxAgeGraceMs: number;
   readonly #open = new Set<ConnectionRecord>();
   #whenIdle: (() => void)[] = [];
   #idleEnded = false;
   #cancelGrace: (() => void) | undefined;
   #cancelCheck: (() => void) | undefined;
 
-  /** @param maxAgeMs - how long a connection takes new requests; Infinity for no limit */
-  constructor(clock: Clock, maxAgeMs: number) {
+  /**
+   * @param maxAgeMs - how long a connection takes new requests; Infinity for no limit
+   * @param maxAgeGraceMs - how long what is open then may take
+   */
+  constructor(clock: Clock, maxAgeMs: number, maxAgeGraceMs: number) {
     this.#clock = clock;
     this.#maxAgeMs = maxAgeMs;
+    this.#maxAgeGraceMs = maxAgeGraceMs;
     this.time = { now: clock.now() };
   }
 
@@ -163,12 +176,7 @@ export class Connections {
   destroy(): void {
     this.draining = true;
     this.#stopChecks();
-    for (const { session, http1, socket } of [...this.#open]) {
-      // With a code: an end without one looks to clients like an end in peace.
-      session?.destroy();
-      http1?.destroy();
-      socket.destroy();
-    }
+    for (const connection of [...this.#open]) connection.destroy();
   }
 
   #endIdle(): void {
@@ -190,7 +198,7 @@ export class Connections {
       http1?.check(now);
       const silent = http1 === undefined && session === undefined;
       if (silent && now - openedAt >= limits.handshakeTimeoutMs) socket.destroy();
-      if (now >= retiresAt) this.#retire(connection);
+      if (now >= retiresAt) this.#retire(connection, now - retiresAt >= this.#maxAgeGraceMs);
     }
     this.#cancelCheck = this.#clock.schedule(() => this.#check(), checkMs);
   }
@@ -200,10 +208,13 @@ export class Connections {
     this.#cancelCheck = undefined;
   }
 
-  /** Ends a connection that is old enough, as a drain would. */
-  #retire(connection: ConnectionRecord): void {
-    connection.drain();
-    connection.http1?.endIfIdle();
+  /** Ends a connection that is old enough, as a drain would, or at once. */
+  #retire(connection: ConnectionRecord, atOnce: boolean): void {
+    if (atOnce) connection.destroy();
+    else {
+      connection.drain();
+      connection.http1?.endIfIdle();
+    }
   }
 
   /** The last request is over when its response has gone out, which the end of the connection tells. */

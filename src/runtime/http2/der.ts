@@ -7,11 +7,13 @@ export interface DerElement {
 /** Tags of the universal types that certificates are made of. */
 export const derTag = {
   boolean: 0x01,
+  bitString: 0x03,
   octetString: 0x04,
   oid: 0x06,
   utf8String: 0x0c,
   sequence: 0x30,
   set: 0x31,
+  t61String: 0x14,
   bmpString: 0x1e,
 } as const;
 
@@ -62,10 +64,15 @@ export function oidFromDer(content: Uint8Array): string {
   return arcs.join(".");
 }
 
-const utf8 = new TextDecoder();
-const utf16 = new TextDecoder("utf-16be");
+// A byte order mark is part of the name: without it, one name would pass for another.
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const utf16 = new TextDecoder("utf-16be", { ignoreBOM: true });
 
-/** Reads any of the ASN.1 string types; those of one byte a character are read as UTF-8, of which ASCII is a part. */
-export function textFromDer(element: DerElement): string {
-  return (element.tag === derTag.bmpString ? utf16 : utf8).decode(element.content);
+/**
+ * Reads the ASN.1 string types that names are made of. Those of one byte a character are read as UTF-8, of which ASCII
+ * is a part, but for the oldest (T61String), in which certificates have Latin-1.
+ */
+export function textFromDer({ tag, content }: DerElement): string {
+  if (tag === derTag.t61String) return Array.from(content, (byte) => String.fromCharCode(byte)).join("");
+  return (tag === derTag.bmpString ? utf16 : utf8).decode(content);
 }

@@ -44,6 +44,8 @@ export class Http2Exchange extends Exchange implements StreamHandler {
       : new MessageBody(
           {
             wanted: () => {
+              // One of unknown length may be a stream of events.
+              if (init.headers["content-length"] !== undefined) stream.expectBody();
               if (expects) stream.continue();
             },
             pause: () => stream.pause(),

@@ -14,7 +14,12 @@ const connectionOptions: ConnectionOptions = {
   streamWindowBytes: limits.streamWindowBytes,
   connectionWindowBytes: limits.sessionWindowBytes,
   settingsTimeoutMs: limits.settingsTimeoutMs,
+  maxQueuedBytes: limits.queuedBytes,
   stalledMs: limits.stalledMs,
+  slowBodyMs: limits.slowBodyMs,
+  minProgressBytes: limits.minProgressBytes,
+  headersTimeoutMs: limits.headersTimeoutMs,
+  idleMs: limits.sessionIdleMs,
 };
 
 /** Follows one connection of a listener. */
@@ -38,6 +43,10 @@ class ServedConnection implements ConnectionHandler {
 
   onSettings(): void {}
 
+  onError(error: unknown): void {
+    this.#context.onHandlerError(error);
+  }
+
   onGoaway(): void {
     // A client that says goodbye closes when it has its answers.
   }
@@ -57,13 +66,13 @@ class ServedConnection implements ConnectionHandler {
 export function serveHttp2(socket: Socket, context: ListenerContext, head?: Uint8Array): void {
   const record = context.connections.of(socket);
   socket.setNoDelay(true);
-  const session = connectionOver(socket, new ServedConnection(context, record), connectionOptions);
-  record.session = session;
-  socket.setTimeout(limits.sessionIdleMs, () => {
-    if (session.streams.size === 0) session.close();
-    // A silent stream is no fault. A peer that is gone is found out when nothing confirms these bytes.
-    else session.ping(() => {});
+  const session = connectionOver(socket, new ServedConnection(context, record), {
+    ...connectionOptions,
+    clock: context.clock,
   });
+  record.session = session;
+  // The session keeps the time itself.
+  socket.setTimeout(0);
   if (context.connections.draining) session.close();
   if (head !== undefined) session.receive(new Uint8Array(head));
 }

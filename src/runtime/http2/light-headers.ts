@@ -93,7 +93,8 @@ export class LightHeaders {
     const fields = this.#own();
     const before = fields[lower];
     if (lower === "set-cookie") fields[lower] = before === undefined ? [text] : [...before, text];
-    else fields[lower] = before === undefined ? text : `${before}, ${text}`;
+    // "constructor" is inherited, and no value of a field.
+    else fields[lower] = typeof before === "string" ? `${before}, ${text}` : text;
   }
 
   delete(name: string): void {

@@ -25,12 +25,13 @@ export const limits = {
    */
   earlyMs: 1_000,
   earlyBytes: 8_388_608,
-  /** A request body whose length is known brings so many bytes, or all that is left, in each such time (HTTP/1.1). */
-  slowBodyMs: 60_000,
-  slowBodyBytes: 16_384,
-  /** In each such time a client takes so many bytes of a response that waits for it; so long may other bodies be silent. */
+  /** In each such time a client takes `minProgressBytes` of a response that waits for it; so long may bodies of unknown length be silent. */
   stalledMs: 300_000,
-  stalledBytes: 65_536,
+  /** In each such time a body that a request is nothing without brings `minProgressBytes`, or all that is left. */
+  slowBodyMs: 60_000,
+  minProgressBytes: 16_384,
+  /** Bytes of responses that may wait for the client of one HTTP/2 connection. */
+  queuedBytes: 134_217_728,
   /** Bytes that are read ahead of a pipelined HTTP/1.1 request. */
   aheadBytes: 16_384,
   /** How long a draining listener goes on serving HTTP/1.1 connections that are idle: a request may be on its way. */

@@ -48,10 +48,13 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
   const open = (served: Application, port: number, onlyHttp2: boolean): Promise<OpenPort> => {
     if (!onlyHttp2) installLightGlobals();
-    const connections = new Connections(clock, limits.maxConnectionAgeMs ?? Infinity);
+    const { maxConnectionAgeMs = Infinity, maxConnectionAgeGraceMs = Infinity } = limits;
+    const connections = new Connections(clock, maxConnectionAgeMs, maxConnectionAgeGraceMs);
     const context: ListenerContext = {
+      clock,
       connections,
       onConnectionError,
+      onHandlerError: served.onHandlerError,
       onHttp1: onlyHttp2 ? undefined : http1Handler(served),
       onStream: http2Handler(served),
     };

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { PeerIdentity } from "../../core/identity.ts";
+import { spiffeIdFrom } from "../../security/spiffe.ts";
 import { type DerElement, derElements, derTag, oidFromDer, textFromDer } from "./der.ts";
 
 /** Short names of the attributes that RFC 4514 names, and of two more that certificates like. */
@@ -17,13 +18,25 @@ const attributeNames: Readonly<Record<string, string>> = {
   "1.2.840.113549.1.9.1": "emailAddress",
 };
 
+const keyUsageOid = "2.5.29.15";
 const subjectAltNameOid = "2.5.29.17";
+const basicConstraintsOid = "2.5.29.19";
+/** The bits of a key usage that make an authority: to sign certificates, and revocations. */
+const authorityBits = 0x06;
 const extensionsTag = 0xa3;
 const versionTag = 0xa0;
 
-/** RFC 4514, section 2.4: what would read as syntax gets a backslash. */
+const utf8 = new TextEncoder();
+
+/** RFC 4514, section 2.4: syntax gets a backslash, and control characters are written as their bytes. */
 function escapeValue(value: string): string {
-  return value.replace(/[\\",+;<>=\0]|^[ #]|\s$/g, (char) => (char === "\0" ? "\\00" : `\\${char}`));
+  return value
+    .replace(/[\\",+;<>=]|^[ #]| $/g, "\\$&")
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, (char) =>
+      Array.from(utf8.encode(char), (byte) => `\\${byte.toString(16).padStart(2, "0").toUpperCase()}`).join(
+        "",
+      ),
+    );
 }
 
 function subjectOf(name: DerElement): { subject: string; commonName: string } {
@@ -54,25 +67,50 @@ function ipFromBytes(bytes: Uint8Array): string | undefined {
   return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
 }
 
-function altNamesOf(extensions: DerElement | undefined): PeerIdentity["subjectAltNames"] {
-  const names = { dns: [] as string[], uri: [] as string[], ip: [] as string[], email: [] as string[] };
+/** What the extensions of a certificate say of its owner. */
+interface Extensions {
+  readonly altNames: PeerIdentity["subjectAltNames"];
+  /** Whether it may sign certificates; an authority's certificate must not authenticate a workload. */
+  readonly authority: boolean;
+}
+
+function extensionsOf(extensions: DerElement | undefined): Extensions {
+  const altNames = { dns: [] as string[], uri: [] as string[], ip: [] as string[], email: [] as string[] };
+  let authority = false;
   const list = extensions === undefined ? undefined : derElements(extensions.content)[0];
   for (const extension of list === undefined ? [] : derElements(list.content)) {
     const fields = derElements(extension.content);
     const value = fields.at(-1);
     if (fields[0] === undefined || value?.tag !== derTag.octetString) continue;
-    if (oidFromDer(fields[0].content) !== subjectAltNameOid) continue;
-    for (const name of derElements(derElements(value.content)[0]?.content ?? new Uint8Array())) {
-      if (name.tag === 0x81) names.email.push(textFromDer(name));
-      else if (name.tag === 0x82) names.dns.push(textFromDer(name));
-      else if (name.tag === 0x86) names.uri.push(textFromDer(name));
-      else if (name.tag === 0x87) {
-        const ip = ipFromBytes(name.content);
-        if (ip !== undefined) names.ip.push(ip);
-      }
+    const oid = oidFromDer(fields[0].content);
+    if (oid === subjectAltNameOid) addAltNames(contentOf(value), altNames);
+    else if (oid === basicConstraintsOid) authority ||= isAuthority(contentOf(value));
+    // The first byte of a bit string is the number of its unused bits.
+    else if (oid === keyUsageOid) authority ||= ((contentOf(value)[1] ?? 0) & authorityBits) !== 0;
+  }
+  return { altNames, authority };
+}
+
+/** The content of the one element that an extension's value holds. */
+function contentOf(value: DerElement): Uint8Array {
+  return derElements(value.content)[0]?.content ?? new Uint8Array();
+}
+
+function isAuthority(constraints: Uint8Array): boolean {
+  const [flag] = derElements(constraints);
+  return flag?.tag === derTag.boolean && flag.content[0] !== 0;
+}
+
+function addAltNames(list: Uint8Array, names: Record<"dns" | "uri" | "ip" | "email", string[]>): void {
+  for (const name of derElements(list)) {
+    if (name.tag === 0x81) names.email.push(textFromDer(name));
+    else if (name.tag === 0x82) names.dns.push(textFromDer(name));
+    else if (name.tag === 0x86) names.uri.push(textFromDer(name));
+    else if (name.tag === 0x87) {
+      const ip = ipFromBytes(name.content);
+      if (ip !== undefined) names.ip.push(ip);
     }
   }
-  return names;
 }
 
 /**
@@ -91,12 +129,11 @@ export function peerIdentityFromDer(der: Uint8Array): PeerIdentity {
   // Version is optional and comes first; then serial, algorithm, issuer, validity, subject.
   const name = fields[fields[0]?.tag === versionTag ? 5 : 4];
   if (name?.tag !== derTag.sequence) throw new RangeError("Cannot read certificate: it has no subject");
-  const subjectAltNames = altNamesOf(fields.find((field) => field.tag === extensionsTag));
-  const spiffeIds = subjectAltNames.uri.filter((uri) => uri.startsWith("spiffe://"));
+  const { altNames, authority } = extensionsOf(fields.find((field) => field.tag === extensionsTag));
   return {
     ...subjectOf(name),
-    subjectAltNames,
-    spiffeId: spiffeIds.length === 1 ? spiffeIds[0] : undefined,
+    subjectAltNames: altNames,
+    spiffeId: authority ? undefined : spiffeIdFrom(altNames.uri),
     fingerprint256: createHash("sha256").update(der).digest("hex"),
   };
 }

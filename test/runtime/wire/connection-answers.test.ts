@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { frameType, h2 } from "../../../src/runtime/http2/wire/frames.ts";
-import { carry, endStream, getFields, Log, Played, pairOf, postFields } from "./connection-fixture.ts";
+import {
+  carry,
+  endHeaders,
+  endStream,
+  getFields,
+  Log,
+  Played,
+  pairOf,
+  postFields,
+} from "./connection-fixture.ts";
+import { blockOf, literals } from "./literal-fields.ts";
 
 const okFields = [":status", "200"];
 const text = (length: number): Uint8Array => new Uint8Array(length).fill(0x61);
@@ -51,7 +61,13 @@ describe("an answer", () => {
     ["with a status of four digits", (client) => client.headers(1, [":status", "2000"], true)],
     ["with two of them", (client) => client.headers(1, [...okFields, ":status", "200"], true)],
     ["that is only informational", (client) => client.headers(1, [":status", "103"], true)],
-    ["with a field of HTTP/1.1", (client) => client.headers(1, [...okFields, "connection", "x"], true)],
+    [
+      "with a field of HTTP/1.1",
+      (client) => {
+        const block = blockOf(literals([...okFields, "connection", "x"]));
+        client.send(frameType.headers, endHeaders | endStream, 1, block);
+      },
+    ],
     ["of data alone", (client) => client.send(frameType.data, endStream, 1, text(3))],
     [
       "shorter than it says",

@@ -12,6 +12,7 @@ import {
   postFields,
   words,
 } from "./connection-fixture.ts";
+import { blockOf, literals } from "./literal-fields.ts";
 
 const okFields = [":status", "200"];
 
@@ -215,7 +216,7 @@ describe("a request", () => {
   for (const [what, fields] of refused) {
     it(`${what} is refused, and nobody hears of it`, () => {
       const server = new Played("server");
-      server.send(frameType.headers, endHeaders | endStream, 1, literals(fields));
+      server.send(frameType.headers, endHeaders | endStream, 1, blockOf(literals(fields)));
       assert.deepEqual(server.told(), ["reset 1 protocolError"]);
       assert.equal(server.side.host.streams.length, 0);
     });
@@ -235,18 +236,6 @@ describe("a request", () => {
     });
   }
 });
-
-/** A header block of literals, which may hold what the encoder would not write. */
-function literals(fields: Fields): Uint8Array {
-  const bytes: number[] = [];
-  for (let at = 0; at < fields.length; at += 2) {
-    bytes.push(0);
-    for (const text of [fields[at]!, fields[at + 1]!]) {
-      bytes.push(text.length, ...[...text].map((character) => character.charCodeAt(0)));
-    }
-  }
-  return Uint8Array.from(bytes);
-}
 
 /** A priority that depends on a stream. */
 function dependency(id: number): Uint8Array {

@@ -157,6 +157,7 @@ export class Host implements ConnectionHandler {
   closed = 0;
   settings = 0;
   goaways: number[] = [];
+  readonly errors: unknown[] = [];
   error: Error | undefined = undefined;
   /** What a server does with a request. */
   serve: ((stream: Http2Stream, fields: Fields, log: Log) => void) | undefined = undefined;
@@ -179,6 +180,10 @@ export class Host implements ConnectionHandler {
 
   onGoaway(code: number): void {
     this.goaways.push(code);
+  }
+
+  onError(error: unknown): void {
+    this.errors.push(error);
   }
 
   onClose(error: Error | undefined): void {

@@ -63,16 +63,18 @@ export function unavailable(message: string, fault: TransportFault, cause?: unkn
 /**
  * The RPC error of a stream that the peer ended with RST_STREAM before its status arrived.
  *
+ * `neverStarted` says that nothing of a response had come before: only then does a refusal prove anything.
+ *
  * It is marked as the peer's own word, unless the reset is about the connection: then its cause says what it proves.
  */
-export function errorFromReset(rstCode: number): ConnectError {
+export function errorFromReset(rstCode: number, neverStarted = false): ConnectError {
   const name = h2Names[rstCode] ?? `0x${rstCode.toString(16)}`;
   const message = `the server reset the stream with ${name}`;
   switch (rstCode) {
     case h2.noError:
       return unavailable("the server ended the stream without a status", "reset");
     case h2.refusedStream:
-      return unavailable(message, "never-started");
+      return unavailable(message, neverStarted ? "never-started" : "reset");
     case h2.inadequateSecurity: {
       // gRPC's code for it blames the caller's rights; it is this connection that the server does not like.
       const fault = new TransportError("reset", message);

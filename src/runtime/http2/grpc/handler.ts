@@ -153,6 +153,7 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
       compression,
     });
     served.watch();
+    if (fieldOf(fields, "expect") !== undefined) stream.continue();
 
     let admitted: void | Promise<void>;
     try {

@@ -77,6 +77,7 @@ export class ServerCall implements StreamHandler {
     const stream = response.stream;
     const { kind } = method.spec;
     if (kind === "unary" || kind === "server_streaming") {
+      stream.expectBody();
       this.#reader = new EnvelopeReader(this.#maxBytes, (flags, bytes) => {
         if (this.#body !== undefined) {
           throw new ConnectError("protocol error: received extra input message", Code.Unimplemented);

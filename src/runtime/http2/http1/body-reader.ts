@@ -68,10 +68,10 @@ export class BodyReader {
   }
 
   /** Whether it comes fast enough. One of unknown length may be a stream of events: slow, but not silent. */
-  goesOn(now: number, { slowBodyMs, slowBodyBytes, stalledMs }: Http1Limits): boolean {
+  goesOn(now: number, { slowBodyMs, minProgressBytes, stalledMs }: Http1Limits): boolean {
     if (this.body.ended || this.paused) return true;
     const known = this.#decoder === undefined;
-    const leastBytes = known ? Math.min(slowBodyBytes, this.#remaining) : 1;
+    const leastBytes = known ? Math.min(minProgressBytes, this.#remaining) : 1;
     return this.#progress.goesOn(now, this.#received, known ? slowBodyMs : stalledMs, leastBytes);
   }
 }

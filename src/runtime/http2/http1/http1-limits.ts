@@ -10,12 +10,11 @@ export interface Http1Limits {
   readonly keepAliveMs: number;
   /** What responses say of that: whole lines, each with its end. */
   readonly keepAliveLines: string;
-  /** In each such time a body whose length is known brings so many bytes, or all that is left of it. */
+  /** In each such time a body whose length is known brings `minProgressBytes`, or all that is left of it. */
   readonly slowBodyMs: number;
-  readonly slowBodyBytes: number;
-  /** In each such time a peer takes so many bytes of a response that waits for it; so long may other bodies be silent. */
+  /** In each such time a peer takes as much of a response that waits for it; so long may other bodies be silent. */
   readonly stalledMs: number;
-  readonly stalledBytes: number;
+  readonly minProgressBytes: number;
   /** How long, and for how many bytes, the rest of a request is read after its response. */
   readonly earlyMs: number;
   readonly earlyBytes: number;

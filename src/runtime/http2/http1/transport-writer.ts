@@ -51,8 +51,13 @@ export class TransportWriter {
   }
 
   /** Whether the peer takes what is written fast enough. */
-  goesOn(now: number, { stalledMs, stalledBytes }: Http1Limits): boolean {
+  goesOn(now: number, { stalledMs, minProgressBytes }: Http1Limits): boolean {
     const waiting = this.#transport.waitingBytes;
-    return this.#progress.goesOn(now, this.written - waiting, stalledMs, Math.min(waiting, stalledBytes));
+    return this.#progress.goesOn(
+      now,
+      this.written - waiting,
+      stalledMs,
+      Math.min(waiting, minProgressBytes),
+    );
   }
 }

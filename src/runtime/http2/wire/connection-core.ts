@@ -1,13 +1,16 @@
-import type { ConnectionHandler, ConnectionOptions } from "./connection-options.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
+import type { GuardedHandler } from "./guarded-handler.ts";
 import type { Http2Stream } from "./stream.ts";
 import type { StreamHost } from "./stream-host.ts";
 
 /** What the reading half of a connection needs of the whole. */
 export interface ConnectionCore extends StreamHost<Http2Stream> {
   readonly options: ConnectionOptions;
-  readonly handler: ConnectionHandler;
+  readonly handler: GuardedHandler;
   readonly server: boolean;
   readonly streams: ReadonlyMap<number, Http2Stream>;
+  /** Bytes that may wait in all streams together. */
+  readonly maxQueuedBytes: number;
   /** The next stream that this side would open. */
   readonly nextId: number;
   /** The highest stream of the peer. */

@@ -1,3 +1,4 @@
+import type { Clock } from "../../../core/clock.ts";
 import type { Fields, Http2Stream } from "./stream.ts";
 
 /** How an `Http2Connection` behaves. */
@@ -13,11 +14,26 @@ export interface ConnectionOptions {
   readonly connectionWindowBytes: number;
   /** The peer's first SETTINGS must come within this time. */
   readonly settingsTimeoutMs: number;
-  /** A stream of which the peer takes nothing for so long, though something waits for it, is reset; for servers. */
+  /** Bytes that may wait for the peer in all streams together; more reset a stream. @default 128 MiB; clients: none */
+  readonly maxQueuedBytes?: number;
+  /** A stream is reset when the peer takes less of it than `minProgressBytes` in this time, and more waits; for servers. */
   readonly stalledMs?: number;
+  /** A stream whose body is expected is reset when less than `minProgressBytes` of it comes in this time; for servers. */
+  readonly slowBodyMs?: number;
+  /** @default 1024 */
+  readonly minProgressBytes?: number;
+  /** A frame, or a header block, that has begun must be complete within this time; for servers. */
+  readonly headersTimeoutMs?: number;
+  /** A connection without streams on which nothing came for this time is closed; one with streams is pinged. */
+  readonly idleMs?: number;
+  /** @default the platform's */
+  readonly clock?: Clock;
 }
 
-/** Follows a connection. */
+/**
+ * Follows a connection. What one of its functions throws ends nothing, except that {@link onStream} loses its stream:
+ * it is told to {@link onError}.
+ */
 export interface ConnectionHandler {
   /** A new request; the stream's handler must be set before it returns. */
   onStream(stream: Http2Stream, fields: Fields, ended: boolean): void;
@@ -25,6 +41,8 @@ export interface ConnectionHandler {
   onStreamClose(): void;
   /** The peer's settings arrived. */
   onSettings(): void;
+  /** A handler threw: that of a stream, which was reset, or this one. What this function throws is lost. */
+  onError(error: unknown, stream: Http2Stream | undefined): void;
   /** The peer takes no more streams. */
   onGoaway(code: number): void;
   /** It is over; with the reason when that was a fault. */

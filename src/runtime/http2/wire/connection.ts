@@ -9,17 +9,21 @@ import {
   h2,
   maxInt31,
   preface,
-  setting,
 } from "./frames.ts";
+import { GuardedHandler } from "./guarded-handler.ts";
 import { HpackEncoder } from "./hpack-encoder.ts";
 import { Outbox, type Wire } from "./outbox.ts";
+import { Pings } from "./pings.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import { Receiver } from "./receiver.ts";
 import { ResetMemory } from "./reset-memory.ts";
 import { PeerSettings, writeSettings } from "./settings.ts";
-import { type Fields, Http2Stream, type StreamHandler } from "./stream.ts";
+import { Shutdown } from "./shutdown.ts";
+import { Http2Stream } from "./stream.ts";
+import { deaf, type Fields, type StreamHandler } from "./stream-handler.ts";
 import type { StreamFate } from "./stream-host.ts";
-import { WaitingStreams } from "./waiting-streams.ts";
+import { TimeLimits } from "./time-limits.ts";
+import { defaultMaxQueuedBytes, WaitingStreams } from "./waiting-streams.ts";
 
 /** Largest frame that this side takes: more than the standard's default, for messages that are large. */
 const ownFrameBytes = 65_536;
@@ -28,25 +32,13 @@ const ownFrameBytes = 65_536;
  * without a body do not, and each of them lets the peer ask once more.
  */
 const maxWaitingBytes = 8 * 1024 * 1024;
-/** How long a client has to hear of a shutdown, when it does not say that it has, before new calls are refused. */
-const farewellMs = 1_000;
-
-const deaf: StreamHandler = {
-  onHeaders() {},
-  onData() {},
-  onTrailers() {},
-  onEnd() {},
-  onDrain() {},
-  onClose() {},
-};
-
 /**
  * One HTTP/2 connection (RFC 9113) over any wire of bytes, for both roles. It knows nothing of sockets: bytes
  * come in by {@link receive}, and leave by the {@link Wire}.
  */
 export class Http2Connection implements ConnectionCore {
   readonly options: ConnectionOptions;
-  readonly handler: ConnectionHandler;
+  readonly handler: GuardedHandler;
   readonly outbox: Outbox;
   readonly peer: PeerSettings = new PeerSettings();
   readonly window: ReceiveWindow;
@@ -54,56 +46,60 @@ export class Http2Connection implements ConnectionCore {
   readonly server: boolean;
   /** Bytes that the peer lets this side send on all streams. */
   sendWindow: number = defaultWindowBytes;
+  /** Bytes that wait in all streams together, and may. */
+  queuedBytes = 0;
+  readonly maxQueuedBytes: number;
   /** The last stream of this side that the peer will look at. */
   goawayId: number = Number.POSITIVE_INFINITY;
   lastPeerId = 0;
   answered = 0;
-  /** Whether new streams of the peer are refused. */
-  refusing = false;
+  /** Counts the chunks that came from the wire. */
+  turn = 0;
   /** Whether nothing more is read or written. */
   over = false;
   readonly #wire: Wire;
   readonly #encoder: HpackEncoder = new HpackEncoder();
   readonly #parser: FrameParser;
+  readonly #receiver: Receiver;
   readonly #waiting: WaitingStreams;
   readonly #resets = new ResetMemory();
-  readonly #pings = new Map<number, (alive: boolean) => void>();
-  #pingCount = 0;
+  readonly #holding: { deliverHeld(): void }[] = [];
+  readonly #pings = new Pings();
+  readonly #limits: TimeLimits;
+  readonly #shutdown: Shutdown;
   #nextId = 1;
-  #closing = false;
-  #farewell: ReturnType<typeof setTimeout> | undefined = undefined;
-  #settingsTimer: ReturnType<typeof setTimeout> | undefined = undefined;
 
   constructor(wire: Wire, handler: ConnectionHandler, options: ConnectionOptions) {
     this.#wire = wire;
-    this.handler = handler;
+    this.handler = new GuardedHandler(handler);
     this.options = options;
     this.server = options.role === "server";
     this.outbox = new Outbox(wire, this.#encoder, defaultFrameBytes);
     this.window = new ReceiveWindow(this.outbox, options.connectionWindowBytes);
-    this.#waiting = new WaitingStreams(this, options.stalledMs, (stream) => this.reset(stream, h2.cancel));
-    this.#parser = new FrameParser(new Receiver(this), {
+    this.maxQueuedBytes = options.maxQueuedBytes ?? defaultMaxQueuedBytes[options.role];
+    this.#waiting = new WaitingStreams(this);
+    this.#limits = new TimeLimits(this);
+    this.#shutdown = new Shutdown(this);
+    this.#receiver = new Receiver(this);
+    this.#parser = new FrameParser(this.#receiver, {
       maxFrameBytes: ownFrameBytes,
       expectPreface: this.server,
     });
     if (!this.server) this.outbox.bytes(preface);
-    writeSettings(this.outbox, [
-      [setting.initialWindowSize, options.streamWindowBytes],
-      [setting.maxFrameSize, ownFrameBytes],
-      [setting.maxHeaderListSize, options.maxHeaderListBytes],
-      this.server ? [setting.maxConcurrentStreams, options.maxStreams] : [setting.enablePush, 0],
-    ]);
+    writeSettings(this.outbox, options, ownFrameBytes);
     this.window.open();
     this.outbox.flush();
-    this.#settingsTimer = setTimeout(
-      () => this.destroy(h2.settingsTimeout, new Http2Error(h2.settingsTimeout, "the peer sent no SETTINGS")),
-      options.settingsTimeoutMs,
-    );
+    this.#limits.start();
   }
 
   /** Whether this side may open streams. */
   get usable(): boolean {
-    return !this.over && !this.#closing && this.goawayId === Number.POSITIVE_INFINITY;
+    return !this.over && !this.#shutdown.closing && this.goawayId === Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether new streams of the peer are refused. */
+  get refusing(): boolean {
+    return this.#shutdown.refusing;
   }
 
   /** The ids of a connection end some day. */
@@ -131,8 +127,10 @@ export class Http2Connection implements ConnectionCore {
   /** Takes bytes from the wire. */
   receive(chunk: Uint8Array): void {
     if (this.over) return;
+    this.turn++;
     try {
       this.#parser.push(chunk);
+      if (this.#holding.length > 0) for (const stream of this.#holding.splice(0)) stream.deliverHeld();
       if (this.outbox.congested && this.#wire.waitingBytes > maxWaitingBytes) {
         throw new Http2Error(h2.enhanceYourCalm, "the answers are not read");
       }
@@ -140,6 +138,19 @@ export class Http2Connection implements ConnectionCore {
       const code = error instanceof Http2Error ? error.code : h2.internalError;
       this.destroy(code, error instanceof Error ? error : new Error(String(error)));
     }
+    this.#limits.heard = true;
+    if (this.over) return;
+    if (this.streams.size > 0 || this.outbox.congested || this.incomplete !== 0) this.#limits.watch();
+  }
+
+  /** A number of the frame or header block that has begun and is not complete; 0 when there is none. */
+  get incomplete(): number {
+    return this.#receiver.openBlock || this.#parser.incomplete;
+  }
+
+  /** Bytes that the wire has taken in all, and that have gone out. */
+  get takenBytes(): number {
+    return this.outbox.flushedBytes - this.#wire.waitingBytes;
   }
 
   /** The wire takes more. */
@@ -159,35 +170,11 @@ export class Http2Connection implements ConnectionCore {
    * and closes at once: some clients (those of Deno's `node:http2`) fall over a GOAWAY that nothing follows.
    */
   close(): void {
-    if (this.over || this.#closing) return;
-    this.#closing = true;
-    if (!this.server) {
-      this.#closeWhenIdle();
-      return;
-    }
-    if (this.streams.size === 0) {
-      this.#refuse();
-      return;
-    }
-    this.outbox.words(frameType.goaway, 0, maxInt31, h2.noError);
-    this.#farewell = setTimeout(() => this.#refuse(), farewellMs);
-    this.ping(() => this.#refuse());
-    this.outbox.flush();
+    this.#shutdown.begin();
   }
 
-  /** From here on, new streams are refused. */
-  #refuse(): void {
-    clearTimeout(this.#farewell);
-    if (this.over || this.refusing) return;
-    this.refusing = true;
-    this.outbox.words(frameType.goaway, 0, this.lastPeerId, h2.noError);
-    this.#closeWhenIdle();
-  }
-
-  #closeWhenIdle(): void {
-    if (this.over || !this.#closing || this.streams.size > 0 || (this.server && !this.refusing)) return;
-    if (!this.server) this.outbox.words(frameType.goaway, 0, 0, h2.noError);
-    this.outbox.flush();
+  /** For the shutdown: nothing is open, and everything is said. */
+  finish(): void {
     this.#end(undefined);
     this.#wire.end();
   }
@@ -205,12 +192,9 @@ export class Http2Connection implements ConnectionCore {
     if (this.over) return;
     this.over = true;
     this.outbox.closed = true;
-    clearTimeout(this.#farewell);
-    clearTimeout(this.#settingsTimer);
-    this.#waiting.stop();
-    const pings = [...this.#pings.values()];
-    this.#pings.clear();
-    for (const answer of pings) answer(false);
+    this.#shutdown.stop();
+    this.#limits.stop();
+    for (const answer of this.#pings.takeAll()) this.handler.call(() => answer(false));
     for (const stream of [...this.streams.values()]) this.forget(stream, "lost", h2.cancel);
     this.handler.onClose(error);
   }
@@ -221,16 +205,13 @@ export class Http2Connection implements ConnectionCore {
       answer(false);
       return;
     }
-    const number = ++this.#pingCount;
-    this.#pings.set(number, answer);
-    this.outbox.words(frameType.ping, 0, 0x6d657368, number);
+    this.outbox.words(frameType.ping, 0, 0x6d657368, this.#pings.add(answer));
   }
 
   /** For the receiver: the peer answered a ping; false when nobody had asked. */
   pong(number: number): boolean {
-    const answer = this.#pings.get(number);
-    this.#pings.delete(number);
-    answer?.(true);
+    const answer = this.#pings.take(number);
+    if (answer !== undefined) this.handler.call(() => answer(true));
     return answer !== undefined;
   }
 
@@ -262,7 +243,24 @@ export class Http2Connection implements ConnectionCore {
     stream.finish(fate, code);
     if (stream.served && fate === "complete") this.answered++;
     if (stream.served) this.handler.onStreamClose();
-    if (this.#closing) this.#closeWhenIdle();
+    if (this.#shutdown.closing) this.#shutdown.endWhenIdle();
+  }
+
+  /** For streams: they hold small pieces of the chunk. */
+  deliverLater(stream: { deliverHeld(): void }): void {
+    this.#holding.push(stream);
+  }
+
+  /** For streams. */
+  failed(stream: Http2Stream, error: unknown): void {
+    this.handler.failed(stream, error);
+  }
+
+  /** For streams: counts bytes that will wait; false when they are too many, and the stream was reset for it. */
+  enqueue(stream: Http2Stream, bytes: number): boolean {
+    if (this.queuedBytes >= this.maxQueuedBytes && !this.#waiting.relieve(stream)) return false;
+    this.queuedBytes += bytes;
+    return true;
   }
 
   /** For streams: they wait for a window or for the wire. */
@@ -282,7 +280,7 @@ export class Http2Connection implements ConnectionCore {
 
   /** For the receiver: the peer's settings changed. */
   settingsChanged(windowDelta: number): void {
-    clearTimeout(this.#settingsTimer);
+    this.#limits.settingsCame();
     // Beyond that, a large frame only keeps the other streams waiting.
     this.outbox.maxFrameBytes = Math.min(this.peer.maxFrameBytes, ownFrameBytes);
     this.#encoder.setMaxTableBytes(this.peer.headerTableBytes);
@@ -295,6 +293,8 @@ export class Http2Connection implements ConnectionCore {
       }
     }
     this.handler.onSettings();
-    if (windowDelta > 0) this.pump(true);
+    if (windowDelta <= 0) return;
+    this.#waiting.widened();
+    this.pump(true);
   }
 }

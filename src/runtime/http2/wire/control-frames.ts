@@ -116,6 +116,7 @@ export class ControlFrames {
       throw new Http2Error(h2.frameSizeError, "WINDOW_UPDATE of a length that cannot be");
     const increment = readUint32(bytes, start) & maxInt31;
     const connection = this.#connection;
+    this.#guard.windowUpdate();
     if (id === 0) {
       if (increment === 0) throw new Http2Error(h2.protocolError, "WINDOW_UPDATE of nothing");
       connection.sendWindow += increment;
@@ -132,9 +133,8 @@ export class ControlFrames {
     } else if (increment === 0) {
       this.#guard.malformed(stream);
     } else {
-      stream.sendWindow += increment;
-      if (stream.sendWindow > maxInt31) this.#guard.reset(stream, h2.flowControlError);
-      else if (!connection.outbox.congested) stream.pump();
+      if (stream.sendWindow + increment > maxInt31) this.#guard.reset(stream, h2.flowControlError);
+      else stream.allow(increment);
     }
   }
 }

@@ -39,11 +39,17 @@ export class FrameParser {
   #dataLeft = 0;
   #dataId = 0;
   #dataEnds = false;
+  #frames = 0;
 
   constructor(sink: FrameSink, options: { readonly maxFrameBytes: number; readonly expectPreface: boolean }) {
     this.#sink = sink;
     this.#maxBytes = options.maxFrameBytes;
     this.#prefaceLeft = options.expectPreface ? preface.length : 0;
+  }
+
+  /** The number of the frame, other than DATA, of which only a part is there; 0 when there is none. */
+  get incomplete(): number {
+    return this.#restBytes === 0 ? 0 : this.#frames + 1;
   }
 
   /** @throws Http2Error for a violation of the framing */
@@ -140,9 +146,11 @@ export class FrameParser {
         this.#dataId = id;
         this.#dataEnds = ends;
         at = end;
+        this.#frames++;
         sink.data(id, bytes, from, end, length, left === 0 && ends);
       } else if (total - from >= length) {
         at = from + length;
+        this.#frames++;
         sink.frame(type, flags, id, bytes, from, at);
       } else {
         break;

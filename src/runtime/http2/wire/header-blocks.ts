@@ -15,6 +15,8 @@ export class HeaderBlocks {
   #bytes = 0;
   /** The stream whose block is not complete; 0 when there is none. */
   openId = 0;
+  /** How many blocks have not been complete at once. */
+  #pieced = 0;
   /** Whether the stream ends with the block. */
   ended = false;
 
@@ -22,9 +24,19 @@ export class HeaderBlocks {
     this.#decoder = new HpackDecoder({ maxTableBytes: 4_096, maxListBytes });
   }
 
+  /** A number of the block that is not complete, below 0; 0 when there is none. */
+  get open(): number {
+    return this.openId === 0 ? 0 : -this.#pieced;
+  }
+
   /** Whether the last block was longer than it may be. */
   get overflowed(): boolean {
     return this.#decoder.overflowed;
+  }
+
+  /** Whether the last block held a name or a value that HTTP/2 forbids. */
+  get malformed(): boolean {
+    return this.#decoder.malformed;
   }
 
   /** The payload of HEADERS; the fields when the block is complete with it. */
@@ -47,6 +59,7 @@ export class HeaderBlocks {
     this.ended = (flags & frameFlag.endStream) !== 0;
     if ((flags & frameFlag.endHeaders) !== 0) return this.#decode(bytes, start, end);
     this.openId = id;
+    this.#pieced++;
     this.#parts = [bytes.slice(start, end)];
     this.#bytes = end - start;
     return undefined;

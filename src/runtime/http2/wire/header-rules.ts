@@ -1,35 +1,17 @@
 import type { Fields } from "./stream.ts";
 
-/** Fields that HTTP/2 forbids (RFC 9113, section 8.2.2). */
-const connectionFields: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-]);
-
-const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+const schemePattern = /^[A-Za-z][A-Za-z0-9+\-.]*$/;
 const methodToken = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const forbiddenInValue = /[\0\r\n]|^[ \t]|[ \t]$/;
 
-/** Names that were found well-formed; there are few of them, and they come with every message. */
-const knownNames = new Set<string>();
-const maxKnownNames = 1_000;
-/** Longer ones are not worth the memory that a peer could fill with them. */
-const maxKnownNameLength = 64;
+// The characters of names and values were looked at when they were decoded: see HpackDecoder.malformed.
 
-function isName(name: string): boolean {
-  if (knownNames.has(name)) return true;
-  if (!token.test(name) || connectionFields.has(name)) return false;
-  if (knownNames.size < maxKnownNames && name.length <= maxKnownNameLength) knownNames.add(name);
-  return true;
+function isPseudo(name: string): boolean {
+  return name.charCodeAt(0) === 0x3a;
 }
 
-/** What is wrong with a regular field; undefined when nothing is. */
+/** What is wrong with a field that follows the pseudo-headers; undefined when nothing is. */
 function faultOf(name: string, value: string): string | undefined {
-  if (!isName(name)) return `the field name ${JSON.stringify(name)} is not allowed`;
-  if (forbiddenInValue.test(value)) return `the value of ${name} holds a character that is not allowed`;
+  if (isPseudo(name)) return `the pseudo-header ${name} does not belong here`;
   if (name === "te" && value !== "trailers") return "te may only say trailers";
   return undefined;
 }
@@ -44,13 +26,12 @@ export function requestFault(fields: Fields): string | undefined {
   for (; at < fields.length; at += 2) {
     const name = fields[at]!;
     const value = fields[at + 1]!;
-    if (name.charCodeAt(0) !== 0x3a) break;
+    if (!isPseudo(name)) break;
     if (name === ":method" && method === undefined) method = value;
     else if (name === ":scheme" && scheme === undefined) scheme = value;
     else if (name === ":path" && path === undefined) path = value;
     else if (name === ":authority" && authority === undefined) authority = value;
     else return `the pseudo-header ${JSON.stringify(name)} is unknown or there twice`;
-    if (forbiddenInValue.test(value)) return `the value of ${name} holds a character that is not allowed`;
   }
   let host: string | undefined;
   for (; at < fields.length; at += 2) {
@@ -72,6 +53,10 @@ function isSameHost(host: string, authority: string): boolean {
   return host === authority || host.toLowerCase() === authority.toLowerCase();
 }
 
+function isScheme(scheme: string): boolean {
+  return scheme === "http" || scheme === "https" || schemePattern.test(scheme);
+}
+
 /** What is wrong with the pseudo-headers taken together. */
 function targetFault(
   method: string | undefined,
@@ -84,8 +69,9 @@ function targetFault(
     const plain = scheme === undefined && path === undefined && authority !== undefined;
     return plain ? undefined : "CONNECT wants an :authority, and neither :scheme nor :path";
   }
-  if (scheme === undefined || scheme === "") return "the request has no :scheme";
+  if (scheme === undefined || !isScheme(scheme)) return "the request has no :scheme";
   if (path === undefined || path === "") return "the request has no :path";
+  if (path.includes(" ") || path.includes("\t")) return "the :path holds a blank";
   if (path.charCodeAt(0) === 0x2f || (path === "*" && method === "OPTIONS")) return undefined;
   return "the :path does not start with a slash";
 }

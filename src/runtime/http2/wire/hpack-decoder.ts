@@ -1,3 +1,4 @@
+import { isFieldName, isFieldValue } from "./field-syntax.ts";
 import { HpackError } from "./hpack-error.ts";
 import { huffmanDecode, huffmanRoom } from "./hpack-huffman.ts";
 import { latin1Of } from "./hpack-latin1.ts";
@@ -18,6 +19,13 @@ export interface HpackDecoderOptions {
   readonly maxListBytes: number;
 }
 
+/** What may be malformed in a field, as bits. */
+const badName = 1;
+const badValue = 2;
+
+/** The one name of the static table that HTTP/2 forbids. */
+const transferEncoding = staticNames.indexOf("transfer-encoding");
+
 /** Room for Huffman-coded strings; longer ones get a buffer of their own. */
 const scratch = new Uint8Array(8192);
 
@@ -25,7 +33,8 @@ const scratch = new Uint8Array(8192);
  * Decodes header blocks (RFC 7541): one for each connection, and every block that comes must go through it, in
  * order, also those of streams that are gone.
  *
- * Names and values are latin1, a character a byte. A field of one of the tables costs no new string.
+ * Names and values are latin1, a character a byte. A field of one of the tables costs no new string, and no check of
+ * its characters: the table remembers whether it was well-formed when it came.
  */
 export class HpackDecoder {
   readonly #maxListBytes: number;
@@ -36,10 +45,14 @@ export class HpackDecoder {
   // A ring whose length is a power of 2: entry i is at i & mask, the newest is #inserted - 1.
   #names: string[] = new Array<string>(16).fill("");
   #values: string[] = new Array<string>(16).fill("");
+  #faults: Uint8Array = new Uint8Array(16);
   #inserted = 0;
   #count = 0;
   #at = 0;
   #overflowed = false;
+  #malformed = false;
+  /** What is malformed in the field that is being read. */
+  #fault = 0;
   #repeated: RepeatedStrings | undefined = undefined;
 
   constructor(options: HpackDecoderOptions) {
@@ -54,6 +67,14 @@ export class HpackDecoder {
   }
 
   /**
+   * Whether the last block held a name or a value that HTTP/2 forbids. The tables are right all the same, and so is
+   * what `decode` returned, but nobody should act on it.
+   */
+  get malformed(): boolean {
+    return this.#malformed;
+  }
+
+  /**
    * Decodes one whole block, from `start` to `end` in `bytes`: [name, value, name, value, …].
    *
    * @throws {@link HpackError} when it is malformed; the decoder is of no use afterwards
@@ -63,25 +84,29 @@ export class HpackDecoder {
     let left = this.#maxListBytes;
     this.#at = start;
     this.#overflowed = false;
+    let faults = 0;
     if (start < end && (bytes[start]! & 0xe0) === 0x20) this.#sizeUpdates(bytes, end);
     while (this.#at < end) {
       const first = bytes[this.#at]!;
       let name: string;
       let value: string;
+      this.#fault = 0;
       if (first >= 0x80) {
         const index = this.#integer(bytes, end, 0x7f);
         if (index <= staticLength) {
           if (index === 0) throw new HpackError("a field has index 0");
           name = staticNames[index]!;
           value = staticValues[index]!;
+          if (index === transferEncoding) this.#fault = badName;
         } else {
           const slot = this.#slot(index);
           name = this.#names[slot]!;
           value = this.#values[slot]!;
+          this.#fault = this.#faults[slot]!;
         }
       } else if (first >= 0x40) {
         name = this.#name(bytes, end, 0x3f);
-        value = this.#string(bytes, end);
+        value = this.#string(bytes, end, false);
         this.#insert(name, value);
       } else if (first >= 0x20) {
         throw new HpackError("the table's size changes after a field");
@@ -89,10 +114,12 @@ export class HpackDecoder {
         name = this.#name(bytes, end, 0x0f);
         value = this.#string(bytes, end, true);
       }
+      faults |= this.#fault;
       left -= name.length + value.length + fieldOverheadBytes;
       if (left >= 0) fields.push(name, value);
     }
     this.#overflowed = left < 0;
+    this.#malformed = faults !== 0;
     return fields;
   }
 
@@ -120,8 +147,18 @@ export class HpackDecoder {
 
   #name(bytes: Uint8Array, end: number, mask: number): string {
     const index = this.#integer(bytes, end, mask);
-    if (index === 0) return this.#string(bytes, end);
-    return index <= staticLength ? staticNames[index]! : this.#names[this.#slot(index)]!;
+    if (index === 0) {
+      const name = this.#string(bytes, end, false);
+      this.#fault = isFieldName(name) ? 0 : badName;
+      return name;
+    }
+    if (index <= staticLength) {
+      if (index === transferEncoding) this.#fault = badName;
+      return staticNames[index]!;
+    }
+    const slot = this.#slot(index);
+    this.#fault = this.#faults[slot]! & badName;
+    return this.#names[slot]!;
   }
 
   #integer(bytes: Uint8Array, end: number, mask: number): number {
@@ -142,7 +179,7 @@ export class HpackDecoder {
   }
 
   /** Reads a string; `mayRepeat` when no table will hold it. */
-  #string(bytes: Uint8Array, end: number, mayRepeat = false): string {
+  #string(bytes: Uint8Array, end: number, mayRepeat: boolean): string {
     if (this.#at >= end) throw new HpackError("the block ends where a string should start");
     const coded = bytes[this.#at]! >= 0x80;
     const length = this.#integer(bytes, end, 0x7f);
@@ -151,13 +188,28 @@ export class HpackDecoder {
       throw new HpackError(`a string of ${length} bytes starts ${end - start} bytes before the block's end`);
     }
     this.#at = start + length;
-    if (!mayRepeat || !RepeatedStrings.takes(length)) return textOf(bytes, start, this.#at, coded);
+    if (!mayRepeat || !RepeatedStrings.takes(length)) return this.#text(bytes, start, this.#at, coded);
     this.#repeated ??= new RepeatedStrings();
     const known = this.#repeated.find(bytes, start, this.#at, coded);
     if (known !== undefined) return known;
-    const text = textOf(bytes, start, this.#at, coded);
-    this.#repeated.add(bytes, start, this.#at, text);
+    const text = this.#text(bytes, start, this.#at, coded);
+    // What is remembered is not checked again.
+    if (this.#fault === 0) this.#repeated.add(bytes, start, this.#at, text);
     return text;
+  }
+
+  #text(bytes: Uint8Array, start: number, end: number, coded: boolean): string {
+    let source = bytes;
+    let from = start;
+    let to = end;
+    if (coded) {
+      const room = huffmanRoom(end - start);
+      source = room <= scratch.length ? scratch : new Uint8Array(room);
+      from = 0;
+      to = huffmanDecode(bytes, start, end, source);
+    }
+    if (!isFieldValue(source, from, to)) this.#fault |= badValue;
+    return latin1Of(source, from, to);
   }
 
   #insert(name: string, value: string): void {
@@ -168,6 +220,7 @@ export class HpackDecoder {
     const slot = this.#inserted & (this.#names.length - 1);
     this.#names[slot] = name;
     this.#values[slot] = value;
+    this.#faults[slot] = this.#fault;
     this.#inserted++;
     this.#count++;
     this.#tableBytes += size;
@@ -188,18 +241,14 @@ export class HpackDecoder {
     const length = this.#names.length * 2;
     const names = new Array<string>(length).fill("");
     const values = new Array<string>(length).fill("");
+    const faults = new Uint8Array(length);
     for (let entry = this.#inserted - this.#count; entry < this.#inserted; entry++) {
       names[entry & (length - 1)] = this.#names[entry & (length / 2 - 1)]!;
       values[entry & (length - 1)] = this.#values[entry & (length / 2 - 1)]!;
+      faults[entry & (length - 1)] = this.#faults[entry & (length / 2 - 1)]!;
     }
     this.#names = names;
     this.#values = values;
+    this.#faults = faults;
   }
-}
-
-function textOf(bytes: Uint8Array, start: number, end: number, coded: boolean): string {
-  if (!coded) return latin1Of(bytes, start, end);
-  const room = huffmanRoom(end - start);
-  const target = room <= scratch.length ? scratch : new Uint8Array(room);
-  return latin1Of(target, 0, huffmanDecode(bytes, start, end, target));
 }

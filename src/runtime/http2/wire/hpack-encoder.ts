@@ -1,4 +1,5 @@
 import type { ByteSink } from "./byte-sink.ts";
+import { isBlank, isFieldCharacter, isFieldName } from "./field-syntax.ts";
 import { indexOfPlace, NameEntry } from "./hpack-indexing.ts";
 import { defaultTableBytes, fieldOverheadBytes } from "./hpack-static-table.ts";
 
@@ -48,10 +49,11 @@ export class HpackEncoder {
   }
 
   /**
-   * Appends the block of `fields`, [name, value, name, value, …] with names in lower case, to `out`.
+   * Appends the block of `fields`, [name, value, name, value, …] with names in lower case, to `out`. Blanks around a
+   * value are left out: no value may begin or end with one.
    *
-   * @throws {TypeError} when a field has a control character or one above U+00FF; `out` is as before then, and the
-   *   encoder goes on working
+   * @throws {TypeError} when a field has a control character or one above U+00FF, or a name that HTTP/2 forbids; `out`
+   *   is as before then, and the encoder goes on working
    */
   encode(fields: readonly string[], out: ByteSink): void {
     const { length } = fields;
@@ -78,9 +80,16 @@ export class HpackEncoder {
     return entry;
   }
 
-  /** Writes a field that no table holds; false when it cannot be written. */
-  #literal(entry: NameEntry, value: string, out: ByteSink, more: number): boolean {
+  /** Writes a field that no table holds as it is given; false when it cannot be written. */
+  #literal(entry: NameEntry, given: string, out: ByteSink, more: number): boolean {
     const { name } = entry;
+    if (!entry.valid) return false;
+    const value = withoutBlanks(given);
+    const place = value === given ? 0 : entry.placeOf(value);
+    if (place !== 0) {
+      writeNumber(out, 0x80, 0x7f, indexOfPlace(place, this.#inserted));
+      return true;
+    }
     // Room for the fields that follow, too: those with an index do not ask for any.
     out.ensure(name.length + value.length + 3 * numberBytes + more);
     const index =
@@ -134,13 +143,42 @@ export class HpackEncoder {
   }
 }
 
+/**
+ * Checks fields that will be encoded later.
+ *
+ * @throws {TypeError} as {@link HpackEncoder.encode} does
+ */
+export function checkFields(fields: readonly string[]): void {
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at]!;
+    const value = fields[at + 1]!;
+    if (!isFieldName(name) || unsendable.test(value)) throw notSendable(name, value);
+  }
+}
+
+/** A value without the spaces and tabs around it. */
+function withoutBlanks(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (start < end && isBlank(value.charCodeAt(start))) start++;
+  while (start < end && isBlank(value.charCodeAt(end - 1))) end--;
+  return end - start === value.length ? value : value.slice(start, end);
+}
+
+/** Why a field cannot be sent. */
 function notSendable(name: string, value: string): TypeError {
-  const found = /[^\t\x20-\xff]/.exec(value) ?? /[^\t\x20-\xff]/.exec(name);
-  const code = found![0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+  const found = unsendable.exec(value) ?? unsendable.exec(name);
+  const code = found?.[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
   return new TypeError(
-    `Cannot send the header ${JSON.stringify(name)}: U+${code} in it is no character of a header, encode the value`,
+    `Cannot send the header ${JSON.stringify(name)}: ${
+      code === undefined
+        ? "HTTP/2 allows no such name, write it in lower case and leave fields of the connection out"
+        : `U+${code} in it is no character of a header, encode the value`
+    }`,
   );
 }
+
+const unsendable = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** Writes a number behind the bits of `prefix` (RFC 7541, 5.1); there must be room. */
 function writeNumber(out: ByteSink, prefix: number, mask: number, value: number): void {
@@ -157,7 +195,7 @@ function writeNumber(out: ByteSink, prefix: number, mask: number, value: number)
 
 /**
  * Writes a string as it is; there must be room. False when it has a character that must not be sent: one above
- * U+00FF has no byte, and one below U+0020 that is no tab could end a field early where HTTP/1.1 takes over.
+ * U+00FF has no byte, and a control character could end a field early where HTTP/1.1 takes over.
  */
 function writeString(out: ByteSink, text: string): boolean {
   writeNumber(out, 0, 0x7f, text.length);
@@ -165,7 +203,7 @@ function writeString(out: ByteSink, text: string): boolean {
   const { length } = text;
   for (let at = 0; at < length; at++) {
     const code = text.charCodeAt(at);
-    if (code > 0xff || (code < 0x20 && code !== 0x09)) return false;
+    if (!isFieldCharacter(code)) return false;
     bytes[start + at] = code;
   }
   out.length = start + length;

@@ -1,3 +1,4 @@
+import { isFieldName } from "./field-syntax.ts";
 import { staticLength, staticNames, staticValues } from "./hpack-static-table.ts";
 
 /**
@@ -51,6 +52,8 @@ export class NameEntry {
   readonly name: string;
   readonly indexing: Indexing;
   readonly secret: boolean;
+  /** Whether HTTP/2 allows the name. */
+  readonly valid: boolean;
   /** The index of the name in the static table, 0 without one. */
   readonly staticIndex: number;
   /**
@@ -70,6 +73,7 @@ export class NameEntry {
     this.name = name;
     this.indexing = literal.includes(name) ? "literal" : repeat.includes(name) ? "repeat" : "index";
     this.secret = secret.has(name);
+    this.valid = isFieldName(name);
     this.staticIndex = Math.max(0, staticNames.indexOf(name, 1));
     for (let index = this.staticIndex; index > 0 && staticNames[index] === name; index++) {
       if (staticValues[index] === "") continue;

@@ -42,6 +42,13 @@ export class Outbox {
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
   #scheduled = false;
+  /** The last frame of DATA that was not handed to the wire yet: its stream, its place, and the piece when sealed. */
+  #dataId = 0;
+  #dataAt = 0;
+  #dataPiece: Uint8Array | undefined = undefined;
+  /** Frames of DATA that were made, and bytes that were handed to the wire. */
+  dataFrames = 0;
+  flushedBytes = 0;
   /** Whether the wire has enough; frames of DATA wait then. */
   congested = false;
   /** Nothing is written any more. */
@@ -64,14 +71,17 @@ export class Outbox {
     return sink;
   }
 
-  /** Writes a frame's header and makes room for its payload, which the caller puts behind it. */
-  frame(type: number, flags: number, id: number, length: number): ByteSink {
+  /**
+   * Writes a frame's header and makes room for its payload, which the caller puts behind it; for `room` when the
+   * payload goes elsewhere.
+   */
+  frame(type: number, flags: number, id: number, length: number, room: number = length): ByteSink {
     const sink = this.#open();
     if (!this.#scheduled) {
       this.#scheduled = true;
       setImmediate(this.#flushLater);
     }
-    sink.ensure(frameHeaderBytes + length);
+    sink.ensure(frameHeaderBytes + room);
     const { bytes, length: at } = sink;
     bytes[at] = length >>> 16;
     bytes[at + 1] = length >>> 8;
@@ -136,9 +146,29 @@ export class Outbox {
     }
   }
 
+  #dataFrame(id: number, ends: boolean, length: number, room: number): ByteSink {
+    const sink = this.frame(frameType.data, ends ? frameFlag.endStream : 0, id, length, room);
+    this.dataFrames++;
+    this.#dataId = id;
+    this.#dataAt = sink.length - frameHeaderBytes;
+    this.#dataPiece = undefined;
+    return sink;
+  }
+
+  /**
+   * Ends a stream with its last frame of DATA, if that is the last one made and still here; else false. So a body whose
+   * end is known a moment late costs no frame of its own.
+   */
+  endData(id: number): boolean {
+    if (this.#dataId !== id) return false;
+    const bytes = this.#dataPiece ?? this.#sink!.bytes;
+    bytes[this.#dataAt + 4] = bytes[this.#dataAt + 4]! | frameFlag.endStream;
+    return true;
+  }
+
   /** One frame of DATA; the bytes must fit the peer's frame size and its windows. */
   data(id: number, bytes: Uint8Array, ends: boolean): void {
-    this.frame(frameType.data, ends ? frameFlag.endStream : 0, id, bytes.length);
+    this.#dataFrame(id, ends, bytes.length, bytes.length <= copyBytes ? bytes.length : 0);
     if (bytes.length <= copyBytes) {
       this.bytes(bytes);
     } else {
@@ -154,7 +184,7 @@ export class Outbox {
    */
   message(id: number, flags: number, body: Uint8Array, ends: boolean): void {
     const length = body.length;
-    const sink = this.frame(frameType.data, ends ? frameFlag.endStream : 0, id, length + 5);
+    const sink = this.#dataFrame(id, ends, length + 5, length + 5);
     const { bytes, length: at } = sink;
     bytes[at] = flags;
     writeUint32(bytes, at + 1, length);
@@ -174,6 +204,7 @@ export class Outbox {
     const { bytes, length } = sink;
     const piece = Buffer.allocUnsafe(length);
     piece.set(length === bytes.length ? bytes : bytes.subarray(0, length));
+    if (this.#dataId !== 0) this.#dataPiece ??= piece;
     this.#pieces.push(piece);
     this.#pieceBytes += length;
     sink.length = 0;
@@ -190,7 +221,9 @@ export class Outbox {
     if (this.#pieces.length === 0) return;
     const pieces = this.#pieces;
     this.#pieces = [];
+    this.flushedBytes += this.#pieceBytes;
     this.#pieceBytes = 0;
+    this.#dataId = 0;
     if (!this.closed && !this.#wire.write(pieces)) this.congested = true;
   }
 }

@@ -24,6 +24,14 @@ const resetsPerSecond = 100;
  */
 const askBurst = 1_000;
 const asksPerSecond = 100;
+/**
+ * WINDOW_UPDATE frames that may come for each frame of DATA that this side made, and for each stream that the peer
+ * opened, as Envoy has it; beyond, as many as in the next two lines.
+ */
+const updatesPerData = 10;
+const updatesPerStream = 2;
+const updateBurst = 1_000;
+const updatesPerSecond = 100;
 /** Frames of no use that may come in a row. */
 const maxUselessFrames = 1_000;
 
@@ -32,6 +40,9 @@ export class PeerGuard {
   readonly #connection: ConnectionCore;
   readonly #resets: RateGuard = new RateGuard(resetBurst, resetsPerSecond);
   readonly #asks: RateGuard = new RateGuard(askBurst, asksPerSecond);
+  readonly #updates: RateGuard = new RateGuard(updateBurst, updatesPerSecond);
+  #updateCount = 0;
+  #streamCount = 0;
   #answered = 0;
   #useless = 0;
 
@@ -58,6 +69,24 @@ export class PeerGuard {
    */
   asked(): void {
     if (!this.#asks.take()) throw new Http2Error(h2.enhanceYourCalm, "pings or settings come too often");
+  }
+
+  /** The peer opened a stream. */
+  opened(): void {
+    this.#streamCount++;
+  }
+
+  /**
+   * A WINDOW_UPDATE arrived.
+   *
+   * @throws Http2Error when they are too many for what was sent
+   */
+  windowUpdate(): void {
+    const { server, outbox, nextId } = this.#connection;
+    const streams = server ? this.#streamCount : nextId / 2;
+    if (++this.#updateCount <= updatesPerData * outbox.dataFrames + updatesPerStream * streams) return;
+    this.#updateCount--;
+    if (!this.#updates.take()) throw new Http2Error(h2.enhanceYourCalm, "windows are updated too often");
   }
 
   /** Counts a reset; also one that this side sends, because a peer can provoke those just as well. */

@@ -21,6 +21,11 @@ export class ReceiveWindow {
     this.#size = size;
   }
 
+  /** Whether the peer is granted nothing now, because slow readers hold too much. */
+  get withholding(): boolean {
+    return this.#withheld > 0;
+  }
+
   /** Widens the window from what the standard gives it. */
   open(): void {
     this.#send(this.#size - defaultWindowBytes);

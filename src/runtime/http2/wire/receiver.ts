@@ -22,6 +22,11 @@ export class Receiver implements FrameSink {
     this.#blocks = new HeaderBlocks(connection.options.maxHeaderListBytes);
   }
 
+  /** A number of the header block that is not complete; 0 when there is none. */
+  get openBlock(): number {
+    return this.#blocks.open;
+  }
+
   get over(): boolean {
     return this.#connection.over;
   }
@@ -59,8 +64,8 @@ export class Receiver implements FrameSink {
     }
     if (end > start) {
       this.#guard.usefulFrame();
-      stream.handler.onData(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
-    }
+      stream.deliver(bytes, start, end, ended);
+    } else if (ended) stream.flush();
     if (ended && !stream.closed) this.#remoteEnd(stream);
   }
 
@@ -139,8 +144,7 @@ export class Receiver implements FrameSink {
   }
 
   #remoteEnd(stream: Http2Stream): void {
-    stream.remoteEnded = true;
-    stream.handler.onEnd();
+    stream.tellEnd();
     if (stream.localEnded) this.#connection.forget(stream, "complete", h2.noError);
   }
 
@@ -154,7 +158,6 @@ export class Receiver implements FrameSink {
   }
 
   #headers(id: number, fields: Fields, ended: boolean): void {
-    this.#guard.usefulFrame();
     const connection = this.#connection;
     const stream = connection.streams.get(id);
     if (stream === undefined) {
@@ -167,6 +170,8 @@ export class Receiver implements FrameSink {
       this.#guard.reset(stream, h2.streamClosed);
     } else if (this.#blocks.overflowed) {
       this.#guard.reset(stream, h2.enhanceYourCalm);
+    } else if (this.#blocks.malformed) {
+      this.#guard.malformed(stream);
     } else if (stream.begun) {
       this.#trailers(stream, fields, ended);
     } else {
@@ -175,6 +180,7 @@ export class Receiver implements FrameSink {
   }
 
   #request(id: number, fields: Fields, ended: boolean): void {
+    this.#guard.usefulFrame();
     const connection = this.#connection;
     if (id % 2 === 0) throw new Http2Error(h2.protocolError, `a client may not open stream ${id}`);
     if (id <= connection.lastPeerId) {
@@ -188,12 +194,18 @@ export class Receiver implements FrameSink {
       this.#refuse(id, h2.refusedStream);
       return;
     }
-    const { overflowed } = this.#blocks;
-    if (!overflowed && requestFault(fields) !== undefined) {
+    const { overflowed, malformed } = this.#blocks;
+    if (!overflowed && (malformed || requestFault(fields) !== undefined)) {
       this.#refuse(id, h2.protocolError);
       return;
     }
+    // What was asked for before, and not taken, leaves no room for more.
+    if (connection.queuedBytes >= connection.maxQueuedBytes) {
+      this.#refuse(id, h2.refusedStream);
+      return;
+    }
     const stream = connection.accept(id);
+    this.#guard.opened();
     stream.begun = true;
     if (overflowed) {
       stream.remoteEnded = ended;
@@ -202,7 +214,6 @@ export class Receiver implements FrameSink {
       return;
     }
     if (!this.#promise(stream, fields, ended)) return;
-    stream.served = true;
     connection.handler.onStream(stream, fields, ended);
     if (ended && !stream.closed) this.#remoteEnd(stream);
   }
@@ -214,12 +225,17 @@ export class Receiver implements FrameSink {
       this.#guard.malformed(stream);
       return;
     }
-    if (informational) return;
+    stream.answered = true;
+    if (informational) {
+      this.#guard.uselessFrame();
+      return;
+    }
+    this.#guard.usefulFrame();
     stream.begun = true;
     // Those that have no body may still state the length of what they do not hold.
     const bare = fields[1] === "304" || fields[1] === "204";
     if (!bare && !this.#promise(stream, fields, ended)) return;
-    stream.handler.onHeaders(fields, ended);
+    stream.tellHeaders(fields, ended);
     if (ended && !stream.closed) this.#remoteEnd(stream);
   }
 
@@ -242,7 +258,10 @@ export class Receiver implements FrameSink {
       this.#guard.malformed(stream);
       return;
     }
-    stream.handler.onTrailers(fields);
+    this.#guard.usefulFrame();
+    stream.flush();
+    if (stream.closed) return;
+    stream.tellTrailers(fields);
     if (!stream.closed) this.#remoteEnd(stream);
   }
 }

@@ -53,11 +53,22 @@ export class PeerSettings {
   }
 }
 
-/** Writes a SETTINGS frame. */
-export function writeSettings(
-  outbox: Outbox,
-  settings: readonly (readonly [id: number, value: number])[],
-): void {
+/** What this side says of itself. */
+interface OwnSettings {
+  readonly role: "client" | "server";
+  readonly maxStreams: number;
+  readonly maxHeaderListBytes: number;
+  readonly streamWindowBytes: number;
+}
+
+/** Writes the SETTINGS frame that says how this side behaves. */
+export function writeSettings(outbox: Outbox, options: OwnSettings, ownFrameBytes: number): void {
+  const settings: readonly (readonly [id: number, value: number])[] = [
+    [setting.initialWindowSize, options.streamWindowBytes],
+    [setting.maxFrameSize, ownFrameBytes],
+    [setting.maxHeaderListSize, options.maxHeaderListBytes],
+    options.role === "server" ? [setting.maxConcurrentStreams, options.maxStreams] : [setting.enablePush, 0],
+  ];
   const sink = outbox.frame(frameType.settings, 0, 0, settings.length * 6);
   for (const [id, value] of settings) {
     sink.bytes[sink.length] = id >>> 8;

@@ -17,12 +17,18 @@ class SocketWire implements Wire {
   write(pieces: readonly Uint8Array[]): boolean {
     const socket = this.#socket;
     if (socket.destroyed) return true;
-    if (pieces.length === 1) return socket.write(pieces[0]!);
-    socket.cork();
-    let more = true;
-    for (const piece of pieces) more = socket.write(piece);
-    socket.uncork();
-    return more;
+    try {
+      if (pieces.length === 1) return socket.write(pieces[0]!);
+      socket.cork();
+      let more = true;
+      for (const piece of pieces) more = socket.write(piece);
+      socket.uncork();
+      return more;
+    } catch (error) {
+      // Said by the runtime's socket from within a turn that nobody waits for: the connection ends, not the process.
+      socket.destroy(error instanceof Error ? error : new Error(String(error)));
+      return true;
+    }
   }
 
   get waitingBytes(): number {

@@ -23,10 +23,20 @@ export interface StreamHost<Stream> {
   readonly peer: PeerSettings;
   /** Bytes that the peer lets this side send on all streams. */
   sendWindow: number;
+  /** Bytes that wait in all streams together. */
+  queuedBytes: number;
+  /** Counts the chunks that came from the wire. */
+  readonly turn: number;
+  /** Has a stream deliver what it holds when the chunk has been read. */
+  deliverLater(stream: { deliverHeld(): void }): void;
+  /** Counts bytes that will wait in a stream; false when they are too many, and the stream was reset for it. */
+  enqueue(stream: Stream, bytes: number): boolean;
   /** Resets a stream. */
   reset(stream: Stream, code: number): void;
   /** A stream is over. */
   forget(stream: Stream, fate: StreamFate, code: number): void;
+  /** Its handler threw. */
+  failed(stream: Stream, error: unknown): void;
   /** It waits for a window or for the wire. */
   block(stream: Stream): void;
   /** It waits no more. */

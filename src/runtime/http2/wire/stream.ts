@@ -1,75 +1,46 @@
-import { frameType, h2 } from "./frames.ts";
+import { ByteQueue } from "./byte-queue.ts";
+import { h2 } from "./frames.ts";
+import { checkFields } from "./hpack-encoder.ts";
+import type { Fields, StreamHandler } from "./stream-handler.ts";
 import type { StreamFate, StreamHost } from "./stream-host.ts";
+import { StreamInput } from "./stream-input.ts";
 
-/** Fields of a header block: name, value, name, value. */
-export type Fields = readonly string[];
-
-/** Follows one stream. Everything is told at once, from within the reading of the connection. */
-export interface StreamHandler {
-  /** The answer's headers, on a client; `ended` says that nothing follows them. */
-  onHeaders(fields: Fields, ended: boolean): void;
-  /** Bytes of the body; they are the handler's to keep. */
-  onData(chunk: Uint8Array): void;
-  onTrailers(fields: Fields): void;
-  /** The peer has said everything; not told after a reset. */
-  onEnd(): void;
-  /** {@link Http2Stream.write} may go on after it said no. */
-  onDrain(): void;
-  /** The stream is over for both sides; told once, whatever happened. */
-  onClose(): void;
-}
+export type { Fields, StreamHandler } from "./stream-handler.ts";
 
 /** Bytes that may wait for the peer's window before {@link Http2Stream.write} says no. */
 const highWaterBytes = 32 * 1024;
 
-/** What keeping a frame costs besides its bytes, about: flow control does not count it, and tiny frames are mostly that. */
-const heldFrameBytes = 256;
+const continueFields: Fields = [":status", "100"];
+const noBytes: Uint8Array = new Uint8Array(0);
 
 /** One stream of an HTTP/2 connection. */
-export class Http2Stream {
-  readonly id: number;
-  readonly connection: StreamHost<Http2Stream>;
-  /** Set by whoever opens or accepts the stream. */
-  handler: StreamHandler;
+export class Http2Stream extends StreamInput {
+  declare readonly connection: StreamHost<Http2Stream>;
   /** Bytes that the peer lets this side send. */
   sendWindow: number;
-  /** Bytes that this side still lets the peer send. */
-  receiveWindow: number;
-  /** Whether the first header block arrived. */
-  begun = false;
   /** Whether the handler of the connection was told of it, so that it must be told of its end. */
   served = false;
-  /** Whether a server's answer has begun to go out. */
+  /** Whether anything of the response has gone out, or has come in on a client. */
   answered = false;
-  remoteEnded = false;
   localEnded = false;
-  closed = false;
   fate: StreamFate | undefined = undefined;
   /** The code of the reset that ended it, else 0. */
   rstCode: number = h2.noError;
+  /** Why this side gave it up, when that was not the peer's fault: what a handler threw, for one. */
+  failure: unknown = undefined;
   /** Whether a peer that still sends is told to stop once this side has said everything. */
   letGoAtEnd = false;
-  /** Whether anything that waited went out since stalled streams were last looked for. */
-  moved = false;
-  /** Bytes of the body that the headers promise; -1 when they promise nothing. */
-  promisedBytes = -1;
-  #paused = false;
-  /** Bytes that arrived and were not granted anew. */
-  #owed = 0;
-  /** Those of them that arrived in a pause. */
-  #held = 0;
-  #queue: Uint8Array[] = [];
-  #queuedBytes = 0;
+  /** Bytes that waited and went out since stalled streams were last looked for, and when that was. */
+  sentBytes = 0;
+  sentSince = -1;
+  #queue: ByteQueue | undefined = undefined;
   #endPending = false;
   #trailers: Fields | undefined = undefined;
   #wantsDrain = false;
 
   constructor(connection: StreamHost<Http2Stream>, id: number, handler: StreamHandler) {
-    this.connection = connection;
-    this.id = id;
-    this.handler = handler;
+    super(connection, id, handler);
     this.sendWindow = connection.peer.initialWindowBytes;
-    this.receiveWindow = connection.options.streamWindowBytes;
   }
 
   /** Whether this side may still say something. */
@@ -79,10 +50,34 @@ export class Http2Stream {
 
   /** Bytes that wait for the peer or for the connection. */
   get queuedBytes(): number {
-    return this.#queuedBytes;
+    return this.#queue === undefined ? 0 : this.#queue.length;
   }
 
-  /** Sends a header block: a server's answer. */
+  /** Whether the peer says that it never looked at the stream, and nothing that it said before belies that. */
+  get neverStarted(): boolean {
+    const refused = this.fate === "peer-reset" && this.rstCode === h2.refusedStream;
+    return !this.answered && (refused || this.fate === "refused");
+  }
+
+  /**
+   * Sends an informational response (1xx) ahead of the response; nothing when that has begun.
+   *
+   * @throws {TypeError} for fields that cannot be sent; the stream is as before then
+   */
+  informational(fields: Fields): void {
+    if (this.writable && !this.answered) this.connection.outbox.headers(this.id, fields, false);
+  }
+
+  /** Tells a client that waits for it to send the body (`expect: 100-continue`); nothing when the response has begun. */
+  continue(): void {
+    this.informational(continueFields);
+  }
+
+  /**
+   * Sends a header block: a server's answer.
+   *
+   * @throws {TypeError} for fields that cannot be sent; the stream is as before then
+   */
   respond(fields: Fields, ends: boolean): void {
     if (!this.writable) return;
     this.connection.outbox.headers(this.id, fields, ends);
@@ -90,12 +85,24 @@ export class Http2Stream {
     if (ends) this.#localEnd();
   }
 
-  /** Sends bytes of the body. False when the next ones should wait for {@link StreamHandler.onDrain}. */
+  /**
+   * Sends bytes of the body. False when the next ones should wait for {@link StreamHandler.onDrain}. The stream is
+   * reset when too many bytes wait on the connection: see `maxQueuedBytes`.
+   */
   write(bytes: Uint8Array, ends = false): boolean {
     if (!this.writable) return false;
-    if (ends) this.#endPending = true;
-    const sent = this.#queue.length > 0 ? 0 : this.#emit(bytes, ends);
-    if (sent < bytes.length) this.#enqueue(sent === 0 ? bytes : bytes.subarray(sent));
+    if (bytes.length === 0) {
+      if (ends) this.end();
+      return this.#hasRoom();
+    }
+    const sent = this.#queue === undefined ? this.#emit(bytes, ends) : 0;
+    if (sent < bytes.length) {
+      if (!this.connection.enqueue(this, bytes.length - sent)) return false;
+      this.#queue ??= new ByteQueue();
+      this.#queue.push(sent === 0 ? bytes : bytes.subarray(sent));
+      if (ends) this.#endPending = true;
+      this.connection.block(this);
+    }
     return this.#hasRoom();
   }
 
@@ -107,7 +114,7 @@ export class Http2Stream {
     const total = body.length + 5;
     if (
       body.length <= 8192 &&
-      this.#queue.length === 0 &&
+      this.#queue === undefined &&
       !outbox.congested &&
       total <= this.sendWindow &&
       total <= connection.sendWindow
@@ -127,19 +134,26 @@ export class Http2Stream {
   end(): void {
     if (!this.writable) return;
     this.#endPending = true;
-    if (this.#queue.length === 0) this.#sayEnd();
+    if (this.#queue === undefined) this.#sayEnd();
   }
 
-  /** Ends this side with trailers. */
+  /**
+   * Ends this side with trailers; without any, as {@link end} does.
+   *
+   * @throws {TypeError} for fields that cannot be sent; the stream is as before then
+   */
   endWithTrailers(fields: Fields): void {
     if (!this.writable) return;
-    this.#trailers = fields;
-    this.end();
-  }
-
-  /** Tells a peer that waits for it that it may send the body. */
-  continue(): void {
-    if (this.writable && !this.answered) this.connection.outbox.headers(this.id, [":status", "100"], false);
+    if (fields.length === 0) {
+      this.end();
+    } else if (this.#queue === undefined) {
+      this.connection.outbox.headers(this.id, fields, true);
+      this.#localEnd();
+    } else {
+      checkFields(fields);
+      this.#trailers = fields;
+      this.#endPending = true;
+    }
   }
 
   /** Ends both sides with a reset. */
@@ -148,63 +162,37 @@ export class Http2Stream {
     this.connection.reset(this, code);
   }
 
-  /** Grants the peer no more bytes; what is on its way still arrives. */
-  pause(): void {
-    this.#paused = true;
-  }
-
-  /** Lets the peer send on. */
-  resume(): void {
-    this.#paused = false;
-    this.#release();
-    this.#credit();
-  }
-
-  /** For the connection: bytes of DATA arrived, padding included. */
-  received(bytes: number): void {
-    this.#owed += bytes;
-    if (this.#paused) {
-      const held = bytes + heldFrameBytes;
-      this.#held += held;
-      this.connection.window.held(held);
-    } else this.#credit();
-  }
-
-  #release(): void {
-    const held = this.#held;
-    this.#held = 0;
-    if (held > 0) this.connection.window.released(held);
-  }
-
-  #credit(): void {
-    const owed = this.#owed;
-    if (owed * 2 < this.connection.options.streamWindowBytes || this.closed || this.remoteEnded) return;
-    this.#owed = 0;
-    this.receiveWindow += owed;
-    this.connection.outbox.words(frameType.windowUpdate, this.id, owed);
+  /** For the connection: the peer lets this side send more. */
+  allow(bytes: number): void {
+    this.sendWindow += bytes;
+    if (this.#queue === undefined) return;
+    if (this.connection.outbox.congested) this.connection.block(this);
+    else this.pump();
   }
 
   /** For the connection: sends what waited. */
   pump(): void {
-    while (this.#queue.length > 0) {
-      const chunk = this.#queue[0]!;
-      const last = this.#queue.length === 1 && this.#endPending && this.#trailers === undefined;
+    const { connection } = this;
+    for (let queue = this.#queue; queue !== undefined; queue = this.#queue) {
+      const chunk = queue.first();
+      const last = queue.length === chunk.length && this.#endPending && this.#trailers === undefined;
       const sent = this.#emit(chunk, last);
       if (this.closed) return;
-      this.#queuedBytes -= sent;
-      if (sent > 0) this.moved = true;
-      if (sent < chunk.length) {
-        if (sent > 0) this.#queue[0] = chunk.subarray(sent);
-        break;
+      this.sentBytes += sent;
+      connection.queuedBytes -= sent;
+      queue.drop(sent);
+      if (queue.length === 0) this.#queue = undefined;
+      else if (sent < chunk.length) {
+        connection.block(this);
+        return;
       }
-      this.#queue.shift();
     }
-    if (this.#queue.length > 0) return;
-    this.connection.unblock(this);
+    connection.unblock(this);
+    this.sentSince = -1;
     if (this.#endPending && !this.localEnded) this.#sayEnd();
     else if (this.#wantsDrain) {
       this.#wantsDrain = false;
-      this.handler.onDrain();
+      this.#tellDrain();
     }
   }
 
@@ -214,11 +202,28 @@ export class Http2Stream {
     this.closed = true;
     this.fate = fate;
     this.rstCode = code;
-    this.#queue = [];
-    this.#queuedBytes = 0;
+    this.connection.queuedBytes -= this.queuedBytes;
+    this.#queue = undefined;
     this.connection.unblock(this);
-    this.#release();
-    this.handler.onClose();
+    if (fate === "own-reset") this.dropHeld();
+    else this.flush();
+    try {
+      this.handler.onClose();
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  protected override failed(error: unknown): void {
+    this.connection.failed(this, error);
+  }
+
+  #tellDrain(): void {
+    try {
+      this.handler.onDrain();
+    } catch (error) {
+      this.failed(error);
+    }
   }
 
   /** Sends as much as the windows and the wire allow, and says how much that was. */
@@ -226,13 +231,6 @@ export class Http2Stream {
     const { connection } = this;
     const { outbox } = connection;
     const total = bytes.length;
-    if (total === 0) {
-      if (ends && !outbox.congested) {
-        outbox.data(this.id, bytes, true);
-        this.#localEnd();
-      } else if (ends) this.connection.block(this);
-      return 0;
-    }
     let at = 0;
     while (at < total && !outbox.congested && !this.closed) {
       const size = Math.min(total - at, this.sendWindow, connection.sendWindow, outbox.maxFrameBytes);
@@ -247,15 +245,8 @@ export class Http2Stream {
     return at;
   }
 
-  #enqueue(bytes: Uint8Array): void {
-    if (this.#queue.length === 0) this.moved = true;
-    this.#queue.push(bytes);
-    this.#queuedBytes += bytes.length;
-    this.connection.block(this);
-  }
-
   #hasRoom(): boolean {
-    if (this.#queuedBytes < highWaterBytes && !this.connection.outbox.congested) return true;
+    if (this.queuedBytes < highWaterBytes && !this.connection.outbox.congested) return true;
     // There are no next bytes.
     if (this.localEnded) return true;
     this.#wantsDrain = true;
@@ -265,17 +256,8 @@ export class Http2Stream {
 
   #sayEnd(): void {
     const { outbox } = this.connection;
-    if (this.#trailers === undefined) {
-      outbox.data(this.id, noBytes, true);
-    } else {
-      try {
-        outbox.headers(this.id, this.#trailers, true);
-      } catch {
-        // Trailers that no header block can carry: said late, from within the reading of the connection.
-        this.close(h2.internalError);
-        return;
-      }
-    }
+    if (this.#trailers !== undefined) outbox.headers(this.id, this.#trailers, true);
+    else if (!outbox.endData(this.id)) outbox.data(this.id, noBytes, true);
     this.#localEnd();
   }
 
@@ -285,5 +267,3 @@ export class Http2Stream {
     else if (this.letGoAtEnd) this.close(h2.noError);
   }
 }
-
-const noBytes: Uint8Array = new Uint8Array(0);

@@ -1,39 +1,79 @@
+import { h2 } from "./frames.ts";
 import type { Http2Stream } from "./stream.ts";
+
+/**
+ * Bytes that may wait in all streams of a server's connection. Writers that listen to {@link Http2Stream.write} stop at
+ * 32 KiB each; this is for those that hand over a whole body, to a peer that asks for many and takes none. It leaves
+ * room for a hundred bodies of a megabyte on their way through small windows. A client's are its callers' own.
+ */
+export const defaultMaxQueuedBytes: Readonly<Record<"client" | "server", number>> = {
+  client: Number.POSITIVE_INFINITY,
+  server: 128 * 1024 * 1024,
+};
 
 /** What {@link WaitingStreams} needs of the connection. */
 interface Host {
   readonly over: boolean;
   readonly sendWindow: number;
   readonly outbox: { readonly congested: boolean };
+  readonly queuedBytes: number;
+  readonly maxQueuedBytes: number;
+  reset(stream: Http2Stream, code: number): void;
 }
 
-/** The streams of a connection that wait for a window or for the wire. */
+/**
+ * The streams of a connection that wait for a window or for the wire.
+ *
+ * Those whose own window is empty stand apart: nothing but a word about that window helps them, so no other event
+ * costs a look at them, however many they are.
+ */
 export class WaitingStreams {
   readonly #host: Host;
-  readonly #streams = new Set<Http2Stream>();
-  readonly #stalledMs: number | undefined;
-  readonly #onStall: (stream: Http2Stream) => void;
-  #timer: ReturnType<typeof setTimeout> | undefined = undefined;
+  /** They wait for the connection's window, or for the wire. */
+  readonly #shared = new Set<Http2Stream>();
+  /** They wait for their own window. */
+  readonly #own = new Set<Http2Stream>();
 
-  /** `onStall` is told of a stream of which the peer took nothing for `stalledMs` to twice that. */
-  constructor(host: Host, stalledMs: number | undefined, onStall: (stream: Http2Stream) => void) {
+  constructor(host: Host) {
     this.#host = host;
-    this.#stalledMs = stalledMs;
-    this.#onStall = onStall;
   }
 
+  /** Puts a stream where it belongs now. */
   add(stream: Http2Stream): void {
-    this.#streams.add(stream);
-    if (this.#timer === undefined) this.#watch();
+    if (stream.sendWindow <= 0 && stream.queuedBytes > 0) {
+      this.#shared.delete(stream);
+      this.#own.add(stream);
+    } else {
+      this.#own.delete(stream);
+      this.#shared.add(stream);
+    }
   }
 
   delete(stream: Http2Stream): void {
-    this.#streams.delete(stream);
+    this.#shared.delete(stream);
+    this.#own.delete(stream);
   }
 
-  /** No stream is looked after any more. */
-  stop(): void {
-    clearTimeout(this.#timer);
+  /**
+   * Makes room for what a stream is about to queue, by resets: first of the streams to which the peer grants nothing,
+   * the oldest first. False when that was not enough, and it is the stream itself that was reset.
+   */
+  relieve(stream: Http2Stream): boolean {
+    const host = this.#host;
+    while (host.queuedBytes >= host.maxQueuedBytes) {
+      const victim: Http2Stream = this.#own.values().next().value ?? stream;
+      victim.failure ??= new Error(
+        `More than ${host.maxQueuedBytes} bytes wait for the peer of a connection`,
+      );
+      host.reset(victim, h2.enhanceYourCalm);
+      if (victim === stream) return false;
+    }
+    return !stream.closed;
+  }
+
+  /** The windows of all streams have grown. */
+  widened(): void {
+    for (const stream of [...this.#own]) if (stream.sendWindow > 0) this.add(stream);
   }
 
   /**
@@ -42,25 +82,13 @@ export class WaitingStreams {
    */
   pump(forWindow: boolean): void {
     const host = this.#host;
-    let left = this.#streams.size;
-    for (const stream of this.#streams) {
+    let left = this.#shared.size;
+    for (const stream of this.#shared) {
       if (left-- === 0 || host.outbox.congested || host.over) return;
       if (forWindow && host.sendWindow <= 0) return;
-      this.#streams.delete(stream);
-      this.#streams.add(stream);
+      // It comes back, behind the others, when it still waits.
+      this.#shared.delete(stream);
       stream.pump();
     }
-  }
-
-  #watch(): void {
-    if (this.#stalledMs === undefined || this.#host.over) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      for (const stream of [...this.#streams]) {
-        if (stream.queuedBytes > 0 && !stream.moved) this.#onStall(stream);
-        stream.moved = false;
-      }
-      if (this.#streams.size > 0) this.#watch();
-    }, this.#stalledMs);
   }
 }

@@ -1,0 +1,34 @@
+/**
+ * Tells of a failure that has nobody else to go to: of a listener, or of a callback that a timer ran. Never throws.
+ */
+export function reportLost(what: string, error: unknown): void {
+  try {
+    // biome-ignore lint/suspicious/noConsole: the failure goes nowhere else, and must not vanish
+    console.error(`${what} failed:`, error);
+  } catch {
+    // Some values cannot even be printed.
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"
+  );
+}
+
+function ignore(): void {}
+
+/**
+ * The same hook, except that its failure is nobody's: what it throws is dropped, and what it returns is not waited
+ * for and may reject. For hooks that are told of errors, and must not make more of them.
+ */
+export function quietHook<A extends readonly unknown[]>(hook: (...args: A) => unknown): (...args: A) => void {
+  return function quiet(...args) {
+    try {
+      const result = hook(...args);
+      if (isThenable(result)) result.then(ignore, ignore);
+    } catch {
+      // The hook is where failures are reported: there is nobody left to tell.
+    }
+  };
+}
