@@ -53,11 +53,6 @@ export class TransportWriter {
   /** Whether the peer takes what is written fast enough. */
   goesOn(now: number, { stalledMs, minProgressBytes }: Http1Limits): boolean {
     const waiting = this.#transport.waitingBytes;
-    return this.#progress.goesOn(
-      now,
-      this.written - waiting,
-      stalledMs,
-      Math.min(waiting, minProgressBytes),
-    );
+    return this.#progress.goesOn(now, this.written - waiting, stalledMs, Math.min(waiting, minProgressBytes));
   }
 }
