@@ -3,7 +3,7 @@ import type { Clock } from "./core/clock.ts";
 import type { Endpoint } from "./core/endpoint.ts";
 import { MeshError } from "./core/errors.ts";
 import type { TlsIdentity } from "./core/identity.ts";
-import type { Service } from "./core/service.ts";
+import type { Layer, Service } from "./core/service.ts";
 import { Departures } from "./departures.ts";
 import type { Discovery } from "./discovery/discovery.ts";
 import { httpClassifier } from "./http/classifier.ts";
@@ -16,21 +16,23 @@ import { isReplayable as isRestReplayable, type RestRequest } from "./http/rest-
 import type { ClientPolicy, MeshTransport, TransportOptions } from "./options.ts";
 import { clientPipeline, type Pipeline, type PipelineDialect, type PipelineParts } from "./pipeline.ts";
 import { rpcClassifier } from "./rpc/classifier.ts";
-import { isReplayable as isRpcReplayable } from "./rpc/exchange.ts";
+import { isReplayable as isRpcReplayable, type RpcRequest, type RpcResponse } from "./rpc/exchange.ts";
 import { defaultMaxMessageBytes } from "./rpc/fetch-rpc-leaf.ts";
 import { rpcHealth } from "./rpc/health/rpc-health.ts";
 import { CapableProtocol, fixedProtocol, type OpenLeaf, type ProtocolChoice } from "./rpc/protocol-choice.ts";
 import { createMeshTransport } from "./rpc/transport.ts";
 import { checkWireOptions } from "./rpc/wire-options.ts";
 import { type RpcLeafManner, RpcLeaves } from "./rpc-leaves.ts";
-import type { LeafOptions, RpcLeafOptions, Runtime } from "./runtime/port.ts";
+import type { LeafOptions, Runtime } from "./runtime/port.ts";
 import { writeContext } from "./telemetry/propagation.ts";
+import { UnknownServices } from "./unknown-services.ts";
 
 /** What the clients of a mesh are made of. */
 export interface ClientParts extends PipelineParts {
   readonly runtime: Runtime;
   readonly tls: TlsIdentity | undefined;
   readonly maxConnectionsPerEndpoint: number;
+  readonly idleTimeoutMs: number | undefined;
   readonly policyOf: (service: string) => ClientPolicy;
   readonly current: () => Call | undefined;
 }
@@ -53,6 +55,9 @@ const defaultTimeoutMs = 30_000;
 /** Pipelines to origins that discovery does not know are kept for so many of them. */
 const maxDirectOrigins = 256;
 
+/** HTTP/1.1 knows none. */
+const noPings = { keepalive: undefined, verifyAfterIdleMs: undefined, pingTimeoutMs: undefined } as const;
+
 /** What the trace needs; nothing else of a call's context leaves the mesh. */
 const outsideHeaders: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
 
@@ -70,7 +75,8 @@ export function createClients(given: ClientParts): Clients {
     release: (origin) => leaves.release(origin),
   });
   const parts: ClientParts = { ...given, discovery: departures.discovery };
-  const { runtime, tls, clock, current, policyOf, maxConnectionsPerEndpoint } = parts;
+  const { runtime, tls, clock, current, policyOf, maxConnectionsPerEndpoint, idleTimeoutMs } = parts;
+  const connection = { maxConnectionsPerEndpoint, idleTimeoutMs, clock };
   const timeoutOf = (service: string): number => policyOf(service).timeoutMs ?? defaultTimeoutMs;
   const restDialect: PipelineDialect = {
     classifier: httpClassifier,
@@ -82,11 +88,13 @@ export function createClients(given: ClientParts): Clients {
     replayable: isRpcReplayable,
   };
 
-  const meshLeaf = runtime.openHttpLeaf({ tls, maxConnectionsPerEndpoint });
+  const meshLeaf = runtime.openHttpLeaf({ tls, ...connection });
   /** For origins outside of the mesh: the platform's own roots, and no client certificate. */
   let outsideLeaf: HttpLeaf | undefined;
   const toEndpoint = createLeafService({
     leaf: meshLeaf,
+    maxConnectionsPerEndpoint,
+    clock,
     decorate: (call, headers) =>
       writeContext(
         call,
@@ -102,10 +110,12 @@ export function createClients(given: ClientParts): Clients {
     return { send: pipeline(leaf), endpoints: pipeline.endpoints };
   }
 
+  const unknown = new UnknownServices(parts);
   const paths = new Map<string, RestPath>();
   function sendFor(service: string): RestPath["send"] {
     let path = paths.get(service);
     if (path === undefined) {
+      if (!unknown.knows(service)) return unknown.until(service, () => sendFor(service));
       path = restPath(service, parts.discovery, toEndpoint);
       paths.set(service, path);
     }
@@ -116,11 +126,12 @@ export function createClients(given: ClientParts): Clients {
   function sendToOrigin(origin: string): RestPath["send"] {
     let path = direct.get(origin);
     if (path === undefined) {
-      outsideLeaf ??=
-        tls === undefined ? meshLeaf : runtime.openHttpLeaf({ tls: undefined, maxConnectionsPerEndpoint });
+      outsideLeaf ??= tls === undefined ? meshLeaf : runtime.openHttpLeaf({ tls: undefined, ...connection });
       const endpoints = [{ origin }];
       const toOrigin = createLeafService({
         leaf: outsideLeaf,
+        maxConnectionsPerEndpoint,
+        clock,
         decorate: (call, headers) =>
           writeContext(
             call,
@@ -139,9 +150,10 @@ export function createClients(given: ClientParts): Clients {
   }
 
   const rpcPipelines = new Map<string, Pipeline>();
-  function rpcPipeline(service: string): Pipeline {
+  function rpcPipeline(service: string): Layer {
     let pipeline = rpcPipelines.get(service);
     if (pipeline === undefined) {
+      if (!unknown.knows(service)) return unknown.layerUntil(service, () => rpcPipeline(service));
       pipeline = clientPipeline(policyOf(service), parts, rpcDialect);
       rpcPipelines.set(service, pipeline);
     }
@@ -165,15 +177,15 @@ export function createClients(given: ClientParts): Clients {
       }),
     transport(service, options = {}) {
       const name = checkService(service);
-      const manner = rpcManner(options, { tls, maxConnectionsPerEndpoint, clock });
+      const manner = rpcManner(options, { tls, ...connection });
       const choice = protocolFor(runtime, options, () => parts.discovery.endpoints(name), {
         openLeaf: leaves.opener(manner),
-        openHttp1: leaves.opener({ ...manner, httpVersion: "1.1", keepalive: undefined }),
+        openHttp1: leaves.opener({ ...manner, httpVersion: "1.1", ...noPings }),
         clock,
       });
       const transport = createMeshTransport({
         service: name,
-        pipeline: rpcPipeline(name),
+        pipeline: rpcPipeline(name) as Layer<RpcRequest, RpcResponse>,
         leafFor: (origin) => choice.leafFor(origin),
         protocol: () => choice.protocol,
         classifier: rpcDialect.classifier,
@@ -210,10 +222,7 @@ function checkService(service: string): string {
 }
 
 /** What a transport's options say to its leaves; undefined is said by leaving it out. */
-function rpcManner(
-  options: TransportOptions,
-  connection: LeafOptions & Pick<RpcLeafOptions, "clock">,
-): RpcLeafManner {
+function rpcManner(options: TransportOptions, connection: LeafOptions): RpcLeafManner {
   const { protocol: _, interceptors: __, ...wire } = options;
   const said = Object.entries(wire).filter(([, value]) => value !== undefined);
   return {

@@ -2,7 +2,8 @@ import { runtime as platform } from "#runtime";
 import { createClients } from "./clients.ts";
 import type { Call } from "./core/call.ts";
 import { systemClock } from "./core/clock.ts";
-import { checkNumber, checkOptions } from "./core/options.ts";
+import { quietHook } from "./core/hooks.ts";
+import { checkFunction, checkNumber, checkOptions } from "./core/options.ts";
 import { systemRandom } from "./core/random.ts";
 import { staticDiscovery } from "./discovery/static-discovery.ts";
 import type { ClientPolicy, Mesh, MeshOptions } from "./options.ts";
@@ -65,8 +66,12 @@ export function createMesh(options: MeshOptions): Mesh {
     options.maxConnectionsPerEndpoint ?? 100,
     { min: 1, integer: true },
   );
+  const { idleTimeoutMs } = options;
+  if (idleTimeoutMs !== undefined) {
+    checkNumber(who, "idleTimeoutMs", idleTimeoutMs, { above: true, max: 2 ** 31 - 1 });
+  }
   const metrics = options.metrics ?? createMetrics();
-  const onError = options.onError ?? reportError;
+  const onError = quietHook(checkFunction(who, "onError", options.onError) ?? reportError);
   const health = createHealth({ clock, ...(options.checks && { checks: options.checks }) });
   const admission = createAdmission({ ...options.server, service, clock, metrics });
   const scope = runtime.asyncContext;
@@ -76,6 +81,7 @@ export function createMesh(options: MeshOptions): Mesh {
     runtime,
     tls,
     maxConnectionsPerEndpoint,
+    idleTimeoutMs,
     discovery: options.discovery ?? staticDiscovery({}),
     policyOf: (name): ClientPolicy => ({ ...policies[everyService], ...policies[name] }),
     metrics,

@@ -47,6 +47,14 @@ export interface MeshOptions {
   readonly policies?: Readonly<Record<string, ClientPolicy>>;
   /** HTTP/1.1 connections to one endpoint. @default 100 */
   readonly maxConnectionsPerEndpoint?: number;
+  /**
+   * How long an unused HTTP/1.1 connection of a client is kept, in milliseconds: less than servers and proxies on the way
+   * keep it, or requests are lost that are written while the other side closes. What a server announces
+   * (`Keep-Alive: timeout`) is heeded, and so is what was seen of its closing.
+   *
+   * @default 4_000; where the server announces to keep it for longer, until a second before that, and 30_000 at most
+   */
+  readonly idleTimeoutMs?: number;
   /** Security, rate limit and deadlines of the server side, the same for REST and RPC. */
   readonly server?: Omit<AdmissionOptions, "clock" | "metrics" | "service">;
   /** What must hold for the service to be ready, by name; `/readyz` tells. @default nothing */
@@ -105,6 +113,10 @@ export interface MeshTransport extends Transport {
 export interface ServedHealthOptions {
   /** How often the checks are asked for clients that watch, in milliseconds. @default 5000 */
   readonly checkIntervalMs?: number;
+  /** Clients that watch at the same time; more are refused with `resource_exhausted`. @default 1000 */
+  readonly maxWatches?: number;
+  /** Watches of one connection. @default 100 */
+  readonly maxWatchesPerConnection?: number;
 }
 
 /** What is served. */

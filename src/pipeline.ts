@@ -57,7 +57,7 @@ export function clientPipeline(
   // The deadline itself is set by whoever makes the call: here it is enforced.
   layers.push(timeout({ timeoutMs: Infinity, ...shared }));
   if (policy.maxConcurrent !== undefined && policy.maxConcurrent !== Infinity) {
-    layers.push(bulkhead({ maxConcurrent: policy.maxConcurrent, maxQueued: 0, classifier }));
+    layers.push(bulkhead({ maxConcurrent: policy.maxConcurrent, maxQueued: 0, ...shared }));
   }
   if (policy.retry !== false) {
     layers.push(

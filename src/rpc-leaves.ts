@@ -75,7 +75,9 @@ export class RpcLeaves {
   /** Formats are told apart by their objects: a registry has no text that would name it. */
   #keyOf({ tls: _, clock: __, keepalive, jsonOptions, binaryOptions, ...plain }: RpcLeafManner): string {
     return JSON.stringify([
-      Object.entries(plain).sort(([a], [b]) => (a < b ? -1 : 1)),
+      Object.entries(plain)
+        .filter(([, value]) => value !== undefined)
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
       keepalive && [keepalive.intervalMs, keepalive.timeoutMs, keepalive.whenIdle],
       this.#idOf(jsonOptions),
       this.#idOf(binaryOptions),

@@ -1,14 +1,14 @@
 import type { Hono } from "hono";
 import type { Clock } from "./core/clock.ts";
 import { MeshError } from "./core/errors.ts";
-import { reportLost } from "./core/hooks.ts";
 import { checkNumber, type NumberRange } from "./core/options.ts";
 import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
 import { createDispatcher } from "./rpc/dispatch.ts";
 import type { RpcDispatcher } from "./rpc/dispatcher.ts";
 import { createFetchDispatch } from "./rpc/fetch-dispatch.ts";
 import { withBypass } from "./rpc/health/bypass.ts";
-import { healthOperations, withStandardServices } from "./rpc/standard-routes.ts";
+import { watchLimitsFrom } from "./rpc/health/watch-limits.ts";
+import { healthOperations, watchOperation, withStandardServices } from "./rpc/standard-routes.ts";
 import { withValidation } from "./rpc/validation.ts";
 import type { AsyncContext, Listener, ListenerLimits, ListenOptions, Runtime } from "./runtime/port.ts";
 import type { ClosableAdmission } from "./server/create-admission.ts";
@@ -36,12 +36,16 @@ function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispat
   const { interceptors = [], validate, health, reflection = false } = options;
   const routes =
     validate === undefined ? options.routes : withValidation(options.routes, validate, interceptors);
-  const checkIntervalMs = checkNumber(
-    "serve()",
-    "health.checkIntervalMs",
-    (health === false ? undefined : health?.checkIntervalMs) ?? 5_000,
-    { above: true },
-  );
+  const given = health === false ? undefined : health;
+  const checkIntervalMs = checkNumber("serve()", "health.checkIntervalMs", given?.checkIntervalMs ?? 5_000, {
+    above: true,
+  });
+  const bypass = {
+    operations: healthOperations,
+    watchOperation,
+    clock: parts.clock,
+    ...watchLimitsFrom("serve()", given),
+  };
   return createDispatcher({
     routes: withStandardServices({
       routes,
@@ -49,8 +53,7 @@ function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispat
       reflection,
       clock: parts.clock,
     }),
-    admission:
-      health === false ? parts.admission : withBypass(parts.admission, healthOperations, parts.clock),
+    admission: health === false ? parts.admission : withBypass(parts.admission, bypass),
     clock: parts.clock,
     ...(parts.scope && { asyncContext: parts.scope }),
     interceptors,
@@ -177,14 +180,15 @@ export async function startServer(
   });
   if (options.closeOnSignals === true) {
     const stop = runtime.onSignals(["SIGTERM", "SIGINT"], () => {
+      // Resolves whatever happens.
       void lifecycle.close({ force: lifecycle.closing });
     });
-    void lifecycle.closed
-      .then(() => {
+    lifecycle.closed
+      .then(async () => {
         stop();
-        return afterSignal();
+        await afterSignal();
       })
-      .catch((error: unknown) => reportLost("Closing the clients", error));
+      .catch((error: unknown) => parts.onError(error, undefined));
   }
   return {
     port: listener.ports.rest,

@@ -52,6 +52,24 @@ export function checkGlobals(tree: Tree): Violation[] {
   return violations;
 }
 
+/** Promises that nobody waits for, which the linter takes for handled, need a reason why they may be left alone. */
+export function checkVoided(tree: Tree): Violation[] {
+  const violations: Violation[] = [];
+  for (const { file, text, tokens } of tree.sources.values()) {
+    if (partOf(file) === undefined) continue;
+    const lines = text.split("\n");
+    for (const [index, { kind, text: word, line }] of tokens.entries()) {
+      const next = tokens[index + 1];
+      // Nothing but an operand begins with a word: as a type, `void` is followed by punctuation.
+      if (kind !== "word" || word !== "void" || (next?.kind !== "word" && next?.text !== "(")) continue;
+      if (/^\s*(?:\/\/|\*|\/\*)/.test(lines[line - 2] ?? "")) continue;
+      const message = "a promise is dropped with void: say in a comment above why it cannot reject";
+      violations.push({ file, line, rule: "voided-promise", message });
+    }
+  }
+  return violations;
+}
+
 function* platformGlobalsIn({ file, tokens }: Source): Generator<Violation> {
   for (const [index, { kind, text, line }] of tokens.entries()) {
     if (kind !== "word" || !platformGlobals.has(text) || !namesGlobal(tokens, index)) continue;

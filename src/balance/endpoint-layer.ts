@@ -9,6 +9,7 @@ import type { Random } from "../core/random.ts";
 import type { AnyLayer, Service } from "../core/service.ts";
 import type { Discovery } from "../discovery/discovery.ts";
 import { type BreakerOptions, type BreakerState, createBreaker } from "../policy/breaker.ts";
+import { Refusals } from "../policy/refusals.ts";
 import type { Balancer, EndpointState } from "./balancer.ts";
 import { EndpointSet } from "./endpoint-set.ts";
 import { powerOfTwoChoices } from "./p2c.ts";
@@ -56,7 +57,8 @@ export interface BalancedLayer extends AnyLayer {
   readonly endpoints: () => readonly EndpointStatus[];
 }
 
-function unknownService(call: Call, discovery: Discovery): MeshError {
+/** The error for a service that discovery does not know. */
+export function unknownService(call: Call, discovery: Discovery): MeshError {
   const names = discovery.services?.();
   const known =
     names === undefined ? "" : names.length === 0 ? "; it knows none" : `; it knows ${names.join(", ")}`;
@@ -113,6 +115,7 @@ export function balanced(options: BalancedOptions): BalancedLayer {
   // Checked here, or a wrong option would come up with the first call.
   if (breakerOptions !== false) createBreaker(breakerOptions);
   const sets = new Map<string, EndpointSet>();
+  const refusals = new Refusals(clock);
 
   function setFor(service: string): EndpointSet {
     let set = sets.get(service);
@@ -133,17 +136,19 @@ export function balanced(options: BalancedOptions): BalancedLayer {
       const snapshot = discovery.endpoints(call.service);
       if (snapshot === undefined) {
         sets.delete(call.service);
-        throw unknownService(call, discovery);
+        return refusals.reject(unknownService(call, discovery));
       }
       const set = setFor(call.service);
       const states = set.follow(snapshot);
       if (states.length === 0) {
-        throw new MeshError("ERR_NO_ENDPOINTS", `Cannot call ${call.service}: it has no endpoints right now`);
+        return refusals.reject(
+          new MeshError("ERR_NO_ENDPOINTS", `Cannot call ${call.service}: it has no endpoints right now`),
+        );
       }
       const start = clock.now();
       const state = set.balancer.pick(states, call.get(triedOrigins), start);
       const permit = state?.breaker === undefined ? 1 : state.breaker.acquire(start);
-      if (state === undefined || permit === 0) throw allOpen(call, states, start);
+      if (state === undefined || permit === 0) return refusals.reject(allOpen(call, states, start));
       call.endpoint = state.endpoint;
       const remainingMs = call.deadline - start;
       state.inFlight++;
@@ -161,6 +166,8 @@ export function balanced(options: BalancedOptions): BalancedLayer {
         const now = clock.now();
         set.balancer.observe(state, now - start, outcome, now);
         finish(outcome);
+        const turn = outcome.local ? refusals.pace() : undefined;
+        if (turn !== undefined) await turn;
         throw error;
       }
       const now = clock.now();

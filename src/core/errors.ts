@@ -57,11 +57,16 @@ export function isMeshError<C extends MeshErrorCode = MeshErrorCode>(
   error: unknown,
   code?: C,
 ): error is MeshError & { readonly code: C } {
-  return (
-    error instanceof Error &&
-    (error as { [brand]?: boolean })[brand] === true &&
-    (code === undefined || (error as MeshError).code === code)
-  );
+  try {
+    return (
+      error instanceof Error &&
+      (error as { [brand]?: boolean })[brand] === true &&
+      (code === undefined || (error as MeshError).code === code)
+    );
+  } catch {
+    // Anything can be thrown, also what cannot be looked at.
+    return false;
+  }
 }
 
 /**

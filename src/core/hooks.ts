@@ -10,13 +10,19 @@ export function reportLost(what: string, error: unknown): void {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+/** Whether a value has to be waited for, whoever made it. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"
   );
 }
 
 function ignore(): void {}
+
+/** Lets go of what should not have been there: a promise in its place may reject, and nobody is to be told of that. */
+export function dropStray(value: unknown): void {
+  if (isThenable(value)) value.then(ignore, ignore);
+}
 
 /**
  * The same hook, except that its failure is nobody's: what it throws is dropped, and what it returns is not waited
@@ -25,8 +31,7 @@ function ignore(): void {}
 export function quietHook<A extends readonly unknown[]>(hook: (...args: A) => unknown): (...args: A) => void {
   return function quiet(...args) {
     try {
-      const result = hook(...args);
-      if (isThenable(result)) result.then(ignore, ignore);
+      dropStray(hook(...args));
     } catch {
       // The hook is where failures are reported: there is nobody left to tell.
     }

@@ -2,6 +2,11 @@ import { type Classifier, pending } from "../core/classifier.ts";
 import type { HttpResponse } from "./exchange.ts";
 import { outcomeOfError, outcomeOfStatus } from "./http-outcome.ts";
 
+/** Whether the outcome is known by the status alone, before the body has come. */
+export function endsItsCall(status: number): boolean {
+  return status >= 500 || status === 429;
+}
+
 /**
  * The classifier of every HTTP exchange.
  *
@@ -11,7 +16,7 @@ import { outcomeOfError, outcomeOfStatus } from "./http-outcome.ts";
 export const httpClassifier: Classifier<HttpResponse> = {
   response(_call, response) {
     const { status } = response;
-    if (response.settled === false && status < 500 && status !== 429) return pending;
+    if (response.settled === false && !endsItsCall(status)) return pending;
     return outcomeOfStatus(status, response.headers);
   },
   error: outcomeOfError,

@@ -5,6 +5,7 @@ import type { Service } from "../core/service.ts";
 import type { HttpResponse } from "./exchange.ts";
 import { methodLabel } from "./method-label.ts";
 import { addHeaders } from "./request-headers.ts";
+import { checkMaxResponseBytes } from "./response-limit.ts";
 import { ResponsePromise } from "./response-promise.ts";
 import { encodeBody, encodeJson } from "./rest-body.ts";
 import { type RestHealth, restHealth } from "./rest-health.ts";
@@ -71,7 +72,7 @@ export function idempotencyOf(
 /**
  * Makes a REST client over a pipeline. Requests are sent at once; bad arguments throw at the call.
  *
- * @throws RangeError when `timeoutMs` is no number above 0
+ * @throws TypeError | RangeError when an option has the wrong type or is out of range
  * @example
  * ```ts
  * const lake = createRestClient({ service: "lake", send, clock: systemClock });
@@ -85,6 +86,9 @@ export function createRestClient(options: RestClientOptions): RestClient {
     `Cannot make a client of ${service}`,
     defaults.timeoutMs ?? options.timeoutMs ?? 30_000,
   );
+  if (defaults.maxResponseBytes !== undefined) {
+    checkMaxResponseBytes(`Cannot make a client of ${service}`, defaults.maxResponseBytes);
+  }
   const defaultHeaders: Record<string, string> = {};
   if (defaults.headers !== undefined)
     addHeaders(`Cannot make a client of ${service}`, defaultHeaders, defaults.headers);
@@ -96,6 +100,7 @@ export function createRestClient(options: RestClientOptions): RestClient {
     if (each.idempotencyKey !== undefined) {
       addHeaders(who, headers, { [meshHeaders.idempotencyKey]: each.idempotencyKey });
     }
+    if (each.maxResponseBytes !== undefined) checkMaxResponseBytes(who, each.maxResponseBytes);
     const body = bodyOf(who, method, each, headers);
     const call = new Call({
       side: "client",
@@ -113,6 +118,7 @@ export function createRestClient(options: RestClientOptions): RestClient {
       clock,
       send,
       request: { method, target, headers, body },
+      maxResponseBytes: each.maxResponseBytes ?? defaults.maxResponseBytes,
       throwHttpErrors: each.throwHttpErrors ?? defaults.throwHttpErrors ?? true,
     });
   }

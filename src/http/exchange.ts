@@ -23,9 +23,14 @@ export interface HttpResponse {
   readonly headers: HeaderSource & Iterable<readonly [string, string]>;
   /** Reading it pulls from the socket; cancelling it ends the exchange. Null when there is none. */
   readonly body: ReadableStream<Uint8Array> | null;
-  text(): Promise<string>;
+  /**
+   * Reads the whole body as UTF-8. One of more than `maxBytes` is cancelled, and the read fails with
+   * `ERR_BODY_TOO_LARGE`; a plain `Response` knows no such bound.
+   */
+  text(maxBytes?: number): Promise<string>;
   json(): Promise<unknown>;
-  bytes(): Promise<Uint8Array>;
+  /** Reads the whole body, bounded in the same way. */
+  bytes(maxBytes?: number): Promise<Uint8Array>;
   /** Ends the exchange, also while the body is being read; whoever reads gets the reason. A plain `Response` has none. */
   cancel?(reason?: unknown): void;
   /** Where the answer came from; empty or undefined where nobody tells. */

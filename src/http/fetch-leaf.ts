@@ -1,8 +1,11 @@
 import type { Call } from "../core/call.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
 import { isMeshError, MeshError, TransportError, type TransportFault } from "../core/errors.ts";
 import type { HttpLeaf, HttpRequest, HttpResponse } from "./exchange.ts";
 import { LeafResponse } from "./leaf-response.ts";
+import { gather } from "./response-limit.ts";
 import { Slots } from "./slots.ts";
+import { StaleConnections } from "./stale-connections.ts";
 
 /** The part of the platform's `fetch` that the leaf uses; a handler function or a service binding fits too. */
 export type FetchFunction = (url: string, init: RequestInit) => Promise<Response> | Response;
@@ -15,6 +18,20 @@ export interface FetchLeafOptions {
   readonly faultOf: (error: unknown) => TransportFault | undefined;
   /** What goes into every `RequestInit` besides, such as Bun's `tls`. */
   readonly init?: Readonly<Record<string, unknown>>;
+  /**
+   * What goes into the `RequestInit` of a request that must not go over a connection of the pool, which may have been
+   * closed by the other side meanwhile; left out where `fetch` knows no such thing.
+   */
+  readonly unpooled?: Readonly<Record<string, unknown>>;
+  /**
+   * With `unpooled`, a request that may not be repeated has a connection of its own when its origin was not called for so
+   * long, in milliseconds, or has lost such a request lately.
+   *
+   * @default 4_000
+   */
+  readonly idleTimeoutMs?: number | undefined;
+  /** @default systemClock */
+  readonly clock?: Clock | undefined;
   /** Exchanges with one origin at once; those beyond wait in line. @default 100 */
   readonly maxConnectionsPerEndpoint?: number;
   /**
@@ -41,6 +58,8 @@ export function createFetchLeaf(options: FetchLeafOptions): HttpLeaf {
       `Cannot open an HTTP leaf: maxConnectionsPerEndpoint is ${limit}, it must be a whole number from 1`,
     );
   }
+  const { clock = systemClock, idleTimeoutMs = 4_000 } = options;
+  const stale = options.unpooled === undefined ? undefined : new StaleConnections({ clock, idleTimeoutMs });
   const slots = new Slots(limit);
   const spare: AbortController[] | undefined = options.reusesSignals === true ? [] : undefined;
   let closing: Promise<void> | undefined;
@@ -52,7 +71,7 @@ export function createFetchLeaf(options: FetchLeafOptions): HttpLeaf {
     }
     const origin = originOf(call, request.url);
     if (!slots.tryTake(origin)) await slots.wait(origin, call);
-    const exchange = new Exchange(options, slots, spare, call, origin);
+    const exchange = new Exchange(options, { slots, spare, stale }, call, origin);
     return exchange.run(request);
   }
 
@@ -76,27 +95,26 @@ function originOf(call: Call, url: string): string {
   return end === -1 ? url : url.slice(0, end);
 }
 
+/** What the exchanges of a leaf share. */
+interface Shared {
+  readonly slots: Slots;
+  readonly spare: AbortController[] | undefined;
+  readonly stale: StaleConnections | undefined;
+}
+
 /** One request on its way, and what it takes to stop it. */
 class Exchange {
   readonly call: Call;
   readonly #options: FetchLeafOptions;
-  readonly #slots: Slots;
+  readonly #shared: Shared;
   readonly #origin: string;
-  readonly #spare: AbortController[] | undefined;
   // Not the call's own signal: that one is deaf once the call has its verdict, and a body can outlive it.
   readonly #controller: AbortController;
 
-  constructor(
-    options: FetchLeafOptions,
-    slots: Slots,
-    spare: AbortController[] | undefined,
-    call: Call,
-    origin: string,
-  ) {
+  constructor(options: FetchLeafOptions, shared: Shared, call: Call, origin: string) {
     this.#options = options;
-    this.#slots = slots;
-    this.#spare = spare;
-    this.#controller = spare?.pop() ?? new AbortController();
+    this.#shared = shared;
+    this.#controller = shared.spare?.pop() ?? new AbortController();
     this.call = call;
     this.#origin = origin;
   }
@@ -128,7 +146,9 @@ class Exchange {
           if (over) return;
           over = true;
           this.release();
-          reject(this.translate(error, "reach"));
+          const shown = this.translate(error, "reach");
+          this.#shared.stale?.failed(this.call, this.#origin, shown);
+          reject(shown);
         },
       );
     });
@@ -139,8 +159,10 @@ class Exchange {
   }
 
   release(): void {
-    if (!this.#controller.signal.aborted) this.#spare?.push(this.#controller);
-    this.#slots.give(this.#origin);
+    const { slots, spare, stale } = this.#shared;
+    if (!this.#controller.signal.aborted) spare?.push(this.#controller);
+    stale?.used(this.#origin);
+    slots.give(this.#origin);
   }
 
   translate(error: unknown, doing: "reach" | "read the answer of"): unknown {
@@ -154,8 +176,10 @@ class Exchange {
 
   #fetch(request: HttpRequest): Promise<Response> {
     const { method, headers, body } = request;
+    const { init: every, unpooled } = this.#options;
     const init: RequestInit & { duplex?: "half" } = {
-      ...this.#options.init,
+      ...every,
+      ...(this.#shared.stale?.avoids(this.call, this.#origin) === true ? unpooled : undefined),
       method,
       headers,
       redirect: "manual",
@@ -187,9 +211,13 @@ const wordsOf: Readonly<Record<TransportFault, string>> = {
   unknown: "the connection failed",
 };
 
+/** Encodings that platforms decode by themselves, one or several over each other. */
+const decodedEncodings = /^(?:\s*(?:(?:x-)?gzip|deflate|br|zstd|identity)\s*(?:,|$))+$/i;
+
 /** The headers of a body that `fetch` has decoded already, but still describes as it came. */
 function decodedHeaders(headers: Headers): Headers {
-  if (!/^(?:x-)?(?:gzip|deflate|br|zstd)$/i.test(headers.get("content-encoding") ?? "")) return headers;
+  const encoding = headers.get("content-encoding");
+  if (encoding === null || !decodedEncodings.test(encoding)) return headers;
   const decoded = new Headers(headers);
   decoded.delete("content-encoding");
   decoded.delete("content-length");
@@ -199,6 +227,7 @@ function decodedHeaders(headers: Headers): Headers {
 class FetchResponse extends LeafResponse {
   readonly #exchange: Exchange;
   readonly #response: Response;
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
 
   constructor(exchange: Exchange, response: Response, method: string) {
     const { status, headers } = response;
@@ -215,12 +244,26 @@ class FetchResponse extends LeafResponse {
     if (bodyless) response.body?.cancel().catch(() => {});
   }
 
-  protected override readText(): Promise<string> {
-    return this.#response.text();
+  protected override readText(maxBytes: number): Promise<string> {
+    if (this.#isBounded(maxBytes)) return this.#response.text();
+    return this.#gather(maxBytes).then((bytes) => new TextDecoder().decode(bytes));
   }
 
-  protected override readBytes(): Promise<Uint8Array> {
+  protected override readBytes(maxBytes: number): Promise<Uint8Array> {
+    if (!this.#isBounded(maxBytes)) return this.#gather(maxBytes);
     return this.#response.arrayBuffer().then((buffer) => new Uint8Array(buffer));
+  }
+
+  /** The platform's own way to read is faster, but knows no limit; a body of a known length needs none. */
+  #isBounded(maxBytes: number): boolean {
+    return maxBytes === Infinity || this.headers.get("content-length") !== null;
+  }
+
+  #gather(maxBytes: number): Promise<Uint8Array> {
+    const { body } = this.#response;
+    if (body === null) return Promise.resolve(new Uint8Array(0));
+    this.#reader = body.getReader();
+    return gather(this.#reader, maxBytes);
   }
 
   protected override openBody(): ReadableStream<Uint8Array> | null {
@@ -231,7 +274,8 @@ class FetchResponse extends LeafResponse {
     this.#exchange.abort(reason);
     // A handler in the same process does not listen to the signal of a request that it has answered.
     const { body } = this.#response;
-    if (body?.locked === false) body.cancel(reason).catch(() => {});
+    const stream = this.#reader ?? (body?.locked === false ? body : undefined);
+    stream?.cancel(reason).catch(() => {});
   }
 
   protected override release(): void {

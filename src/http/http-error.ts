@@ -1,4 +1,5 @@
 import { isMeshError, MeshError } from "../core/errors.ts";
+import { markUpstream } from "../core/upstream.ts";
 import { pushbackFrom } from "./http-outcome.ts";
 import { errorFromProblem, type Problem } from "./problem.ts";
 import type { RestResponse } from "./rest-response.ts";
@@ -7,7 +8,8 @@ import type { RestResponse } from "./rest-response.ts";
  * A service answered with a status other than 2xx. What it said is in `problem`, and the whole answer in
  * `response`, whose body has been read already (its first 64 KiB).
  *
- * Thrown again by a handler, it becomes the handler's own answer, with the same status and problem.
+ * Where it escapes from a handler, the caller of that handler is told of a bad gateway: what a service said is not the
+ * caller's fault, nor meant for him. A handler that wants to pass it on says so, with `response` or `problem`.
  */
 export class HttpError extends MeshError {
   override readonly name: string = "HttpError";
@@ -26,6 +28,7 @@ export class HttpError extends MeshError {
     this.status = response.status;
     this.problem = problem;
     this.response = response;
+    markUpstream(this);
   }
 }
 

@@ -1,8 +1,11 @@
 import type { Call } from "../core/call.ts";
 import { isMeshError, MeshError } from "../core/errors.ts";
 import { type Outcome, outcome } from "../core/outcome.ts";
+import { markUpstream } from "../core/upstream.ts";
+import { EndToEndHeaders } from "./end-to-end-headers.ts";
 import type { HttpResponse } from "./exchange.ts";
 import { outcomeOfError, outcomeOfStatus } from "./http-outcome.ts";
+import { bodyOverflow, bodyTooLarge } from "./response-limit.ts";
 
 /** The answer came and nobody was reading its body at the deadline: no fault of the server's. */
 const unread: Outcome = outcome("success", "unread");
@@ -43,7 +46,10 @@ export abstract class LeafResponse implements HttpResponse {
   #cancelled = false;
   #reason: unknown;
   #used = false;
+  #touched = false;
   #waiting = false;
+  #maxBytes = Infinity;
+  #onSettled: (() => void) | undefined;
   #interrupt: ((reason: unknown) => void) | undefined;
   #body: ReadableStream<Uint8Array> | null | undefined;
   #detach: (() => void) | undefined;
@@ -52,14 +58,14 @@ export abstract class LeafResponse implements HttpResponse {
   constructor(call: Call, status: number, headers: HttpResponse["headers"], bodyless: boolean) {
     this.#call = call;
     this.status = status;
-    this.headers = headers;
+    this.headers = new EndToEndHeaders(headers);
     this.#bodyless = bodyless;
   }
 
-  /** Reads the whole body as UTF-8. */
-  protected abstract readText(): Promise<string>;
-  /** Reads the whole body. */
-  protected abstract readBytes(): Promise<Uint8Array>;
+  /** Reads the whole body as UTF-8; rejects with `bodyOverflow` as soon as it has more bytes than these. */
+  protected abstract readText(maxBytes: number): Promise<string>;
+  /** Reads the whole body, in the same way. */
+  protected abstract readBytes(maxBytes: number): Promise<Uint8Array>;
   /** The platform's own stream; null when there is none. */
   protected abstract openBody(): ReadableStream<Uint8Array> | null;
   /** Ends the exchange at once, whoever reads. */
@@ -72,6 +78,17 @@ export abstract class LeafResponse implements HttpResponse {
   /** Whether the exchange is over: nothing more will be read from the wire. */
   get settled(): boolean {
     return this.#settled;
+  }
+
+  /** Whether it keeps a connection from being used although nobody has begun to read the body. */
+  get holdsUnread(): boolean {
+    return !this.#settled && !this.#touched;
+  }
+
+  /** Calls the listener when the exchange is over; there is one at most. */
+  onSettled(listener: () => void): void {
+    if (this.#settled) listener();
+    else this.#onSettled = listener;
   }
 
   /** Ties the body to the call; the leaf calls it once, when the response is complete. */
@@ -89,17 +106,18 @@ export abstract class LeafResponse implements HttpResponse {
     const late = isMeshError(reason, "ERR_DEADLINE_EXCEEDED");
     this.#interrupt?.(reason);
     this.abort(reason);
-    this.#settle(!late ? cancelled : this.#waiting ? outcomeOfError(this.#call, reason) : unread);
+    if (isMeshError(reason, "ERR_BODY_TOO_LARGE")) this.#settle(outcomeOfError(this.#call, reason));
+    else this.#settle(!late ? cancelled : this.#waiting ? outcomeOfError(this.#call, reason) : unread);
   }
 
   /**
    * Gives the answer up. A short body is read to its end, so that the connection can be used again, for no
    * longer than the call that this attempt belongs to; any other is cancelled.
    */
-  discard(): void {
+  discard(reason?: unknown): void {
     if (this.#settled) return;
     if (this.#used || !isShort(this)) {
-      this.cancel();
+      this.cancel(reason);
       return;
     }
     const remove = this.#call.parent?.onCancel((reason) => this.cancel(reason));
@@ -108,16 +126,23 @@ export abstract class LeafResponse implements HttpResponse {
     this.bytes().then(done, done);
   }
 
-  text(): Promise<string> {
-    return this.#bodyless ? Promise.resolve("") : this.#whole(() => this.readText());
+  text(maxBytes: number = Infinity): Promise<string> {
+    return this.#bodyless ? Promise.resolve("") : this.#whole((max) => this.readText(max), maxBytes);
   }
 
-  bytes(): Promise<Uint8Array> {
-    return this.#bodyless ? Promise.resolve(new Uint8Array(0)) : this.#whole(() => this.readBytes());
+  bytes(maxBytes: number = Infinity): Promise<Uint8Array> {
+    return this.#bodyless
+      ? Promise.resolve(new Uint8Array(0))
+      : this.#whole((max) => this.readBytes(max), maxBytes);
   }
 
   async json(): Promise<unknown> {
-    return JSON.parse(await this.text());
+    const text = await this.text();
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw markUpstream(error);
+    }
   }
 
   get body(): ReadableStream<Uint8Array> | null {
@@ -125,15 +150,25 @@ export abstract class LeafResponse implements HttpResponse {
     return this.#body;
   }
 
-  #whole<T>(read: () => Promise<T>): Promise<T> {
+  #whole<T>(read: (maxBytes: number) => Promise<T>, maxBytes: number): Promise<T> {
     if (this.#cancelled) return Promise.reject(this.#reason);
     if (this.#used) return Promise.reject(new TypeError("Cannot read the body: it has been read already"));
+    if (maxBytes !== Infinity) {
+      this.#maxBytes = maxBytes;
+      const declared = this.headers.get("content-length");
+      if (declared != null && Number(declared) > maxBytes) {
+        const error = bodyTooLarge(this.#call, maxBytes);
+        this.cancel(error);
+        return Promise.reject(error);
+      }
+    }
     this.#used = true;
+    this.#touched = true;
     this.#waiting = true;
     return new Promise((resolve, reject) => {
       // Not every platform's read rejects when its exchange is aborted.
       this.#interrupt = reject;
-      read().then(
+      read(maxBytes).then(
         (result) => {
           this.#settle(outcomeOfStatus(this.status, this.headers));
           resolve(result);
@@ -145,7 +180,12 @@ export abstract class LeafResponse implements HttpResponse {
 
   #failed(error: unknown): unknown {
     if (this.#cancelled) return this.#reason;
-    const shown = this.translate(error);
+    if (error === bodyOverflow) {
+      const tooLarge = bodyTooLarge(this.#call, this.#maxBytes);
+      this.cancel(tooLarge);
+      return tooLarge;
+    }
+    const shown = markUpstream(this.translate(error));
     this.#settle(outcomeOfError(this.#call, shown));
     return shown;
   }
@@ -157,6 +197,9 @@ export abstract class LeafResponse implements HttpResponse {
     this.#detach = undefined;
     this.release();
     this.#call.end(verdict);
+    const settled = this.#onSettled;
+    this.#onSettled = undefined;
+    settled?.();
   }
 
   #stream(): ReadableStream<Uint8Array> | null {
@@ -167,11 +210,14 @@ export abstract class LeafResponse implements HttpResponse {
       return null;
     }
     const reader = source.getReader();
-    this.#interrupt = (reason) => void reader.cancel(reason).catch(() => {});
+    this.#interrupt = (reason) => {
+      reader.cancel(reason).catch(() => {});
+    };
     // No buffer of its own (highWaterMark 0): the reader's pace is the socket's pace.
     return new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
+          this.#touched = true;
           this.#waiting = true;
           const chunk = await reader.read().catch((error) => {
             throw this.#failed(error);

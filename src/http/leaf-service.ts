@@ -1,26 +1,36 @@
 import type { Call } from "../core/call.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { Service } from "../core/service.ts";
+import { endsItsCall } from "./classifier.ts";
 import type { HttpBody, HttpLeaf, HttpResponse } from "./exchange.ts";
 import { LeafResponse } from "./leaf-response.ts";
 import type { RestRequest } from "./rest-request.ts";
+import { UnreadBodies } from "./unread-bodies.ts";
 
 /** Options of {@link createLeafService}. */
 export interface LeafServiceOptions {
   readonly leaf: HttpLeaf;
   /** Writes what travels with the call (request id, trace, deadline, attempt) into the headers of one attempt. */
   readonly decorate?: (call: Call, headers: Record<string, string>) => void;
+  /** Connections to one endpoint at most; bodies that nobody reads hold no more than half of them. @default 100 */
+  readonly maxConnectionsPerEndpoint?: number;
+  /** @default systemClock */
+  readonly clock?: Clock;
 }
 
 /** The innermost service of the pipeline: one request, to the endpoint that was picked for this attempt. */
 export function createLeafService(options: LeafServiceOptions): Service<RestRequest, HttpResponse> {
-  const { leaf, decorate } = options;
+  const { leaf, decorate, maxConnectionsPerEndpoint = 100, clock = systemClock } = options;
+  const unread = new UnreadBodies({ clock, maxConnectionsPerEndpoint });
   return async function sendToEndpoint(call, request) {
     if (call.endpoint === undefined) {
       throw new MeshError("ERR_NO_ENDPOINTS", `Cannot call ${call.service}: no endpoint was picked for it`);
     }
     const { method, body } = request;
-    const url = call.endpoint.origin + request.target;
+    const { origin } = call.endpoint;
+    const url = origin + request.target;
+    unread.makeRoom(origin);
     const headers = { ...request.headers };
     decorate?.(call, headers);
     let response: HttpResponse;
@@ -32,7 +42,10 @@ export function createLeafService(options: LeafServiceOptions): Service<RestRequ
     } else {
       response = await leaf.send(call, { method, url, headers, body: body as HttpBody | undefined });
     }
-    if (response instanceof LeafResponse) response.url = url;
+    if (response instanceof LeafResponse) {
+      response.url = url;
+      if (!response.settled && endsItsCall(response.status)) unread.watch(call, origin, response);
+    }
     return response;
   };
 }

@@ -1,15 +1,19 @@
 import { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
+import { isTransportError } from "../core/errors.ts";
 import type { Service } from "../core/service.ts";
+import { markUpstream } from "../core/upstream.ts";
 import { inTime } from "./body-chunks.ts";
 import { checkTimeout, idempotencyOf } from "./client.ts";
+import { EndToEndHeaders } from "./end-to-end-headers.ts";
 import type { HttpResponse } from "./exchange.ts";
 import { HttpError } from "./http-error.ts";
 import { outcomeOfError, outcomeOfStatus } from "./http-outcome.ts";
-import { discardResponse, isShort } from "./leaf-response.ts";
+import { discardResponse, isShort, LeafResponse } from "./leaf-response.ts";
 import { methodLabel } from "./method-label.ts";
 import { type Hop, locationOf, nextHop, targetOf } from "./redirect.ts";
 import { addHeaders, type HeadersInput } from "./request-headers.ts";
+import { checkMaxResponseBytes, limitedBody } from "./response-limit.ts";
 import { encodeBody, type RestBody } from "./rest-body.ts";
 import type { Asked, RestRequest } from "./rest-request.ts";
 import { RestResponse } from "./rest-response.ts";
@@ -32,6 +36,11 @@ export interface MeshFetchInit extends Omit<RequestInit, "body"> {
   readonly body?: RestBody | BodyInit | null;
   /** The whole exchange, in milliseconds. @default that of the service's policy, 30_000 */
   readonly timeoutMs?: number;
+  /**
+   * The largest response body, in bytes: one that grows beyond it is cancelled, and reading it fails with
+   * `ERR_BODY_TOO_LARGE`. @default no limit, as with the platform's own
+   */
+  readonly maxResponseBytes?: number;
   /** The caller's word on whether the request may be repeated. @default by method */
   readonly idempotent?: boolean;
   /** The call on whose behalf this one is made. @default the current one */
@@ -65,6 +74,8 @@ export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
 
   return async function meshFetch(input, init = {}) {
     const given = await requestFrom(input, init);
+    const { maxResponseBytes } = init;
+    if (maxResponseBytes !== undefined) checkMaxResponseBytes(given.who, maxResponseBytes);
     let hop: Hop = given.hop;
     const service = serviceOf(hop.url);
     const ownTimeout = typeof timeoutMs === "number" ? timeoutMs : timeoutMs(service);
@@ -86,7 +97,7 @@ export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
       const response = await sent(send, call, request);
       const location = given.redirect === "manual" ? undefined : locationOf(response);
       if (location === undefined)
-        return await responseFrom({ call, clock, request }, response, url, redirected > 0);
+        return await responseFrom({ call, clock, request, maxResponseBytes }, response, url, redirected > 0);
       discardResponse(response);
       const next =
         given.redirect === "error"
@@ -192,7 +203,7 @@ async function sent(
     return response;
   } catch (error) {
     call.end(outcomeOfError(call, error));
-    throw error;
+    throw isTransportError(error) ? markUpstream(error) : error;
   }
 }
 
@@ -203,15 +214,19 @@ async function responseFrom(
   redirected: boolean,
 ): Promise<Response> {
   const { status } = source;
+  const { call, maxResponseBytes = Infinity } = asked;
   let body: BodyInit | null = null;
   if (source.settled !== true && !nullBody.has(status)) {
     // Short bodies are worth the wait: a stream costs more than the bytes.
-    body = isShort(source)
-      ? ((await inTime(asked, source, () => source.bytes())) as Uint8Array<ArrayBuffer>)
-      : (source.body as ReadableStream<Uint8Array<ArrayBuffer>> | null);
+    body = (
+      isShort(source)
+        ? await inTime(asked, source, () => source.bytes(maxResponseBytes))
+        : limitedBody(source.body, call, maxResponseBytes, (reason) => source.cancel?.(reason))
+    ) as BodyInit | null;
   }
   const headers = new Headers();
-  for (const [name, value] of source.headers) headers.append(name, value);
+  const fields = source instanceof LeafResponse ? source.headers : new EndToEndHeaders(source.headers);
+  for (const [name, value] of fields) headers.append(name, value);
   const response = new Response(body, { status, headers });
   Object.defineProperty(response, "url", { value: url.href });
   Object.defineProperty(response, "redirected", { value: redirected });

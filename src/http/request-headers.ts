@@ -1,4 +1,5 @@
 import { meshHeaders } from "../core/headers.ts";
+import { hopByHop, namedByConnection } from "./end-to-end-headers.ts";
 
 /** Request headers: an object, `Headers`, or pairs. `undefined` leaves one out. */
 export type HeadersInput =
@@ -6,20 +7,12 @@ export type HeadersInput =
   | Headers
   | Iterable<readonly [string, string]>;
 
-/** What belongs to one connection (RFC 9110, 7.6.1), and the context that is written anew for each attempt. */
+/** What belongs to one connection, and the context that is written anew for each attempt. */
 const notForwarded: ReadonlySet<string> = new Set([
-  "connection",
+  ...hopByHop,
   "content-length",
   "expect",
   "host",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
   meshHeaders.attempt,
   meshHeaders.priority,
   meshHeaders.requestId,
@@ -36,24 +29,28 @@ const unsafeValue = /[\u0000-\u0008\u000a-\u001f\u007f]|[^\u0000-\u00ff]/;
 /**
  * Adds headers to a record, with lower-case names. Those of the connection (`host`, `content-length`,
  * `connection` and the like) and of the call's context (`traceparent`, `mesh-attempt`) are left out: they are
- * written for each attempt, and those of a request that is passed on would be wrong.
+ * written for each attempt, and those of a request that is passed on would be wrong. So are the fields that
+ * `connection` names.
  *
  * @param who - the start of the error message: `Cannot call lake`
  * @throws TypeError when a name or a value cannot be sent
  */
 export function addHeaders(who: string, target: Record<string, string>, input: HeadersInput): void {
+  const connection: { value?: string } = {};
   if (Symbol.iterator in input) {
     for (const [name, value] of input as Iterable<readonly [string, string]>) {
-      addHeader(who, target, name, value);
+      addHeader(who, target, connection, name, value);
     }
-    return;
+  } else {
+    for (const name in input) addHeader(who, target, connection, name, input[name]);
   }
-  for (const name in input) addHeader(who, target, name, input[name]);
+  for (const name of namedByConnection(connection.value)) delete target[name];
 }
 
 function addHeader(
   who: string,
   target: Record<string, string>,
+  connection: { value?: string },
   given: string,
   value: string | number | undefined,
 ): void {
@@ -67,4 +64,7 @@ function addHeader(
   }
   const name = given.toLowerCase();
   if (!notForwarded.has(name)) target[name] = text;
+  else if (name === "connection") {
+    connection.value = connection.value === undefined ? text : `${connection.value},${text}`;
+  }
 }

@@ -1,4 +1,6 @@
+import { isTransportError } from "../core/errors.ts";
 import type { Service } from "../core/service.ts";
+import { markUpstream } from "../core/upstream.ts";
 import { chunksOf, inTime } from "./body-chunks.ts";
 import type { HttpResponse } from "./exchange.ts";
 import { type HttpError, httpErrorFrom } from "./http-error.ts";
@@ -96,7 +98,7 @@ async function exchange(init: ResponsePromiseInit): Promise<RestResponse> {
     response = await send(call, request);
   } catch (error) {
     call.end(outcomeOfError(call, error));
-    throw error;
+    throw isTransportError(error) ? markUpstream(error) : error;
   }
   const { status } = response;
   // Where the body still comes, its end is the end of the call.
@@ -106,7 +108,7 @@ async function exchange(init: ResponsePromiseInit): Promise<RestResponse> {
 }
 
 async function readAhead(response: RestResponse): Promise<RestResponse> {
-  if (response.complete || !isShort(response)) return response;
+  if (response.complete || !response.worthReading) return response;
   return response.readAhead();
 }
 

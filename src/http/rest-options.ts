@@ -11,6 +11,13 @@ export interface RestDefaults {
   readonly timeoutMs?: number;
   /** 0 is shed last, higher numbers sooner. @default that of the call on whose behalf it is made, or 0 */
   readonly priority?: number;
+  /**
+   * The largest response body, in bytes: one that grows beyond it is cancelled, and reading it fails with
+   * `ERR_BODY_TOO_LARGE`. Unless it is set, a body that is read as a stream has no limit. `Infinity` sets none at all.
+   *
+   * @default 10 MiB (10_485_760) for `json()`, `text()` and `bytes()`
+   */
+  readonly maxResponseBytes?: number;
   /** `false` resolves with the answer whatever its status. @default true */
   readonly throwHttpErrors?: boolean;
 }

@@ -24,6 +24,8 @@ export interface Asked {
   readonly call: Call;
   readonly clock: Clock;
   readonly request: RestRequest;
+  /** The largest body that is read whole, in bytes. @default 10 MiB */
+  readonly maxResponseBytes?: number | undefined;
 }
 
 /** The request as error messages name it: `GET lake/datasets/7`, without the query, which may hold secrets. */

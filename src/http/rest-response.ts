@@ -1,6 +1,9 @@
 import { MeshError } from "../core/errors.ts";
+import { markUpstream } from "../core/upstream.ts";
 import { chunksOf, inTime, linesOf } from "./body-chunks.ts";
 import type { HttpResponse } from "./exchange.ts";
+import { isShort } from "./leaf-response.ts";
+import { defaultMaxResponseBytes, limitedBody } from "./response-limit.ts";
 import { type Asked, nameOf } from "./rest-request.ts";
 
 /** A service's answer. Its body is read once, whole or as a stream; one that was read ahead can be read again. */
@@ -10,6 +13,7 @@ export class RestResponse {
   readonly #asked: Asked;
   readonly #source: HttpResponse;
   #ahead: Uint8Array | undefined;
+  #body: ReadableStream<Uint8Array> | null | undefined;
 
   /**
    * @param asked - the request, for error messages
@@ -35,20 +39,33 @@ export class RestResponse {
 
   /** The raw stream, chunked as the network has it; null when there is no body. */
   get body(): ReadableStream<Uint8Array> | null {
-    if (this.#ahead === undefined) return this.#source.body;
+    if (this.#ahead === undefined) {
+      this.#body ??= limitedBody(
+        this.#source.body,
+        this.#asked.call,
+        this.#asked.maxResponseBytes ?? Infinity,
+        (reason) => this.cancel(reason),
+      );
+      return this.#body;
+    }
     return this.#ahead.byteLength === 0 ? null : streamOf(this.#ahead);
   }
 
-  /** The whole body as UTF-8. */
-  text(): Promise<string> {
-    if (this.#ahead !== undefined) return Promise.resolve(new TextDecoder().decode(this.#ahead));
-    return inTime(this.#asked, this.#source, () => this.#source.text());
+  /** The largest body that is read whole, in bytes. */
+  get #maxBytes(): number {
+    return this.#asked.maxResponseBytes ?? defaultMaxResponseBytes;
   }
 
-  /** The whole body. */
+  /** The whole body as UTF-8. @throws MeshError `ERR_BODY_TOO_LARGE` when it is larger than `maxResponseBytes` */
+  text(): Promise<string> {
+    if (this.#ahead !== undefined) return Promise.resolve(new TextDecoder().decode(this.#ahead));
+    return inTime(this.#asked, this.#source, () => this.#source.text(this.#maxBytes));
+  }
+
+  /** The whole body. @throws MeshError `ERR_BODY_TOO_LARGE` when it is larger than `maxResponseBytes` */
   bytes(): Promise<Uint8Array> {
     if (this.#ahead !== undefined) return Promise.resolve(this.#ahead);
-    return inTime(this.#asked, this.#source, () => this.#source.bytes());
+    return inTime(this.#asked, this.#source, () => this.#source.bytes(this.#maxBytes));
   }
 
   /**
@@ -107,6 +124,11 @@ export class RestResponse {
     return this.stream();
   }
 
+  /** Whether the whole body is small enough to be read before anybody asks for it. */
+  get worthReading(): boolean {
+    return isShort(this.#source) && Number(this.headers.get("content-length")) <= this.#maxBytes;
+  }
+
   /** Whether the body has arrived, or there is none: reading it touches no socket. */
   get complete(): boolean {
     return this.#ahead !== undefined || this.#source.settled === true;
@@ -129,9 +151,9 @@ export class RestResponse {
 function invalidJson(start: string, text: string, cause: unknown): MeshError {
   const shown =
     text.trim() === "" ? "an empty body" : JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
-  return new MeshError("ERR_INVALID_BODY", `${start} ${shown}: no JSON (${(cause as Error).message})`, {
-    cause,
-  });
+  return markUpstream(
+    new MeshError("ERR_INVALID_BODY", `${start} ${shown}: no JSON (${(cause as Error).message})`, { cause }),
+  );
 }
 
 function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {

@@ -1,8 +1,10 @@
 import type { Call } from "../core/call.ts";
 import { type Classifier, defaultClassifier, pending } from "../core/classifier.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
 import type { AnyLayer, Service } from "../core/service.ts";
+import { Refusals } from "./refusals.ts";
 
 /** Options of {@link bulkhead}. */
 export interface BulkheadOptions {
@@ -12,6 +14,8 @@ export interface BulkheadOptions {
   readonly maxQueued?: number;
   /** Tells which responses are streams: those hold their place until they end. @default defaultClassifier */
   readonly classifier?: Classifier;
+  /** @default systemClock */
+  readonly clock?: Clock;
 }
 
 /**
@@ -35,7 +39,8 @@ export function bulkhead(options: BulkheadOptions = {}): AnyLayer {
     integer: true,
   });
   const maxQueued = checkNumber(who, "maxQueued", options.maxQueued ?? 100, { integer: true, max: Infinity });
-  const { classifier = defaultClassifier } = options;
+  const { classifier = defaultClassifier, clock = systemClock } = options;
+  const refusals = new Refusals(clock);
   let running = 0;
   // A Set keeps the order of arrival, and lets go of a cancelled call without a search.
   const queue = new Set<() => void>();
@@ -70,6 +75,8 @@ export function bulkhead(options: BulkheadOptions = {}): AnyLayer {
       if (running < maxConcurrent) running++;
       else if (queue.size < maxQueued) await turn(call);
       else {
+        const turn = refusals.pace();
+        if (turn !== undefined) await turn;
         throw new MeshError(
           "ERR_BULKHEAD_FULL",
           `Cannot call ${call.service} ${call.operation}: ${running} calls run and ${queue.size} wait already`,

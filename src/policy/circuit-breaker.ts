@@ -2,6 +2,7 @@ import { type Classifier, defaultClassifier, pending } from "../core/classifier.
 import { MeshError } from "../core/errors.ts";
 import type { AnyLayer, Service } from "../core/service.ts";
 import { type Breaker, type BreakerOptions, createBreaker } from "./breaker.ts";
+import { Refusals } from "./refusals.ts";
 
 /** Options of {@link circuitBreaker}. */
 export interface CircuitBreakerOptions extends BreakerOptions {
@@ -27,12 +28,15 @@ export interface CircuitBreakerOptions extends BreakerOptions {
 export function circuitBreaker(options: CircuitBreakerOptions = {}): AnyLayer {
   const breaker = options.breaker ?? createBreaker(options);
   const { classifier = defaultClassifier } = options;
+  const refusals = new Refusals(breaker.clock);
 
   return function circuitBreakerLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
     return async function guarded(call, request) {
       const start = breaker.clock.now();
       const permit = breaker.acquire(start);
       if (permit === 0) {
+        const turn = refusals.pace();
+        if (turn !== undefined) await turn;
         throw new MeshError(
           "ERR_BREAKER_OPEN",
           `Cannot call ${call.service} ${call.operation}: its circuit breaker is ${breaker.state}`,

@@ -5,6 +5,7 @@ import { MeshError } from "../core/errors.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
 import type { AnyLayer, Service } from "../core/service.ts";
 import { type Deadlines, deadlinesOf } from "./deadline-wheel.ts";
+import { Refusals } from "./refusals.ts";
 
 /** Options of {@link timeout}. */
 export interface TimeoutOptions {
@@ -34,6 +35,7 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
   const timeoutMs = checkNumber(who, "timeoutMs", options.timeoutMs, { above: true, max: Infinity });
   const { classifier = defaultClassifier, clock = systemClock } = options;
   const deadlines = options.deadlines ?? deadlinesOf(clock);
+  const refusals = new Refusals(clock);
 
   function exceeded(call: Call, startMs: number): MeshError {
     const grantedMs = Math.max(0, Math.round(call.deadline - startMs));
@@ -48,7 +50,7 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
       const now = clock.now();
       if (now + timeoutMs < call.deadline) call.deadline = now + timeoutMs;
       if (call.deadline <= now) call.cancel(exceeded(call, now));
-      if (call.cancelled) return Promise.reject(call.reason);
+      if (call.cancelled) return refusals.reject(call.reason);
       if (call.deadline === Infinity) return next(call, request);
       return new Promise<Res>((resolve, reject) => {
         // First in line, so that whoever waits hears of the reason and not of what it does to the work below.

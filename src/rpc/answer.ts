@@ -2,14 +2,17 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Call } from "../core/call.ts";
 import { outcomeOfCancelledCall, outcomeOfMeshError } from "../core/classifier.ts";
+import { isUpstream } from "../core/upstream.ts";
 import { outcomeOfCode } from "./classifier.ts";
 import type { RpcGate } from "./dispatcher.ts";
 import { errorResponse } from "./error-response.ts";
-import { wireError } from "./errors.ts";
 import { guardResponse, type ServedCall } from "./guarded-response.ts";
 import type { RpcWire } from "./wire.ts";
 
-/** Waits for the response, or for the end of the call if that comes first: a handler need not listen to its signal. */
+/**
+ * Waits for the response, or for the end of the call if that comes first: a handler need not listen to its signal.
+ * Never rejects.
+ */
 export function answerOf(
   served: ServedCall,
   gate: RpcGate,
@@ -20,26 +23,30 @@ export function answerOf(
     let open = true;
     const detach = call.onCancel((reason) => {
       open = false;
-      const error = wireError(call, reason);
+      const error = gate.errorFor(call, reason);
       call.end(outcomeOfCancelledCall(call) ?? outcomeOfCode(error.code));
       resolve(errorResponse(wire, error));
     });
     if (!open) return;
-    begun(serve).then(
-      (response) => {
-        if (!open) {
-          dispose(response);
-          return;
-        }
+    const fail = (error: unknown): void => {
+      if (!open) return;
+      open = false;
+      detach();
+      resolve(refusal(gate, call, wire, error));
+    };
+    begun(serve).then((response) => {
+      if (!open) {
+        dispose(response);
+        return;
+      }
+      try {
+        const guarded = guardResponse(response, served, gate);
         detach();
-        resolve(guardResponse(response, served, gate));
-      },
-      (error: unknown) => {
-        if (!open) return;
-        detach();
-        resolve(refusal(gate, call, wire, error));
-      },
-    );
+        resolve(guarded);
+      } catch (error) {
+        fail(error);
+      }
+    }, fail);
   });
 }
 
@@ -52,16 +59,21 @@ function begun<T>(task: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The answer to a call that a gate refused, or whose handler failed before its first word. */
+/** The response to a call that the chain refused, or whose handler failed before its first word. Never throws. */
 export function refusal(gate: RpcGate, call: Call, wire: RpcWire, thrown: unknown): UniversalServerResponse {
   const error = gate.errorFor(call, thrown);
-  call.end(outcomeOfCancelledCall(call) ?? outcomeOfMeshError(thrown) ?? outcomeOfCode(error.code));
+  const own = isUpstream(thrown) ? undefined : outcomeOfMeshError(thrown);
+  call.end(outcomeOfCancelledCall(call) ?? own ?? outcomeOfCode(error.code));
   return errorResponse(wire, error);
 }
 
+/** Lets go of a response that nobody waits for any more. */
 function dispose(response: UniversalServerResponse): void {
-  const iterator = response.body?.[Symbol.asyncIterator]();
-  (iterator?.throw?.(new ConnectError("the call has ended", Code.Canceled)) ?? iterator?.return?.())?.catch(
-    () => {},
-  );
+  try {
+    const iterator = response.body?.[Symbol.asyncIterator]();
+    const ended = new ConnectError("the call has ended", Code.Canceled);
+    (iterator?.throw?.(ended) ?? iterator?.return?.())?.catch(() => {});
+  } catch {
+    // What fails while it is thrown away is missed by nobody.
+  }
 }

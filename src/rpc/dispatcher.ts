@@ -85,6 +85,11 @@ export interface RpcGate {
   timeLeft(call: Call): number | undefined;
   /** Runs `task` with the call as the current one, so that outgoing calls inherit its context. */
   run<T>(call: Call, task: () => T): T;
-  /** What goes on the wire for what an implementation (or `admit`) threw; tells `onError` of what nobody expected. */
+  /**
+   * What goes on the wire for what an implementation (or `admit`) threw; tells `onError` of what the client is not
+   * told. Never throws.
+   */
   errorFor(call: Call, error: unknown): ConnectError;
+  /** Tells `onError` of a failure outside of the implementation: of a response that could not be written. Never throws. */
+  report(call: Call | undefined, error: unknown): void;
 }

@@ -2,6 +2,7 @@ import { ConnectError, type ContextKey, createContextKey, type Interceptor } fro
 import { meshCall } from "./context.ts";
 import type { RpcGate } from "./dispatcher.ts";
 import type { ServedCall } from "./guarded-response.ts";
+import { iteratorOf } from "./sound-hooks.ts";
 
 /** Where the error mapping leaves what it saw, for whoever judges the call at its end. */
 export const servedCall: ContextKey<ServedCall | undefined> = createContextKey<ServedCall | undefined>(
@@ -39,11 +40,16 @@ export function errorMapping(gate: Pick<RpcGate, "errorFor">): Interceptor {
 function mapped<T>(messages: AsyncIterable<T>, convert: (error: unknown) => unknown): AsyncIterable<T> {
   return {
     [Symbol.asyncIterator]() {
-      const inner = messages[Symbol.asyncIterator]();
-      const fail = (error: unknown): never => {
-        throw convert(error);
+      const inner = begun(messages, convert);
+      const iterator: AsyncIterator<T> = {
+        async next() {
+          try {
+            return await inner.next();
+          } catch (error) {
+            throw convert(error);
+          }
+        },
       };
-      const iterator: AsyncIterator<T> = { next: () => inner.next().then(undefined, fail) };
       if (inner.throw !== undefined)
         iterator.throw = (error) => (inner.throw as NonNullable<typeof inner.throw>)(error);
       if (inner.return !== undefined)
@@ -51,4 +57,12 @@ function mapped<T>(messages: AsyncIterable<T>, convert: (error: unknown) => unkn
       return iterator;
     },
   };
+}
+
+function begun<T>(messages: AsyncIterable<T>, convert: (error: unknown) => unknown): AsyncIterator<T> {
+  try {
+    return iteratorOf(messages);
+  } catch (error) {
+    throw convert(error);
+  }
 }

@@ -1,9 +1,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Call } from "../core/call.ts";
-import { isMeshError, MeshError, type MeshErrorCode, TransportError } from "../core/errors.ts";
+import { isMeshError, MeshError, TransportError } from "../core/errors.ts";
 import { type RpcCode, rpcCodeFromMeshError, rpcCodeFromNumber } from "../core/status.ts";
+import { markUpstream } from "../core/upstream.ts";
 import { type RateLimitDecision, rateLimitHeaders } from "../policy/rate-limit.ts";
 import { errorInfoDetail, meshCodeFromDetails } from "./error-info.ts";
+import { readableError } from "./readable-error.ts";
 
 /** Metadata by which a gRPC server says when to try again, in milliseconds (gRPC proposal A6). */
 export const pushbackHeader = "grpc-retry-pushback-ms";
@@ -26,21 +28,6 @@ const codes: Readonly<Record<RpcCode, Code>> = {
   data_loss: Code.DataLoss,
   unauthenticated: Code.Unauthenticated,
 };
-
-/** Errors whose message is about the caller's own request, and so may be shown to it. */
-const spokenToCallers: ReadonlySet<MeshErrorCode> = new Set([
-  "ERR_BODY_TOO_LARGE",
-  "ERR_BULKHEAD_FULL",
-  "ERR_CANCELLED",
-  "ERR_DEADLINE_EXCEEDED",
-  "ERR_INVALID_BODY",
-  "ERR_METHOD_NOT_ALLOWED",
-  "ERR_PERMISSION_DENIED",
-  "ERR_RATE_LIMITED",
-  "ERR_ROUTE_UNKNOWN",
-  "ERR_SHUTTING_DOWN",
-  "ERR_UNAUTHENTICATED",
-]);
 
 /** Connect's number of an RPC code. */
 export function codeFromRpc(code: RpcCode): Code {
@@ -83,8 +70,14 @@ export function meshErrorFromConnectError(error: ConnectError): MeshError | unde
  * What the caller of a client call gets to see: the original error wherever there is one, `deadline_exceeded`
  * once the deadline has passed (never `canceled`), and `canceled` after its own abort.
  */
-export function callerError(call: Call, error: unknown): ConnectError {
-  if (call.cancelled) return cancellationError(call.reason, error);
+export function callerError(call: Call, thrown: unknown): ConnectError {
+  const error = readableError(thrown);
+  // Whoever cancels may do so with an error of its own, which is none of another service's.
+  if (call.cancelled && call.reason instanceof ConnectError) return call.reason;
+  return markUpstream(call.cancelled ? cancellationError(call.reason, error) : failureError(error));
+}
+
+function failureError(error: unknown): ConnectError {
   if (error instanceof ConnectError) return isTruncation(error) ? brokenOff(error) : error;
   if (isMeshError(error)) return connectErrorFromMeshError(error);
   const message = error instanceof Error ? error.message : String(error);
@@ -108,7 +101,6 @@ function brokenOff(error: ConnectError): ConnectError {
 }
 
 function cancellationError(reason: unknown, error: unknown): ConnectError {
-  if (reason instanceof ConnectError) return reason;
   if (isMeshError(reason, "ERR_DEADLINE_EXCEEDED")) {
     const same = error instanceof ConnectError && error.code === Code.DeadlineExceeded;
     return same ? error : connectErrorFromMeshError(reason);
@@ -116,39 +108,6 @@ function cancellationError(reason: unknown, error: unknown): ConnectError {
   if (error instanceof ConnectError && error.code === Code.Canceled && error.cause === reason) return error;
   const message = reason instanceof Error ? reason.message : "the call was cancelled";
   return new ConnectError(message, Code.Canceled, undefined, undefined, reason);
-}
-
-/**
- * What a server puts on the wire for what a handler threw: Connect errors as they are, errors of the mesh
- * with their code, anything else as `internal` without a word of what it was.
- */
-export function wireError(call: Call, error: unknown): ConnectError {
-  if (call.cancelled) {
-    if (isMeshError(call.reason)) return connectErrorFromMeshError(call.reason);
-    return new ConnectError("the client has gone", Code.Canceled, undefined, undefined, call.reason);
-  }
-  if (isMeshError(error)) return connectErrorFromMeshError(error, publicMessage(error));
-  if (!(error instanceof ConnectError)) {
-    return new ConnectError("internal error", Code.Internal, undefined, undefined, error);
-  }
-  // A fault on the way to the next service, passed on by the handler: its text tells of this side's network.
-  const cause = error.cause;
-  if (error.isWireError || !isMeshError(cause) || error.rawMessage !== cause.message) return error;
-  const message = publicMessage(cause);
-  return message === error.rawMessage ? error : copyWithMessage(error, message);
-}
-
-function publicMessage(error: MeshError): string {
-  if (spokenToCallers.has(error.code)) return error.message;
-  const code = rpcCodeFromMeshError(error.code);
-  if (code === "unavailable") return "a service behind this one is not available";
-  return code === "internal" ? "internal error" : "a service behind this one failed";
-}
-
-function copyWithMessage(error: ConnectError, message: string): ConnectError {
-  const copy = new ConnectError(message, error.code, error.metadata, undefined, error.cause);
-  copy.details = error.details;
-  return copy;
 }
 
 /** The header fields that belong to an answer: how to authenticate, when to come back. */

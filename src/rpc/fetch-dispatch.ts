@@ -75,7 +75,13 @@ export function createFetchDispatch(
     );
     const init: WorkerResponseInit = { status: response.status, encodeBody: "manual" };
     if (response.header !== undefined) init.headers = response.header;
-    return new Response(await responseBody(response, lingering), init);
+    try {
+      return new Response(await responseBody(response, lingering), init);
+    } catch (error) {
+      // Nobody will read it: this ends the call.
+      await response.body?.[Symbol.asyncIterator]().return?.();
+      throw error;
+    }
   }
 
   return function fetchRpc(request, connection) {

@@ -2,10 +2,13 @@ import { ConnectError } from "@connectrpc/connect";
 import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import { isMeshError, MeshError } from "../core/errors.ts";
+import { quietHook, reportLost } from "../core/hooks.ts";
 import { deadlinesOf } from "../policy/deadline-wheel.ts";
 import type { Admission, Arrival } from "../server/admission.ts";
 import type { RpcGate } from "./dispatcher.ts";
-import { wireError } from "./errors.ts";
+import { soundError } from "./sound-error.ts";
+import { isFromUpstream } from "./upstream-error.ts";
+import { internalError, wireError } from "./wire-error.ts";
 
 /** What a gate is made of. */
 export interface GateOptions {
@@ -19,7 +22,14 @@ export interface GateOptions {
 
 /** Makes the chain of one RPC, shared by Connect's handlers and by a wire of the runtime's own. */
 export function createGate(options: GateOptions): RpcGate {
-  const { admission, clock, maxTimeoutMs, asyncContext, onError } = options;
+  const { admission, clock, maxTimeoutMs, asyncContext } = options;
+  const onError = options.onError && quietHook(options.onError);
+
+  function report(call: Call | undefined, error: unknown): void {
+    if (call === undefined) reportLost("A request", error);
+    else onError?.(call, error);
+  }
+
   return {
     open(arrival) {
       const call = admission.open(clamped(arrival, maxTimeoutMs));
@@ -30,11 +40,23 @@ export function createGate(options: GateOptions): RpcGate {
     timeLeft: (call) => (call.deadline === Infinity ? undefined : call.deadline - clock.now()),
     run: (call, task) => (asyncContext === undefined ? task() : asyncContext.run(call, task)),
     errorFor(call, error) {
-      // What a handler throws after its call was cancelled is no news.
-      if (!(call.cancelled || error instanceof ConnectError || isMeshError(error))) onError?.(call, error);
-      return wireError(call, error);
+      try {
+        // What a handler throws after its call was cancelled is no news.
+        if (!call.cancelled && isHidden(error)) report(call, error);
+        return soundError(wireError(call, error));
+      } catch (unreadable) {
+        // Anything can be thrown, also what cannot even be looked at.
+        report(call, unreadable);
+        return internalError(unreadable);
+      }
     },
+    report,
   };
+}
+
+/** Whether the client is told nothing of an error but that there was one, so that somebody else must be. */
+function isHidden(error: unknown): boolean {
+  return isFromUpstream(error) || !(error instanceof ConnectError || isMeshError(error));
 }
 
 function clamped(arrival: Arrival, maxTimeoutMs: number): Arrival {

@@ -11,6 +11,7 @@ import type { Service } from "../core/service.ts";
 import type { RpcRequest, RpcResponse } from "./exchange.ts";
 import { operationOf } from "./method-router.ts";
 import { streamInput } from "./replayable-input.ts";
+import { applyInterceptor } from "./sound-hooks.ts";
 
 type AnyRequest = UnaryRequest | StreamRequest;
 type AnyFn = ReturnType<Interceptor>;
@@ -27,7 +28,10 @@ export function intercept(
   send: Service<RpcRequest, RpcResponse>,
 ): Promise<RpcResponse> {
   const innermost: AnyFn = (intercepted) => send(call, requestFrom(request, intercepted));
-  const chain = interceptors.reduceRight<AnyFn>((next, interceptor) => interceptor(next), innermost);
+  const chain = interceptors.reduceRight<AnyFn>(
+    (next, interceptor) => applyInterceptor(interceptor, next),
+    innermost,
+  );
   return chain(interceptedRequest(call, request, service));
 }
 

@@ -12,6 +12,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { meshCall } from "./context.ts";
 import type { RpcGate, RpcMethod, RpcMethodOptions } from "./dispatcher.ts";
 import type { RpcRouter } from "./router.ts";
+import { soundInterceptor, soundStream } from "./sound-hooks.ts";
 
 /** Connect's handlers of one method. */
 export interface RouteHandlers {
@@ -47,7 +48,10 @@ export function collectRoutes(
   gate: Pick<RpcGate, "timeLeft">,
 ): CollectedRoutes {
   const { interceptors, ...common } = defaults;
-  const connectOptions = { ...definedOnly(common), interceptors: [outermost, ...interceptors] };
+  const connectOptions = {
+    ...definedOnly(common),
+    interceptors: [outermost, ...interceptors.map(soundInterceptor)],
+  };
   const inner = createConnectRouter(connectOptions);
   const plain =
     common.compressAnswers === "accepted"
@@ -73,14 +77,16 @@ export function collectRoutes(
     const { maxTimeoutMs: _clamped, ...rest } = options;
     return options.interceptors === undefined
       ? rest
-      : { ...rest, interceptors: [outermost, ...options.interceptors] };
+      : { ...rest, interceptors: [outermost, ...options.interceptors.map(soundInterceptor)] };
   }
 
   function register(spec: MethodImplSpec, options: RouteOptions | undefined): void {
-    const impl = timedByCall(spec.impl as AnyImpl, gate) as never;
-    const own = around(options);
-    inner.rpc(spec.method, impl, own);
-    if (plain !== inner) plain.rpc(spec.method, impl, own && { ...own, ...uncompressed });
+    const streams = spec.kind === "server_streaming" || spec.kind === "bidi_streaming";
+    const own = streams ? soundStream(spec.impl as AnyImpl) : (spec.impl as AnyImpl);
+    const impl = timedByCall(own, gate) as never;
+    const each = around(options);
+    inner.rpc(spec.method, impl, each);
+    if (plain !== inner) plain.rpc(spec.method, impl, each && { ...each, ...uncompressed });
     note(spec, options);
   }
 

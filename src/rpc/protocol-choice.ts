@@ -24,25 +24,41 @@ export function fixedProtocol(protocol: RpcProtocol, openLeaf: OpenLeaf): Protoc
   return { protocol, leafFor: (origin) => openLeaf(protocol, origin) };
 }
 
+/** How long an endpoint that refused gRPC is spared it, in milliseconds: doubled with each refusal, up to the longest. */
+const refusedForMs = 30_000;
+const longestRefusedForMs = 600_000;
+
+/** An endpoint that refused gRPC. */
+interface Refusal {
+  /** When gRPC is tried again. */
+  until: number;
+  /** How long it was spared gRPC the last time. */
+  forMs: number;
+  /** Whether it speaks no HTTP/2 either. */
+  http1: boolean;
+}
+
 /**
- * gRPC while every endpoint of the service speaks it, else Connect.
+ * gRPC where every endpoint of the service may speak it, else Connect.
  *
- * What an endpoint speaks, discovery says (`Endpoint.protocols`), or the endpoint itself: one that answers 415, or in
- * HTTP/1.1, has not looked at the call, so the call is repeated by Connect at once (over HTTP/1.1 in that case), and
- * later ones go that way from the start.
+ * What an endpoint speaks, discovery says (`Endpoint.protocols`), or the endpoint itself: one that responds with 415, or
+ * in HTTP/1.1, has not looked at the call, so the call is repeated by Connect at once (over HTTP/1.1 in that case). Later
+ * calls to that endpoint go that way from the start, for half a minute at first and for ten at most: a proxy that was
+ * restarting, or an endpoint that got a new version, is soon called by gRPC again.
  */
 export class CapableProtocol implements ProtocolChoice {
   readonly #endpoints: () => readonly Endpoint[] | undefined;
   readonly #openLeaf: OpenLeaf;
   readonly #openHttp1: OpenLeaf | undefined;
   readonly #clock: Clock;
-  /** Origins that refused gRPC. */
-  readonly #refused = new Set<string>();
-  /** Those of them that speak no HTTP/2. */
-  readonly #http1 = new Set<string>();
+  /** By origin; empty nearly always. */
+  readonly #refused = new Map<string, Refusal>();
   readonly #careful = new Map<string, { readonly inner: RpcLeaf; readonly leaf: RpcLeaf }>();
   #seen: readonly Endpoint[] | undefined;
-  #protocol: RpcProtocol = "grpc";
+  /** What the endpoints speak according to discovery. */
+  #declared: RpcProtocol = "grpc";
+  /** What is spoken instead with an endpoint that refuses gRPC. */
+  #instead: RpcProtocol = "connect";
 
   /**
    * @param openHttp1 - opens leaves over HTTP/1.1; without it, an endpoint that speaks nothing else fails
@@ -61,18 +77,17 @@ export class CapableProtocol implements ProtocolChoice {
   }
 
   get protocol(): RpcProtocol {
-    const endpoints = this.#endpoints();
-    if (endpoints !== this.#seen) {
-      this.#seen = endpoints;
-      this.#choose();
-    }
-    return this.#protocol;
+    this.#look();
+    if (this.#refused.size === 0 || this.#declared !== "grpc") return this.#declared;
+    const spared = this.#seen?.every(({ origin }) => this.#refusalOf(origin) !== undefined) ?? false;
+    return spared ? this.#instead : "grpc";
   }
 
   leafFor(origin: string): RpcLeaf {
-    const { protocol } = this;
-    const inner = this.#plainLeaf(protocol, origin);
-    if (this.#http1.has(origin)) return inner;
+    this.#look();
+    const refusal = this.#refusalOf(origin);
+    const inner = this.#plainLeaf(origin, refusal);
+    if (refusal?.http1 === true) return inner;
     // A leaf is closed when its endpoint has been away; one that came back has another.
     let careful = this.#careful.get(origin);
     if (careful?.inner !== inner) {
@@ -82,44 +97,69 @@ export class CapableProtocol implements ProtocolChoice {
     return careful.leaf;
   }
 
-  #plainLeaf(protocol: RpcProtocol, origin: string): RpcLeaf {
-    const open = this.#http1.has(origin) ? (this.#openHttp1 ?? this.#openLeaf) : this.#openLeaf;
+  #plainLeaf(origin: string, refusal: Refusal | undefined): RpcLeaf {
+    const protocol = refusal === undefined || this.#declared !== "grpc" ? this.#declared : this.#instead;
+    const open = refusal?.http1 === true ? (this.#openHttp1 ?? this.#openLeaf) : this.#openLeaf;
     return open(protocol, origin);
   }
 
-  #choose(): void {
-    const endpoints = this.#seen ?? [];
+  /** The refusal that still holds. */
+  #refusalOf(origin: string): Refusal | undefined {
+    if (this.#refused.size === 0) return undefined;
+    const refusal = this.#refused.get(origin);
+    return refusal !== undefined && this.#clock.now() < refusal.until ? refusal : undefined;
+  }
+
+  #refuse(origin: string, http1: boolean): Refusal {
+    const now = this.#clock.now();
+    const before = this.#refused.get(origin);
+    const holds = before !== undefined && now < before.until;
+    // One that went well for as long as it may be spared at most starts afresh.
+    const again = before !== undefined && now - before.until < longestRefusedForMs;
+    const forMs = holds
+      ? before.forMs
+      : again
+        ? Math.min(before.forMs * 2, longestRefusedForMs)
+        : refusedForMs;
+    const refusal: Refusal = { until: now + forMs, forMs, http1: http1 || (holds && before.http1) };
+    this.#refused.set(origin, refusal);
+    return refusal;
+  }
+
+  /** Follows discovery. */
+  #look(): void {
+    const seen = this.#endpoints();
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    const endpoints = seen ?? [];
     const listed = new Set(endpoints.map(({ origin }) => origin));
-    for (const known of [this.#refused, this.#http1, this.#careful]) {
+    for (const known of [this.#refused, this.#careful]) {
       for (const origin of [...known.keys()]) if (!listed.has(origin)) known.delete(origin);
     }
     const speaks = (protocol: RpcProtocol): boolean =>
       endpoints.every(({ protocols }) => protocols === undefined || protocols.includes(protocol));
-    const grpc = this.#refused.size === 0 && speaks("grpc");
-    this.#protocol = grpc ? "grpc" : !speaks("connect") && speaks("grpc-web") ? "grpc-web" : "connect";
+    this.#instead = !speaks("connect") && speaks("grpc-web") ? "grpc-web" : "connect";
+    this.#declared = speaks("grpc") ? "grpc" : this.#instead;
   }
 
   /** A leaf that repeats in another way what the endpoint refuses to look at. */
   #carefulLeaf(inner: RpcLeaf, origin: string): RpcLeaf {
-    const refuse = (error: unknown): void => {
+    const refuse = (error: unknown): Transport => {
       const onlyHttp1 = this.#openHttp1 !== undefined && isHttp1Alone(error);
       if (!onlyHttp1 && !isRefusal(error)) throw error;
-      if (onlyHttp1) this.#http1.add(origin);
-      this.#refused.add(origin);
-      this.#choose();
+      return this.#plainLeaf(origin, this.#refuse(origin, onlyHttp1)).transport;
     };
-    const other = (): Transport => this.#plainLeaf(this.#protocol, origin).transport;
     const { followsCall } = inner;
     return {
       ...(followsCall !== undefined && { followsCall }),
       transport: {
         unary: (method, signal, timeoutMs, header, input, values) =>
           inner.transport.unary(method, signal, timeoutMs, header, input, values).catch((error: unknown) => {
-            refuse(error);
+            const other = refuse(error);
             // A leaf that follows the call is given no signal; this one needs it.
             const call = values?.get(meshCall);
             const stop = signal ?? call?.signal;
-            return other().unary(method, stop, timeLeft(call, timeoutMs, this.#clock), header, input, values);
+            return other.unary(method, stop, timeLeft(call, timeoutMs, this.#clock), header, input, values);
           }),
         stream: (method, ...rest) =>
           inner.transport.stream(method, ...rest).catch((error: unknown) => {

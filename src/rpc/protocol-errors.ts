@@ -1,4 +1,5 @@
 import { Code, ConnectError, type StreamResponse, type Transport } from "@connectrpc/connect";
+import { readableMessages } from "./readable-error.ts";
 
 /**
  * The same transport, where an answer that breaks the protocol is the server's fault: Connect calls an answer that
@@ -7,9 +8,9 @@ import { Code, ConnectError, type StreamResponse, type Transport } from "@connec
 export function blameServer(transport: Transport): Transport {
   return {
     unary: (...call) => transport.unary(...call).catch(fail),
-    stream: (...call) =>
+    stream: (method, signal, timeoutMs, header, input, contextValues) =>
       transport
-        .stream(...call)
+        .stream(method, signal, timeoutMs, header, readableMessages(input), contextValues)
         .then(
           (response) => ({ ...response, message: blaming(response.message) as typeof response.message }),
           fail,

@@ -6,6 +6,7 @@ import {
   type MessageInitShape,
   toBinary,
 } from "@bufbuild/protobuf";
+import { iteratorOf } from "./sound-hooks.ts";
 
 /** The messages that a streaming call sends, handed to one attempt after another. */
 export interface StreamInput {
@@ -34,7 +35,7 @@ const keptResults = 2;
  * Should a caller send more than one (the server will refuse that), the others pass through once.
  */
 export function singleInput(source: AsyncIterable<unknown>): StreamInput {
-  const iterator = source[Symbol.asyncIterator]();
+  const iterator = iteratorOf(source);
   const kept: Promise<IteratorResult<unknown>>[] = [];
   let overrun = false;
   const nextAt = (index: number): Promise<IteratorResult<unknown>> => {
@@ -96,7 +97,7 @@ class LiveInput implements StreamInput {
 
   constructor(source: AsyncIterable<unknown>, desc: DescMessage) {
     this.#desc = desc;
-    this.#iterator = source[Symbol.asyncIterator]();
+    this.#iterator = iteratorOf(source);
   }
 
   get replayable(): boolean {
@@ -176,5 +177,9 @@ class LiveInput implements StreamInput {
 }
 
 function release(iterator: AsyncIterator<unknown>): void {
-  iterator.return?.()?.catch(() => {});
+  try {
+    iterator.return?.()?.catch(() => {});
+  } catch {
+    // A source that fails at its clean-up has nobody left to tell.
+  }
 }

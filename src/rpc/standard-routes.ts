@@ -20,6 +20,9 @@ export interface StandardRoutesOptions {
   readonly clock: Clock;
 }
 
+/** The one of them that is a stream without an end. */
+export const watchOperation: string = operationOf(HealthV1.method.watch);
+
 /** The operations of gRPC health, which go past the chain. */
 export const healthOperations: ReadonlySet<string> = new Set(HealthV1.methods.map(operationOf));
 

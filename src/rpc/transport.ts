@@ -21,6 +21,7 @@ import { type Classifier, pending } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { meshHeaders } from "../core/headers.ts";
 import type { Layer } from "../core/service.ts";
+import { markUpstream } from "../core/upstream.ts";
 import { type FaultOf, rpcClassifier } from "./classifier.ts";
 import { type MeshCallOptions, meshCallOptions } from "./context.ts";
 import { callerError } from "./errors.ts";
@@ -31,7 +32,8 @@ import { leafService } from "./leaf-service.ts";
 import type { MetadataSink } from "./metadata.ts";
 import { operationOf } from "./method-router.ts";
 import type { RpcProtocol } from "./protocol-choice.ts";
-import { streamInput } from "./replayable-input.ts";
+import { readableError } from "./readable-error.ts";
+import { type StreamInput, streamInput } from "./replayable-input.ts";
 
 /** Options of {@link createMeshTransport}. */
 export interface MeshTransportOptions {
@@ -111,7 +113,8 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
       const verdict = classifier.response(call, response);
       if (verdict !== pending) call.end(verdict);
       return response;
-    } catch (error) {
+    } catch (thrown) {
+      const error = readableError(thrown);
       const shown = callerError(call, error);
       call.end(classifier.error(call, error));
       throw shown;
@@ -157,7 +160,14 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
       } catch (error) {
         return refused(method, error);
       }
-      const messages = streamInput(method, input);
+      let messages: StreamInput;
+      try {
+        messages = streamInput(method, input);
+      } catch (thrown) {
+        const error = readableError(thrown);
+        call.end(classifier.error(call, error));
+        return refused(method, error);
+      }
       call.onEnd(() => messages.close());
       const request: RpcRequest = {
         root: call,
@@ -176,7 +186,10 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
 function refused(method: DescMethod, error: unknown): Promise<never> {
   const why = error instanceof Error ? error.message : String(error);
   const shown = `Cannot call ${operationOf(method)}: ${why}`;
-  return Promise.reject(new ConnectError(shown, Code.InvalidArgument, undefined, undefined, error));
+  // A mistake of this service's own, and not of whoever called it.
+  return Promise.reject(
+    markUpstream(new ConnectError(shown, Code.InvalidArgument, undefined, undefined, error)),
+  );
 }
 
 interface CallSettings {

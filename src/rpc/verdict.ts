@@ -23,6 +23,22 @@ export function statusInChunk(wire: RpcWire, chunk: Uint8Array): number | undefi
   return (flags & endStreamFlag) === 0 ? undefined : connectStatus(payload);
 }
 
+/** The text of an error that a chunk states; undefined when it states none that can be read. */
+export function messageInChunk(wire: RpcWire, chunk: Uint8Array): string | undefined {
+  if (!wire.enveloped) return messageIn(parse(chunk));
+  if (((chunk[0] ?? 0) & compressedFlag) !== 0) return undefined;
+  const payload = chunk.subarray(envelopeBytes);
+  if (wire.protocol === "grpc-web") {
+    return decodeURIComponent(trailerParse(payload).get("grpc-message") ?? "");
+  }
+  const end = parse(payload);
+  return isObject(end) ? messageIn(end.error) : undefined;
+}
+
+function messageIn(error: unknown): string | undefined {
+  return isObject(error) && typeof error.message === "string" ? error.message : undefined;
+}
+
 /** The status in gRPC's trailers; undefined when there is none. */
 export function grpcStatus(trailer: Headers | undefined): number | undefined {
   const status = trailer?.get("grpc-status");

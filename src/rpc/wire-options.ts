@@ -55,6 +55,14 @@ export interface RpcWireOptions {
    * @default by gRPC only when a connection is in doubt; by Connect and gRPC-Web every 30 s while calls are open
    */
   readonly keepalive?: RpcKeepalive | undefined;
+  /** An HTTP/2 connection that was unused for so long is asked by a ping before its next call, in milliseconds. @default 30_000 */
+  readonly verifyAfterIdleMs?: number | undefined;
+  /**
+   * How long such a ping is waited for, in milliseconds, and the one that is sent when a call timed out on a connection
+   * from which nothing was heard meanwhile; then the connection is closed. While the ping is out, new calls wait for 250 ms
+   * and then go over another connection. @default 5_000
+   */
+  readonly pingTimeoutMs?: number | undefined;
   /**
    * How messages become JSON and back, where `useBinaryFormat` is false; `Any` needs a `registry` here. Transports share
    * connections only when they are given the same object, so make it once.
@@ -89,6 +97,7 @@ export function checkWireOptions(
   checkCompressions(options);
   checkSizes(options);
   if (options.keepalive !== undefined) checkKeepalive(options.keepalive, options.httpVersion);
+  checkPings(options);
   for (const name of ["jsonOptions", "binaryOptions"] as const) {
     if (options[name] !== undefined) checkOptions(`${who}'s ${name}`, options[name]);
   }
@@ -137,6 +146,9 @@ function checkSizes(options: Parameters<typeof checkWireOptions>[0]): void {
   }
 }
 
+/** What a timer takes. */
+const maxPingMs = 2 ** 31 - 1;
+
 function checkKeepalive(keepalive: RpcKeepalive, httpVersion: RpcWireOptions["httpVersion"]): void {
   checkOptions(`${who}'s keepalive`, keepalive);
   checkNumber(who, "keepalive.intervalMs", keepalive.intervalMs, { above: true });
@@ -150,17 +162,34 @@ function checkKeepalive(keepalive: RpcKeepalive, httpVersion: RpcWireOptions["ht
   }
 }
 
+function checkPings(options: RpcWireOptions): void {
+  for (const name of ["verifyAfterIdleMs", "pingTimeoutMs"] as const) {
+    if (options[name] === undefined) continue;
+    checkNumber(who, name, options[name], {
+      above: true,
+      max: name === "verifyAfterIdleMs" ? Infinity : maxPingMs,
+    });
+    if (options.httpVersion === "1.1") {
+      throw new TypeError(
+        `Cannot make ${who}: ${name} is given with httpVersion "1.1", which knows no pings; leave one of them out`,
+      );
+    }
+  }
+}
+
 function checkFetchOnly(options: RpcWireOptions, platform: string): void {
   const refusal = (what: string, why: string): MeshError =>
     new MeshError("ERR_CAPABILITY", `Cannot use ${what} on ${platform}: ${why}; leave it out there`);
-  const { httpVersion, keepalive, sendCompression, acceptCompression } = options;
+  const { httpVersion, sendCompression, acceptCompression } = options;
   if (httpVersion !== undefined) {
     throw refusal(
       `httpVersion "${httpVersion}"`,
       "its fetch agrees on the version with the server by itself",
     );
   }
-  if (keepalive !== undefined) throw refusal("keepalive", "its fetch sends no pings");
+  for (const name of ["keepalive", "verifyAfterIdleMs", "pingTimeoutMs"] as const) {
+    if (options[name] !== undefined) throw refusal(name, "its fetch sends no pings");
+  }
   const brotli = sendCompression === "br" || acceptCompression?.includes("br") === true;
   if (brotli) throw refusal('compression "br"', "it has no brotli for messages");
 }

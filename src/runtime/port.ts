@@ -40,6 +40,14 @@ export interface LeafOptions {
   readonly tls: TlsIdentity | undefined;
   /** Upper bound of HTTP/1.1 connections to one origin. */
   readonly maxConnectionsPerEndpoint: number;
+  /**
+   * How long an unused HTTP/1.1 connection is kept, in milliseconds.
+   *
+   * @default 4_000; where the server announces to keep it for longer, until a second before that, and 30_000 at most
+   */
+  readonly idleTimeoutMs?: number | undefined;
+  /** Times what the leaf does by itself. @default the system's */
+  readonly clock?: Clock | undefined;
 }
 
 /** How one endpoint is called by RPC. */
@@ -50,8 +58,6 @@ export interface RpcLeafOptions extends LeafOptions, RpcWireOptions {
   readonly maxMessageBytes: number;
   /** Whether Connect calls without side effects go out as GET. @default false */
   readonly useHttpGet?: boolean;
-  /** Times connecting, pings and deadlines of the leaf's own. @default the system's */
-  readonly clock?: Clock | undefined;
 }
 
 /** Server side of TLS. */

@@ -5,7 +5,7 @@ import { outcomeOfStatus } from "../http/http-outcome.ts";
 import { problem } from "../http/problem.ts";
 import type { ChainParts } from "./chain-parts.ts";
 import type { Cors } from "./cors.ts";
-import { errorResponse, problemResponse } from "./error-response.ts";
+import { errorResponse, isFromUpstream, problemResponse } from "./error-response.ts";
 
 const noHeaders: HeaderSource = { get: () => null };
 
@@ -39,8 +39,11 @@ export abstract class ChainEnd {
   protected answer(error: unknown): Response {
     try {
       const response = this.#dress(errorResponse(error, this.call.requestId));
-      this.call.end(outcomeOfMeshError(error) ?? outcomeOfStatus(response.status, noHeaders));
-      if (response.status === 500) this.#report(error);
+      const upstream = isFromUpstream(error);
+      // An error that cannot be put into a response is a 500, whatever it was meant to be.
+      const own = upstream || response.status === 500 ? undefined : outcomeOfMeshError(error);
+      this.call.end(own ?? outcomeOfStatus(response.status, noHeaders));
+      if (response.status === 500 || upstream) this.#report(error);
       return response;
     } catch (worse) {
       // The error has a status or a header value that no response can have.

@@ -13,6 +13,7 @@ import { newTraceparent } from "../telemetry/trace-context.ts";
 import type { Admission, Arrival } from "./admission.ts";
 import { type AddressOf, addressFrom, clientKey } from "./client-key.ts";
 import { type ClientLimit, type ClientLimiters, limiterFrom, limitersFrom, take } from "./client-limits.ts";
+import { type AdmissionMetrics, quietMetrics } from "./quiet-metrics.ts";
 import { type CallKeeper, ServerCall } from "./server-call.ts";
 
 /** Options of {@link createAdmission}: who is let in, how often, and for how long. */
@@ -60,7 +61,7 @@ export interface ClosableAdmission extends Admission {
 class ServerAdmission implements ClosableAdmission, CallKeeper {
   readonly #service: string;
   readonly #clock: Clock;
-  readonly #metrics: Metrics | undefined;
+  readonly #metrics: AdmissionMetrics | undefined;
   readonly #security: Security;
   readonly #limiters: ClientLimiters | undefined;
   readonly #peerLimiter: RateLimiter | undefined;
@@ -79,7 +80,7 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
     }
     this.#service = options.service;
     this.#clock = options.clock ?? systemClock;
-    this.#metrics = options.metrics;
+    this.#metrics = options.metrics && quietMetrics(options.metrics);
     this.#security = createSecurity(options.auth);
     this.#limiters = limitersFrom(options.rateLimit ?? {}, this.#clock);
     this.#peerLimiter = limiterFrom(options.peerLimit ?? false, this.#clock);

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import { isMeshError, MeshError } from "../core/errors.ts";
-import { type Problem, problemContentType, problemFromError } from "../http/problem.ts";
+import { isUpstream } from "../core/upstream.ts";
+import { type Problem, problem, problemContentType, problemFromError } from "../http/problem.ts";
 import { type RateLimitDecision, rateLimitHeaders } from "../policy/rate-limit.ts";
 import { findJsonFault, type JsonFault } from "./json-position.ts";
 
@@ -13,14 +14,41 @@ export function problemResponse(body: Problem, headers: Record<string, string> =
 }
 
 /**
- * The answer to an error that a handler threw, or a gate. Messages of faults on the server's side do not
- * leave it; an answer that the error brings along (Hono's `HTTPException` with `res`) is sent as it is.
+ * The response to an error that a handler threw, or the chain. Messages of faults on the server's side do not
+ * leave it, nor does what another service said; a response that the error brings along (Hono's `HTTPException` with
+ * `res`) is sent as it is. Never throws: an error that cannot even be read is a plain 500.
  */
 export function errorResponse(error: unknown, requestId: string): Response {
-  const ready = readyResponse(error);
-  if (ready !== undefined) return ready;
-  const body = problemFromError(error, { instance: requestId, expose: false });
-  return problemResponse(body, headersOf(error, body));
+  try {
+    if (isFromUpstream(error)) return upstreamResponse(error, requestId);
+    const ready = readyResponse(error);
+    if (ready !== undefined) return ready;
+    const body = problemFromError(error, { instance: requestId, expose: false });
+    return problemResponse(body, headersOf(error, body));
+  } catch {
+    return problemResponse(problem(500, undefined, undefined, requestId));
+  }
+}
+
+/** Whether an error came out of a call to another service; Connect's own clients mark what they read from the wire. */
+export function isFromUpstream(error: unknown): boolean {
+  if (isUpstream(error)) return true;
+  return error instanceof Error && (error as { isWireError?: unknown }).isWireError === true;
+}
+
+/**
+ * The response to an error that came from another service: 503 or 504 where it is not to be had or took too long, else
+ * 502, never the caller's fault. What the other service said stays here, its code as well: a client would take it for
+ * one of this service.
+ */
+function upstreamResponse(error: unknown, instance: string): Response {
+  const body = problemFromError(error, { instance, expose: false });
+  const { status, retryAfterMs } = body;
+  const local = isMeshError(error) && error.code !== "ERR_HTTP_STATUS";
+  if (local && (status === 503 || status === 504)) return problemResponse(body, headersOf(error, body));
+  if (status === 504) return problemResponse(problem(504, "deadline_exceeded", undefined, instance));
+  if (status !== 503 && status !== 429) return problemResponse(problem(502, undefined, undefined, instance));
+  return problemResponse(problem(503, "unavailable", undefined, instance), retryAfter(retryAfterMs));
 }
 
 function readyResponse(error: unknown): Response | undefined {
@@ -40,8 +68,11 @@ function headersOf(error: unknown, body: Problem): Record<string, string> {
   if (allow !== undefined) return { allow };
   if (challenge !== undefined) return { "www-authenticate": challenge };
   if (decision !== undefined) return { ...rateLimitHeaders(decision) };
-  const { retryAfterMs } = body;
-  return retryAfterMs === undefined || retryAfterMs === Infinity
+  return retryAfter(body.retryAfterMs);
+}
+
+function retryAfter(retryAfterMs: number | undefined): Record<string, string> {
+  return retryAfterMs === undefined || !(retryAfterMs < Infinity)
     ? {}
     : { "retry-after": String(Math.max(Math.ceil(retryAfterMs / 1000), 1)) };
 }
@@ -69,7 +100,13 @@ export class MalformedJsonError extends MeshError {
 export async function explainSyntaxError(c: Context, error: SyntaxError): Promise<MeshError | SyntaxError> {
   const { text } = c.req.bodyCache;
   if (text === undefined) return error;
-  const body = await text;
+  let body: string;
+  try {
+    body = await text;
+  } catch {
+    // It never came to its end, and so it is not what was parsed.
+    return error;
+  }
   try {
     JSON.parse(body);
   } catch (own) {

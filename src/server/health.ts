@@ -89,6 +89,7 @@ class ServiceHealth implements Health {
   }
 
   setReady(ready: boolean): void {
+    // Nobody waits for the listeners here, and they cannot make it fail.
     if (this.#status !== "draining") void this.#change(ready ? "ready" : "not-ready");
   }
 
@@ -108,6 +109,7 @@ class ServiceHealth implements Health {
     }
     if (this.#services.get(service) === serving) return;
     this.#services.set(service, serving);
+    // As above.
     void this.#tell();
   }
 
@@ -132,6 +134,7 @@ class ServiceHealth implements Health {
     if (asking !== undefined) return this.#join(asking);
     const own = this.#askAll();
     this.#asking = own;
+    // A check that fails is a finding: a run resolves whatever happens.
     void own.then(() => this.#forget(own));
     return own;
   }
@@ -159,6 +162,7 @@ class ServiceHealth implements Health {
         this.#forget(asking);
         resolve(Object.fromEntries(this.#checks.map(([name]) => [name, "timeout"])));
       }, this.#timeoutMs);
+      // As above.
       void asking.then((found) => {
         disarm();
         resolve(found);

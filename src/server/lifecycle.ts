@@ -98,6 +98,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
       if (now) force();
       if (!closing) {
         closing = true;
+        // Never rejects: each of its steps is tried. Callers wait for `closed`.
         void run();
       }
       return closed;

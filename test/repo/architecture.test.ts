@@ -67,6 +67,21 @@ const seeds: readonly (readonly [what: string, files: TreeFiles, reports: readon
     [/^src\/core\/up\.ts:1 {2}import-direction: core \(level 0\) imports policy \(level 1\)/],
   ],
   [
+    "a promise that is dropped without a reason",
+    {
+      "src/core/dropped.ts": `const late = async (): Promise<void> => {};
+export function drop(): void {
+  // Never rejects.
+  void late();
+  void late();
+  const typed: void | Promise<void> = late();
+  void (typed);
+}
+`,
+    },
+    [/^src\/core\/dropped\.ts:5 {2}voided-promise: /, /^src\/core\/dropped\.ts:7 {2}voided-promise: /],
+  ],
+  [
     "a type import that points up",
     { "src/policy/up.ts": '\nexport type X = import("../http/c.ts").C;\n' },
     [/^src\/policy\/up\.ts:2 {2}import-direction: /],

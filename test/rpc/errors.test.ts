@@ -4,13 +4,9 @@ import { type Client, Code, ConnectError, createClient } from "@connectrpc/conne
 import { Call } from "../../src/core/call.ts";
 import { isMeshError, MeshError, TransportError } from "../../src/core/errors.ts";
 import { rpcClassifier } from "../../src/rpc/classifier.ts";
-import {
-  callerError,
-  connectErrorFromMeshError,
-  meshErrorFromConnectError,
-  wireError,
-} from "../../src/rpc/errors.ts";
+import { callerError, connectErrorFromMeshError, meshErrorFromConnectError } from "../../src/rpc/errors.ts";
 import { connectErrorFromProblem, problemFromConnectError } from "../../src/rpc/problem.ts";
+import { wireError } from "../../src/rpc/wire-error.ts";
 import { EchoRequestSchema, EchoService } from "../gen/test/v1/echo_pb.ts";
 import { errorOf, serveInProcess } from "./echo.ts";
 import { inProcessLeaf } from "./mesh-client.ts";

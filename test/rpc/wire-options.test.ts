@@ -27,6 +27,17 @@ describe("options of an RPC transport", () => {
     ["a keepalive all the time", { keepalive: { intervalMs: 0 } }, /intervalMs is 0; pass a number above 0/],
     ["a keepalive that waits for nothing", { keepalive: { intervalMs: 1, timeoutMs: 0 } }, /timeoutMs is 0/],
     [
+      "a ping that is waited for not at all",
+      { pingTimeoutMs: 0 },
+      /pingTimeoutMs is 0; pass a number above 0/,
+    ],
+    ["a ping in no time", { verifyAfterIdleMs: -1 }, /verifyAfterIdleMs is -1; pass a number above 0/],
+    [
+      "a ping's timeout over HTTP/1.1",
+      { httpVersion: "1.1", pingTimeoutMs: 1 },
+      /pingTimeoutMs is given with httpVersion "1\.1", which knows no pings/,
+    ],
+    [
       "pings over HTTP/1.1",
       { httpVersion: "1.1", keepalive: { intervalMs: 1 } },
       /knows no pings; leave one/,

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { HTTPException } from "hono/http-exception";
 import { MeshError, TransportError } from "../../src/core/errors.ts";
+import { markUpstream } from "../../src/core/upstream.ts";
 import { ProblemError } from "../../src/http/problem.ts";
 import { problemOf, serverFixture } from "./fixture.ts";
 
@@ -74,6 +75,73 @@ for (const way of ["fused", "behind a middleware"] as const) {
       });
       const problem = await problemOf(await app.request("/"));
       assert.deepEqual([problem.status, problem.code, problem.detail], [404, "not_found", "no such dataset"]);
+    });
+
+    it("that came from another service is a 502, 503 or 504 without a word of it, and is told", async () => {
+      const { app, count, errors } = fixture();
+      const secret = "row 7 of 10.0.0.9";
+      const failed = (status: number): ProblemError =>
+        new ProblemError({ type: "about:blank", title: "x", status, detail: secret, code: secret });
+      const cases: [unknown, number][] = [
+        [new MeshError("ERR_INVALID_BODY", secret), 502],
+        [new MeshError("ERR_BODY_TOO_LARGE", secret), 502],
+        [new MeshError("ERR_HTTP_STATUS", secret), 502],
+        [failed(400), 502],
+        [failed(404), 502],
+        [failed(500), 502],
+        [failed(429), 503],
+        [failed(503), 503],
+        [failed(504), 504],
+        [new MeshError("ERR_BREAKER_OPEN", secret, { retryAfterMs: 1_500 }), 503],
+        [new ConnectError(secret, Code.InvalidArgument), 502],
+        [new ConnectError(secret, Code.Internal), 502],
+        [new ConnectError(secret, Code.ResourceExhausted), 503],
+        [new ConnectError(secret, Code.Unavailable), 503],
+        [new ConnectError(secret, Code.DeadlineExceeded), 504],
+        [{ message: secret }, 502],
+      ];
+      const fromWire = new ConnectError(secret, Code.NotFound);
+      fromWire.isWireError = true;
+      const thrown: unknown[] = [];
+      app.get("/", () => {
+        throw thrown.at(-1);
+      });
+      for (const [error, status] of cases) {
+        // What is no error goes past a middleware's next, by Hono's own rule.
+        if (!(error instanceof Error) && way !== "fused") continue;
+        thrown.push(markUpstream(error));
+        const response = await app.request("/");
+        const text = await response.text();
+        assert.equal(response.status, status, String(error));
+        assert.ok(!text.includes(secret), text);
+        assert.equal(errors.at(-1), error);
+      }
+      assert.equal(await count({ outcome: "http_502" }), way === "fused" ? 9 : 8);
+      thrown.push(fromWire);
+      assert.equal((await app.request("/")).status, 502);
+      thrown.push(markUpstream(new MeshError("ERR_BREAKER_OPEN", secret, { retryAfterMs: 1_500 })));
+      assert.equal((await app.request("/")).headers.get("retry-after"), "2");
+    });
+
+    it("that cannot even be written is a plain 500", async () => {
+      const { app, errors } = fixture();
+      const thrown: unknown[] = [
+        new ProblemError({ type: "about:blank", title: "x", status: 99 }),
+        new ProblemError({ type: "about:blank", title: "x", status: 404, size: 7n }),
+        Object.assign(new MeshError("ERR_UNAUTHENTICATED", "no"), { challenge: "a\nb" }),
+        Object.assign(new Error("no"), {
+          res: new Response(),
+          getResponse() {
+            throw new Error("nor this");
+          },
+        }),
+      ];
+      const count = thrown.length;
+      app.get("/", () => {
+        throw thrown.shift();
+      });
+      for (let turn = 0; turn < count; turn++) assert.equal((await app.request("/")).status, 500);
+      assert.equal(errors.length, count);
     });
 
     it("by a client of the mesh names no addresses to the outside", async () => {

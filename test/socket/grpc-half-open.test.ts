@@ -11,6 +11,44 @@ const cleanup = new Cleanup();
 afterEach(() => cleanup.run());
 
 describe("a gRPC connection on which packets no longer pass", () => {
+  it("takes no new calls once one has timed out on it unheard, so that the next gets another at once", async () => {
+    const clock = new VirtualClock();
+    const { origin } = await serve(cleanup);
+    const proxy = await freezingProxy(cleanup, origin);
+    const { client, leaf } = open(cleanup, proxy.origin, { clock, pingTimeoutMs: 5_000 });
+    assert.equal((await client.echo({ text: "before" })).text, "before");
+    proxy.freeze();
+    const lost = failure(client.echo({ text: "lost" }, { timeoutMs: 1_000 }));
+    await until(() => leaf.pool.streams === 1);
+    await clock.advance(1_000);
+    assert.equal((await lost).code, Code.DeadlineExceeded);
+    const next = client.echo({ text: "after" }, { timeoutMs: 1_000 });
+    await clock.advance(250);
+    assert.equal((await next).text, "after");
+    assert.equal(proxy.connections, 2);
+    await clock.advance(5_000);
+    assert.equal(leaf.pool.sessions, 1);
+    assert.equal(clock.pending, 0);
+  });
+
+  it("is told from a slow server by a ping, which costs no other connection", async () => {
+    const clock = new VirtualClock();
+    const slow = { get: () => new Promise<never>(() => {}) };
+    const { origin } = await serve(cleanup, { service: slow });
+    const proxy = await freezingProxy(cleanup, origin);
+    const { client, leaf } = open(cleanup, proxy.origin, { clock, pingTimeoutMs: 5_000 });
+    await client.echo({ text: "before" });
+    for (let turn = 0; turn < 3; turn++) {
+      const late = failure(client.get({ text: "late" }, { timeoutMs: 1_000 }));
+      await until(() => leaf.pool.streams === 1);
+      await clock.advance(1_000);
+      assert.equal((await late).code, Code.DeadlineExceeded);
+      assert.equal((await client.echo({ text: "next" })).text, "next");
+    }
+    assert.equal(proxy.connections, 1);
+    assert.equal(clock.pending, 0);
+  });
+
   it("costs a call its deadline; the connection must then prove to be alive, and the next call gets another", async () => {
     const clock = new VirtualClock();
     const { origin } = await serve(cleanup);

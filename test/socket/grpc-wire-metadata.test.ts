@@ -154,8 +154,11 @@ describe("the metadata of gRPC calls", () => {
         },
         async *expand(request) {
           yield { text: "first" };
-          // What arrived from one server goes on to the next client as it is.
-          throw await failure(inner.client.echo({ text: request.text }));
+          // What arrived from one server goes on to the next client only where a handler says so itself.
+          const arrived = await failure(inner.client.echo({ text: request.text }));
+          const own = new ConnectError(arrived.rawMessage, arrived.code);
+          own.details = arrived.details;
+          throw own;
         },
       },
     });

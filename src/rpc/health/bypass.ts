@@ -1,15 +1,26 @@
 import { Call } from "../../core/call.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Admission, Arrival } from "../../server/admission.ts";
+import { WatchCounter, type WatchLimits } from "./watch-limits.ts";
 
 /** The call of a probe: nobody authenticates, limits or counts it. */
 class ProbeCall extends Call {}
 
+/** What {@link withBypass} lets past. */
+export interface BypassOptions extends WatchLimits {
+  readonly operations: ReadonlySet<string>;
+  /** The one of them that stays. */
+  readonly watchOperation: string;
+  readonly clock: Clock;
+}
+
 /**
  * Lets some operations past the chain, as `/healthz` goes past it: probes have no token, must not be limited or
- * shed, may stay for as long as they like, and would only blur the metrics.
+ * shed, may stay for as long as they like, and would only blur the metrics. Of those that stay there is a bound.
  */
-export function withBypass(admission: Admission, operations: ReadonlySet<string>, clock: Clock): Admission {
+export function withBypass(admission: Admission, options: BypassOptions): Admission {
+  const { operations, watchOperation, clock } = options;
+  const watches = new WatchCounter(options);
   return {
     open(arrival: Arrival): Call {
       const { operation, protocol, signal, timeoutMs = Infinity } = arrival;
@@ -20,6 +31,7 @@ export function withBypass(admission: Admission, operations: ReadonlySet<string>
     },
     admit(call, arrival) {
       if (!(call instanceof ProbeCall)) return admission.admit(call, arrival);
+      if (call.operation === watchOperation) call.onEnd(watches.take(arrival.connection));
     },
   };
 }

@@ -10,13 +10,16 @@ import type { LeafOptions } from "../port.ts";
  * @throws MeshError `ERR_TLS_CONFIG`
  */
 export function openHttpLeaf(options: LeafOptions): HttpLeaf {
-  const { tls, maxConnectionsPerEndpoint } = options;
+  const { tls, maxConnectionsPerEndpoint, idleTimeoutMs, clock } = options;
   if (tls !== undefined) checkTlsIdentity(tls);
   return createFetchLeaf({
     fetch,
     faultOf,
     init: tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key, ca: tls.ca } },
     maxConnectionsPerEndpoint,
+    unpooled: { keepalive: false },
+    idleTimeoutMs,
+    clock,
     reusesSignals: true,
   });
 }

@@ -6,6 +6,7 @@ import type { TlsIdentity } from "../../core/identity.ts";
 import type { RpcKeepalive } from "../../rpc/wire-options.ts";
 import { dial, isAlpnRefusal, isHttp1, noHttp2 } from "./dial.ts";
 import { connectFault, errorFromReset, protocolFault, unavailable } from "./grpc/faults.ts";
+import { SessionDoubt } from "./session-doubt.ts";
 import type { Http2Connection } from "./wire/connection.ts";
 import type { ConnectionHandler } from "./wire/connection-options.ts";
 import { h2 } from "./wire/frames.ts";
@@ -20,6 +21,7 @@ export interface SessionOptions {
   readonly connectTimeoutMs: number;
   /** A session unused for so long is verified by a ping before its next call. */
   readonly verifyAfterIdleMs: number;
+  /** A ping that asks whether the connection still works is waited for so long; then it is given up. */
   readonly pingTimeoutMs: number;
   readonly keepalive: RpcKeepalive | undefined;
 }
@@ -50,6 +52,9 @@ export class ClientSession implements ConnectionHandler {
   maxStreams: number = assumedMaxStreams;
   /** The ping under way, which new calls must wait for; undefined when there is none. */
   verifying: Promise<boolean> | undefined = undefined;
+  readonly #doubt: SessionDoubt;
+  /** The first stream id after the last time that anything was heard. */
+  #unheardFrom = 1;
   #draining = false;
   #aliveAt: number;
   #lost: unknown;
@@ -59,6 +64,7 @@ export class ClientSession implements ConnectionHandler {
   private constructor(options: SessionOptions, onChange: (session: ClientSession) => void) {
     this.#options = options;
     this.#onChange = onChange;
+    this.#doubt = new SessionDoubt(options.clock, options.pingTimeoutMs);
     this.#aliveAt = options.clock.now();
   }
 
@@ -110,13 +116,11 @@ export class ClientSession implements ConnectionHandler {
     this.#scheduleKeepalive();
   }
 
-  onStream(): void {
-    // Servers open no streams.
-  }
+  /** Servers open no streams. */
+  onStream(): void {}
 
-  onStreamClose(): void {
-    // Calls give their places back themselves.
-  }
+  /** Calls give their places back themselves. */
+  onStreamClose(): void {}
 
   onSettings(): void {
     this.maxStreams = Math.min(this.#connection.peer.maxStreams, maxUsefulStreams);
@@ -175,15 +179,29 @@ export class ClientSession implements ConnectionHandler {
 
   #heard(): void {
     this.#aliveAt = this.#options.clock.now();
+    this.#unheardFrom = this.#connection.nextId;
+  }
+
+  /** Whether it takes no new calls until a ping is answered. */
+  get inDoubt(): boolean {
+    return this.#doubt.active;
+  }
+
+  /** Whether it is in doubt for so short a time that calls rather wait than open another connection. */
+  get hopeful(): boolean {
+    return this.#doubt.hopeful;
   }
 
   /**
-   * Says that a call was given up. After a long silence that may be the connection's fault (a half-open one
-   * looks like a slow server), so it must prove to be alive before more calls go the same way.
+   * Says that a call was given up. When nothing was heard meanwhile, that may be the connection's fault: one on which
+   * packets no longer pass looks like a slow server. It then takes no new calls until a ping is answered.
    */
-  givenUp(): void {
-    const { clock, pingTimeoutMs } = this.#options;
-    if (this.usable && clock.now() - this.#aliveAt >= pingTimeoutMs) void this.verify();
+  givenUp(stream: Http2Stream | undefined, error: ConnectError): void {
+    if (this.inDoubt || !this.usable) return;
+    const unheard =
+      error.code === Code.DeadlineExceeded && stream !== undefined && stream.id >= this.#unheardFrom;
+    if (!this.#doubt.arises(unheard, this.#options.clock.now() - this.#aliveAt)) return;
+    this.#doubt.begin(this.verify(), () => this.#onChange(this));
   }
 
   /** Proves that it is alive; those who ask at the same time share one ping. */
@@ -219,10 +237,10 @@ export class ClientSession implements ConnectionHandler {
     const due = wanted && silence >= keepalive.intervalMs;
     const next = (): void => {
       if (this.over) return;
-      const wait = due ? keepalive.intervalMs : Math.max(keepalive.intervalMs - silence, 1);
-      const again = wanted ? wait : keepalive.intervalMs;
-      this.#stopKeepalive = this.#options.clock.schedule(() => this.#scheduleKeepalive(), again);
+      const wait = due || !wanted ? keepalive.intervalMs : Math.max(keepalive.intervalMs - silence, 1);
+      this.#stopKeepalive = this.#options.clock.schedule(() => this.#scheduleKeepalive(), wait);
     };
+    // Resolves whatever happens; a session that does not respond destroys itself.
     if (due) void this.#ping(keepalive.timeoutMs ?? 15_000).then(next);
     else next();
   }

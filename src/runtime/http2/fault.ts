@@ -1,4 +1,4 @@
-import type { TransportFault } from "../../core/errors.ts";
+import { isTransportError, type TransportFault } from "../../core/errors.ts";
 
 /** Codes by which the runtimes (and OpenSSL beneath them) name a fault. */
 const faultByCode: Readonly<Record<string, TransportFault>> = {
@@ -15,6 +15,8 @@ const faultByCode: Readonly<Record<string, TransportFault>> = {
   EHOSTDOWN: "unreachable",
   ENETDOWN: "unreachable",
   UND_ERR_CONNECT_TIMEOUT: "unreachable",
+  // Bun: there is no socket yet.
+  FailedToOpenSocket: "unreachable",
   EPROTO: "tls",
   CERT_HAS_EXPIRED: "tls",
   CERT_NOT_YET_VALID: "tls",
@@ -63,13 +65,13 @@ const faultByMessage: readonly (readonly [RegExp, TransportFault])[] = [
     "unreachable",
   ],
   [/certificate|handshake|\bTLS\b|\bSSL\b|UnknownCA|CertificateRequired|received corrupt message/, "tls"],
+  // Hyper's word for whatever happens before there is a connection.
+  [/client error \(Connect\)/, "unreachable"],
   [/connection reset|broken pipe|socket hang up/i, "reset"],
   [
     /connection (?:was )?closed|closed before message completed|unexpected end of file|socket connection was closed|other side closed|connection error|error reading a body from connection/i,
     "closed",
   ],
-  // Hyper's word for whatever happens before there is a connection.
-  [/client error \(Connect\)/, "unreachable"],
   [/error sending request/, "unknown"],
 ];
 
@@ -78,6 +80,9 @@ const faultByMessage: readonly (readonly [RegExp, TransportFault])[] = [
  * as an alert on an open connection: the request was never read then.
  */
 const tlsCode = /^ERR_(?:SSL|TLS)_/;
+
+/** What Bun's `fetch` says, whatever the code, when it was the connecting that failed. */
+const bunConnecting = /Was there a typo in the url or port\?|Is the computer able to access the url\?/;
 
 /** Causes are followed so far; nobody nests errors deeper, and a ring must not hold us. */
 const deepestCause = 6;
@@ -91,6 +96,8 @@ export function faultOf(error: unknown): TransportFault | undefined {
   let at: unknown = error;
   let ofFetch = false;
   for (let depth = 0; depth < deepestCause && at instanceof Error; depth++) {
+    // Whoever made it knew the phase, which the socket's own error inside of it does not tell.
+    if (isTransportError(at)) return at.fault;
     ofFetch ||= at instanceof TypeError;
     found = faultOfOne(at, ofFetch) ?? found;
     const inner: unknown = (at as AggregateError).errors?.[0];
@@ -101,9 +108,10 @@ export function faultOf(error: unknown): TransportFault | undefined {
 
 /** @param ofFetch - whether `fetch` raised it: a `TypeError`, or what stands behind one */
 function faultOfOne(error: Error, ofFetch: boolean): TransportFault | undefined {
-  const { code } = error as { code?: unknown };
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
   if (typeof code === "string") {
     const fault = faultByCode[code];
+    if (syscall === "connect" || (ofFetch && bunConnecting.test(error.message))) return beforeStart(fault);
     if (fault !== undefined) return fault;
     if (tlsCode.test(code)) return "tls";
     if (code.startsWith("HPE_")) return "unknown";
@@ -114,4 +122,25 @@ function faultOfOne(error: Error, ofFetch: boolean): TransportFault | undefined 
   if (!ofFetch) return undefined;
   for (const [pattern, fault] of faultByMessage) if (pattern.test(error.message)) return fault;
   return undefined;
+}
+
+/** Faults of an open connection that prove nothing, unless the connection was never open. */
+const ofOpenConnection: ReadonlySet<TransportFault | undefined> = new Set([
+  "reset",
+  "closed",
+  "unknown",
+  undefined,
+]);
+
+function beforeStart(fault: TransportFault | undefined): TransportFault {
+  return fault === undefined || ofOpenConnection.has(fault) ? "never-started" : fault;
+}
+
+/**
+ * How an attempt to connect failed: while the connection was made, or its TLS handshake, so that no request can have been
+ * read. Undefined for an error of another kind.
+ */
+export function faultOfConnect(error: unknown): TransportFault | undefined {
+  const fault = faultOf(error);
+  return fault === undefined ? undefined : beforeStart(fault);
 }

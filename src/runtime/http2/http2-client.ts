@@ -121,6 +121,7 @@ class ClientExchange implements StreamHandler {
     }
     signal?.addEventListener("abort", this.#onAbort);
     const session = pool.take();
+    // Never rejects: the request fails instead.
     if (session instanceof PendingSession) void this.#startLater(session);
     else this.#open(session);
   }
@@ -150,14 +151,15 @@ class ClientExchange implements StreamHandler {
     this.#session = session;
     this.#body = new AnswerBody(this, this.#stream);
     if (body === undefined) this.#stream.end();
+    // Never rejects: the request fails instead.
     else void this.#send(body);
   }
 
   async #send(body: AsyncIterable<Uint8Array>): Promise<void> {
     const stream = this.#stream;
-    const iterator = body[Symbol.asyncIterator]();
-    this.#sending = iterator;
     try {
+      const iterator = body[Symbol.asyncIterator]();
+      this.#sending = iterator;
       for (;;) {
         const { done, value } = await iterator.next();
         if (done === true) break;
@@ -226,7 +228,7 @@ class ClientExchange implements StreamHandler {
     this.#pending?.drop();
     if (this.#session === undefined) return;
     this.#body.end(error);
-    this.#session.givenUp();
+    this.#session.givenUp(this.#stream, error);
     this.#stream.close(h2.cancel);
   }
 

@@ -1,4 +1,5 @@
 import { systemClock } from "../../core/clock.ts";
+import { quietHook } from "../../core/hooks.ts";
 import type { Listener, ListenOptions } from "../port.ts";
 import { acceptingServer } from "./accept.ts";
 import { Connections } from "./connections.ts";
@@ -25,25 +26,15 @@ function reportOnce(report: ListenOptions["onConnectionError"]): ListenOptions["
   };
 }
 
-/** A hook that is told of failures must not make more of them: what it throws, or rejects with, is dropped. */
-function harmless<A extends readonly unknown[]>(
-  hook: ((...args: A) => unknown) | undefined,
-): (...args: A) => void {
-  return (...args) => {
-    try {
-      const result = hook?.(...args);
-      if (result instanceof Promise) result.catch(() => {});
-    } catch {
-      // There is nobody left to tell.
-    }
-  };
-}
-
 /** Opens the port or the two ports that the options ask for. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { tls, ports, hostname, fetch, rpc, limits = {}, clock = systemClock } = options;
-  const onConnectionError = reportOnce(harmless(options.onConnectionError));
-  const application: Application = { fetch, rpc, onHandlerError: harmless(options.onHandlerError) };
+  const onConnectionError = reportOnce(quietHook(options.onConnectionError));
+  const application: Application = {
+    fetch,
+    rpc,
+    onHandlerError: quietHook(options.onHandlerError ?? (() => {})),
+  };
   if (tls !== undefined) checkTlsIdentity(tls);
 
   const open = (served: Application, port: number, onlyHttp2: boolean): Promise<OpenPort> => {

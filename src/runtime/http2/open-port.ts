@@ -80,6 +80,7 @@ export async function openPort(
       return connections.inFlight;
     },
     drain() {
+      // Resolves whatever happens; `destroy` waits for it.
       void close();
       return connections.drain();
     },

@@ -33,7 +33,8 @@ export interface PoolState {
  * The HTTP/2 sessions to one endpoint.
  *
  * Calls share the first session that has room; another one is opened when none has, and a call waits
- * when no more may be opened. A session that got a GOAWAY takes no new calls and closes with its last one.
+ * when no more may be opened. A session that got a GOAWAY takes no new calls and closes with its last one; one that is
+ * in doubt takes none until it has proved to be alive.
  */
 export class SessionPool {
   readonly #options: PoolOptions;
@@ -71,6 +72,7 @@ export class SessionPool {
       if (session !== undefined) {
         if (session.verifying !== undefined || session.doubtful) {
           const pending = new PendingSession();
+          // Never rejects: the answer to a ping comes, or the session is destroyed.
           void this.#verify(session, pending);
           return pending;
         }
@@ -82,7 +84,9 @@ export class SessionPool {
   }
 
   #pick(): ClientSession | undefined {
-    for (const session of this.#sessions) if (session.hasRoom && session.usable) return session;
+    for (const session of this.#sessions) {
+      if (session.hasRoom && session.usable && !session.inDoubt) return session;
+    }
     return undefined;
   }
 
@@ -121,7 +125,8 @@ export class SessionPool {
       this.#waiters.shift()?.resolve(session);
     }
     if (this.#waiters.length === 0 || this.#connecting || this.#closed) return;
-    const usable = this.#sessions.filter((session) => session.usable).length;
+    if (this.#sessions.some((session) => session.hopeful)) return;
+    const usable = this.#sessions.filter((session) => session.usable && !session.inDoubt).length;
     if (usable < this.#options.maxSessions) this.#connect();
   }
 
@@ -137,7 +142,7 @@ export class SessionPool {
       (error: unknown) => {
         this.#connecting = false;
         // Those who wait may still be served by a session that is there and full.
-        if (this.#sessions.some((session) => session.usable)) return;
+        if (this.#sessions.some((session) => session.usable && !session.inDoubt)) return;
         this.#waiters.rejectAll(error);
       },
     );

@@ -1,4 +1,5 @@
 import type { Dispatcher } from "undici";
+import { bodyOverflow } from "../../http/response-limit.ts";
 
 /** What is taken from the socket before anybody asks for the body. */
 const aheadBytes = 65_536;
@@ -16,6 +17,8 @@ export class ResponseBody {
   #ended = false;
   #failed = false;
   #error: unknown;
+  /** What the one who waits for the whole takes at most. */
+  #maxBytes = Infinity;
   /** Set while somebody waits for the whole. */
   #whole: { resolve(): void; reject(error: unknown): void } | undefined;
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -33,7 +36,11 @@ export class ResponseBody {
     }
     this.#chunks.push(chunk);
     this.#bytes += chunk.byteLength;
-    if (this.#whole === undefined && this.#bytes >= aheadBytes) this.controller?.pause();
+    if (this.#whole === undefined) {
+      if (this.#bytes >= aheadBytes) this.controller?.pause();
+    } else if (this.#bytes > this.#maxBytes) {
+      this.#whole.reject(bodyOverflow);
+    }
   }
 
   end(): void {
@@ -49,13 +56,17 @@ export class ResponseBody {
     this.#stream?.error(error);
   }
 
-  async text(): Promise<string> {
-    if (!this.#ended) await this.#complete();
+  /** Rejects with `bodyOverflow` when there are more bytes than these. */
+  async text(maxBytes: number): Promise<string> {
+    if (this.#bytes > maxBytes) throw bodyOverflow;
+    if (!this.#ended) await this.#complete(maxBytes);
     return utf8.decode(this.#join());
   }
 
-  async bytes(): Promise<Uint8Array> {
-    if (!this.#ended) await this.#complete();
+  /** Rejects with `bodyOverflow` when there are more bytes than these. */
+  async bytes(maxBytes: number): Promise<Uint8Array> {
+    if (this.#bytes > maxBytes) throw bodyOverflow;
+    if (!this.#ended) await this.#complete(maxBytes);
     return this.#join();
   }
 
@@ -80,8 +91,9 @@ export class ResponseBody {
     );
   }
 
-  #complete(): Promise<void> {
+  #complete(maxBytes: number): Promise<void> {
     if (this.#failed) return Promise.reject(this.#error);
+    this.#maxBytes = maxBytes;
     return new Promise((resolve, reject) => {
       this.#whole = { resolve, reject };
       this.controller?.resume();

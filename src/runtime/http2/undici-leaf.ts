@@ -1,20 +1,15 @@
-import { Agent, type Dispatcher } from "undici";
+import type { Dispatcher } from "undici";
 import type { Call } from "../../core/call.ts";
 import { MeshError, TransportError } from "../../core/errors.ts";
 import type { HttpLeaf, HttpRequest, HttpResponse } from "../../http/exchange.ts";
 import { LeafResponse } from "../../http/leaf-response.ts";
 import type { LeafOptions } from "../port.ts";
-import { faultOf } from "./fault.ts";
+import { faultOf, faultOfConnect } from "./fault.ts";
 import { checkTlsIdentity } from "./tls-identity.ts";
+import { openAgent, type WatchedConnection, type WatchedHandler } from "./undici-agent.ts";
 import { ResponseBody } from "./undici-body.ts";
 
 type NodeHeaders = Record<string, string | string[] | undefined>;
-
-/** A new connection that takes longer is given up; a deadline may end the call sooner. */
-const connectTimeoutMs = 10_000;
-
-/** Unused connections are kept so long; a server that says less in `Keep-Alive` is believed. */
-const keepAliveMs = 30_000;
 
 /** The headers of an answer over undici's own object. */
 class NodeHeadersView implements Iterable<readonly [string, string]> {
@@ -45,12 +40,17 @@ class UndiciResponse extends LeafResponse {
     this.#exchange = exchange;
   }
 
-  protected override readText(): Promise<string> {
-    return this.#exchange.body.text();
+  /** A body that has arrived holds no connection, read or not. */
+  override get holdsUnread(): boolean {
+    return super.holdsUnread && !this.#exchange.body.ended;
   }
 
-  protected override readBytes(): Promise<Uint8Array> {
-    return this.#exchange.body.bytes();
+  protected override readText(maxBytes: number): Promise<string> {
+    return this.#exchange.body.text(maxBytes);
+  }
+
+  protected override readBytes(maxBytes: number): Promise<Uint8Array> {
+    return this.#exchange.body.bytes(maxBytes);
   }
 
   protected override openBody(): ReadableStream<Uint8Array> {
@@ -69,7 +69,8 @@ class UndiciResponse extends LeafResponse {
 }
 
 /** One request on its way through undici, which calls it back by these names. */
-class Exchange implements Dispatcher.DispatchHandler {
+class Exchange implements WatchedHandler {
+  connection: WatchedConnection | undefined = undefined;
   readonly call: Call;
   readonly body: ResponseBody = new ResponseBody();
   readonly #request: HttpRequest;
@@ -137,10 +138,12 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    this.connection?.finished(false);
     this.body.end();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.connection?.finished(!this.#answered && !this.#aborted && this.#controller !== undefined);
     if (this.#answered) {
       this.body.fail(error);
       return;
@@ -150,7 +153,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   translate(error: unknown, doing: string): unknown {
-    const fault = faultOf(error);
+    // It is given its controller just before it is written.
+    const fault = this.#controller === undefined ? faultOfConnect(error) : faultOf(error);
     if (fault === undefined) return error;
     const message = `Cannot ${doing} ${this.call.service} at ${this.#origin}: ${(error as Error).message}`;
     return new TransportError(fault, message, { cause: error });
@@ -178,18 +182,7 @@ export function openHttpLeaf(options: LeafOptions): HttpLeaf {
     );
   }
   if (tls !== undefined) checkTlsIdentity(tls);
-  const agent = new Agent({
-    connections,
-    pipelining: 1,
-    allowH2: false,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: keepAliveMs,
-    connect: {
-      timeout: connectTimeoutMs,
-      ...(tls === undefined ? {} : { cert: tls.cert, key: tls.key, ca: tls.ca }),
-    },
-  });
+  const agent = openAgent(options);
   let closing: Promise<void> | undefined;
 
   return {

@@ -6,7 +6,9 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import type { RpcLeafState } from "../../rpc/leaf.ts";
 import type { RpcKeepalive } from "../../rpc/wire-options.ts";
 import type { LeafOptions } from "../port.ts";
+import { connectionError, watchSockets } from "./http1-sockets.ts";
 import { createHttp2Client } from "./http2-client.ts";
+import { defaultIdleMs, IdleLimits } from "./idle-limits.ts";
 import { poolDefaults, SessionPool } from "./session-pool.ts";
 
 /** How {@link openUniversalClient} connects. */
@@ -15,6 +17,10 @@ export interface UniversalClientOptions extends LeafOptions {
   readonly httpVersion: "1.1" | "2";
   /** Pings on HTTP/2 connections. @default every 30 s while calls are open, unanswered for 10 s at most */
   readonly keepalive?: RpcKeepalive | undefined;
+  /** @default 30_000 */
+  readonly verifyAfterIdleMs?: number | undefined;
+  /** @default 5_000 */
+  readonly pingTimeoutMs?: number | undefined;
   /** @default the system's */
   readonly clock?: Clock | undefined;
 }
@@ -40,7 +46,17 @@ export function openUniversalClient(options: UniversalClientOptions): UniversalC
 
 function openHttp2(options: UniversalClientOptions): UniversalClient {
   const { origin, tls, keepalive = defaultKeepalive, clock = systemClock } = options;
-  const pool = new SessionPool({ ...poolDefaults, origin, tls, clock, keepalive });
+  const { verifyAfterIdleMs = poolDefaults.verifyAfterIdleMs, pingTimeoutMs = poolDefaults.pingTimeoutMs } =
+    options;
+  const pool = new SessionPool({
+    ...poolDefaults,
+    origin,
+    tls,
+    clock,
+    keepalive,
+    verifyAfterIdleMs,
+    pingTimeoutMs,
+  });
   return {
     httpClient: createHttp2Client(pool),
     state: () => pool.state,
@@ -48,16 +64,32 @@ function openHttp2(options: UniversalClientOptions): UniversalClient {
   };
 }
 
-function openHttp1({ tls, maxConnectionsPerEndpoint }: UniversalClientOptions): UniversalClient {
-  const pool = { keepAlive: true, maxSockets: maxConnectionsPerEndpoint };
-  const agent =
-    tls === undefined
-      ? new Agent(pool)
-      : new SecureAgent({ ...pool, cert: tls.cert, key: tls.key, ca: tls.ca, minVersion: "TLSv1.2" });
+function openHttp1(options: UniversalClientOptions): UniversalClient {
+  const {
+    origin,
+    tls,
+    maxConnectionsPerEndpoint,
+    idleTimeoutMs = defaultIdleMs,
+    clock = systemClock,
+  } = options;
+  // The agent ends connections that are unused for so long; used ones are not its business.
+  const pool = { keepAlive: true, maxSockets: maxConnectionsPerEndpoint, timeout: idleTimeoutMs };
+  const agent = origin.startsWith("https:")
+    ? new SecureAgent({
+        ...pool,
+        ...(tls && { cert: tls.cert, key: tls.key, ca: tls.ca }),
+        minVersion: "TLSv1.2",
+      })
+    : new Agent(pool);
+  const unsent = watchSockets(agent, { origin, limits: new IdleLimits(), clock });
   const send = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
   return {
     httpClient: (request) =>
-      send(request.body === undefined ? request : { ...request, body: withoutEmpty(request.body) }),
+      send(request.body === undefined ? request : { ...request, body: withoutEmpty(request.body) }).catch(
+        (error: unknown) => {
+          throw connectionError(origin, error, unsent);
+        },
+      ),
     busy: () => Object.keys(agent.sockets).length > 0 || Object.keys(agent.requests).length > 0,
     async close() {
       agent.destroy();

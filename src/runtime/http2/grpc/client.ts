@@ -64,11 +64,10 @@ function callStream(
   const plan = config.planOf(method);
   const headers = requestHeaders(plan, timeoutMs, metadata);
   return new Promise((resolve, reject) => {
-    void new StreamCall(
-      { config, plan, method, headers, messages, timeoutMs, cancel },
-      resolve,
-      reject,
-    ).start();
+    const init = { config, plan, method, headers, messages, timeoutMs, cancel };
+    const call = new StreamCall(init, resolve, reject);
+    // The caller's own stream may fail before its first message.
+    call.start().catch((error: unknown) => call.fail(error));
   });
 }
 

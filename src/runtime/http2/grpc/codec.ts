@@ -131,7 +131,7 @@ export function encodeMessage(
   const compressed = options.compression.compress(bytes);
   return compressed instanceof Uint8Array
     ? { flags: compressedFlag, bytes: compressed }
-    : compressed.then((done) => ({ flags: compressedFlag, bytes: done }));
+    : Promise.resolve(compressed).then((done) => ({ flags: compressedFlag, bytes: done }));
 }
 
 /**
@@ -157,5 +157,7 @@ export function decodeMessageBody(
     );
   }
   const plain = compression.decompress(bytes, maxBytes);
-  return plain instanceof Uint8Array ? codec.decode(plain) : plain.then((done) => codec.decode(done));
+  return plain instanceof Uint8Array
+    ? codec.decode(plain)
+    : Promise.resolve(plain).then((done) => codec.decode(done));
 }

@@ -7,6 +7,7 @@ import {
 } from "../../../core/errors.ts";
 import { rpcCodeFromMeshError } from "../../../core/status.ts";
 import { codeFromRpc } from "../../../rpc/errors.ts";
+import { readableError } from "../../../rpc/readable-error.ts";
 import { h2 } from "../wire/frames.ts";
 
 const h2Names: readonly string[] = [
@@ -116,7 +117,8 @@ export function codeFromMeshError(code: MeshErrorCode): Code {
 }
 
 /** The error that a cancelled call fails with: deadline exceeded when time ran out, else cancelled. */
-export function errorFromCancel(reason: unknown): ConnectError {
+export function errorFromCancel(thrown: unknown): ConnectError {
+  const reason = readableError(thrown);
   if (reason instanceof ConnectError) return reason;
   if (isMeshError(reason)) {
     return new ConnectError(reason.message, codeFromMeshError(reason.code), undefined, undefined, reason);

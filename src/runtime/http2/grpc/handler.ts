@@ -1,20 +1,15 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { outcomeOfCancelledCall } from "../../../core/classifier.ts";
 import type { Connection } from "../../../core/connection.ts";
 import type { HeaderSource } from "../../../core/headers.ts";
-import { outcomeOfCode } from "../../../rpc/classifier.ts";
-import {
-  type RpcDispatcher,
-  type RpcGate,
-  type RpcMethod,
-  unknownOperation,
-} from "../../../rpc/dispatcher.ts";
+import { type RpcDispatcher, type RpcMethod, unknownOperation } from "../../../rpc/dispatcher.ts";
 import { parseGrpcTimeout } from "../../../rpc/timeout.ts";
 import type { Arrival } from "../../../server/admission.ts";
+import { h2 } from "../wire/frames.ts";
 import { fieldOf, joinedFieldOf } from "../wire/header-rules.ts";
 import type { Fields, Http2Stream } from "../wire/stream.ts";
 import { codecsOf, type EncodeOptions, type MethodCodecs } from "./codec.ts";
 import { acceptsEncoding, type Compression, compressionNamed } from "./compression.ts";
+import { RefusedCall } from "./refused-call.ts";
 import { ServerCall } from "./server-call.ts";
 import { GrpcContext } from "./server-context.ts";
 import { ServerResponse } from "./server-response.ts";
@@ -103,7 +98,7 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
     return plan;
   }
 
-  return function handleGrpc(stream, fields, connection) {
+  const serveGrpc: GrpcHandler = (stream, fields, connection) => {
     const format = formatOf(fieldOf(fields, "content-type"));
     if (format === undefined || fieldOf(fields, ":method") !== "POST") {
       refuse(stream, format === undefined ? 415 : 405);
@@ -115,7 +110,8 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
     if (method === undefined || !method.options.grpc) {
       const headers = new FieldHeaders(fields);
       const operation = method?.operation ?? unknownOperation;
-      refuseUnserved(gate, response, path, { protocol: "grpc", operation, headers, connection });
+      const arrival: Arrival = { protocol: "grpc", operation, headers, connection };
+      new RefusedCall(gate, response, gate.open(arrival)).refuse(arrival, unserved(path));
       return;
     }
 
@@ -138,6 +134,14 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
       timeoutMs: malformedTimeout ? undefined : timeoutMs,
     };
     const call = gate.open(arrival);
+    if (malformedTimeout) {
+      new RefusedCall(gate, response, call).refuse(arrival, invalidTimeout(timeout!));
+      return;
+    }
+    if (encoding !== undefined && encoding !== "identity" && compression === undefined) {
+      new RefusedCall(gate, response, call).refuse(arrival, unknownEncoding(encoding, compressions));
+      return;
+    }
     const context = new GrpcContext(method.method, call, fields, gate);
     const encode =
       response.compression === undefined ? plainEncode : encodeOptions(method, response.compression);
@@ -162,40 +166,34 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
       served.fail(error);
       return;
     }
-    if (malformedTimeout) {
-      served.fail(new ConnectError(`protocol error: invalid grpc-timeout: ${timeout}`, Code.InvalidArgument));
-    } else if (encoding !== undefined && encoding !== "identity" && compression === undefined) {
-      served.fail(unknownEncoding(encoding, compressions));
-    } else if (admitted instanceof Promise) {
-      served.hold();
-      admitted.then(
-        () => served.start(),
-        (error: unknown) => served.fail(error),
-      );
-    } else {
+    if (admitted === undefined) {
       served.start();
+      return;
+    }
+    served.hold();
+    admitted.then(
+      () => served.start(),
+      (error: unknown) => served.fail(error),
+    );
+  };
+
+  return function handleGrpc(stream, fields, connection) {
+    try {
+      serveGrpc(stream, fields, connection);
+    } catch (error) {
+      // Whatever it is, it must not end the connection from within the reading of its frames.
+      gate.report(undefined, error);
+      stream.close(h2.internalError);
     }
   };
 }
 
-/** What nobody serves passes the chain as well: who may not call learns nothing of what there is. */
-function refuseUnserved(gate: RpcGate, response: ServerResponse, path: string, arrival: Arrival): void {
-  const call = gate.open(arrival);
-  const fail = (thrown: unknown): void => {
-    const error = gate.errorFor(call, thrown);
-    response.fail(undefined, error, call.cancelled);
-    call.end(outcomeOfCancelledCall(call) ?? outcomeOfCode(error.code));
-  };
-  const unserved = (): never => {
-    throw new ConnectError(`${path.slice(1)} is not served here`, Code.Unimplemented);
-  };
-  try {
-    const admitted = gate.admit(call, arrival);
-    if (admitted instanceof Promise) admitted.then(unserved).catch(fail);
-    else unserved();
-  } catch (error) {
-    fail(error);
-  }
+function unserved(path: string): ConnectError {
+  return new ConnectError(`${path.slice(1)} is not served here`, Code.Unimplemented);
+}
+
+function invalidTimeout(timeout: string): ConnectError {
+  return new ConnectError(`protocol error: invalid grpc-timeout: ${timeout}`, Code.InvalidArgument);
 }
 
 function unknownEncoding(encoding: string, known: readonly Compression[]): ConnectError {

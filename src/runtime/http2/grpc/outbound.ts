@@ -1,5 +1,6 @@
+import { iteratorOf } from "../../../rpc/sound-hooks.ts";
 import type { Http2Stream } from "../wire/stream.ts";
-import { type EncodeOptions, encodeMessage, type MessageCodec } from "./codec.ts";
+import { type EncodedMessage, type EncodeOptions, encodeMessage, type MessageCodec } from "./codec.ts";
 
 /**
  * Sends the messages of an iterable one after the other, never faster than the peer reads.
@@ -16,15 +17,19 @@ export class OutboundMessages {
   constructor(stream: Http2Stream, messages: AsyncIterable<object>, codec: MessageCodec) {
     this.#stream = stream;
     this.#codec = codec;
-    this.#iterator = messages[Symbol.asyncIterator]();
+    this.#iterator = iteratorOf(messages);
   }
 
   /**
    * Sends everything; the stream is left open. Resolves with false when it was over before all was sent.
    * Rejects with the iterable's own error, and with the one of a message that cannot be encoded, when what
-   * came before it has been written.
+   * came before it has been written; `onUnsendable` is told of the latter.
    */
-  async send(options: EncodeOptions, beforeFirst?: () => void): Promise<boolean> {
+  async send(
+    options: EncodeOptions,
+    beforeFirst?: () => void,
+    onUnsendable?: (error: unknown) => void,
+  ): Promise<boolean> {
     const stream = this.#stream;
     let first = true;
     try {
@@ -35,13 +40,19 @@ export class OutboundMessages {
           return stream.writable;
         }
         if (!stream.writable) break;
-        const encoded = encodeMessage(this.#codec, result.value, options);
-        const { flags, bytes } = encoded instanceof Promise ? await encoded : encoded;
+        let encoded: EncodedMessage;
+        try {
+          const made = encodeMessage(this.#codec, result.value, options);
+          encoded = made instanceof Promise ? await made : made;
+        } catch (error) {
+          onUnsendable?.(error);
+          throw error;
+        }
         if (first) {
           first = false;
           beforeFirst?.();
         }
-        if (!stream.writeMessage(flags, bytes)) await this.#room();
+        if (!stream.writeMessage(encoded.flags, encoded.bytes)) await this.#room();
       }
     } catch (error) {
       this.stop();

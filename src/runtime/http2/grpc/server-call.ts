@@ -1,41 +1,15 @@
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Call } from "../../../core/call.ts";
-import { outcomeOfCancelledCall } from "../../../core/classifier.ts";
-import { isMeshError, MeshError } from "../../../core/errors.ts";
+import { MeshError } from "../../../core/errors.ts";
+import { isThenable } from "../../../core/hooks.ts";
 import { outcomeOfCode } from "../../../rpc/classifier.ts";
-import type { RpcGate, RpcMethod } from "../../../rpc/dispatcher.ts";
 import type { StreamHandler } from "../wire/stream.ts";
-import {
-  decodeMessageBody,
-  type EncodedMessage,
-  type EncodeOptions,
-  encodeMessage,
-  type MessageCodec,
-  type MethodCodecs,
-} from "./codec.ts";
-import type { Compression } from "./compression.ts";
+import { decodeMessageBody, type EncodedMessage, encodeMessage, type MessageCodec } from "./codec.ts";
 import { EnvelopeReader } from "./envelope.ts";
-import { deadlineExceeded } from "./faults.ts";
 import { InboundMessages } from "./inbound.ts";
 import { OutboundMessages } from "./outbound.ts";
-import type { GrpcContext } from "./server-context.ts";
-import { type Input, invoke, type Output } from "./server-invoke.ts";
-import type { ServerResponse } from "./server-response.ts";
-
-/** What one RPC on the server is made of. */
-export interface ServerCallInit {
-  readonly method: RpcMethod;
-  readonly gate: RpcGate;
-  readonly call: Call;
-  readonly context: GrpcContext;
-  readonly response: ServerResponse;
-  readonly format: "proto" | "json";
-  readonly codecs: MethodCodecs;
-  readonly encode: EncodeOptions;
-  /** How the messages of the request are compressed. */
-  readonly compression: Compression | undefined;
-}
+import { incomplete, isAsyncIterable, type ServerCallInit } from "./server-call-init.ts";
+import { type Input, invoke } from "./server-invoke.ts";
 
 /** One RPC on the server, from its first body byte to its last word. */
 export class ServerCall implements StreamHandler {
@@ -70,9 +44,17 @@ export class ServerCall implements StreamHandler {
     call.onCancel((reason) => this.#cancelled(reason));
   }
 
-  /** Starts to read the request. */
+  /** Starts to read the request; whatever fails in that fails the call. */
   start(): void {
     if (this.#over) return;
+    try {
+      this.#start();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #start(): void {
     const { response, method } = this.#init;
     const stream = response.stream;
     const { kind } = method.spec;
@@ -177,78 +159,101 @@ export class ServerCall implements StreamHandler {
   #run(input: Input): void {
     if (this.#over) return;
     const { gate, call, method, context } = this.#init;
-    let output: Output | Promise<Output>;
     try {
-      output = gate.run(call, () => invoke(method, context, input));
+      const output = gate.run(call, () => invoke(method, context, input));
+      if (!isThenable(output)) this.#answer(output);
+      else {
+        Promise.resolve(output).then(
+          (done) => this.#answer(done),
+          (error: unknown) => this.fail(error),
+        );
+      }
     } catch (error) {
       this.fail(error);
-      return;
-    }
-    if (output instanceof Promise) {
-      output.then(
-        (done) => this.#answer(done),
-        (error: unknown) => this.fail(error),
-      );
-    } else {
-      this.#answer(output);
     }
   }
 
-  #answer(output: Output): void {
+  /** Takes what the implementation made; whatever that is, the call ends. */
+  #answer(output: unknown): void {
     if (this.#over) return;
-    if (Symbol.asyncIterator in output) void this.#answerMany(output);
-    else this.#answerOne(output);
+    try {
+      const { operation, spec } = this.#init.method;
+      if (isAsyncIterable(output)) this.#answerMany(output);
+      else if (spec.kind === "unary" || spec.kind === "client_streaming") this.#answerOne(output as object);
+      else
+        throw new TypeError(`Cannot serve ${operation}: it returned no async iterable; yield its messages`);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   #answerOne(message: object): void {
-    const { encode } = this.#init;
     let encoded: EncodedMessage | Promise<EncodedMessage>;
     try {
-      encoded = encodeMessage(this.#output, message, encode);
+      encoded = encodeMessage(this.#output, message, this.#init.encode);
     } catch (error) {
-      this.fail(error);
+      this.#unsendable(error);
       return;
     }
     if (encoded instanceof Promise) {
       encoded.then(
         (done) => this.#succeed(done),
-        (error: unknown) => this.fail(error),
+        (error: unknown) => this.#unsendable(error),
       );
     } else {
       this.#succeed(encoded);
     }
   }
 
-  async #answerMany(messages: AsyncIterable<object>): Promise<void> {
+  /** A message that cannot be written is the implementation's fault, which its client cannot mend. */
+  #unsendable(error: unknown): void {
+    const { call, gate } = this.#init;
+    if (!this.#over) gate.report(call, error);
+    this.fail(error);
+  }
+
+  #answerMany(messages: AsyncIterable<object>): void {
     const { gate, call, context, response, encode } = this.#init;
     const outbound = new OutboundMessages(response.stream, messages, this.#output);
     this.#outbound = outbound;
-    try {
-      const all = await gate.run(call, () => outbound.send(encode, () => response.begin(context)));
-      if (all) this.#succeed(undefined);
-    } catch (error) {
-      this.fail(error);
-    }
+    gate
+      .run(call, () =>
+        outbound.send(
+          encode,
+          () => response.begin(context),
+          (error) => gate.report(call, error),
+        ),
+      )
+      .then(
+        (all) => {
+          if (all) this.#succeed(undefined);
+        },
+        (error: unknown) => this.fail(error),
+      );
   }
 
   #succeed(last: EncodedMessage | undefined): void {
     if (this.#over) return;
-    const { call, context, response } = this.#init;
+    const { call, context, gate, response } = this.#init;
     this.#settle();
-    response.finish(context, last);
+    try {
+      response.finish(context, last);
+    } catch (error) {
+      // Without the context: its metadata is what could not be sent.
+      response.refuse(gate, call, undefined, error);
+      return;
+    }
     call.end(outcomeOfCode(0));
   }
 
-  /** Ends the RPC with an error. */
+  /** Ends the RPC with an error. Never throws. */
   fail(thrown: unknown): void {
     if (this.#over) return;
+    this.#over = true;
     const { call, context, response, gate } = this.#init;
-    const late = call.cancelled && isMeshError(call.reason, "ERR_DEADLINE_EXCEEDED");
-    // Every gRPC implementation says this with the code alone.
-    const error = late ? deadlineExceeded() : gate.errorFor(call, thrown);
-    this.#settle(error);
-    response.fail(context, error, call.cancelled);
-    call.end(outcomeOfCancelledCall(call) ?? outcomeOfCode(error.code));
+    const error = response.refuse(gate, call, context, thrown);
+    this.#inbound?.abort(error);
+    this.#outbound?.stop();
   }
 
   #cancelled(reason: unknown): void {
@@ -267,17 +272,10 @@ export class ServerCall implements StreamHandler {
     call.cancel(new MeshError("ERR_CANCELLED", "The client cancelled the call or went away"));
   }
 
-  #settle(error?: ConnectError): void {
+  #settle(): void {
     this.#over = true;
-    this.#init.context.settle(error);
-    this.#inbound?.abort(error);
+    this.#init.context.settle();
+    this.#inbound?.abort(undefined);
     this.#outbound?.stop();
   }
-}
-
-function incomplete(): ConnectError {
-  return new ConnectError(
-    "protocol error: the request ended in the middle of a message",
-    Code.InvalidArgument,
-  );
 }

@@ -10,6 +10,7 @@ import type {
   UnaryResponse,
 } from "@connectrpc/connect";
 import type { RpcMethod } from "../../../rpc/dispatcher.ts";
+import { applyInterceptor, soundIterable } from "../../../rpc/sound-hooks.ts";
 import type { GrpcContext } from "./server-context.ts";
 
 type AnyFn = Parameters<Interceptor>[0];
@@ -71,15 +72,15 @@ async function callImplementation(
       return once(create(output, (await impl(request.message, handlerContext)) as never));
     case "server_streaming": {
       const message = await single((request as StreamRequest).message);
-      return normalized(spec, impl(message, handlerContext) as AsyncIterable<object>);
+      return normalized(spec, (await impl(message, handlerContext)) as AsyncIterable<object>);
     }
     case "bidi_streaming":
-      return normalized(spec, impl(request.message, handlerContext) as AsyncIterable<object>);
+      return normalized(spec, (await impl(request.message, handlerContext)) as AsyncIterable<object>);
   }
 }
 
 async function* normalized(spec: MethodImplSpec, messages: AsyncIterable<object>): AsyncGenerator<Message> {
-  for await (const message of messages) yield create(spec.method.output, message as never);
+  for await (const message of soundIterable(messages)) yield create(spec.method.output, message as never);
 }
 
 function replaceHeaders(from: Headers, to: Headers): void {
@@ -102,7 +103,9 @@ async function intercepted(method: RpcMethod, context: GrpcContext, input: Input
       trailer: context.responseTrailer,
     }) as unknown as UnaryResponse | StreamResponse;
   let next = innermost as AnyFn;
-  for (const interceptor of method.interceptors.toReversed()) next = interceptor(next);
+  for (const interceptor of method.interceptors.toReversed()) {
+    next = applyInterceptor(interceptor, next);
+  }
   const streaming = spec.kind !== "unary";
   const message = spec.kind === "server_streaming" ? once(input) : input;
   const response = await next({

@@ -1,8 +1,15 @@
 import type { ConnectError } from "@connectrpc/connect";
+import type { Call } from "../../../core/call.ts";
+import { outcomeOfCancelledCall } from "../../../core/classifier.ts";
+import { isMeshError } from "../../../core/errors.ts";
+import { checkSendable } from "../../../core/sendable-headers.ts";
+import { outcomeOfCode } from "../../../rpc/classifier.ts";
+import type { RpcGate } from "../../../rpc/dispatcher.ts";
 import { h2 } from "../wire/frames.ts";
 import type { Fields, Http2Stream } from "../wire/stream.ts";
 import type { EncodedMessage } from "./codec.ts";
 import type { Compression } from "./compression.ts";
+import { deadlineExceeded } from "./faults.ts";
 import { addMetadata } from "./metadata.ts";
 import type { GrpcContext } from "./server-context.ts";
 import { encodeDetails, encodeMessage } from "./status.ts";
@@ -16,14 +23,13 @@ const headers: Readonly<Record<"proto" | "json", Fields>> = {
 
 /** Adds an error to the trailers: its metadata, its status, its message and its details. */
 function addStatus(fields: string[], error: ConnectError): void {
-  // What somebody else's answer said stays between them and this side.
-  if (!error.isWireError) addMetadata(fields, error.metadata);
+  addMetadata(fields, error.metadata);
   fields.push("grpc-status", String(error.code));
   if (error.rawMessage !== "") fields.push("grpc-message", encodeMessage(error.rawMessage));
   if (error.details.length > 0) fields.push("grpc-status-details-bin", encodeDetails(error));
 }
 
-/** The answer to one RPC, on the wire. */
+/** The response to one RPC, on the wire. */
 export class ServerResponse {
   readonly stream: Http2Stream;
   readonly #format: "proto" | "json";
@@ -49,35 +55,72 @@ export class ServerResponse {
     return fields;
   }
 
-  /** Sends the headers, unless they went out already. */
+  /**
+   * Sends the headers, unless they went out already.
+   *
+   * @throws TypeError when they hold what no header block can carry; nothing was sent then
+   */
   begin(context: GrpcContext | undefined): void {
     if (this.#begun) return;
-    this.#begun = true;
     this.stream.respond(this.#headers(context), false);
+    this.#begun = true;
   }
 
-  /** Ends the answer well; `last` is the last message, if it was not sent yet. */
+  /**
+   * Ends the response well; `last` is the last message, if it was not sent yet.
+   *
+   * @throws TypeError when the metadata cannot be sent; the response is still open then, and can fail
+   */
   finish(context: GrpcContext, last: EncodedMessage | undefined): void {
     if (this.#ended) return;
-    this.#ended = true;
-    this.begin(context);
-    const { stream } = this;
-    if (last !== undefined) stream.writeMessage(last.flags, last.bytes);
     const touched = context.touchedTrailer;
-    if (touched === undefined) {
-      stream.endWithTrailers(okTrailers);
-    } else {
+    let trailers = okTrailers;
+    if (touched !== undefined) {
+      // Trailers may wait behind messages that the peer does not take: now something else can still be said.
+      checkSendable(touched);
       const fields: string[] = [];
       addMetadata(fields, touched);
       fields.push("grpc-status", "0");
-      stream.endWithTrailers(fields);
+      trailers = fields;
     }
+    this.begin(context);
+    const { stream } = this;
+    if (last !== undefined) stream.writeMessage(last.flags, last.bytes);
+    this.#ended = true;
+    stream.endWithTrailers(trailers);
   }
 
-  /** Ends the answer with an error; in one block when there is nothing else to say. `cancelled` says that it cannot wait. */
-  fail(context: GrpcContext | undefined, error: ConnectError, cancelled: boolean): void {
-    if (this.#ended) return;
+  /**
+   * Ends the response and the call with what was thrown, whatever it is. Where the handler's own metadata cannot be
+   * sent beside it, it goes out alone; the last resort is a reset of the stream.
+   *
+   * @returns the error as the client sees it
+   */
+  refuse(gate: RpcGate, call: Call, context: GrpcContext | undefined, thrown: unknown): ConnectError {
+    const late = call.cancelled && isMeshError(call.reason, "ERR_DEADLINE_EXCEEDED");
+    // Every gRPC implementation says this with the code alone.
+    const error = late ? deadlineExceeded() : gate.errorFor(call, thrown);
+    // Before anything is written, so that a handler which is told never sees its response go on.
+    context?.settle(error);
+    try {
+      this.#fail(context, error, call.cancelled);
+    } catch (unsendable) {
+      gate.report(call, unsendable);
+      try {
+        this.#fail(undefined, error, call.cancelled);
+      } catch (worse) {
+        gate.report(call, worse);
+        this.stream.close(h2.internalError);
+      }
+    }
     this.#ended = true;
+    call.end(outcomeOfCancelledCall(call) ?? outcomeOfCode(error.code));
+    return error;
+  }
+
+  /** Ends the response with an error; in one block when there is nothing else to say. `cancelled` says that it cannot wait. */
+  #fail(context: GrpcContext | undefined, error: ConnectError, cancelled: boolean): void {
+    if (this.#ended) return;
     const { stream } = this;
     const header = context?.touchedHeader;
     const trailer = context?.touchedTrailer;
@@ -89,10 +132,13 @@ export class ServerResponse {
       // The peer does not read: a status behind what it does not read would never arrive.
       stream.close(h2.cancel);
     } else {
-      this.begin(context);
       const fields: string[] = [];
-      if (trailer !== undefined) addMetadata(fields, trailer);
+      if (trailer !== undefined) {
+        checkSendable(trailer);
+        addMetadata(fields, trailer);
+      }
       addStatus(fields, error);
+      this.begin(context);
       stream.endWithTrailers(fields);
     }
   }

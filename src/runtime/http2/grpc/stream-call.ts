@@ -1,5 +1,6 @@
 import type { DescMethodStreaming } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
+import { readableError } from "../../../rpc/readable-error.ts";
 import type { ClientSession } from "../client-session.ts";
 import { PendingSession } from "../session-queue.ts";
 import { h2 } from "../wire/frames.ts";
@@ -108,7 +109,7 @@ export class StreamCall implements StreamHandler {
       (all) => {
         if (all && !this.#done) stream.end();
       },
-      (error: unknown) => this.fail(ConnectError.from(error, Code.Internal)),
+      (error: unknown) => this.fail(error),
     );
   }
 
@@ -186,8 +187,8 @@ export class StreamCall implements StreamHandler {
   /** Ends the call with an error; the first one stays. */
   fail(reason: unknown): void {
     if (this.#done) return;
-    const error = ConnectError.from(reason, Code.Internal);
-    this.#session?.givenUp();
+    const error = ConnectError.from(readableError(reason), Code.Internal);
+    this.#session?.givenUp(this.#stream, error);
     this.#settle();
     this.#unwatch?.();
     if (this.#answered) this.#inbound?.abort(error);

@@ -1,5 +1,6 @@
 import type { DescMessage, DescMethodUnary, Message, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
+import { readableError } from "../../../rpc/readable-error.ts";
 import type { ClientSession } from "../client-session.ts";
 import { PendingSession } from "../session-queue.ts";
 import { h2 } from "../wire/frames.ts";
@@ -84,9 +85,14 @@ export class UnaryCall implements StreamHandler {
       this.#pending = session;
       // Nobody looks at it when the call ends before it has a session.
       if (encoded instanceof Promise) encoded.catch(() => {});
+      // Never rejects: the call fails instead.
       void this.#sendLater(session.session, encoded);
-    } else if (encoded instanceof Promise) void this.#sendLater(session, encoded);
-    else this.#send(session, encoded);
+    } else if (encoded instanceof Promise) {
+      // As above.
+      void this.#sendLater(session, encoded);
+    } else {
+      this.#send(session, encoded);
+    }
   }
 
   async #sendLater(
@@ -216,9 +222,10 @@ export class UnaryCall implements StreamHandler {
   /** Ends the call with an error; the first one stays. */
   fail(error: unknown): void {
     if (this.#done) return;
-    this.#session?.givenUp();
+    const shown = ConnectError.from(readableError(error), Code.Internal);
+    this.#session?.givenUp(this.#stream, shown);
     this.#settle();
-    this.#reject(ConnectError.from(error, Code.Internal));
+    this.#reject(shown);
   }
 
   #settle(): void {

@@ -1,0 +1,126 @@
+import type { Socket } from "node:net";
+import { Agent, type buildConnector, Client, type Dispatcher, Pool } from "undici";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import type { LeafOptions } from "../port.ts";
+import { defaultIdleMs, IdleLimits } from "./idle-limits.ts";
+
+/** A new connection that takes longer is given up; a deadline may end the call sooner. */
+const connectTimeoutMs = 10_000;
+
+/** Where it does, they are kept until shortly before, and no longer than this. */
+const longestIdleMs = 30_000;
+
+/** What is taken off the time that a server announces: its word and the next request cross on the way. */
+const idleMarginMs = 1_000;
+
+/** An exchange that tells its connection when it is over. */
+export interface WatchedHandler extends Dispatcher.DispatchHandler {
+  /** Set before the request is written. */
+  connection: WatchedConnection | undefined;
+}
+
+/** Where a request goes: one connection, or the next one in its place. */
+export interface WatchedConnection {
+  /** @param unanswered - that the connection failed before anything of a response came */
+  finished(unanswered: boolean): void;
+}
+
+type ConnectFunction = buildConnector.connector;
+
+/** One connection of a pool, that is not used again after it was unused for too long. */
+class WatchedClient extends Client implements WatchedConnection {
+  readonly #origin: string;
+  readonly #limits: IdleLimits;
+  readonly #idleMs: number;
+  readonly #clock: Clock;
+  #socket: Socket | undefined;
+  #open = 0;
+  /** When its last exchange ended; undefined while it has had none. */
+  #idleSince: number | undefined;
+  /** How long it had been unused when the request that is open now was given to it. */
+  #usedAfterMs = 0;
+
+  constructor(
+    origin: string,
+    options: Client.Options,
+    own: { readonly limits: IdleLimits; readonly idleMs: number; readonly clock: Clock },
+  ) {
+    const connect = options.connect as ConnectFunction;
+    super(origin, {
+      ...options,
+      connect: (to, callback) =>
+        connect(to, (...result) => {
+          const socket = result[1] as Socket | null | undefined;
+          if (socket) this.#watch(socket);
+          callback(...result);
+        }),
+    });
+    this.#origin = origin;
+    this.#limits = own.limits;
+    this.#idleMs = own.idleMs;
+    this.#clock = own.clock;
+  }
+
+  #watch(socket: Socket): void {
+    this.#socket = socket;
+    this.#idleSince = undefined;
+    const closed = (): void => {
+      if (this.#open > 0 || this.#idleSince === undefined || this.#socket !== socket) return;
+      const now = this.#clock.now();
+      this.#limits.closedAfter(this.#origin, now - this.#idleSince, now);
+    };
+    socket.once("end", closed);
+    socket.once("error", closed);
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (this.#open++ === 0 && this.#idleSince !== undefined) {
+      const now = this.#clock.now();
+      this.#usedAfterMs = now - this.#idleSince;
+      const limitMs = Math.min(this.#idleMs, this.#limits.limitOf(this.#origin, now));
+      if (this.#usedAfterMs >= limitMs) this.#giveUp();
+    }
+    (handler as WatchedHandler).connection = this;
+    return super.dispatch(options, handler);
+  }
+
+  /** The request that comes now waits for another connection. */
+  #giveUp(): void {
+    this.#usedAfterMs = 0;
+    this.#idleSince = undefined;
+    this.#socket?.destroy();
+  }
+
+  finished(unanswered: boolean): void {
+    this.#open--;
+    const now = this.#clock.now();
+    if (unanswered) this.#limits.closedAfter(this.#origin, this.#usedAfterMs, now);
+    this.#usedAfterMs = 0;
+    this.#idleSince = now;
+  }
+}
+
+/** Makes the connections of an HTTP leaf. */
+export function openAgent(options: LeafOptions): Agent {
+  const { tls, maxConnectionsPerEndpoint: connections, idleTimeoutMs, clock = systemClock } = options;
+  const own = { limits: new IdleLimits(), idleMs: idleTimeoutMs ?? Infinity, clock };
+  return new Agent({
+    connections,
+    pipelining: 1,
+    allowH2: false,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: idleTimeoutMs ?? defaultIdleMs,
+    keepAliveMaxTimeout: idleTimeoutMs ?? longestIdleMs,
+    keepAliveTimeoutThreshold: idleMarginMs,
+    connect: {
+      timeout: connectTimeoutMs,
+      ...(tls === undefined ? {} : { cert: tls.cert, key: tls.key, ca: tls.ca }),
+    },
+    factory: (origin, poolOptions) =>
+      new Pool(origin, {
+        ...poolOptions,
+        factory: (to, clientOptions) => new WatchedClient(new URL(to).origin, clientOptions, own),
+      }),
+  });
+}
