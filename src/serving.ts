@@ -163,6 +163,7 @@ export async function startServer(
     limits: limitsFrom(options),
     onConnectionError: (kind) => metrics.connectionError(kind),
     onHandlerError: (error) => parts.onError(error, undefined),
+    clock,
   });
 
   const lifecycle = createLifecycle({

@@ -22,7 +22,8 @@ class SocketTransport implements ByteTransport {
   }
 
   write(data: Uint8Array | string): boolean {
-    return this.#socket.destroyed || this.#socket.write(data);
+    // Who writes on for a socket that is gone waits for its close: a source that never waits would keep that from coming.
+    return !this.#socket.destroyed && this.#socket.write(data);
   }
 
   cork(): void {

@@ -133,6 +133,39 @@ describe("an HTTP/1.1 connection", () => {
     assert.deepEqual([peer.transport.closed, peer.transport.wasReset], [true, false]);
   });
 
+  it("whose response hangs while pipelined requests wait ends, because nobody would hear that its peer has left", () => {
+    const peer = new TestConnection((stream) => {
+      stream.respond(200, "", {}, undefined, false);
+      stream.flush();
+    });
+    peer.send(getRequest + getRequest.repeat(200));
+    assert.equal(peer.transport.paused, true);
+    peer.pass(290_000);
+    peer.streams[0]!.write(bytesOf("an event"));
+    peer.pass(290_000);
+    assert.equal(peer.open, true);
+    peer.pass(310_000);
+    assert.equal(peer.transport.wasReset, true);
+    assert.equal(peer.streams[0]!.closed, true);
+  });
+
+  it("whose response hangs while its body waits unread ends likewise; a handler that has not responded has time", () => {
+    const peers = [true, false].map((responds) => {
+      const peer = new TestConnection((stream) => {
+        if (responds) stream.respond(200, "", {}, undefined, false);
+      });
+      peer.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n");
+      peer.send("x".repeat(70_000));
+      assert.equal(peer.transport.paused, true);
+      peer.pass(610_000);
+      return peer;
+    });
+    assert.deepEqual(
+      peers.map((peer) => peer.open),
+      [false, true],
+    );
+  });
+
   it("that drains serves what is on its way, says that it is the last, and ends when it is idle", () => {
     const peer = new TestConnection(respondOk);
     peer.send(getRequest);

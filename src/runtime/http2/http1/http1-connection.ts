@@ -5,6 +5,7 @@ import { HeadReader, joined } from "./head-reader.ts";
 import { Http1Error } from "./http1-error.ts";
 import type { Http1Limits } from "./http1-limits.ts";
 import { Http1Stream } from "./http1-stream.ts";
+import { InputGate } from "./input-gate.ts";
 import { Persistence } from "./persistence.ts";
 import { parseRequestHead } from "./request-head.ts";
 import { refusalWith } from "./response-head.ts";
@@ -20,6 +21,7 @@ import { TransportWriter } from "./transport-writer.ts";
 export class Http1Connection implements StreamHost<Http1Stream> {
   readonly #transport: ByteTransport;
   readonly #writer: TransportWriter;
+  readonly #gate: InputGate;
   readonly #handler: Http1ConnectionHandler;
   readonly #limits: Http1Limits;
   readonly #time: { readonly now: number };
@@ -31,7 +33,6 @@ export class Http1Connection implements StreamHost<Http1Stream> {
   #reader: BodyReader | undefined = undefined;
   #state: "open" | "lingering" | "closed" = "open";
   #advancing = false;
-  #inputPaused = false;
   #since: number; // When the wait began in which the connection is now.
   #requests = 0;
   #discarded = 0;
@@ -44,6 +45,7 @@ export class Http1Connection implements StreamHost<Http1Stream> {
   ) {
     this.#transport = transport;
     this.#writer = new TransportWriter(transport, time.now);
+    this.#gate = new InputGate(transport, time.now);
     this.#handler = handler;
     this.#limits = limits;
     this.#time = time;
@@ -134,8 +136,12 @@ export class Http1Connection implements StreamHost<Http1Stream> {
       }
     } else if (stream.ended) {
       if (waited >= limits.earlyMs) this.#next(stream, true);
-    } else if (this.#checkSent(now) && this.#reader?.goesOn(now, limits) === false) {
-      this.#refuse(new Http1Error(408, "The body comes too slowly"));
+    } else if (this.#checkSent(now)) {
+      if (this.#reader?.goesOn(now, limits) === false) {
+        this.#refuse(new Http1Error(408, "The body comes too slowly"));
+      } else if (!this.#gate.goesOn(now, this.#writer.written, stream.responded, limits.stalledMs)) {
+        this.#refuse(new Http1Error(408, "The response hangs"));
+      }
     }
   }
 
@@ -177,7 +183,7 @@ export class Http1Connection implements StreamHost<Http1Stream> {
     this.#stream = undefined;
     this.#reader = undefined;
     this.#since = this.#time.now;
-    if (wasPaused) this.#flow();
+    if (wasPaused) this.#gate.pauseBody(false);
     this.#over(stream);
     if (this.#state !== "open") return;
     if (last) this.#linger();
@@ -208,16 +214,7 @@ export class Http1Connection implements StreamHost<Http1Stream> {
     } finally {
       this.#advancing = false;
     }
-    const full = (this.#rest?.length ?? 0) > this.#limits.aheadBytes;
-    if (full !== this.#inputPaused) {
-      this.#inputPaused = full;
-      this.#flow();
-    }
-  }
-
-  #flow(): void {
-    const paused = this.#reader?.paused === true || this.#inputPaused;
-    this.#transport[paused ? "pause" : "resume"]();
+    this.#gate.fill((this.#rest?.length ?? 0) > this.#limits.aheadBytes);
   }
 
   #readHead(bytes: Uint8Array): void {
@@ -237,7 +234,7 @@ export class Http1Connection implements StreamHost<Http1Stream> {
         ? undefined
         : new BodyReader(head.bodyBytes, {
             wanted: () => stream.continue(),
-            flow: () => this.#flow(),
+            flow: () => this.#gate.pauseBody(this.#reader?.paused === true),
             gone: this.#handler.gone,
             time: this.#time,
           });

@@ -6,9 +6,10 @@ import { Progress } from "./progress.ts";
 export class TransportWriter {
   /** Whether the transport has enough for now. */
   congested = false;
+  /** Bytes that were handed to the transport. */
+  written = 0;
   readonly #transport: ByteTransport;
   readonly #progress: Progress;
-  #written = 0;
   #whenSent: ((complete: boolean) => void) | undefined = undefined;
 
   constructor(transport: ByteTransport, now: number) {
@@ -20,7 +21,7 @@ export class TransportWriter {
   write(pieces: readonly (string | Uint8Array)[]): boolean {
     const transport = this.#transport;
     let more = true;
-    for (const piece of pieces) this.#written += piece.length;
+    for (const piece of pieces) this.written += piece.length;
     if (pieces.length === 1) more = transport.write(pieces[0]!);
     else {
       transport.cork();
@@ -53,11 +54,6 @@ export class TransportWriter {
   /** Whether the peer takes what is written fast enough. */
   goesOn(now: number, { stalledMs, minProgressBytes }: Http1Limits): boolean {
     const waiting = this.#transport.waitingBytes;
-    return this.#progress.goesOn(
-      now,
-      this.#written - waiting,
-      stalledMs,
-      Math.min(waiting, minProgressBytes),
-    );
+    return this.#progress.goesOn(now, this.written - waiting, stalledMs, Math.min(waiting, minProgressBytes));
   }
 }

@@ -16,7 +16,8 @@ class SocketWire implements Wire {
 
   write(pieces: readonly Uint8Array[]): boolean {
     const socket = this.#socket;
-    if (socket.destroyed) return true;
+    // Its close ends everything; who writes on until then waits.
+    if (socket.destroyed) return false;
     try {
       if (pieces.length === 1) return socket.write(pieces[0]!);
       socket.cork();
