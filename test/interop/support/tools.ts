@@ -30,6 +30,27 @@ export function findCurl(): string | undefined {
   return /^Features:.*\bHTTP2\b/m.test(stdout ?? "") ? "curl" : undefined;
 }
 
+/** A program, if this machine has it: with these arguments it does nothing. */
+export function findProgram(program: string, ...args: string[]): string | undefined {
+  return spawnSync(program, args, { timeout: 10_000 }).status === 0 ? program : undefined;
+}
+
+/** nginx, where Debian puts it beside the path of ordinary users. */
+export function findNginx(): string | undefined {
+  return findProgram("nginx", "-v") ?? findProgram("/usr/sbin/nginx", "-v");
+}
+
+/** haproxy, likewise. */
+export function findHaproxy(): string | undefined {
+  return findProgram("haproxy", "-v") ?? findProgram("/usr/sbin/haproxy", "-v");
+}
+
+/** Envoy, if scripts/envoy has installed it. */
+export function findEnvoy(): string | undefined {
+  const folder = join(root, ".cache/envoy");
+  return existsSync(join(folder, "installed")) ? join(folder, "envoy") : undefined;
+}
+
 /** A Python that has grpcio and protobuf: PYTHON, the one that .ci/run makes, or the machine's own. */
 export function findPython(): string | undefined {
   const onPath = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "python3"));

@@ -75,17 +75,33 @@ describe("the end of an HTTP/2 connection", () => {
     assert.equal(server.host.error, undefined);
   });
 
-  it("comes at once when nothing is open, on either side", () => {
-    for (const role of ["client", "server"] as const) {
-      const played = new Played(role);
-      played.side.connection.close();
-      assert.deepEqual(played.told(), ["goaway noError"]);
-      assert.equal(played.side.wire.ended, true);
-      assert.equal(played.side.host.closed, 1);
-      played.side.connection.close();
-      played.side.connection.destroy();
-      assert.equal(played.side.host.closed, 1);
-    }
+  it("comes at once for a client with nothing open", () => {
+    const played = new Played("client");
+    played.side.connection.close();
+    assert.deepEqual(played.told(), ["goaway noError"]);
+    assert.equal(played.side.wire.ended, true);
+    assert.equal(played.side.host.closed, 1);
+    played.side.connection.close();
+    played.side.connection.destroy();
+    assert.equal(played.side.host.closed, 1);
+  });
+
+  it("comes for an idle server when its client has heard of it; a request that was on its way is served", () => {
+    const server = new Played("server");
+    server.side.connection.close();
+    const [goaway, ping] = server.sent();
+    assert.equal(readUint32(goaway!.payload, 0), maxInt31);
+    assert.equal(ping!.type, frameType.ping);
+    assert.equal(server.side.wire.ended, false);
+    server.headers(1, getFields, true);
+    assert.equal(server.side.host.open, 1);
+    server.send(frameType.ping, 1, 0, ping!.payload);
+    const [last] = server.sent();
+    assert.equal(readUint32(last!.payload, 0), 1);
+    assert.equal(server.side.wire.ended, false);
+    server.side.host.streams[0]!.stream.close(h2.cancel);
+    assert.equal(server.side.wire.ended, true);
+    assert.equal(server.side.host.closed, 1);
   });
 
   it("answers pings that are open with no, and those that come too late", () => {

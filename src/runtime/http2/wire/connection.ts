@@ -165,9 +165,8 @@ export class Http2Connection implements ConnectionCore {
   }
 
   /**
-   * Takes no new streams and closes after the last one. A server with open streams tells its client first, and
-   * refuses only what comes after the client has heard of it: a call on its way is not lost. One without says it
-   * and closes at once: some clients (those of Deno's `node:http2`) fall over a GOAWAY that nothing follows.
+   * Takes no new streams and closes after the last one. A server tells its client first, and refuses only what
+   * comes after the client has heard of it: a call on its way is not lost.
    */
   close(): void {
     this.#shutdown.begin();

@@ -36,15 +36,11 @@ export class Shutdown {
 
   /** See {@link Http2Connection.close}. */
   begin(): void {
-    const { over, server, streams, outbox } = this.#host;
+    const { over, server, outbox } = this.#host;
     if (over || this.closing) return;
     this.closing = true;
     if (!server) {
       this.endWhenIdle();
-      return;
-    }
-    if (streams.size === 0) {
-      this.#refuse();
       return;
     }
     outbox.words(frameType.goaway, 0, maxInt31, h2.noError);
