@@ -13,7 +13,8 @@ const run = await openRun();
 do {
   // The first seed is that of the run and of its first batch: so a batch is repeated.
   const seed = count === 0 ? first : seeds.seed();
-  process.stderr.write(`\r${++count} batches, ${bad} bad, seed ${seed}      `);
+  count++;
+  if (process.stderr.isTTY) process.stderr.write(`\r${count} batches, ${bad} bad, seed ${seed}      `);
   const problems = await run.batch(seed);
   if (problems.length === 0) continue;
   bad++;
