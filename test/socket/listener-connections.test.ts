@@ -7,10 +7,9 @@ import { unless } from "../support/capability.ts";
 import { createAuthority } from "../support/certificates.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { Cleanup } from "./grpc-wire-checks.ts";
+import { RawPeer } from "./http2-peer.ts";
 import {
   http1,
-  http2,
-  openHttp2,
   openTcp,
   serve,
   signal,
@@ -135,10 +134,10 @@ describe("a listener's connections", unless("listen"), () => {
 
   it("of HTTP/2 get a GOAWAY when they are old", async () => {
     const { server, clock } = await listening({ limits: { maxConnectionAgeMs: 60_000 } });
-    const session = openHttp2(cleanup, `http://127.0.0.1:${server.port}`);
-    assert.equal((await http2(session, { ":path": "/" })).text, "ok");
-    const goaway = new Promise((resolve) => session.once("goaway", resolve));
-    await passUntil(clock, goaway, 62_000);
+    const peer = await RawPeer.open(cleanup, server.port);
+    peer.get(1);
+    await peer.response(1);
+    await passUntil(clock, peer.goodbye(), 64_000);
   });
 
   it("end with what is open on them when the grace is over", async () => {
@@ -150,15 +149,15 @@ describe("a listener's connections", unless("listen"), () => {
     const socket = await openTcp(cleanup, server.port);
     const closed = untilClosed(socket);
     socket.write(request);
-    const session = openHttp2(cleanup, `http://127.0.0.1:${server.port}`);
-    const call = http2(session, { ":path": "/" }).catch((error: unknown) => error);
+    const peer = await RawPeer.open(cleanup, server.port);
+    peer.get(1);
     for (let turn = 0; server.listener.inFlight < 2; turn++) {
       assert.ok(turn < 10_000, "both requests should have come");
       await new Promise((resolve) => setImmediate(resolve));
     }
     await clock.advance(84_000);
     assert.equal(server.listener.inFlight, 2);
-    await passUntil(clock, Promise.all([closed, call]), 10_000);
+    await passUntil(clock, Promise.all([closed, peer.goodbye()]), 10_000);
     assert.equal(server.listener.inFlight, 0);
   });
 
