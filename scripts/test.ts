@@ -26,7 +26,7 @@ const usage = `npm test -- [--runtime name]… [--suite name]… [--filter text]
 --runtime  ${runtimes.join(", ")}; may be given more than once or with commas
 --suite    ${suiteKinds.join(", ")}; likewise
 --filter   files whose path contains the text; if there are none, tests whose full name contains it
---timeout  bound of each runtime's whole run, 240 unless given
+--timeout  bound of each runtime's whole run, 480 unless given
 --root     the tree under test, this one unless given`;
 
 const { values } = parseArgs({
@@ -34,7 +34,7 @@ const { values } = parseArgs({
     runtime: { type: "string", multiple: true },
     suite: { type: "string", multiple: true },
     filter: { type: "string", default: "" },
-    timeout: { type: "string", default: "240" },
+    timeout: { type: "string", default: "480" },
     root: { type: "string", default: resolve(import.meta.dirname, "..") },
     help: { type: "boolean" },
   },

@@ -97,6 +97,7 @@ export async function bareServer(): Promise<FuzzedServer> {
     async close() {
       await listener.drain();
       await listener.destroy();
+      clock.stop();
     },
   };
 }

@@ -46,8 +46,6 @@ describe("HTTP/1.1 on a socket", unless("listen"), () => {
         ["GET http://good/", 200, "other"],
         ["get /", 501],
         ["Head /", 501],
-        ["TRACE /", 501],
-        ["track /", 501],
         ["CONNECT a:1", 405],
         ["PROPFIND /", 200],
       ] as const) {

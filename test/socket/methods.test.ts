@@ -8,7 +8,7 @@ import { http2, openHttp2, raw, serve, statusOf, type TestServer } from "./liste
 
 const modes: Readonly<Record<string, Partial<ListenOptions>>> = {
   "one port": { ports: { all: 0 } },
-  "the runtime's own server": { ports: { rest: 0, grpc: 0 } },
+  "two ports": { ports: { rest: 0, grpc: 0 } },
 };
 
 for (const [mode, overrides] of Object.entries(modes)) {

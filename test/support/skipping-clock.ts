@@ -33,6 +33,12 @@ export class SkippingClock implements Clock {
     for (const task of due) if (this.#tasks.has(task)) this.#run(task);
   }
 
+  /** Nothing that is still to come runs, or keeps the process. */
+  stop(): void {
+    for (const { timer } of this.#tasks) clearTimeout(timer);
+    this.#tasks.clear();
+  }
+
   #run(task: Task): void {
     clearTimeout(task.timer);
     this.#tasks.delete(task);

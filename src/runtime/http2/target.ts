@@ -30,8 +30,8 @@ const usualMethods: ReadonlySet<string> = new Set([
   "HEAD",
   "OPTIONS",
 ]);
-/** `Request` takes none of the first three, and writes the others in capitals: a router would see another method than a handler. */
-const oddMethods = /^(?:connect|trace|track|delete|get|head|options|post|put)$/i;
+/** `Request` writes these in capitals (and does not take `connect`): a router would see another method than a handler. */
+const oddMethods = /^(?:connect|delete|get|head|options|post|put)$/i;
 
 /**
  * Finds out what a request is for. The scheme is the connection's, whatever an absolute target says of it: handlers must
