@@ -1,7 +1,7 @@
 import type { Hono } from "hono";
 import type { Clock } from "./core/clock.ts";
 import { MeshError } from "./core/errors.ts";
-import { checkNumber, type NumberRange } from "./core/options.ts";
+import { checkNumber, checkOptions, type NumberRange } from "./core/options.ts";
 import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
 import { createDispatcher } from "./rpc/dispatch.ts";
 import type { RpcDispatcher } from "./rpc/dispatcher.ts";
@@ -33,7 +33,10 @@ export interface ServingParts {
 
 function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispatcher | undefined {
   if (options.routes === undefined) return undefined;
-  const { interceptors = [], validate, health, reflection = false } = options;
+  const { interceptors = [], validate, health, reflection = false, maxMessageBytes } = options;
+  if (maxMessageBytes !== undefined)
+    checkNumber("RPC routes", "maxMessageBytes", maxMessageBytes, { min: 1, max: 0xffffffff });
+  if (health !== undefined && health !== false) checkOptions("RPC routes' health", health);
   const routes =
     validate === undefined ? options.routes : withValidation(options.routes, validate, interceptors);
   const given = health === false ? undefined : health;
@@ -58,7 +61,7 @@ function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispat
     ...(parts.scope && { asyncContext: parts.scope }),
     interceptors,
     ...(parts.runtime.messageCompressions && { acceptCompression: parts.runtime.messageCompressions }),
-    ...(options.maxMessageBytes !== undefined && { maxMessageBytes: options.maxMessageBytes }),
+    ...(maxMessageBytes !== undefined && { maxMessageBytes }),
     ...(options.compressAnswers !== undefined && { compressAnswers: options.compressAnswers }),
     onError: (call, error) => parts.onError(error, call),
   });
@@ -117,6 +120,7 @@ function tlsFrom(parts: ServingParts, options: ServeOptions): ListenOptions["tls
 }
 
 function limitsFrom({ connections = {} }: ServeOptions): ListenerLimits {
+  checkOptions("serve()'s connections", connections);
   const check = (name: keyof ListenerLimits, range: NumberRange): number | undefined => {
     const value = connections[name];
     return value === undefined ? undefined : checkNumber("serve()", `connections.${name}`, value, range);
@@ -127,6 +131,13 @@ function limitsFrom({ connections = {} }: ServeOptions): ListenerLimits {
     maxConnectionAgeMs: check("maxConnectionAgeMs", { above: true }),
     maxConnectionAgeGraceMs: check("maxConnectionAgeGraceMs", {}),
   };
+}
+
+function hostnameFrom({ hostname = "0.0.0.0" }: ServeOptions): string {
+  if (typeof hostname !== "string") {
+    throw new TypeError("Cannot serve: hostname is no string; pass an address or a name of this machine");
+  }
+  return hostname;
 }
 
 function urlOf(tls: boolean, hostname: string, port: number): string {
@@ -151,7 +162,9 @@ export async function startServer(
   }
   const ports = portsFrom(options);
   const tls = tlsFrom(parts, options);
-  const hostname = options.hostname ?? "0.0.0.0";
+  const hostname = hostnameFrom(options);
+  const drainMs =
+    options.drainMs === undefined ? undefined : checkNumber("serve()", "drainMs", options.drainMs);
   const app = options.app ?? parts.defaultApp();
   const dispatcher = dispatcherFrom(parts, options);
   const listener: Listener = await runtime.listen({
@@ -168,7 +181,7 @@ export async function startServer(
 
   const lifecycle = createLifecycle({
     clock,
-    ...(options.drainMs !== undefined && { drainMs: options.drainMs }),
+    ...(drainMs !== undefined && { drainMs }),
     health,
     listener: {
       drain: () => listener.drain(),

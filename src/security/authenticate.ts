@@ -114,6 +114,7 @@ export function createSecurity(options: AuthOptions = {}): Security {
 
 function cacheFrom(options: AuthOptions): TokenCache | undefined {
   if (options.cache === false) return undefined;
+  if (options.cache !== undefined) checkOptions("auth.cache", options.cache);
   const { maxTokens = 1000, maxAgeMs = 300_000, refusalMaxAgeMs = 5_000 } = options.cache ?? {};
   checkNumber("auth", "cache.maxTokens", maxTokens, { integer: true });
   checkNumber("auth", "cache.maxAgeMs", maxAgeMs);

@@ -9,8 +9,8 @@ export interface ConnectionCore extends StreamHost<Http2Stream> {
   readonly handler: GuardedHandler;
   readonly server: boolean;
   readonly streams: ReadonlyMap<number, Http2Stream>;
-  /** Bytes that may wait in all streams together. */
-  readonly maxQueuedBytes: number;
+  /** Whether so many bytes wait in all streams together that nothing new is begun. */
+  readonly waiting: { readonly full: boolean };
   /** The next stream that this side would open. */
   readonly nextId: number;
   /** The highest stream of the peer. */

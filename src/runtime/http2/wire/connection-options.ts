@@ -14,7 +14,10 @@ export interface ConnectionOptions {
   readonly connectionWindowBytes: number;
   /** The peer's first SETTINGS must come within this time. */
   readonly settingsTimeoutMs: number;
-  /** Bytes that may wait for the peer in all streams together; more reset a stream. @default 128 MiB; clients: none */
+  /**
+   * Bytes that may wait for the peer in all streams together, four times as many when it takes of all of them; more reset
+   * a stream. @default 128 MiB; clients: none
+   */
   readonly maxQueuedBytes?: number;
   /** A stream is reset when the peer takes less of it than `minProgressBytes` in this time, and more waits; for servers. */
   readonly stalledMs?: number;

@@ -61,7 +61,7 @@ export class Http2Connection implements ConnectionCore {
   readonly #encoder: HpackEncoder = new HpackEncoder();
   readonly #parser: FrameParser;
   readonly #receiver: Receiver;
-  readonly #waiting: WaitingStreams;
+  readonly waiting: WaitingStreams;
   readonly #resets = new ResetMemory();
   readonly #holding: { deliverHeld(): void }[] = [];
   readonly #pings = new Pings();
@@ -77,7 +77,7 @@ export class Http2Connection implements ConnectionCore {
     this.outbox = new Outbox(wire, this.#encoder, defaultFrameBytes);
     this.window = new ReceiveWindow(this.outbox, options.connectionWindowBytes);
     this.maxQueuedBytes = options.maxQueuedBytes ?? defaultMaxQueuedBytes[options.role];
-    this.#waiting = new WaitingStreams(this);
+    this.waiting = new WaitingStreams(this);
     this.#limits = new TimeLimits(this);
     this.#shutdown = new Shutdown(this);
     this.#receiver = new Receiver(this);
@@ -257,24 +257,24 @@ export class Http2Connection implements ConnectionCore {
 
   /** For streams: counts bytes that will wait; false when they are too many, and the stream was reset for it. */
   enqueue(stream: Http2Stream, bytes: number): boolean {
-    if (this.queuedBytes >= this.maxQueuedBytes && !this.#waiting.relieve(stream)) return false;
+    if (this.queuedBytes >= this.maxQueuedBytes && !this.waiting.relieve(stream)) return false;
     this.queuedBytes += bytes;
     return true;
   }
 
   /** For streams: they wait for a window or for the wire. */
   block(stream: Http2Stream): void {
-    this.#waiting.add(stream);
+    this.waiting.add(stream);
   }
 
   /** For streams: they wait no more. */
   unblock(stream: Http2Stream): void {
-    this.#waiting.delete(stream);
+    this.waiting.delete(stream);
   }
 
   /** Sends what waits, as far as it can; `forWindow` when a window has grown. */
   pump(forWindow = false): void {
-    this.#waiting.pump(forWindow);
+    this.waiting.pump(forWindow);
   }
 
   /** For the receiver: the peer's settings changed. */
@@ -293,7 +293,7 @@ export class Http2Connection implements ConnectionCore {
     }
     this.handler.onSettings();
     if (windowDelta <= 0) return;
-    this.#waiting.widened();
+    this.waiting.widened();
     this.pump(true);
   }
 }

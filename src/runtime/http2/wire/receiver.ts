@@ -200,7 +200,7 @@ export class Receiver implements FrameSink {
       return;
     }
     // What was asked for before, and not taken, leaves no room for more.
-    if (connection.queuedBytes >= connection.maxQueuedBytes) {
+    if (connection.waiting.full) {
       this.#refuse(id, h2.refusedStream);
       return;
     }

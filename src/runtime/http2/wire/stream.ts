@@ -33,6 +33,8 @@ export class Http2Stream extends StreamInput {
   /** Bytes that waited and went out since stalled streams were last looked for, and when that was. */
   sentBytes = 0;
   sentSince = -1;
+  /** Bytes of the body that went out. */
+  allSentBytes = 0;
   #queue: ByteQueue | undefined = undefined;
   #endPending = false;
   #trailers: Fields | undefined = undefined;
@@ -121,6 +123,7 @@ export class Http2Stream extends StreamInput {
     ) {
       this.sendWindow -= total;
       connection.sendWindow -= total;
+      this.allSentBytes += total;
       outbox.message(this.id, flags, body, ends);
       if (ends) this.#localEnd();
       return true;
@@ -242,6 +245,7 @@ export class Http2Stream extends StreamInput {
       at += size;
       if (last) this.#localEnd();
     }
+    this.allSentBytes += at;
     return at;
   }
 

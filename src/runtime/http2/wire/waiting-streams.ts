@@ -11,8 +11,17 @@ export const defaultMaxQueuedBytes: Readonly<Record<"client" | "server", number>
   server: 128 * 1024 * 1024,
 };
 
+/**
+ * A peer that takes what it asks for may make so many times more wait: dozens of long responses that are ready in the
+ * same moment are no attack, and time limits see to it that they do not wait for long.
+ */
+const takenFactor = 4;
+/** A peer that has granted a stream less than this and makes it wait takes nothing. */
+const defaultProgressBytes = 1_024;
+
 /** What {@link WaitingStreams} needs of the connection. */
 interface Host {
+  readonly options: { readonly minProgressBytes?: number };
   readonly over: boolean;
   readonly sendWindow: number;
   readonly outbox: { readonly congested: boolean };
@@ -33,25 +42,38 @@ export class WaitingStreams {
   readonly #shared = new Set<Http2Stream>();
   /** They wait for their own window. */
   readonly #own = new Set<Http2Stream>();
+  /** The same, and the peer has taken next to nothing of them. */
+  readonly #starved = new Set<Http2Stream>();
+  readonly #progressBytes: number;
 
   constructor(host: Host) {
     this.#host = host;
+    this.#progressBytes = host.options.minProgressBytes ?? defaultProgressBytes;
+  }
+
+  /** Whether so much waits that nothing new is begun. */
+  get full(): boolean {
+    const { queuedBytes, maxQueuedBytes } = this.#host;
+    if (queuedBytes < maxQueuedBytes) return false;
+    return this.#starved.size > 0 || queuedBytes >= maxQueuedBytes * takenFactor;
   }
 
   /** Puts a stream where it belongs now. */
   add(stream: Http2Stream): void {
+    let place = this.#shared;
     if (stream.sendWindow <= 0 && stream.queuedBytes > 0) {
-      this.#shared.delete(stream);
-      this.#own.add(stream);
-    } else {
-      this.#own.delete(stream);
-      this.#shared.add(stream);
+      place = stream.allSentBytes < this.#progressBytes ? this.#starved : this.#own;
     }
+    if (place !== this.#shared) this.#shared.delete(stream);
+    if (place !== this.#own) this.#own.delete(stream);
+    if (place !== this.#starved) this.#starved.delete(stream);
+    place.add(stream);
   }
 
   delete(stream: Http2Stream): void {
     this.#shared.delete(stream);
     this.#own.delete(stream);
+    this.#starved.delete(stream);
   }
 
   /**
@@ -60,8 +82,9 @@ export class WaitingStreams {
    */
   relieve(stream: Http2Stream): boolean {
     const host = this.#host;
-    while (host.queuedBytes >= host.maxQueuedBytes) {
-      const victim: Http2Stream = this.#own.values().next().value ?? stream;
+    while (this.full) {
+      const victim: Http2Stream =
+        this.#starved.values().next().value ?? this.#own.values().next().value ?? stream;
       victim.failure ??= new Error(
         `More than ${host.maxQueuedBytes} bytes wait for the peer of a connection`,
       );
@@ -73,7 +96,7 @@ export class WaitingStreams {
 
   /** The windows of all streams have grown. */
   widened(): void {
-    for (const stream of [...this.#own]) if (stream.sendWindow > 0) this.add(stream);
+    for (const stream of [...this.#own, ...this.#starved]) if (stream.sendWindow > 0) this.add(stream);
   }
 
   /**
