@@ -3,6 +3,15 @@ export interface HeaderSource {
   get(name: string): string | null | undefined;
 }
 
+/** What methods and names of fields are (RFC 9110, section 5.6.2). */
+export const token: RegExp = /^[!#$%&'*+\-.^_`|~\w]+$/;
+
+/**
+ * Finds what no field value may hold (RFC 9110, section 5.5): control characters other than the tab, and what is more
+ * than a byte. `Headers` lets some of it through.
+ */
+export const notFieldText: RegExp = /[^\t\x20-\x7e\x80-\xff]/;
+
 /**
  * Header fields that speak of one connection and mean nothing on the next (RFC 9110, section 7.6.1; RFC 9113,
  * section 8.2.2): never passed on, and never a handler's to set.

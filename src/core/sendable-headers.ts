@@ -1,5 +1,4 @@
-/** What no HTTP header may hold; `Headers` lets some of it through. */
-const unsendable = /[^\t\x20-\x7e\x80-\xff]/;
+import { notFieldText } from "./headers.ts";
 
 /** Header fields, whatever holds them. */
 interface HeaderFields {
@@ -14,7 +13,7 @@ interface HeaderFields {
  */
 export function checkSendable(headers: HeaderFields): void {
   headers.forEach((value, name) => {
-    if (typeof value === "string" && !unsendable.test(value)) return;
+    if (typeof value === "string" && !notFieldText.test(value)) return;
     throw new TypeError(
       `Cannot send the header ${JSON.stringify(name)}: its value has a character that no header may have, encode it`,
     );

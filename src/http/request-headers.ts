@@ -1,4 +1,4 @@
-import { meshHeaders } from "../core/headers.ts";
+import { meshHeaders, notFieldText, token } from "../core/headers.ts";
 import { hopByHop, namedByConnection } from "./end-to-end-headers.ts";
 
 /** Request headers: an object, `Headers`, or pairs. `undefined` leaves one out. */
@@ -21,10 +21,6 @@ const notForwarded: ReadonlySet<string> = new Set([
   meshHeaders.traceparent,
   meshHeaders.tracestate,
 ]);
-
-const token = /^[!#$%&'*+\-.^_`|~\w]+$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-const unsafeValue = /[\u0000-\u0008\u000a-\u001f\u007f]|[^\u0000-\u00ff]/;
 
 /**
  * Adds headers to a record, with lower-case names. Those of the connection (`host`, `content-length`,
@@ -57,7 +53,7 @@ function addHeader(
   if (value === undefined) return;
   if (!token.test(given)) throw new TypeError(`${who}: ${JSON.stringify(given)} is no header name`);
   const text = String(value);
-  if (unsafeValue.test(text)) {
+  if (notFieldText.test(text)) {
     throw new TypeError(
       `${who}: the header ${given} holds ${JSON.stringify(text)}; encode what is not Latin-1 text`,
     );

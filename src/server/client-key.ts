@@ -1,8 +1,7 @@
-import type { HeaderSource } from "../core/headers.ts";
+import { type HeaderSource, token } from "../core/headers.ts";
 import type { Arrival } from "./admission.ts";
 
 const mapped = "::ffff:";
-const token = /^[!#$%&'*+\-.^_`|~\w]+$/;
 const ipv4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
 /** Only the characters; the URL parser checks the rest. */
 const ipv6 = /^[\da-fA-F:.]*:[\da-fA-F:.]*$/;

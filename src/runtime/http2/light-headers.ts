@@ -1,13 +1,11 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
+import { notFieldText, token } from "../../core/headers.ts";
 
 const NativeHeaders = globalThis.Headers;
 
 /** Names in lower case; several values only for `set-cookie`. */
 type Fields = Record<string, string | string[] | undefined>;
 
-const token = /^[!#$%&'*+\-.^_`|~\w]+$/;
-/** What a value may hold (RFC 9110, section 5.5): text of one byte a character, as in `Headers`. */
-const fieldText = /^[\t\x20-\x7e\x80-\xff]*$/;
 const outerBlanks = /^[\t\n\r ]+|[\t\n\r ]+$/g;
 
 /** Names that were checked before, with their form in lower case: a program uses few. */
@@ -32,7 +30,7 @@ function checkedValue(name: string, value: unknown): string {
   if (isBlank(text.charCodeAt(0)) || isBlank(text.charCodeAt(text.length - 1))) {
     text = text.replace(outerBlanks, "");
   }
-  if (!fieldText.test(text)) {
+  if (notFieldText.test(text)) {
     throw new TypeError(`Cannot use header ${name}: its value holds a character that no header may`);
   }
   return text;

@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders } from "node:http";
+import { notFieldText } from "../../core/headers.ts";
 import { LightHeaders, lightHeadersFrom, outgoingFrom } from "./light-headers.ts";
 
 const NativeResponse = globalThis.Response;
@@ -10,9 +11,6 @@ export type LightBody = string | Uint8Array | ReadableStream<Uint8Array> | null;
 /** The headers of a text, and of JSON, that come with no others; light headers copy them before a change. */
 const textFields = { "content-type": "text/plain;charset=UTF-8" };
 const jsonFields = { "content-type": "application/json" };
-
-/** What the standard lets a reason phrase be; anything else is refused by the real response. */
-const reasonPhrase = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 const nullBodyStatuses: ReadonlySet<number> = new Set([204, 205, 304]);
 
@@ -163,7 +161,7 @@ export function createResponse(body?: BodyInit | null, init?: ResponseInit): Res
     status >= 200 &&
     status <= 599 &&
     (light === null || !nullBodyStatuses.has(status)) &&
-    (init?.statusText === undefined || reasonPhrase.test(init.statusText)) &&
+    (init?.statusText === undefined || !notFieldText.test(init.statusText)) &&
     !(light instanceof ReadableStream && light.locked);
   return fits
     ? (new LightResponse(light, init) as unknown as Response)

@@ -1,3 +1,5 @@
+import { ByteQueue } from "./wire/byte-queue.ts";
+
 /** Where a body comes from: one request on a connection. */
 export interface BodySource {
   /** Somebody wants the body: told once, before the first read. It is what `Expect: 100-continue` waits for. */
@@ -10,10 +12,9 @@ export interface BodySource {
 
 /** Bytes of a body that are read ahead of its reader. */
 const aheadBytes = 65_536;
-/** Shorter pieces are gathered into blocks: kept as they come, each would hold its whole packet in memory. */
-const gatherBelowBytes = 4_096;
-const firstBlockBytes = 1_024;
-const maxBlockBytes = 16_384;
+/** Shorter pieces are copied: kept as they come, each would hold its whole packet in memory. */
+const copyBytes = 4_096;
+const largestBlock = 16_384;
 
 /**
  * The body of a message, between the connection that it arrives on and the one who reads it. It can be read once: piece
@@ -22,12 +23,7 @@ const maxBlockBytes = 16_384;
 export class MessageBody {
   readonly #source: BodySource;
   readonly #gone: () => unknown;
-  #queue: Uint8Array[] = [];
-  #queuedBytes = 0;
-  /** The block behind the last piece of the queue, and how much of it is used. */
-  #block: Uint8Array | undefined = undefined;
-  #blockUsed = 0;
-  #blockBytes = firstBlockBytes;
+  #queue: ByteQueue = emptyQueue();
   #state: "open" | "ended" | "failed" = "open";
   #waiting: (() => void) | undefined = undefined;
   #onDiscarded: ((bytes: number) => void) | undefined = undefined;
@@ -47,11 +43,6 @@ export class MessageBody {
     return this.#state === "ended";
   }
 
-  /** Whether it will never be complete. */
-  get failed(): boolean {
-    return this.#state === "failed";
-  }
-
   /** Whether somebody has begun to read it, or has thrown it away. */
   get used(): boolean {
     return this.#wanted || this.#discarding;
@@ -64,12 +55,8 @@ export class MessageBody {
       this.#onDiscarded?.(chunk.length);
       return;
     }
-    if (this.#waiting !== undefined || chunk.length >= gatherBelowBytes) {
-      this.#queue.push(chunk);
-      this.#block = undefined;
-    } else this.#gather(chunk);
-    this.#queuedBytes += chunk.length;
-    if (this.#queuedBytes >= aheadBytes && !this.#collecting && !this.#paused) {
+    this.#queue.push(chunk);
+    if (this.#queue.length >= aheadBytes && !this.#collecting && !this.#paused) {
       this.#paused = true;
       this.#source.pause();
     }
@@ -87,8 +74,7 @@ export class MessageBody {
   fail(): void {
     if (this.#state !== "open") return;
     this.#state = "failed";
-    this.#queue = [];
-    this.#queuedBytes = 0;
+    this.#queue = emptyQueue();
     this.#wake();
   }
 
@@ -109,16 +95,16 @@ export class MessageBody {
     this.#collecting = true;
     this.#unpause();
     while (!this.#isOver()) await this.#more();
-    const chunks = this.#queue;
-    const size = this.#queuedBytes;
-    this.#queue = [];
-    this.#queuedBytes = 0;
-    if (chunks.length === 1) return plain(chunks[0]!);
-    const whole = new Uint8Array(size);
-    let at = 0;
-    for (const chunk of chunks) {
+    const queue = this.#queue;
+    const only = this.#take();
+    if (only === undefined || queue.length === 0) return only ?? new Uint8Array(0);
+    const whole = new Uint8Array(only.length + queue.length);
+    whole.set(only);
+    for (let at = only.length; queue.length > 0; ) {
+      const chunk = queue.first();
       whole.set(chunk, at);
       at += chunk.length;
+      queue.drop(chunk.length);
     }
     return whole;
   }
@@ -146,9 +132,7 @@ export class MessageBody {
   discard(onBytes?: (bytes: number) => void): void {
     this.#discarding = true;
     this.#onDiscarded = onBytes;
-    this.#queue = [];
-    this.#queuedBytes = 0;
-    this.#block = undefined;
+    this.#queue = emptyQueue();
     this.#unpause();
     this.#wake();
   }
@@ -198,11 +182,11 @@ export class MessageBody {
   }
 
   #take(): Uint8Array | undefined {
-    if (this.#queue.length === 0) return undefined;
-    const chunk = this.#queue.shift()!;
-    this.#queuedBytes -= chunk.length;
-    if (this.#queue.length === 0) this.#block = undefined;
-    if (this.#queuedBytes < aheadBytes / 2) this.#unpause();
+    const queue = this.#queue;
+    if (queue.length === 0) return undefined;
+    const chunk = queue.first();
+    queue.drop(chunk.length);
+    if (queue.length < aheadBytes / 2) this.#unpause();
     return plain(chunk);
   }
 
@@ -211,29 +195,11 @@ export class MessageBody {
     this.#paused = false;
     this.#source.resume();
   }
+}
 
-  /** Copies a small piece behind the last one, or into a new block. */
-  #gather(chunk: Uint8Array): void {
-    const used = this.#blockUsed;
-    const block = this.#block;
-    if (block !== undefined && block.length - used >= chunk.length) {
-      block.set(chunk, used);
-      this.#blockUsed = used + chunk.length;
-      const last = this.#queue.length - 1;
-      const piece = this.#queue[last]!;
-      this.#queue[last] = new Uint8Array(block.buffer, piece.byteOffset, piece.length + chunk.length);
-      return;
-    }
-    // A body of one small piece is the common case, and gets no more room than it needs.
-    const first = this.#queue.length === 0 && block === undefined;
-    const size = first ? chunk.length : Math.max(chunk.length, this.#blockBytes);
-    if (!first) this.#blockBytes = Math.min(maxBlockBytes, this.#blockBytes * 2);
-    const fresh = new Uint8Array(size);
-    fresh.set(chunk);
-    this.#block = fresh;
-    this.#blockUsed = chunk.length;
-    this.#queue.push(fresh.subarray(0, chunk.length));
-  }
+function emptyQueue(): ByteQueue {
+  // A body of one small piece is the common case, and gets no more room than it needs.
+  return new ByteQueue({ copyBytes, firstBlock: 0, largestBlock });
 }
 
 /** Messages keep views of what they were parsed from: those must be plain bytes, no Buffers. */

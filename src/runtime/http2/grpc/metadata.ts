@@ -1,8 +1,9 @@
+import { connectionFields } from "../../../core/headers.ts";
 import type { Fields } from "../wire/stream.ts";
 
 /** Header names that the protocol sets itself, so that metadata of the same name is not sent. */
 const reserved: ReadonlySet<string> = new Set([
-  "connection",
+  ...connectionFields,
   "content-length",
   "content-type",
   "grpc-accept-encoding",
@@ -12,13 +13,6 @@ const reserved: ReadonlySet<string> = new Set([
   "grpc-status-details-bin",
   "grpc-timeout",
   "host",
-  "http2-settings",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
 ]);
 
 /** Whether the protocol itself sets this header. */

@@ -1,3 +1,4 @@
+import { notFieldText, token } from "../../../core/headers.ts";
 import { Http1Error } from "./http1-error.ts";
 
 /** The head of a request: its request line, its fields, and what they say about the connection and the body. */
@@ -19,9 +20,6 @@ export interface RequestHead {
   readonly expectsContinue: boolean;
 }
 
-const token = /^[!#$%&'*+\-.^_`|~\w]+$/;
-/** RFC 9110, section 5.5: text of one byte a character, no control character but the tab. */
-const fieldText = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** RFC 9112, section 3.2: no blank, no fragment, and nothing that is not printable ASCII. */
 const targetText = /^[!"\x24-\x7e]+$/;
 const decimal = /^\d{1,15}$/;
@@ -166,7 +164,7 @@ export function parseRequestHead(text: string, maxFieldBytes: number): RequestHe
     if (colon <= at || colon >= end) throw new Http1Error(400, "A field line is malformed");
     const name = nameOf(text.slice(at, colon));
     const value = trimmed(text.slice(colon + 1, end), 0);
-    if (!fieldText.test(value)) throw new Http1Error(400, "A field value holds a control character");
+    if (notFieldText.test(value)) throw new Http1Error(400, "A field value holds a control character");
     bytes += name.length + value.length + fieldOverheadBytes;
     if (bytes > maxFieldBytes) throw new Http1Error(431, "The fields are too large");
     framing.note(name, value);

@@ -1,11 +1,10 @@
-import { connectionFields } from "../../../core/headers.ts";
+import { connectionFields, notFieldText } from "../../../core/headers.ts";
 import { reasonPhrases } from "../../../core/reason-phrases.ts";
 
 /** Field names with their values; several values are several lines. */
 export type ResponseFields = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 const ascii = /^[\t\x20-\x7e]*$/;
-const fieldText = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 const encoder = new TextEncoder();
 
@@ -35,7 +34,7 @@ export class ResponseHead {
 
   #check(what: string, value: string): void {
     if (ascii.test(value)) return;
-    if (!fieldText.test(value)) {
+    if (notFieldText.test(value)) {
       throw new TypeError(`Cannot send the response: ${what} holds a character that no header may`);
     }
     this.#ascii = false;

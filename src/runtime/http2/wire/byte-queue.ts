@@ -3,6 +3,16 @@ const copyBytes = 1024;
 const smallestBlock = 256;
 const largestBlock = 64 * 1024;
 
+/** What suits who fills a {@link ByteQueue}, in bytes. */
+interface ByteQueueOptions {
+  /** Shorter pieces are put together. @default 1024 */
+  readonly copyBytes?: number;
+  /** The first block that they are put into; 0 for one that just fits. @default 256 */
+  readonly firstBlock?: number;
+  /** @default 64 KiB */
+  readonly largestBlock?: number;
+}
+
 /**
  * Bytes that wait, in the order they came.
  *
@@ -17,13 +27,22 @@ export class ByteQueue {
   #block: Uint8Array | undefined = undefined;
   #blockStart = 0;
   #blockEnd = 0;
+  readonly #copyBytes: number;
+  readonly #firstBlock: number;
+  readonly #largestBlock: number;
   /** Bytes that wait. */
   length = 0;
+
+  constructor(options: ByteQueueOptions = {}) {
+    this.#copyBytes = options.copyBytes ?? copyBytes;
+    this.#firstBlock = options.firstBlock ?? smallestBlock;
+    this.#largestBlock = options.largestBlock ?? largestBlock;
+  }
 
   /** Appends a piece; a long one is kept as it is. */
   push(piece: Uint8Array): void {
     const { length } = piece;
-    if (length < copyBytes) {
+    if (length < this.#copyBytes) {
       this.copy(piece, 0, length);
       return;
     }
@@ -48,7 +67,8 @@ export class ByteQueue {
     const block = this.#block;
     if (block !== undefined && this.#blockEnd + length <= block.length) return block;
     this.#seal();
-    const size = Math.max(length, smallestBlock, Math.min(2 * (block?.length ?? 0), largestBlock));
+    const smallest = block === undefined ? this.#firstBlock : smallestBlock;
+    const size = Math.max(length, smallest, Math.min(2 * (block?.length ?? 0), this.#largestBlock));
     this.#block = new Uint8Array(size);
     this.#blockStart = 0;
     this.#blockEnd = 0;

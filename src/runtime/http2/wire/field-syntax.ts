@@ -1,5 +1,5 @@
-/** Fields of the connection, which HTTP/2 forbids (RFC 9113, section 8.2.2). */
-const connectionFields: ReadonlySet<string> = new Set([
+/** Fields that HTTP/2 forbids (RFC 9113, section 8.2.2); `te` and `trailer` it does not. */
+const forbiddenFields: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-connection",
@@ -17,7 +17,7 @@ const forbidden: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
 
 /** Whether a name may stand in a header block: a pseudo-header's or that of a field which HTTP/2 allows. */
 export function isFieldName(name: string): boolean {
-  return namePattern.test(name) && !connectionFields.has(name);
+  return namePattern.test(name) && !forbiddenFields.has(name);
 }
 
 /** Whether a character code may stand in a value that goes out. */

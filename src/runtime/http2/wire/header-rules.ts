@@ -1,7 +1,7 @@
+import { token } from "../../../core/headers.ts";
 import type { Fields } from "./stream.ts";
 
 const schemePattern = /^[A-Za-z][A-Za-z0-9+\-.]*$/;
-const methodToken = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 // The characters of names and values were looked at when they were decoded: see HpackDecoder.malformed.
 
@@ -64,7 +64,7 @@ function targetFault(
   path: string | undefined,
   authority: string | undefined,
 ): string | undefined {
-  if (method === undefined || !methodToken.test(method)) return "the request has no :method";
+  if (method === undefined || !token.test(method)) return "the request has no :method";
   if (method === "CONNECT") {
     const plain = scheme === undefined && path === undefined && authority !== undefined;
     return plain ? undefined : "CONNECT wants an :authority, and neither :scheme nor :path";

@@ -1,3 +1,4 @@
+import { notFieldText } from "../../../core/headers.ts";
 import type { ByteSink } from "./byte-sink.ts";
 import { isBlank, isFieldCharacter, isFieldName } from "./field-syntax.ts";
 import { indexOfPlace, NameEntry } from "./hpack-indexing.ts";
@@ -152,7 +153,7 @@ export function checkFields(fields: readonly string[]): void {
   for (let at = 0; at < fields.length; at += 2) {
     const name = fields[at]!;
     const value = fields[at + 1]!;
-    if (!isFieldName(name) || unsendable.test(value)) throw notSendable(name, value);
+    if (!isFieldName(name) || notFieldText.test(value)) throw notSendable(name, value);
   }
 }
 
@@ -167,7 +168,7 @@ function withoutBlanks(value: string): string {
 
 /** Why a field cannot be sent. */
 function notSendable(name: string, value: string): TypeError {
-  const found = unsendable.exec(value) ?? unsendable.exec(name);
+  const found = notFieldText.exec(value) ?? notFieldText.exec(name);
   const code = found?.[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
   return new TypeError(
     `Cannot send the header ${JSON.stringify(name)}: ${
@@ -177,8 +178,6 @@ function notSendable(name: string, value: string): TypeError {
     }`,
   );
 }
-
-const unsendable = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** Writes a number behind the bits of `prefix` (RFC 7541, 5.1); there must be room. */
 function writeNumber(out: ByteSink, prefix: number, mask: number, value: number): void {
