@@ -1,8 +1,8 @@
 import { createRegistry } from "@bufbuild/protobuf";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { createDispatcher } from "../src/rpc/dispatch.ts";
-import type { RpcDispatcher } from "../src/rpc/dispatcher.ts";
-import { createAdmission } from "../src/server/create-admission.ts";
+import { createDispatcher } from "../src/rpc/server/create-dispatcher.ts";
+import type { RpcDispatcher } from "../src/rpc/server/dispatcher.ts";
+import { createAdmission } from "../src/serve/create-admission.ts";
 import {
   ConformanceService,
   file_connectrpc_conformance_v1_service,

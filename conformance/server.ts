@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { runtime } from "#runtime";
-import type { ServerTls } from "../src/runtime/port.ts";
+import type { ServerTls } from "../src/net/port.ts";
 import { readMessages, writeMessage } from "./frames.ts";
 import {
   type ServerCompatRequest,

@@ -1,7 +1,7 @@
 import { createRegistry } from "@bufbuild/protobuf";
 import { runtime } from "#runtime";
 import type { TlsIdentity } from "../src/core/identity.ts";
-import type { RpcLeaf, RpcLeafOptions } from "../src/runtime/port.ts";
+import type { RpcLeaf, RpcLeafOptions } from "../src/net/port.ts";
 import { createAuthority } from "../test/support/certificates.ts";
 import type { ClientCompatRequest } from "./gen/connectrpc/conformance/v1/client_compat_pb.ts";
 import { Codec, Compression, HTTPVersion, Protocol } from "./gen/connectrpc/conformance/v1/config_pb.ts";

@@ -30,7 +30,7 @@ const root = resolve(import.meta.dirname, "..");
 console.log(`${values.runtime}, seed ${values.seed}, ${values.seconds} s`);
 const child = spawn(
   resolve(root, "node_modules/.bin", values.runtime),
-  [...args, "test/socket/fuzz-process.ts", values.seconds, values.seed],
+  [...args, "test/fuzz/process.ts", values.seconds, values.seed],
   { cwd: root, stdio: "inherit" },
 );
 child.once("exit", (code) => process.exit(code ?? 1));

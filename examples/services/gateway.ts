@@ -8,15 +8,15 @@
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { bodyLimit, createMesh, staticDiscovery, staticTokens } from "@datapunk/mesh";
-import { LakeService, type QueryRowsResponse } from "../../src/gen/datapunk/lake/v1/lake_pb.ts";
-import { NexusService } from "../../src/gen/datapunk/nexus/v1/nexus_pb.ts";
+import { LakeService, type QueryRowsResponse } from "../gen/datapunk/lake/v1/lake_pb.ts";
+import { NexusService } from "../gen/datapunk/nexus/v1/nexus_pb.ts";
 import {
   type Event,
   EventSchema,
   ListTopicsResponseSchema,
   PublishManyResponseSchema,
   StreamService,
-} from "../../src/gen/datapunk/stream/v1/stream_pb.ts";
+} from "../gen/datapunk/stream/v1/stream_pb.ts";
 import { linesOf, ndjsonResponse, sseResponse } from "./gateway/streams.ts";
 import { announce, setting, tlsIdentity } from "./settings.ts";
 

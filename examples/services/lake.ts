@@ -8,8 +8,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { bodyLimit, createMesh, staticDiscovery } from "@datapunk/mesh";
-import { type DatasetSchema, LakeService } from "../../src/gen/datapunk/lake/v1/lake_pb.ts";
-import { StreamService } from "../../src/gen/datapunk/stream/v1/stream_pb.ts";
+import { type DatasetSchema, LakeService } from "../gen/datapunk/lake/v1/lake_pb.ts";
+import { StreamService } from "../gen/datapunk/stream/v1/stream_pb.ts";
 import { type DatasetInfo, DatasetStore } from "./lake/dataset-store.ts";
 import { DatasetFormatError, type Row } from "./lake/rows.ts";
 import { announce, setting, spiffeId, tlsIdentity } from "./settings.ts";

@@ -7,7 +7,7 @@
  */
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { createMesh, meshCall } from "@datapunk/mesh";
-import { type Event, StreamService } from "../../src/gen/datapunk/stream/v1/stream_pb.ts";
+import { type Event, StreamService } from "../gen/datapunk/stream/v1/stream_pb.ts";
 import { announce, setting, spiffeId, tlsIdentity } from "./settings.ts";
 import { FellBehindError, TopicLog } from "./stream/topic-log.ts";
 

@@ -1,6 +1,6 @@
 import { connect } from "node:http2";
 import { createClient, type Interceptor } from "@connectrpc/connect";
-import { NexusService } from "../../src/gen/datapunk/nexus/v1/nexus_pb.ts";
+import { NexusService } from "../gen/datapunk/nexus/v1/nexus_pb.ts";
 import { duration, table } from "./account.ts";
 import { ask, check, type Step, type Tour } from "./tour.ts";
 

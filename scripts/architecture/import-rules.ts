@@ -8,7 +8,7 @@ const platformModule =
 
 /** The file that a specifier means, if it means one of the tree. */
 function targetOf(source: Source, specifier: string): string | undefined {
-  if (specifier === "#runtime") return "src/runtime/port.ts";
+  if (specifier === "#runtime") return "src/net/port.ts";
   if (!specifier.startsWith(".")) return undefined;
   return posix.join(posix.dirname(source.file), specifier);
 }

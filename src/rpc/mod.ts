@@ -10,9 +10,9 @@ export {
   type RpcClassifierOptions,
   type RpcResponseShape,
   rpcClassifier,
-} from "./classifier.ts";
+} from "./client/classifier.ts";
 export { type MeshCallOptions, meshCall, meshCallOptions } from "./context.ts";
-export { createDispatcher, type DispatcherOptions } from "./dispatch.ts";
+export { createDispatcher, type DispatcherOptions } from "./server/create-dispatcher.ts";
 export type {
   AnswerCompression,
   RpcDispatcher,
@@ -20,15 +20,15 @@ export type {
   RpcHandler,
   RpcMethod,
   RpcMethodOptions,
-} from "./dispatcher.ts";
-export { connectErrorFromMeshError, meshErrorFromConnectError } from "./errors.ts";
-export { isReplayable, type RpcRequest, type RpcResponse } from "./exchange.ts";
-export type { FetchFunction, FetchInit } from "./fetch-client.ts";
-export { createFetchDispatch, type FetchDispatch, type FetchDispatchOptions } from "./fetch-dispatch.ts";
-export { createFetchRpcLeaf, type FetchRpcLeafOptions } from "./fetch-rpc-leaf.ts";
-export { gzip } from "./gzip.ts";
-export type { RpcLeaf } from "./leaf.ts";
-export { Metadata, type MetadataSink } from "./metadata.ts";
+} from "./server/dispatcher.ts";
+export { connectErrorFromMeshError, meshErrorFromConnectError } from "./dialect/mesh-error-codes.ts";
+export { isReplayable, type RpcRequest, type RpcResponse } from "./client/rpc-request.ts";
+export type { FetchFunction, FetchInit } from "./client/fetch-client.ts";
+export { createFetchDispatch, type FetchDispatch, type FetchDispatchOptions } from "./server/fetch-dispatch.ts";
+export { createFetchRpcLeaf, type FetchRpcLeafOptions } from "./client/fetch-rpc-transport.ts";
+export { gzip } from "./message/gzip.ts";
+export type { RpcLeaf } from "./client/rpc-transport.ts";
+export { Metadata, type MetadataSink } from "./client/attempt-metadata.ts";
 export {
   connectErrorFromProblem,
   type ProblemLike,
@@ -36,6 +36,6 @@ export {
   type RpcProblem,
   type RpcProblemDetail,
 } from "./problem.ts";
-export type { StreamInput } from "./replayable-input.ts";
-export type { RpcRouter } from "./router.ts";
-export { createMeshTransport, type MeshTransportOptions } from "./transport.ts";
+export type { StreamInput } from "./client/replayable-input.ts";
+export type { RpcRouter } from "./server/router.ts";
+export { createMeshTransport, type MeshTransportOptions } from "./client/mesh-transport.ts";

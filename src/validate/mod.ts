@@ -14,5 +14,5 @@
  * ```
  * @module
  */
-export type { RpcValidation } from "../rpc/validation.ts";
+export type { RpcValidation } from "../rpc/server/validation.ts";
 export { type ProtovalidateOptions, protovalidate } from "./protovalidate.ts";

@@ -2,7 +2,7 @@ import { type AnyDesc, type DescMessage, type DescMethod, hasOption } from "@buf
 import { createValidator, type Validator } from "@bufbuild/protovalidate";
 import { field, message, oneof } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { createValidateInterceptor } from "@connectrpc/validate";
-import type { RpcValidation } from "../rpc/validation.ts";
+import type { RpcValidation } from "../rpc/server/validation.ts";
 
 /** Options of {@link protovalidate}. */
 export interface ProtovalidateOptions {

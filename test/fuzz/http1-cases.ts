@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Http1Stream } from "../../src/runtime/http2/http1/http1-stream.ts";
-import { bytesOf, TestConnection } from "../runtime/http1/connection-fixture.ts";
+import type { Http1Stream } from "../../src/http/http1/http1-stream.ts";
+import { bytesOf, TestConnection } from "../http/http1/connection-fixture.ts";
 import { Dice } from "../support/dice.ts";
 import { cut, joined, mutated } from "../support/mutate.ts";
 import { requestOf, requestsOf, seenOf, wrongRequest } from "./http1-requests.ts";

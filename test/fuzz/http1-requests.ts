@@ -1,4 +1,4 @@
-import { bytesOf } from "../runtime/http1/connection-fixture.ts";
+import { bytesOf } from "../http/http1/connection-fixture.ts";
 import type { Dice } from "../support/dice.ts";
 import { cut, joined } from "../support/mutate.ts";
 

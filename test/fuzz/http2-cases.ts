@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { Http2Error } from "../../src/runtime/http2/wire/frames.ts";
-import type { Fields, Http2Stream } from "../../src/runtime/http2/wire/stream.ts";
-import { type Log, pairOf, type Side, sideOf } from "../runtime/wire/connection-fixture.ts";
+import { Http2Error } from "../../src/http/http2/frame/frame-types.ts";
+import type { Fields, Http2Stream } from "../../src/http/http2/streams/stream.ts";
+import { type Log, pairOf, type Side, sideOf } from "../http/http2/connection-fixture.ts";
 import { Dice } from "../support/dice.ts";
 import { cut, joined, mutated } from "../support/mutate.ts";
 import { clientFrames, type Message, serverFrames } from "./http2-frames.ts";

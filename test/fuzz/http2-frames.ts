@@ -1,8 +1,8 @@
-import { ByteSink } from "../../src/runtime/http2/wire/byte-sink.ts";
-import { frameType, preface, setting } from "../../src/runtime/http2/wire/frames.ts";
-import { HpackEncoder } from "../../src/runtime/http2/wire/hpack-encoder.ts";
-import type { Fields } from "../../src/runtime/http2/wire/stream.ts";
-import { bytesOf } from "../runtime/http1/connection-fixture.ts";
+import { ByteSink } from "../../src/http/http2/frame/byte-sink.ts";
+import { frameType, preface, setting } from "../../src/http/http2/frame/frame-types.ts";
+import { HpackEncoder } from "../../src/http/http2/hpack/hpack-encoder.ts";
+import type { Fields } from "../../src/http/http2/streams/stream.ts";
+import { bytesOf } from "../http/http1/connection-fixture.ts";
 import {
   endHeaders,
   endStream,
@@ -10,7 +10,7 @@ import {
   padded,
   settingsOf,
   words,
-} from "../runtime/wire/connection-fixture.ts";
+} from "../http/http2/connection-fixture.ts";
 import type { Dice } from "../support/dice.ts";
 import { joined } from "../support/mutate.ts";
 

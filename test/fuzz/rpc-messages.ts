@@ -1,6 +1,6 @@
 import { create, toBinary, toJson } from "@bufbuild/protobuf";
 import { EchoRequestSchema, EchoResponseSchema } from "../gen/test/v1/echo_pb.ts";
-import { bytesOf } from "../runtime/http1/connection-fixture.ts";
+import { bytesOf } from "../http/http1/connection-fixture.ts";
 import type { Dice } from "../support/dice.ts";
 import { cut, joined, mutatedBytes } from "../support/mutate.ts";
 import type { Message } from "./http2-frames.ts";

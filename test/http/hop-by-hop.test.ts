@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { bodyOf, lakeOf } from "./lake.ts";
+import { bodyOf, lakeOf } from "../rest/lake.ts";
 
 /** What no proxy may pass on, and what must get through. */
 const given: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { createMesh } from "@datapunk/mesh";
-import type { Server } from "../../src/options.ts";
+import type { Server } from "../../src/mesh/options.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { echoRoutes } from "../rpc/echo.ts";
 import { bin, output } from "./support/tools.ts";

@@ -4,7 +4,7 @@ import { type BalancedOptions, balanced } from "../../src/balance/endpoint-layer
 import { isMeshError } from "../../src/core/errors.ts";
 import { type AnyLayer, protect } from "../../src/core/service.ts";
 import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
-import { createMesh } from "../../src/mesh.ts";
+import { createMesh } from "../../src/mesh/mesh.ts";
 import { createBreaker } from "../../src/policy/breaker.ts";
 import { bulkhead } from "../../src/policy/bulkhead.ts";
 import { circuitBreaker } from "../../src/policy/circuit-breaker.ts";

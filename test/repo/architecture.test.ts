@@ -46,7 +46,7 @@ export const made = (registry: Registry): unknown => [Counter, registry];
   "src/http/c.ts":
     'import { Hono } from "hono";\nimport { cors } from "hono/cors";\nexport const c = [Hono, cors];\n',
   "src/rpc/d.ts": 'import { Code } from "@connectrpc/connect";\nexport const d = Code;\n',
-  "src/runtime/port.ts": 'export type { B } from "../policy/b.ts";\n',
+  "src/net/port.ts": 'export type { B } from "../policy/b.ts";\n',
   "src/runtime/deno/mod.ts": 'import { e } from "../http2/e.ts";\nexport const runtime = [e, Deno];\n',
   "src/runtime/http2/e.ts": 'import { connect } from "node:http2";\nexport const e = connect;\n',
   "src/runtime/web/mod.ts": "export const runtime = 1;\n",

@@ -3,11 +3,11 @@ import { Call } from "../../src/core/call.ts";
 import { type Clock, systemClock } from "../../src/core/clock.ts";
 import type { Connection } from "../../src/core/connection.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
-import { createDispatcher, type DispatcherOptions } from "../../src/rpc/dispatch.ts";
-import type { RpcDispatcher } from "../../src/rpc/dispatcher.ts";
-import type { FetchFunction } from "../../src/rpc/fetch-client.ts";
-import { createFetchDispatch } from "../../src/rpc/fetch-dispatch.ts";
-import type { Admission, Arrival } from "../../src/server/admission.ts";
+import { createDispatcher, type DispatcherOptions } from "../../src/rpc/server/create-dispatcher.ts";
+import type { RpcDispatcher } from "../../src/rpc/server/dispatcher.ts";
+import type { FetchFunction } from "../../src/rpc/client/fetch-client.ts";
+import { createFetchDispatch } from "../../src/rpc/server/fetch-dispatch.ts";
+import type { Admission, Arrival } from "../../src/serve/admission.ts";
 import { type EchoRequest, EchoService } from "../gen/test/v1/echo_pb.ts";
 
 /** Answers as the request says. */

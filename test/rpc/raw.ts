@@ -1,7 +1,7 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
-import type { RpcDispatcher } from "../../src/rpc/dispatcher.ts";
+import type { RpcDispatcher } from "../../src/rpc/server/dispatcher.ts";
 import { EchoRequestSchema, type EchoResponse, EchoResponseSchema } from "../gen/test/v1/echo_pb.ts";
 import { someConnection } from "./echo.ts";
 

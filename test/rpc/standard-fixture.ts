@@ -1,8 +1,8 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createMesh } from "../../mod.ts";
 import { Health } from "../../src/gen/grpc/health/v1/health_pb.ts";
-import type { HandlerOptions, Mesh, MeshOptions } from "../../src/options.ts";
-import { createFetchRpcLeaf } from "../../src/rpc/fetch-rpc-leaf.ts";
+import type { HandlerOptions, Mesh, MeshOptions } from "../../src/mesh/options.ts";
+import { createFetchRpcLeaf } from "../../src/rpc/client/fetch-rpc-transport.ts";
 import { echoRoutes } from "./echo.ts";
 
 /** A mesh's handler, called in this process. */

@@ -4,14 +4,14 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Call } from "../../src/core/call.ts";
 import { isMeshError } from "../../src/core/errors.ts";
 import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
-import { createMesh } from "../../src/mesh.ts";
-import type { Mesh } from "../../src/options.ts";
+import { createMesh } from "../../src/mesh/mesh.ts";
+import type { Mesh } from "../../src/mesh/options.ts";
 import { faultOf as webFaultOf } from "../../src/runtime/web/fault.ts";
 import { createWebRuntime } from "../../src/runtime/web/mod.ts";
 import { faultOf as workerdFaultOf } from "../../src/runtime/workerd/fault.ts";
 import { createWorkerdRuntime } from "../../src/runtime/workerd/mod.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
-import { errorOf } from "../http/lake.ts";
+import { errorOf } from "../rest/lake.ts";
 import { echoRoutes, serveInProcess } from "../rpc/echo.ts";
 
 const pem = { cert: "-----BEGIN CERTIFICATE-----", key: "-----BEGIN PRIVATE KEY-----", ca: "" };

@@ -1,5 +1,5 @@
 import { runtime } from "#runtime";
-import type { Capabilities } from "../../src/runtime/port.ts";
+import type { Capabilities } from "../../src/net/port.ts";
 
 /**
  * The options of a test that only some runtimes can run: skips it, naming the capability, where the runtime's

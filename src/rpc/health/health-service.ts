@@ -7,8 +7,8 @@ import {
   type Health as StandardHealth,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/grpc/health/v1/health_pb.ts";
-import type { Health } from "../../server/health.ts";
-import { HealthNews } from "./health-news.ts";
+import type { Health } from "../../serve/health.ts";
+import { HealthNews } from "./health-watcher.ts";
 
 /** What {@link healthService} tells of. */
 export interface HealthServiceOptions {

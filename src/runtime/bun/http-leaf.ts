@@ -1,8 +1,8 @@
-import type { HttpLeaf } from "../../http/exchange.ts";
-import { createFetchLeaf } from "../../http/fetch-leaf.ts";
-import { faultOf } from "../http2/fault.ts";
-import { checkTlsIdentity } from "../http2/tls-identity.ts";
-import type { LeafOptions } from "../port.ts";
+import type { HttpLeaf } from "../../rest/http-transport.ts";
+import { createFetchLeaf } from "../../rest/fetch-transport.ts";
+import { faultOf } from "../../net/platform/socket-fault.ts";
+import { checkTlsIdentity } from "../../net/tls/tls-identity.ts";
+import type { LeafOptions } from "../../net/port.ts";
 
 /**
  * The HTTP leaf on Bun's `fetch`, which takes the certificate and the authorities with each request.

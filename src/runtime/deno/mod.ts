@@ -3,15 +3,15 @@
  *
  * @module
  */
-import { asyncContext } from "../http2/async-context.ts";
-import { serverCapabilities } from "../http2/capabilities.ts";
-import { faultOf } from "../http2/fault.ts";
-import { listen } from "../http2/listen.ts";
-import { messageCompressions } from "../http2/message-compression.ts";
-import { openRpcLeaf } from "../http2/rpc-leaf.ts";
-import { onSignals } from "../http2/signals.ts";
-import { openHttpLeaf } from "../http2/undici-leaf.ts";
-import type { Capabilities, Runtime } from "../port.ts";
+import { asyncContext } from "../../net/platform/async-context.ts";
+import { serverCapabilities } from "../../net/platform/capabilities.ts";
+import { faultOf } from "../../net/platform/socket-fault.ts";
+import { listen } from "../../net/listen/listen.ts";
+import { messageCompressions } from "../../net/connect/message-compression.ts";
+import { openRpcLeaf } from "../../net/connect/rpc-transport.ts";
+import { onSignals } from "../../net/platform/signals.ts";
+import { openHttpLeaf } from "../../net/connect/undici-transport.ts";
+import type { Capabilities, Runtime } from "../../net/port.ts";
 
 /** What Deno can do. */
 export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: false };

@@ -1,8 +1,8 @@
 import { MeshError, type TransportFault } from "../../core/errors.ts";
 import type { TlsIdentity } from "../../core/identity.ts";
-import { createFetchLeaf, type FetchFunction } from "../../http/fetch-leaf.ts";
-import { createFetchRpcLeaf } from "../../rpc/fetch-rpc-leaf.ts";
-import type { AsyncContext, Capabilities, Runtime, RuntimeName } from "../port.ts";
+import { createFetchLeaf, type FetchFunction } from "../../rest/fetch-transport.ts";
+import { createFetchRpcLeaf } from "../../rpc/client/fetch-rpc-transport.ts";
+import type { AsyncContext, Capabilities, Runtime, RuntimeName } from "../../net/port.ts";
 
 /** What tells one platform that has only `fetch` from another. */
 export interface EdgeRuntimeOptions {

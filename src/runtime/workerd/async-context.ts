@@ -1,5 +1,5 @@
 import type { Call } from "../../core/call.ts";
-import type { AsyncContext } from "../port.ts";
+import type { AsyncContext } from "../../net/port.ts";
 
 /** There with `nodejs_compat` (the default since August 2026) or `nodejs_als`; without them the module is unknown. */
 const hooks = await import("node:async_hooks").catch(() => undefined);

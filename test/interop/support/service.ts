@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { createMesh } from "@datapunk/mesh";
-import { LakeService } from "../../../src/gen/datapunk/lake/v1/lake_pb.ts";
+import { LakeService } from "../../../examples/gen/datapunk/lake/v1/lake_pb.ts";
 import { datasets } from "./datasets.ts";
 
 const tls =

@@ -1,0 +1,220 @@
+import { type Context, type Handler, Hono, type MiddlewareHandler, type Next } from "hono";
+import { matchedRoutes } from "hono/route";
+import type { Call } from "../core/call.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
+import { quietHook } from "../core/hooks.ts";
+import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import { isThenable } from "../core/thenable.ts";
+import { problem } from "../http/problem.ts";
+import { deadlinesOf } from "../policy/deadline-wheel.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Admission } from "../serve/admission.ts";
+import { Passage } from "./chain.ts";
+import type { CallScope, ChainParts } from "./chain-parts.ts";
+import { type CorsOptions, createCors } from "./cors.ts";
+import type { MeshEnv } from "./env.ts";
+import { errorResponse, problemResponse } from "./error-response.ts";
+import { FusedRouter } from "./fused-router.ts";
+import type { Health } from "../serve/health.ts";
+import { addHealthRoutes } from "./health-routes.ts";
+import { noRoute, refuseMethod } from "./no-route.ts";
+import { isMiddleware, marksOf, type RouteInfo, routeInfo } from "./route-info.ts";
+
+export type { MeshEnv } from "./env.ts";
+
+/** What an application chooses about its chain. */
+export interface AppOptions {
+  /** Which pages may call from other origins. @default none */
+  readonly cors?: CorsOptions;
+  /** The largest request body, in bytes; `bodyLimit()` gives a route its own. @default 1 MiB */
+  readonly bodyLimitBytes?: number;
+  /** Told of errors whose answer is a plain 500: the caller learns nothing of them, so write them down here. */
+  readonly onError?: (error: unknown, call: Call) => void;
+}
+
+/** Options of {@link meshMiddleware}: the application's choices, and what the mesh brings. */
+export interface MiddlewareOptions extends AppOptions {
+  /** Who answers errors of handlers: the chain, with a problem, or the app's own `onError`. @default "problem" */
+  readonly errors?: "problem" | "app";
+  /** Made by `createAdmission`; share one between REST and RPC, so that limits hold for both together. */
+  readonly admission: Admission;
+  /** Makes the call known to what the handler calls. @default the call is in `c.get("call")` only */
+  readonly asyncContext?: CallScope | undefined;
+  /** @default systemClock */
+  readonly clock?: Clock;
+}
+
+/** Options of {@link createApp}. */
+export interface CreateAppOptions extends Omit<MiddlewareOptions, "errors"> {
+  /** Adds `/healthz` and `/readyz`. @default they are not there */
+  readonly health?: Health;
+  /** Adds `/metrics`. @default it is not there */
+  readonly metrics?: Metrics;
+}
+
+function partsFrom(who: string, options: MiddlewareOptions, app?: () => Hono<MeshEnv>): ChainParts {
+  checkOptions(who, options);
+  const onError = checkFunction(who, "onError", options.onError);
+  return {
+    admission: options.admission,
+    deadlines: deadlinesOf(options.clock ?? systemClock),
+    cors: options.cors === undefined ? undefined : createCors(options.cors),
+    bodyLimitBytes: checkNumber(who, "bodyLimitBytes", options.bodyLimitBytes ?? 1_048_576, {
+      max: Infinity,
+    }),
+    scope: options.asyncContext,
+    refuseMethod: (method, path) => refuseMethod(app?.(), method, path),
+    onError: onError && quietHook(onError),
+  };
+}
+
+/** The chain as a middleware; `answersErrors` says whether the app has an error handler of its own. */
+function chainMiddleware(parts: ChainParts, answersErrors: () => boolean): MiddlewareHandler<MeshEnv> {
+  return async function meshChain(c, next) {
+    const route = routeInfo(matchedRoutes(c));
+    if (route.bypass === true) return next();
+    const response = await new MiddlewarePassage(parts, c, route, next, answersErrors).go();
+    if (c.res === response) return;
+    // Hono would copy the headers of the response that was there before into the new one.
+    (c as { res: Response | undefined }).res = undefined;
+    c.res = response;
+  };
+}
+
+/**
+ * The chain as one middleware, for a Hono app that exists already. Put it first.
+ *
+ * @throws TypeError | RangeError when an option has the wrong type or is out of range
+ */
+export function meshMiddleware(options: MiddlewareOptions): MiddlewareHandler<MeshEnv> {
+  const { errors = "problem" } = options;
+  return chainMiddleware(partsFrom("meshMiddleware()", options), () => errors === "app");
+}
+
+/**
+ * A Hono app with the chain in place: whatever is added to it runs behind request id, metrics, problems, CORS,
+ * security, limits and deadline. An `app.onError` of its own is respected.
+ *
+ * @example
+ * ```ts
+ * const app = createApp({ admission: createAdmission({ service: "lake" }), health: createHealth() });
+ * app.get("/datasets/:name", (c) => c.json(find(c.req.param("name"))));
+ * ```
+ * @throws TypeError | RangeError when an option has the wrong type or is out of range
+ */
+export function createApp(options: CreateAppOptions): Hono<MeshEnv> {
+  const parts = partsFrom("createApp()", options, () => app);
+  const chain = chainMiddleware(parts, () => ownErrorHandler(app) !== undefined);
+  const router = new FusedRouter((entries) => {
+    // Only the chain and one handler; whatever stands between them runs as Hono runs it.
+    const [first, second, third] = entries.filter(([handler]) => marksOf(handler).inert !== true);
+    if (first?.[0] !== chain || second === undefined || third !== undefined) return undefined;
+    const [handler, route] = second;
+    if (isMiddleware(route)) return undefined;
+    const info = routeInfo(entries.map((entry) => entry[1]));
+    if (info.bypass === true) return handler;
+    return function fused(c: Context<MeshEnv>, next) {
+      return new FusedPassage(parts, c, info, app, handler, next).go();
+    };
+  });
+  const app: Hono<MeshEnv> = new Hono<MeshEnv>({ router });
+  app.onError(answerError);
+  app.notFound((c) => {
+    throw noRoute(app, c.req.method, c.req.path);
+  });
+  app.use(chain);
+  addHealthRoutes(app, options.health, options.metrics, options.clock ?? systemClock);
+  return app;
+}
+
+type Answer = Response | Promise<Response>;
+
+/** Through the chain into the rest of a Hono app's middleware. */
+class MiddlewarePassage extends Passage {
+  readonly #next: Next;
+  readonly #answersErrors: () => boolean;
+
+  constructor(
+    parts: ChainParts,
+    c: Context<MeshEnv>,
+    route: RouteInfo,
+    next: Next,
+    answersErrors: () => boolean,
+  ) {
+    super(parts, c, route);
+    this.#next = next;
+    this.#answersErrors = answersErrors;
+  }
+
+  protected async run(): Promise<Response> {
+    const { c } = this;
+    await this.#next();
+    // Hono catches what handlers throw, so that `next` never rejects.
+    if (c.error !== undefined && !this.#answersErrors()) throw c.error;
+    return c.res;
+  }
+
+  protected answerTo(): undefined {
+    return undefined;
+  }
+}
+
+/** Through the chain straight into the one handler of a route. */
+class FusedPassage extends Passage {
+  readonly #app: Hono<MeshEnv>;
+  readonly #handler: Handler;
+  readonly #next: Next;
+
+  constructor(
+    parts: ChainParts,
+    c: Context<MeshEnv>,
+    route: RouteInfo,
+    app: Hono<MeshEnv>,
+    handler: Handler,
+    next: Next,
+  ) {
+    super(parts, c, route);
+    this.#app = app;
+    this.#handler = handler;
+    this.#next = next;
+  }
+
+  protected run(): Answer {
+    const { c } = this;
+    const result: unknown = this.#handler(c, this.#next);
+    if (isThenable(result)) {
+      return Promise.resolve(result).then((late) => (late as Response | undefined) ?? settled(c));
+    }
+    return (result as Response | undefined) ?? settled(c);
+  }
+
+  protected answerTo(error: unknown): Answer | undefined {
+    const answer = ownErrorHandler(this.#app);
+    if (answer === undefined || !(error instanceof Error)) return undefined;
+    this.c.error = error;
+    return answer(error, this.c);
+  }
+}
+
+/** The answer of a handler that returned none: it has set `c.res`, or found nothing. */
+function settled(c: Context<MeshEnv>): Answer {
+  return c.finalized ? c.res : c.notFound();
+}
+
+type ErrorHandler = (error: Error, c: Context<MeshEnv>) => Answer;
+
+/** The app's error handler, once it has replaced ours. */
+function ownErrorHandler(app: Hono<MeshEnv>): ErrorHandler | undefined {
+  const { errorHandler } = app as unknown as { errorHandler: ErrorHandler };
+  return errorHandler === answerError ? undefined : errorHandler;
+}
+
+function answerError(error: Error, c: Context<MeshEnv>): Response {
+  const requestId = c.get("call")?.requestId ?? "";
+  try {
+    return errorResponse(error, requestId);
+  } catch {
+    // The error has a status or a header value that no response can have. The chain reports it.
+    return problemResponse(problem(500, undefined, undefined, requestId));
+  }
+}

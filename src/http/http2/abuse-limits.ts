@@ -1,0 +1,123 @@
+import type { ConnectionCore } from "./connection-core.ts";
+import { Http2Error, h2 } from "./frame/frame-types.ts";
+import { RateGuard } from "./event-budget.ts";
+import type { Http2Stream } from "./streams/stream.ts";
+
+/**
+ * Resets that a client may cause in an instant, and how many more each second. Each request that is answered to its
+ * end allows one more: what is judged is the share of the resets, as Envoy does it, at half of all streams. Clients
+ * that cancel one call in ten, or hedge every one, stay below it at any speed.
+ *
+ * Whoever resets a stream whose answer has begun is not counted: that is how subscriptions end.
+ *
+ * Nobody earns that cheaply. A reset is an attack because it frees a place among the open streams at once, with the
+ * work still to be done; an answer to the end keeps its place until the handler has done its work and the answer has
+ * gone out within the peer's windows. So whoever earns in order to reset makes at least every second stream an ordinary
+ * call, at the pace at which the server answers, which is a load that the limits on ordinary calls know. Requests
+ * that no handler sees (refused, malformed, 431) earn nothing, and nobody saves up more than the burst.
+ */
+const resetBurst = 1_000;
+const resetsPerSecond = 100;
+/**
+ * Pings and settings that may come in an instant, and each second; keeping a connection alive takes one in some
+ * seconds. Pings that follow data are not counted: see {@link PeerGuard.asked}.
+ */
+const askBurst = 1_000;
+const asksPerSecond = 100;
+/**
+ * WINDOW_UPDATE frames that may come for each frame of DATA that this side made, and for each stream that the peer
+ * opened, as Envoy has it; beyond, as many as in the next two lines.
+ */
+const updatesPerData = 10;
+const updatesPerStream = 2;
+const updateBurst = 1_000;
+const updatesPerSecond = 100;
+/** Frames of no use that may come in a row. */
+const maxUselessFrames = 1_000;
+
+/** Ends connections whose peer does what is allowed, but so often that it must be meant to harm. */
+export class PeerGuard {
+  readonly #connection: ConnectionCore;
+  readonly #resets: RateGuard = new RateGuard(resetBurst, resetsPerSecond);
+  readonly #asks: RateGuard = new RateGuard(askBurst, asksPerSecond);
+  readonly #updates: RateGuard = new RateGuard(updateBurst, updatesPerSecond);
+  #updateCount = 0;
+  #streamCount = 0;
+  #answered = 0;
+  #useless = 0;
+
+  constructor(connection: ConnectionCore) {
+    this.#connection = connection;
+  }
+
+  /** A frame that carried something arrived. */
+  usefulFrame(): void {
+    this.#useless = 0;
+  }
+
+  /** @throws Http2Error when there were too many in a row */
+  uselessFrame(): void {
+    if (++this.#useless > maxUselessFrames) {
+      throw new Http2Error(h2.enhanceYourCalm, "too many frames without any use");
+    }
+  }
+
+  /**
+   * A frame arrived that does nothing but ask for an answer.
+   *
+   * @throws Http2Error when they come too often, be the answers read or not
+   */
+  asked(): void {
+    if (!this.#asks.take()) throw new Http2Error(h2.enhanceYourCalm, "pings or settings come too often");
+  }
+
+  /** The peer opened a stream. */
+  opened(): void {
+    this.#streamCount++;
+  }
+
+  /**
+   * A WINDOW_UPDATE arrived.
+   *
+   * @throws Http2Error when they are too many for what was sent
+   */
+  windowUpdate(): void {
+    const { server, outbox, nextId } = this.#connection;
+    const streams = server ? this.#streamCount : nextId / 2;
+    if (++this.#updateCount <= updatesPerData * outbox.dataFrames + updatesPerStream * streams) return;
+    this.#updateCount--;
+    if (!this.#updates.take()) throw new Http2Error(h2.enhanceYourCalm, "windows are updated too often");
+  }
+
+  /** Counts a reset; also one that this side sends, because a peer can provoke those just as well. */
+  countReset(): void {
+    const { server, answered } = this.#connection;
+    if (!server) return;
+    this.#resets.give(answered - this.#answered);
+    this.#answered = answered;
+    if (!this.#resets.take()) {
+      throw new Http2Error(h2.enhanceYourCalm, "streams are reset too often");
+    }
+  }
+
+  /** Resets a stream whose message is malformed. */
+  malformed(stream: Http2Stream): void {
+    this.reset(stream, h2.protocolError);
+  }
+
+  /** Resets a stream for what the peer did. */
+  reset(stream: Http2Stream, code: number): void {
+    this.countReset();
+    this.#connection.reset(stream, code);
+  }
+
+  /** @throws Http2Error for a frame on a stream that nobody ever opened */
+  mustNotBeIdle(id: number, what: string): void {
+    const { server, lastPeerId, nextId } = this.#connection;
+    if (id !== 0 && this.#connection.wasGivenUp(id)) return;
+    const mine = server ? id % 2 === 0 : id % 2 === 1;
+    if (id === 0 || (mine ? server || id >= nextId : id > lastPeerId)) {
+      throw new Http2Error(h2.protocolError, `${what} for stream ${id}, which was never opened`);
+    }
+  }
+}

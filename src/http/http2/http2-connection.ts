@@ -1,0 +1,299 @@
+import type { ConnectionCore } from "./connection-core.ts";
+import type { ConnectionHandler, ConnectionOptions } from "./connection-options.ts";
+import { FrameParser } from "./frame/frame-parser.ts";
+import {
+  defaultFrameBytes,
+  defaultWindowBytes,
+  frameType,
+  Http2Error,
+  h2,
+  maxInt31,
+  preface,
+} from "./frame/frame-types.ts";
+import { GuardedHandler } from "./streams/guarded-handler.ts";
+import { HpackEncoder } from "./hpack/hpack-encoder.ts";
+import { Outbox, type Wire } from "./codec/frame-writer.ts";
+import { Pings } from "./pings.ts";
+import { ReceiveWindow } from "./streams/receive-window.ts";
+import { Receiver } from "./codec/frame-receiver.ts";
+import { ResetMemory } from "./streams/closed-streams.ts";
+import { PeerSettings, writeSettings } from "./frame/settings.ts";
+import { Shutdown } from "./shutdown.ts";
+import { Http2Stream } from "./streams/stream.ts";
+import { deaf, type Fields, type StreamHandler } from "./streams/stream-handler.ts";
+import type { StreamFate } from "./streams/stream-host.ts";
+import { TimeLimits } from "./time-limits.ts";
+import { defaultMaxQueuedBytes, WaitingStreams } from "./streams/waiting-streams.ts";
+
+/** Largest frame that this side takes: more than the standard's default, for messages that are large. */
+const ownFrameBytes = 65_536;
+/**
+ * Bytes that may wait for a peer that does not read. Data keeps well below: it stops when the wire has enough. Answers
+ * without a body do not, and each of them lets the peer ask once more.
+ */
+const maxWaitingBytes = 8 * 1024 * 1024;
+/**
+ * One HTTP/2 connection (RFC 9113) over any wire of bytes, for both roles. It knows nothing of sockets: bytes
+ * come in by {@link receive}, and leave by the {@link Wire}.
+ */
+export class Http2Connection implements ConnectionCore {
+  readonly options: ConnectionOptions;
+  readonly handler: GuardedHandler;
+  readonly outbox: Outbox;
+  readonly peer: PeerSettings = new PeerSettings();
+  readonly window: ReceiveWindow;
+  readonly streams: Map<number, Http2Stream> = new Map();
+  readonly server: boolean;
+  /** Bytes that the peer lets this side send on all streams. */
+  sendWindow: number = defaultWindowBytes;
+  /** Bytes that wait in all streams together, and may. */
+  queuedBytes = 0;
+  readonly maxQueuedBytes: number;
+  /** The last stream of this side that the peer will look at. */
+  goawayId: number = Number.POSITIVE_INFINITY;
+  lastPeerId = 0;
+  answered = 0;
+  /** Counts the chunks that came from the wire. */
+  turn = 0;
+  /** Whether nothing more is read or written. */
+  over = false;
+  readonly #wire: Wire;
+  readonly #encoder: HpackEncoder = new HpackEncoder();
+  readonly #parser: FrameParser;
+  readonly #receiver: Receiver;
+  readonly waiting: WaitingStreams;
+  readonly #resets = new ResetMemory();
+  readonly #holding: { deliverHeld(): void }[] = [];
+  readonly #pings = new Pings();
+  readonly #limits: TimeLimits;
+  readonly #shutdown: Shutdown;
+  #nextId = 1;
+
+  constructor(wire: Wire, handler: ConnectionHandler, options: ConnectionOptions) {
+    this.#wire = wire;
+    this.handler = new GuardedHandler(handler);
+    this.options = options;
+    this.server = options.role === "server";
+    this.outbox = new Outbox(wire, this.#encoder, defaultFrameBytes);
+    this.window = new ReceiveWindow(this.outbox, options.connectionWindowBytes);
+    this.maxQueuedBytes = options.maxQueuedBytes ?? defaultMaxQueuedBytes[options.role];
+    this.waiting = new WaitingStreams(this);
+    this.#limits = new TimeLimits(this);
+    this.#shutdown = new Shutdown(this);
+    this.#receiver = new Receiver(this);
+    this.#parser = new FrameParser(this.#receiver, {
+      maxFrameBytes: ownFrameBytes,
+      expectPreface: this.server,
+    });
+    if (!this.server) this.outbox.bytes(preface);
+    writeSettings(this.outbox, options, ownFrameBytes);
+    this.window.open();
+    this.outbox.flush();
+    this.#limits.start();
+  }
+
+  /** Whether this side may open streams. */
+  get usable(): boolean {
+    return !this.over && !this.#shutdown.closing && this.goawayId === Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether new streams of the peer are refused. */
+  get refusing(): boolean {
+    return this.#shutdown.refusing;
+  }
+
+  /** The ids of a connection end some day. */
+  get nextId(): number {
+    return this.#nextId;
+  }
+
+  /** Opens a stream with a request; the caller keeps to the peer's limit of streams. */
+  request(fields: Fields, handler: StreamHandler): Http2Stream {
+    const stream = new Http2Stream(this, this.#nextId, handler);
+    this.#nextId += 2;
+    // Fails for a value that no header can carry, before anybody knows of the stream.
+    this.outbox.headers(stream.id, fields, false);
+    this.streams.set(stream.id, stream);
+    return stream;
+  }
+
+  /** For the receiver: the peer opened a stream. */
+  accept(id: number): Http2Stream {
+    const stream = new Http2Stream(this, id, deaf);
+    this.streams.set(id, stream);
+    return stream;
+  }
+
+  /** Takes bytes from the wire. */
+  receive(chunk: Uint8Array): void {
+    if (this.over) return;
+    this.turn++;
+    try {
+      this.#parser.push(chunk);
+      if (this.#holding.length > 0) for (const stream of this.#holding.splice(0)) stream.deliverHeld();
+      if (this.outbox.congested && this.#wire.waitingBytes > maxWaitingBytes) {
+        throw new Http2Error(h2.enhanceYourCalm, "the answers are not read");
+      }
+    } catch (error) {
+      const code = error instanceof Http2Error ? error.code : h2.internalError;
+      this.destroy(code, error instanceof Error ? error : new Error(String(error)));
+    }
+    this.#limits.heard = true;
+    if (this.over) return;
+    if (this.streams.size > 0 || this.outbox.congested || this.incomplete !== 0) this.#limits.watch();
+  }
+
+  /** A number of the frame or header block that has begun and is not complete; 0 when there is none. */
+  get incomplete(): number {
+    return this.#receiver.openBlock || this.#parser.incomplete;
+  }
+
+  /** Bytes that the wire has taken in all, and that have gone out. */
+  get takenBytes(): number {
+    return this.outbox.flushedBytes - this.#wire.waitingBytes;
+  }
+
+  /** The wire takes more. */
+  drained(): void {
+    this.outbox.congested = false;
+    this.pump();
+  }
+
+  /** The wire is gone. */
+  lost(error: Error | undefined): void {
+    this.#end(error);
+  }
+
+  /**
+   * Takes no new streams and closes after the last one. A server tells its client first, and refuses only what
+   * comes after the client has heard of it: a call on its way is not lost.
+   */
+  close(): void {
+    this.#shutdown.begin();
+  }
+
+  /** For the shutdown: nothing is open, and everything is said. */
+  finish(): void {
+    this.#end(undefined);
+    this.#wire.end();
+  }
+
+  /** Ends everything at once; the peer is told the code. */
+  destroy(code: number = h2.cancel, error?: Error): void {
+    if (this.over) return;
+    this.outbox.words(frameType.goaway, 0, this.lastPeerId, code);
+    this.outbox.flush();
+    this.#end(error);
+    this.#wire.destroy();
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.over) return;
+    this.over = true;
+    this.outbox.closed = true;
+    this.#shutdown.stop();
+    this.#limits.stop();
+    for (const answer of this.#pings.takeAll()) this.handler.call(() => answer(false));
+    for (const stream of [...this.streams.values()]) this.forget(stream, "lost", h2.cancel);
+    this.handler.onClose(error);
+  }
+
+  /** Asks the peer for a sign of life; the answer is false when the connection ends first. */
+  ping(answer: (alive: boolean) => void): void {
+    if (this.over) {
+      answer(false);
+      return;
+    }
+    this.outbox.words(frameType.ping, 0, 0x6d657368, this.#pings.add(answer));
+  }
+
+  /** For the receiver: the peer answered a ping; false when nobody had asked. */
+  pong(number: number): boolean {
+    const answer = this.#pings.take(number);
+    if (answer !== undefined) this.handler.call(() => answer(true));
+    return answer !== undefined;
+  }
+
+  /** Whether the connection keeps the process alive. */
+  keepAlive(value: boolean): void {
+    this.#wire.keepAlive(value);
+  }
+
+  /** Resets a stream. */
+  reset(stream: Http2Stream, code: number): void {
+    this.refuse(stream.id, code);
+    this.forget(stream, "own-reset", code);
+  }
+
+  /** For the receiver: resets a stream that is not there (any more). */
+  refuse(id: number, code: number): void {
+    this.outbox.words(frameType.rstStream, id, code);
+    this.#resets.add(id);
+  }
+
+  /** For the receiver: whether late frames of the stream are to be ignored, because this side gave it up. */
+  wasGivenUp(id: number): boolean {
+    return this.#resets.has(id) || id > this.goawayId || (this.refusing && id > this.lastPeerId);
+  }
+
+  /** A stream is over. */
+  forget(stream: Http2Stream, fate: StreamFate, code: number): void {
+    if (!this.streams.delete(stream.id)) return;
+    stream.finish(fate, code);
+    if (stream.served && fate === "complete") this.answered++;
+    if (stream.served) this.handler.onStreamClose();
+    if (this.#shutdown.closing) this.#shutdown.endWhenIdle();
+  }
+
+  /** For streams: they hold small pieces of the chunk. */
+  deliverLater(stream: { deliverHeld(): void }): void {
+    this.#holding.push(stream);
+  }
+
+  /** For streams. */
+  failed(stream: Http2Stream, error: unknown): void {
+    this.handler.failed(stream, error);
+  }
+
+  /** For streams: counts bytes that will wait; false when they are too many, and the stream was reset for it. */
+  enqueue(stream: Http2Stream, bytes: number): boolean {
+    if (this.queuedBytes >= this.maxQueuedBytes && !this.waiting.relieve(stream)) return false;
+    this.queuedBytes += bytes;
+    return true;
+  }
+
+  /** For streams: they wait for a window or for the wire. */
+  block(stream: Http2Stream): void {
+    this.waiting.add(stream);
+  }
+
+  /** For streams: they wait no more. */
+  unblock(stream: Http2Stream): void {
+    this.waiting.delete(stream);
+  }
+
+  /** Sends what waits, as far as it can; `forWindow` when a window has grown. */
+  pump(forWindow = false): void {
+    this.waiting.pump(forWindow);
+  }
+
+  /** For the receiver: the peer's settings changed. */
+  settingsChanged(windowDelta: number): void {
+    this.#limits.settingsCame();
+    // Beyond that, a large frame only keeps the other streams waiting.
+    this.outbox.maxFrameBytes = Math.min(this.peer.maxFrameBytes, ownFrameBytes);
+    this.#encoder.setMaxTableBytes(this.peer.headerTableBytes);
+    if (windowDelta !== 0) {
+      for (const stream of this.streams.values()) {
+        stream.sendWindow += windowDelta;
+        if (stream.sendWindow > maxInt31) {
+          throw new Http2Error(h2.flowControlError, "INITIAL_WINDOW_SIZE makes a window too large");
+        }
+      }
+    }
+    this.handler.onSettings();
+    if (windowDelta <= 0) return;
+    this.waiting.widened();
+    this.pump(true);
+  }
+}

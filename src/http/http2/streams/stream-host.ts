@@ -1,0 +1,44 @@
+import type { Outbox } from "../codec/frame-writer.ts";
+import type { ReceiveWindow } from "./receive-window.ts";
+import type { PeerSettings } from "../frame/settings.ts";
+
+/** What ended a stream. */
+export type StreamFate =
+  /** Both sides said everything. */
+  | "complete"
+  /** The peer's RST_STREAM. */
+  | "peer-reset"
+  /** This side's RST_STREAM. */
+  | "own-reset"
+  /** A GOAWAY that says that the peer never looked at it. */
+  | "refused"
+  /** The connection's end. */
+  | "lost";
+
+/** What a stream needs of its connection. */
+export interface StreamHost<Stream> {
+  readonly options: { readonly streamWindowBytes: number };
+  readonly outbox: Outbox;
+  readonly window: ReceiveWindow;
+  readonly peer: PeerSettings;
+  /** Bytes that the peer lets this side send on all streams. */
+  sendWindow: number;
+  /** Bytes that wait in all streams together. */
+  queuedBytes: number;
+  /** Counts the chunks that came from the wire. */
+  readonly turn: number;
+  /** Has a stream deliver what it holds when the chunk has been read. */
+  deliverLater(stream: { deliverHeld(): void }): void;
+  /** Counts bytes that will wait in a stream; false when they are too many, and the stream was reset for it. */
+  enqueue(stream: Stream, bytes: number): boolean;
+  /** Resets a stream. */
+  reset(stream: Stream, code: number): void;
+  /** A stream is over. */
+  forget(stream: Stream, fate: StreamFate, code: number): void;
+  /** Its handler threw. */
+  failed(stream: Stream, error: unknown): void;
+  /** It waits for a window or for the wire. */
+  block(stream: Stream): void;
+  /** It waits no more. */
+  unblock(stream: Stream): void;
+}

@@ -1,0 +1,218 @@
+import type { Interceptor, Transport } from "@connectrpc/connect";
+import type { Hono } from "hono";
+import type { Call } from "../core/call.ts";
+import type { Clock } from "../core/clock.ts";
+import type { TlsIdentity } from "../core/identity.ts";
+import type { Random } from "../core/random.ts";
+import type { Discovery } from "../discovery/discovery.ts";
+import type { RestClient, RestDefaults } from "../rest/rest-client.ts";
+import type { MeshFetch } from "../rest/mesh-fetch.ts";
+import type { BreakerOptions } from "../policy/breaker.ts";
+import type { RetryOptions } from "../policy/retry.ts";
+import type { AnswerCompression } from "../rpc/server/dispatcher.ts";
+import type { RpcHealth, RpcHealthOptions } from "../rpc/health/rpc-health.ts";
+import type { RpcProtocol } from "../rpc/client/protocol-negotiation.ts";
+import type { RpcRouter } from "../rpc/server/router.ts";
+import type { RpcValidation } from "../rpc/server/validation.ts";
+import type { RpcWireOptions } from "../rpc/client/transport-settings.ts";
+import type { ListenerLimits, Runtime } from "../net/port.ts";
+import type { AppOptions, MeshEnv } from "../hono/app.ts";
+import type { AdmissionOptions } from "../serve/create-admission.ts";
+import type { HealthCheck } from "../serve/health.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+
+/** What the mesh does around the calls to one service. */
+export interface ClientPolicy {
+  /** The whole call with all its attempts, in milliseconds. @default 30_000 */
+  readonly timeoutMs?: number;
+  /** One attempt, in milliseconds; never more than what remains of the call. @default no own limit */
+  readonly attemptTimeoutMs?: number;
+  /** `false` for a single attempt. @default 3 attempts, see `retry()` */
+  readonly retry?: false | Omit<RetryOptions, "clock" | "random" | "classifier" | "replayable" | "onRetry">;
+  /** One breaker for each endpoint; `false` for none. @default see `circuitBreaker()` */
+  readonly breaker?: false | Omit<BreakerOptions, "clock" | "random" | "onStateChange">;
+  /** Calls in flight to the service; more are refused at once. @default no limit */
+  readonly maxConcurrent?: number;
+}
+
+/** What a mesh is made of. */
+export interface MeshOptions {
+  /** The name of the service that this process is. */
+  readonly service: string;
+  /** The identity shown to other services and the roots trusted; clients and servers both use it. @default cleartext */
+  readonly tls?: TlsIdentity;
+  /** Where the other services are. @default none is known */
+  readonly discovery?: Discovery;
+  /** Policies by the name of the called service; `"*"` holds for all, a name's own entry wins field by field. */
+  readonly policies?: Readonly<Record<string, ClientPolicy>>;
+  /** HTTP/1.1 connections to one endpoint. @default 100 */
+  readonly maxConnectionsPerEndpoint?: number;
+  /**
+   * How long an unused HTTP/1.1 connection of a client is kept, in milliseconds: less than servers and proxies on the way
+   * keep it, or requests are lost that are written while the other side closes. What a server announces
+   * (`Keep-Alive: timeout`) is heeded, and so is what was seen of its closing.
+   *
+   * @default 4_000; where the server announces to keep it for longer, until a second before that, and 30_000 at most
+   */
+  readonly idleTimeoutMs?: number;
+  /** Security, rate limit and deadlines of the server side, the same for REST and RPC. */
+  readonly server?: Omit<AdmissionOptions, "clock" | "metrics" | "service">;
+  /** What must hold for the service to be ready, by name; `/readyz` tells. @default nothing */
+  readonly checks?: Readonly<Record<string, HealthCheck>>;
+  /**
+   * Told of what handlers threw that the caller only sees as an internal error; without a call when it escaped
+   * from an app that has no chain. @default console.error
+   */
+  readonly onError?: (error: unknown, call: Call | undefined) => void;
+  /** Collects metrics; give one to share a registry between meshes. @default its own */
+  readonly metrics?: Metrics;
+  /** The platform adapter. @default the one of the runtime that runs */
+  readonly runtime?: Runtime;
+  /** @default the system's clock */
+  readonly clock?: Clock;
+  /** @default Math.random */
+  readonly random?: Random;
+}
+
+/** How an RPC transport speaks. */
+export interface TransportOptions extends RpcWireOptions {
+  /** @default "grpc" where the runtime and every endpoint of the service can, and `httpVersion` allows it, else "connect" */
+  readonly protocol?: RpcProtocol;
+  /** `false` sends JSON. @default true */
+  readonly useBinaryFormat?: boolean;
+  /**
+   * Calls of methods without side effects go out as GET where the transport speaks Connect, so that caches on the
+   * way can answer them. @default false
+   */
+  readonly useHttpGet?: boolean;
+  /** The largest message in either direction, in bytes. @default 4 MiB */
+  readonly maxMessageBytes?: number;
+  /** Connect interceptors, outside the mesh's own layers. */
+  readonly interceptors?: readonly Interceptor[];
+}
+
+/** A Connect transport to a service of the mesh. */
+export interface MeshTransport extends Transport {
+  /** The service's name. */
+  readonly service: string;
+  /** What the next call is sent by; metrics label each call with it. It changes when an endpoint turns out to refuse gRPC. */
+  readonly protocol: RpcProtocol;
+  /**
+   * Asks the service how it is, by gRPC's standard health service; `mesh.rest(name).health()` asks by REST.
+   *
+   * @example
+   * ```ts
+   * const { ready } = await mesh.transport("lake").health({ of: "datapunk.lake.v1.LakeService" });
+   * ```
+   * @throws ConnectError only when the caller cancelled; what fails otherwise is in the answer
+   */
+  health(options?: RpcHealthOptions): Promise<RpcHealth>;
+}
+
+/** How gRPC health is served. */
+export interface ServedHealthOptions {
+  /** How often the checks are asked for clients that watch, in milliseconds. @default 5000 */
+  readonly checkIntervalMs?: number;
+  /** Clients that watch at the same time; more are refused with `resource_exhausted`. @default 1000 */
+  readonly maxWatches?: number;
+  /** Watches of one connection. @default 100 */
+  readonly maxWatchesPerConnection?: number;
+}
+
+/** What is served. */
+export interface HandlerOptions {
+  /** The REST side; make it with `mesh.app()`, so that the chain is on it. */
+  readonly app?: Hono<MeshEnv>;
+  /** The RPC side: Connect's own router. */
+  readonly routes?: (router: RpcRouter) => void;
+  /** Connect interceptors on the RPC side, inside the mesh's own chain. */
+  readonly interceptors?: readonly Interceptor[];
+  /** The largest RPC message in either direction, in bytes. @default 4 MiB */
+  readonly maxMessageBytes?: number;
+  /**
+   * Which answers to RPCs are compressed, from 1 KiB on: those to requests that came compressed, or all to clients that
+   * accept it, which nearly all say. The first saves processor time, the second bytes: for browsers and long ways.
+   *
+   * @default "requested"
+   */
+  readonly compressAnswers?: AnswerCompression;
+  /**
+   * gRPC's standard health service beside the routes: the same readiness as `/readyz`, past security, limits and
+   * metrics; `false` leaves it out. @default it is there
+   */
+  readonly health?: false | ServedHealthOptions;
+  /**
+   * gRPC's reflection (v1 and v1alpha) beside the routes, so that `grpcurl` and `buf curl` need no schema. It tells
+   * the whole interface to whoever passes security. @default false
+   */
+  readonly reflection?: boolean;
+  /** Checks request messages by the rules in their proto; see `@datapunk/mesh/validate`. @default nothing is checked */
+  readonly validate?: RpcValidation;
+}
+
+/** How and where it is served. */
+export interface ServeOptions extends HandlerOptions {
+  /** @default 8080 */
+  readonly port?: number;
+  /** Two ports instead of one: REST, Connect and gRPC-Web on the first, gRPC on the second. */
+  readonly ports?: { readonly rest: number; readonly grpc: number };
+  /** @default "0.0.0.0" */
+  readonly hostname?: string;
+  /** `false` serves cleartext although the mesh has an identity. @default true when the mesh has an identity */
+  readonly tls?: boolean;
+  /** Whether peers must show a certificate of the CA. @default "require" */
+  readonly clientAuth?: "require" | "request" | "none";
+  /** How long work in flight may take after `close()`, in milliseconds. @default 30_000 */
+  readonly drainMs?: number;
+  /** How many connections each port takes, and for how long. */
+  readonly connections?: ListenerLimits;
+  /** Closes at SIGTERM and SIGINT, and forces at the second. @default false */
+  readonly closeOnSignals?: boolean;
+}
+
+/** A service that is being served. */
+export interface Server {
+  /** The port (of REST, when there are two). */
+  readonly port: number;
+  readonly ports: { readonly rest: number; readonly grpc: number };
+  /** Scheme, host and port, to reach it from this machine. */
+  readonly url: string;
+  /** Requests that have not finished yet. */
+  readonly inFlight: number;
+  /** Resolves when the last port is closed. */
+  readonly closed: Promise<void>;
+  /** Says whether the service wants traffic; `/readyz` tells. */
+  setReady(ready: boolean): void;
+  /** Says whether one RPC service (`package.Service`) takes calls; gRPC health tells. @default it does */
+  setServing(service: string, serving: boolean): void;
+  /** Not ready, GOAWAY, work in flight finishes, ports close. `force` (or a second signal) ends the work in flight. */
+  close(options?: { readonly force?: boolean }): Promise<void>;
+}
+
+/** A fetch handler, as edge platforms want it: `export default mesh.handler({ app, routes })`. */
+export interface MeshHandler {
+  fetch(request: Request, env?: unknown, context?: unknown): Promise<Response>;
+}
+
+/** One service's view of the mesh. */
+export interface Mesh {
+  readonly service: string;
+  readonly runtime: Runtime;
+  readonly metrics: Metrics;
+  /** A REST client of a service. */
+  rest(service: string, defaults?: RestDefaults): RestClient;
+  /** A Connect transport to a service, for `createClient`. */
+  transport(service: string, options?: TransportOptions): MeshTransport;
+  /** Like the platform's `fetch`, through the pipeline: `mesh://lake/datasets`, or any http(s) URL. */
+  readonly fetch: MeshFetch;
+  /** A Hono app with the chain in place. */
+  app(options?: AppOptions): Hono<MeshEnv>;
+  /** @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there */
+  serve(options: ServeOptions): Promise<Server>;
+  /** A fetch handler for platforms that bring their own listener. */
+  handler(options: HandlerOptions): MeshHandler;
+  /** The call whose handler runs now; undefined outside of one, or where the runtime has no async context. */
+  current(): Call | undefined;
+  /** Closes every connection of the clients; servers are closed by their own `close()`. */
+  close(): Promise<void>;
+}

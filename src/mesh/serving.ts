@@ -1,0 +1,218 @@
+import type { Hono } from "hono";
+import type { Clock } from "../core/clock.ts";
+import { MeshError } from "../core/errors.ts";
+import { checkNumber, checkOptions, type NumberRange } from "../core/options.ts";
+import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
+import { createDispatcher } from "../rpc/server/create-dispatcher.ts";
+import type { RpcDispatcher } from "../rpc/server/dispatcher.ts";
+import { createFetchDispatch } from "../rpc/server/fetch-dispatch.ts";
+import { withBypass } from "../rpc/health/probe-bypass.ts";
+import { watchLimitsFrom } from "../rpc/health/watch-limits.ts";
+import { healthOperations, watchOperation, withStandardServices } from "../rpc/server/standard-routes.ts";
+import { withValidation } from "../rpc/server/validation.ts";
+import type { AsyncContext, Listener, ListenerLimits, ListenOptions, Runtime } from "../net/port.ts";
+import type { ClosableAdmission } from "../serve/create-admission.ts";
+import { connectionOf, type MeshEnv } from "../hono/env.ts";
+import type { Health } from "../serve/health.ts";
+import { createLifecycle } from "../serve/lifecycle.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+
+/** What the server half of a mesh is made of. */
+export interface ServingParts {
+  readonly runtime: Runtime;
+  readonly tls: MeshOptions["tls"];
+  readonly admission: ClosableAdmission;
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly scope: AsyncContext | undefined;
+  readonly onError: NonNullable<MeshOptions["onError"]>;
+  /** The app that serves when none is given: health and metrics. */
+  readonly defaultApp: () => Hono<MeshEnv>;
+}
+
+function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispatcher | undefined {
+  if (options.routes === undefined) return undefined;
+  const { interceptors = [], validate, health, reflection = false, maxMessageBytes } = options;
+  if (maxMessageBytes !== undefined)
+    checkNumber("RPC routes", "maxMessageBytes", maxMessageBytes, { min: 1, max: 0xffffffff });
+  if (health !== undefined && health !== false) checkOptions("RPC routes' health", health);
+  const routes =
+    validate === undefined ? options.routes : withValidation(options.routes, validate, interceptors);
+  const given = health === false ? undefined : health;
+  const checkIntervalMs = checkNumber("serve()", "health.checkIntervalMs", given?.checkIntervalMs ?? 5_000, {
+    above: true,
+  });
+  const bypass = {
+    operations: healthOperations,
+    watchOperation,
+    clock: parts.clock,
+    ...watchLimitsFrom("serve()", given),
+  };
+  return createDispatcher({
+    routes: withStandardServices({
+      routes,
+      health: health === false ? undefined : { source: parts.health, checkIntervalMs },
+      reflection,
+      clock: parts.clock,
+    }),
+    admission: health === false ? parts.admission : withBypass(parts.admission, bypass),
+    clock: parts.clock,
+    ...(parts.scope && { asyncContext: parts.scope }),
+    interceptors,
+    ...(parts.runtime.messageCompressions && { acceptCompression: parts.runtime.messageCompressions }),
+    ...(maxMessageBytes !== undefined && { maxMessageBytes }),
+    ...(options.compressAnswers !== undefined && { compressAnswers: options.compressAnswers }),
+    onError: (call, error) => parts.onError(error, call),
+  });
+}
+
+function checkServed(who: string, options: HandlerOptions): void {
+  if (options.app === undefined && options.routes === undefined) {
+    throw new TypeError(
+      `Cannot ${who}: there is nothing to serve; pass app (a Hono app), routes (RPC), or both`,
+    );
+  }
+}
+
+/** Makes the fetch handler of an edge platform. */
+export function createHandler(parts: ServingParts, options: HandlerOptions): MeshHandler {
+  checkServed("make a handler", options);
+  const app = options.app ?? parts.defaultApp();
+  const dispatcher = dispatcherFrom(parts, options);
+  const rpc = dispatcher && createFetchDispatch(dispatcher);
+  return {
+    async fetch(request, env, context) {
+      const bindings = env as Partial<MeshEnv["Bindings"]> | undefined;
+      return (
+        (await rpc?.(request, connectionOf(bindings))) ??
+        app.fetch(request, bindings as MeshEnv["Bindings"], context as never)
+      );
+    },
+  };
+}
+
+function portsFrom(options: ServeOptions): ListenOptions["ports"] {
+  const check = (name: string, port: number): number =>
+    checkNumber("serve()", name, port, { integer: true, max: 65_535 });
+  if (options.ports === undefined) return { all: check("port", options.port ?? 8080) };
+  if (options.port !== undefined) {
+    throw new TypeError("Cannot serve: port and ports are both given; pass port for one port, ports for two");
+  }
+  return { rest: check("ports.rest", options.ports.rest), grpc: check("ports.grpc", options.ports.grpc) };
+}
+
+function tlsFrom(parts: ServingParts, options: ServeOptions): ListenOptions["tls"] {
+  if (options.tls === false || (options.tls === undefined && parts.tls === undefined)) {
+    if (options.clientAuth !== undefined && options.clientAuth !== "none") {
+      throw new TypeError(
+        `Cannot serve: clientAuth is "${options.clientAuth}" without TLS; give the mesh a tls identity, or leave clientAuth out`,
+      );
+    }
+    return undefined;
+  }
+  if (parts.tls === undefined) {
+    throw new TypeError(
+      "Cannot serve: tls is true and the mesh has no identity; pass tls: { cert, key, ca } to createMesh",
+    );
+  }
+  return { ...parts.tls, clientAuth: options.clientAuth ?? "require" };
+}
+
+function limitsFrom({ connections = {} }: ServeOptions): ListenerLimits {
+  checkOptions("serve()'s connections", connections);
+  const check = (name: keyof ListenerLimits, range: NumberRange): number | undefined => {
+    const value = connections[name];
+    return value === undefined ? undefined : checkNumber("serve()", `connections.${name}`, value, range);
+  };
+  return {
+    maxConnections: check("maxConnections", { integer: true, min: 1 }),
+    maxConnectionsPerAddress: check("maxConnectionsPerAddress", { integer: true, min: 1 }),
+    maxConnectionAgeMs: check("maxConnectionAgeMs", { above: true }),
+    maxConnectionAgeGraceMs: check("maxConnectionAgeGraceMs", {}),
+  };
+}
+
+function hostnameFrom({ hostname = "0.0.0.0" }: ServeOptions): string {
+  if (typeof hostname !== "string") {
+    throw new TypeError("Cannot serve: hostname is no string; pass an address or a name of this machine");
+  }
+  return hostname;
+}
+
+function urlOf(tls: boolean, hostname: string, port: number): string {
+  const anywhere = hostname === "0.0.0.0" || hostname === "::" || hostname === "";
+  const host = anywhere ? "127.0.0.1" : hostname.includes(":") ? `[${hostname}]` : hostname;
+  return `${tls ? "https" : "http"}://${host}:${port}`;
+}
+
+/** Opens the port or the ports, and ties them to health, signals and drain. */
+export async function startServer(
+  parts: ServingParts,
+  options: ServeOptions,
+  afterSignal: () => Promise<void>,
+): Promise<Server> {
+  checkServed("serve", options);
+  const { runtime, admission, health, metrics, clock } = parts;
+  if (!runtime.capabilities.listen) {
+    throw new MeshError(
+      "ERR_CAPABILITY",
+      `Cannot serve on ${runtime.name}: it opens no ports; export mesh.handler({ app, routes }) instead`,
+    );
+  }
+  const ports = portsFrom(options);
+  const tls = tlsFrom(parts, options);
+  const hostname = hostnameFrom(options);
+  const drainMs =
+    options.drainMs === undefined ? undefined : checkNumber("serve()", "drainMs", options.drainMs);
+  const app = options.app ?? parts.defaultApp();
+  const dispatcher = dispatcherFrom(parts, options);
+  const listener: Listener = await runtime.listen({
+    hostname,
+    ports,
+    tls,
+    fetch: (request, connection) => app.fetch(request, { connection }),
+    rpc: dispatcher,
+    limits: limitsFrom(options),
+    onConnectionError: (kind) => metrics.connectionError(kind),
+    onHandlerError: (error) => parts.onError(error, undefined),
+    clock,
+  });
+
+  const lifecycle = createLifecycle({
+    clock,
+    ...(drainMs !== undefined && { drainMs }),
+    health,
+    listener: {
+      drain: () => listener.drain(),
+      async destroy() {
+        admission.close();
+        await listener.destroy();
+      },
+    },
+  });
+  if (options.closeOnSignals === true) {
+    const stop = runtime.onSignals(["SIGTERM", "SIGINT"], () => {
+      // Resolves whatever happens.
+      void lifecycle.close({ force: lifecycle.closing });
+    });
+    lifecycle.closed
+      .then(async () => {
+        stop();
+        await afterSignal();
+      })
+      .catch((error: unknown) => parts.onError(error, undefined));
+  }
+  return {
+    port: listener.ports.rest,
+    ports: listener.ports,
+    url: urlOf(tls !== undefined, hostname, listener.ports.rest),
+    get inFlight() {
+      return listener.inFlight;
+    },
+    closed: lifecycle.closed,
+    setReady: (ready) => health.setReady(ready),
+    setServing: (service, serving) => health.setServing(service, serving),
+    close: (how) => lifecycle.close(how),
+  };
+}

@@ -1,0 +1,127 @@
+import type { Agent } from "node:http";
+import type { Socket } from "node:net";
+import { ConnectError } from "@connectrpc/connect";
+import type { Clock } from "../../core/clock.ts";
+import { faultOf, faultOfConnect } from "../platform/socket-fault.ts";
+import { unavailable } from "../../rpc/dialect/transport-faults.ts";
+import type { IdleLimits } from "./idle-limits.ts";
+
+/** Errors of sockets on which nothing of the request was written: what it says of the socket proves something then. */
+export type UnsentErrors = WeakSet<object>;
+
+/** Options of {@link watchSockets}. */
+export interface WatchSocketsOptions {
+  readonly origin: string;
+  /** How long connections to the origin may be unused, as far as that was learned. */
+  readonly limits: IdleLimits;
+  readonly clock: Clock;
+}
+
+/** What is known of a socket that was given back. */
+interface Known {
+  /** When; undefined before the first time, and once it is of no use. */
+  freeAt: number | undefined;
+  /** How many bytes had been written and read by then. */
+  written: number;
+  read: number;
+  /** Ends the wait for its end. */
+  stopTimer: (() => void) | undefined;
+}
+
+/**
+ * Looks after the sockets of an agent: takes those out at once that the other side has ended, which the agent would still
+ * give to requests for a moment, and remembers which errors came before anything of a request was written. The code alone
+ * does not tell: a TLS handshake that is cut off is an `ECONNRESET` as well.
+ */
+export function watchSockets(agent: Agent, options: WatchSocketsOptions): UnsentErrors {
+  const { origin, limits, clock } = options;
+  const errors: UnsentErrors = new WeakSet();
+  const sockets = new WeakMap<Socket, Known>();
+
+  function watch(socket: Socket): void {
+    const known: Known = { freeAt: undefined, written: 0, read: 0, stopTimer: undefined };
+    sockets.set(socket, known);
+    let unsent = true;
+    const isUnused = (): boolean => known.freeAt !== undefined && socket.bytesWritten === known.written;
+    /** Learns from an end that came while it was unused, or from a request that was lost on it. */
+    const learn = (): void => {
+      if (known.freeAt === undefined || socket.bytesRead !== known.read) return;
+      const now = clock.now();
+      limits.closedAfter(origin, now - known.freeAt, now);
+      known.freeAt = undefined;
+    };
+    socket.prependListener("error", (error: NodeJS.ErrnoException) => {
+      if (unsent) errors.add(error);
+      else if (error.code === "ECONNRESET" || error.code === "EPIPE") learn();
+    });
+    socket.once("encrypted" in socket ? "secureConnect" : "connect", () => {
+      unsent = false;
+    });
+    socket.prependListener("end", () => {
+      if (!isUnused()) return;
+      learn();
+      unsent = true;
+      socket.emit("agentRemove");
+      // A request may have got it already.
+      socket.destroy(Object.assign(new Error("the other side has closed the connection"), { code: "EPIPE" }));
+    });
+    socket.prependListener("timeout", () => {
+      if (isUnused()) known.freeAt = undefined;
+    });
+    socket.prependListener("close", () => {
+      if (isUnused()) learn();
+      known.stopTimer?.();
+    });
+  }
+
+  // After the agent's own listener: it may have given the socket to another request at once, which does not matter.
+  agent.on("free", (socket: Socket) => {
+    const known = sockets.get(socket);
+    if (known === undefined) return;
+    const now = clock.now();
+    known.freeAt = now;
+    known.written = socket.bytesWritten;
+    known.read = socket.bytesRead;
+    const limitMs = limits.limitOf(origin, now);
+    known.stopTimer?.();
+    if (limitMs === Infinity) return;
+    known.stopTimer = clock.schedule(() => {
+      if (known.freeAt !== now || socket.bytesWritten !== known.written) return;
+      known.freeAt = undefined;
+      socket.emit("agentRemove");
+      socket.destroy();
+    }, limitMs);
+  });
+
+  const create = agent.createConnection.bind(agent) as (...args: unknown[]) => Socket | undefined;
+  Object.assign(agent, {
+    createConnection(...args: unknown[]): Socket | undefined {
+      const socket = create(...args);
+      if (socket) watch(socket);
+      return socket;
+    },
+  });
+  return errors;
+}
+
+const deepestCause = 6;
+
+function isUnsent(error: unknown, unsent: UnsentErrors): boolean {
+  let at = error;
+  for (let depth = 0; depth < deepestCause && at instanceof Error; depth++) {
+    if (unsent.has(at)) return true;
+    at = at.cause;
+  }
+  return false;
+}
+
+/**
+ * What Connect's client for `node:http` raised, as `unavailable` with what the fault proves where it was the connection's:
+ * its own codes for those (`aborted`, `internal`) would pass for the server's word.
+ */
+export function connectionError(origin: string, error: unknown, unsent: UnsentErrors): unknown {
+  const fault = isUnsent(error, unsent) ? faultOfConnect(error) : faultOf(error);
+  if (fault === undefined) return error;
+  const message = error instanceof ConnectError ? error.rawMessage : (error as Error).message;
+  return unavailable(`Cannot reach ${origin}: ${message}`, fault, error);
+}

@@ -1,0 +1,57 @@
+import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
+import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
+import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
+import { blameServer } from "../../rpc/client/protocol-errors.ts";
+import { checkWireOptions, defaultCompressMinBytes, rpcCompressions } from "../../rpc/client/transport-settings.ts";
+import type { RpcLeaf, RpcLeafOptions } from "../port.ts";
+import { createGrpcLeaf } from "../../rpc/client/grpc-client.ts";
+import { messageCompression } from "./message-compression.ts";
+import { checkTlsIdentity } from "../tls/tls-identity.ts";
+import { openUniversalClient } from "./universal-client.ts";
+
+/** Here everything is possible that an option can ask for. */
+const platform = { name: "this runtime", fetchOnly: false };
+
+/**
+ * An RPC transport to one endpoint: the mesh's own client for gRPC, Connect's protocols for the other dialects, over
+ * HTTP/2 or HTTP/1.1. It connects when the first call needs it, and again after a GOAWAY or a failure.
+ *
+ * @throws TypeError, RangeError for options that are wrong
+ * @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY` for gRPC over HTTP/1.1
+ */
+export function openRpcLeaf(options: RpcLeafOptions): RpcLeaf {
+  const { tls, protocol } = options;
+  checkWireOptions(options, protocol, platform);
+  if (tls !== undefined) checkTlsIdentity(tls);
+  if (protocol === "grpc") return createGrpcLeaf(options);
+  const client = openUniversalClient({ ...options, httpVersion: options.httpVersion ?? "2" });
+  const create = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
+  return {
+    transport: blameServer(create(transportOptions(options, client.httpClient))),
+    ...(client.state && { state: client.state }),
+    ...(client.busy && { busy: client.busy }),
+    close: () => client.close(),
+  };
+}
+
+function transportOptions(
+  options: RpcLeafOptions,
+  httpClient: CommonTransportOptions["httpClient"],
+): CommonTransportOptions {
+  const { sendCompression, acceptCompression = rpcCompressions, jsonOptions, binaryOptions } = options;
+  return {
+    httpClient,
+    baseUrl: options.origin,
+    useBinaryFormat: options.useBinaryFormat,
+    interceptors: [],
+    useHttpGet: options.protocol === "connect" && (options.useHttpGet ?? false),
+    acceptCompression: acceptCompression.map(messageCompression),
+    sendCompression: sendCompression === undefined ? null : messageCompression(sendCompression),
+    // Connect compresses what is larger than its bound, we what is not smaller than ours.
+    compressMinBytes: (options.compressMinBytes ?? defaultCompressMinBytes) - 1,
+    readMaxBytes: options.maxMessageBytes,
+    writeMaxBytes: options.maxSendBytes ?? options.maxMessageBytes,
+    ...(jsonOptions && { jsonOptions }),
+    ...(binaryOptions && { binaryOptions }),
+  };
+}

@@ -1,0 +1,78 @@
+import type { Socket } from "node:net";
+import type { ConnectionRecord } from "./connections.ts";
+import { limits } from "./listener-limits.ts";
+import type { ListenerContext } from "./listener-context.ts";
+import type { ConnectionHandler, ConnectionOptions } from "../../http/http2/connection-options.ts";
+import { Http2Error } from "../../http/http2/frame/frame-types.ts";
+import { connectionOver } from "../socket-transport.ts";
+import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
+
+const connectionOptions: ConnectionOptions = {
+  role: "server",
+  maxStreams: limits.concurrentStreams,
+  maxHeaderListBytes: limits.headerBytes,
+  streamWindowBytes: limits.streamWindowBytes,
+  connectionWindowBytes: limits.sessionWindowBytes,
+  settingsTimeoutMs: limits.settingsTimeoutMs,
+  maxQueuedBytes: limits.queuedBytes,
+  stalledMs: limits.stalledMs,
+  slowBodyMs: limits.slowBodyMs,
+  minProgressBytes: limits.minProgressBytes,
+  headersTimeoutMs: limits.headersTimeoutMs,
+  idleMs: limits.sessionIdleMs,
+};
+
+/** Follows one connection of a listener. */
+class ServedConnection implements ConnectionHandler {
+  readonly #context: ListenerContext;
+  readonly #record: ConnectionRecord;
+
+  constructor(context: ListenerContext, record: ConnectionRecord) {
+    this.#context = context;
+    this.#record = record;
+  }
+
+  onStream(stream: Http2Stream, fields: Fields, ended: boolean): void {
+    this.#context.connections.begin(this.#record);
+    this.#context.onStream(stream, fields, ended, this.#record);
+  }
+
+  onStreamClose(): void {
+    this.#context.connections.end(this.#record);
+  }
+
+  onSettings(): void {}
+
+  onError(error: unknown): void {
+    this.#context.onHandlerError(error);
+  }
+
+  onGoaway(): void {
+    // A client that says goodbye closes when it has its answers.
+  }
+
+  onClose(error: Error | undefined): void {
+    if (error !== undefined) {
+      this.#context.onConnectionError(error instanceof Http2Error ? "protocol" : "socket", error);
+    }
+  }
+}
+
+/**
+ * Serves HTTP/2 on a connected socket.
+ *
+ * @param head - bytes of the connection that were read before
+ */
+export function serveHttp2(socket: Socket, context: ListenerContext, head?: Uint8Array): void {
+  const record = context.connections.of(socket);
+  socket.setNoDelay(true);
+  const session = connectionOver(socket, new ServedConnection(context, record), {
+    ...connectionOptions,
+    clock: context.clock,
+  });
+  record.session = session;
+  // The session keeps the time itself.
+  socket.setTimeout(0);
+  if (context.connections.draining) session.close();
+  if (head !== undefined) session.receive(new Uint8Array(head));
+}

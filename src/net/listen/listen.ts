@@ -1,0 +1,66 @@
+import { systemClock } from "../../core/clock.ts";
+import { quietHook } from "../../core/hooks.ts";
+import type { Listener, ListenOptions } from "../port.ts";
+import { acceptingServer } from "./accept.ts";
+import { Connections } from "./connections.ts";
+import { installLightGlobals } from "../fetch/light-globals.ts";
+import type { ListenerContext } from "./listener-context.ts";
+import { listenerOf, type OpenPort, openPort } from "./open-port.ts";
+import { type Application, http1Handler, http2Handler } from "./dispatch-request.ts";
+import { checkTlsIdentity } from "../tls/tls-identity.ts";
+
+/** Responds on the gRPC port of a split listener to what is no RPC. */
+function notHere(): Response {
+  return new Response(null, { status: 404 });
+}
+
+/** One failure shows on the socket, on the session and on the server; it is told once, by its first kind. */
+function reportOnce(report: ListenOptions["onConnectionError"]): ListenOptions["onConnectionError"] {
+  const told = new WeakSet<object>();
+  return (kind, error) => {
+    if (error instanceof Error) {
+      if (told.has(error)) return;
+      told.add(error);
+    }
+    report(kind, error);
+  };
+}
+
+/** Opens the port or the two ports that the options ask for. */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const { tls, ports, hostname, fetch, rpc, limits = {}, clock = systemClock } = options;
+  const onConnectionError = reportOnce(quietHook(options.onConnectionError));
+  const application: Application = {
+    fetch,
+    rpc,
+    onHandlerError: quietHook(options.onHandlerError ?? (() => {})),
+  };
+  if (tls !== undefined) checkTlsIdentity(tls);
+
+  const open = (served: Application, port: number, onlyHttp2: boolean): Promise<OpenPort> => {
+    if (!onlyHttp2) installLightGlobals();
+    const { maxConnectionAgeMs = Infinity, maxConnectionAgeGraceMs = Infinity } = limits;
+    const connections = new Connections(clock, maxConnectionAgeMs, maxConnectionAgeGraceMs);
+    const context: ListenerContext = {
+      clock,
+      connections,
+      onConnectionError,
+      onHandlerError: served.onHandlerError,
+      onHttp1: onlyHttp2 ? undefined : http1Handler(served),
+      onStream: http2Handler(served),
+    };
+    return openPort(acceptingServer(tls, context), context, { hostname, port }, limits);
+  };
+
+  if ("all" in ports) {
+    const port = await open(application, ports.all, false);
+    return listenerOf(port, port);
+  }
+  const rest = await open(application, ports.rest, false);
+  try {
+    return listenerOf(rest, await open({ ...application, fetch: notHere }, ports.grpc, true));
+  } catch (error) {
+    await rest.destroy();
+    throw error;
+  }
+}

@@ -1,0 +1,24 @@
+import type { Clock } from "../../core/clock.ts";
+import type { ListenOptions } from "../port.ts";
+import type { ConnectionRecord, Connections } from "./connections.ts";
+import type { Http1Stream } from "../../http/http1/http1-stream.ts";
+import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
+
+/** What every connection of a port is served with. */
+export interface ListenerContext {
+  readonly connections: Connections;
+  readonly onConnectionError: ListenOptions["onConnectionError"];
+  /** Told of what escaped from a handler. */
+  readonly onHandlerError: (error: unknown) => void;
+  /** Times connections. */
+  readonly clock: Clock;
+  /** Serves a request that arrived by HTTP/1.1, and says when it is over; undefined where only HTTP/2 is spoken. */
+  readonly onHttp1: ((stream: Http1Stream, record: ConnectionRecord, onOver: () => void) => void) | undefined;
+  /** Serves a request that arrived by HTTP/2. */
+  readonly onStream: (
+    stream: Http2Stream,
+    fields: Fields,
+    ended: boolean,
+    connection: ConnectionRecord,
+  ) => void;
+}

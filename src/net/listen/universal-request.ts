@@ -1,0 +1,105 @@
+import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { RpcHandler } from "../../rpc/server/dispatcher.ts";
+import type { Exchange } from "./exchange.ts";
+import { outgoingFrom } from "../fetch/light-headers.ts";
+import { limits } from "./listener-limits.ts";
+import type { MessageBody } from "../../http/message-body.ts";
+
+async function* bodyOf(request: RpcRequest, { body }: Exchange): AsyncGenerator<Uint8Array> {
+  if (body === undefined) return;
+  request.reading = true;
+  try {
+    for (let chunk = await body.read(); chunk !== undefined; chunk = await body.read()) yield chunk;
+  } finally {
+    request.reading = false;
+  }
+}
+
+/** What an RPC handler is given; its signal is made when somebody asks for it. */
+class RpcRequest implements UniversalServerRequest {
+  readonly httpVersion: string;
+  readonly method: string;
+  readonly url: string;
+  readonly header: Headers;
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Whether the body is being read; undefined when that has not begun. */
+  reading: boolean | undefined = undefined;
+  readonly #exchange: Exchange;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+    this.httpVersion = exchange.httpVersion;
+    this.method = exchange.method;
+    this.url = exchange.url;
+    this.header = exchange.headers;
+    this.body = bodyOf(this, exchange);
+  }
+
+  get signal(): AbortSignal {
+    return this.#exchange.signal;
+  }
+}
+
+/** What is left of a request that nobody will read, where its client might not see a response that comes before. */
+function restOf(
+  { status }: UniversalServerResponse,
+  { reading }: RpcRequest,
+  { body, headers, httpVersion }: Exchange,
+): MessageBody | undefined {
+  if (body === undefined || body.ended || httpVersion !== "1.1") return undefined;
+  // Who waits for a 100 that nobody sent sends nothing.
+  if (!body.used && headers.has("expect")) return undefined;
+  // A handler may respond before it reads; an error is the last word.
+  return reading === false || (reading === undefined && status !== 200) ? body : undefined;
+}
+
+async function write(
+  response: UniversalServerResponse,
+  request: RpcRequest,
+  exchange: Exchange,
+): Promise<void> {
+  const iterator = response.body?.[Symbol.asyncIterator]();
+  try {
+    // The first message is made before the headers go out: until then a handler may still set some.
+    let next = await iterator?.next();
+    const rest = restOf(response, request, exchange);
+    if (rest !== undefined) await rest.discarded(limits.earlyBytes, limits.earlyMs);
+    if (exchange.gone) return;
+    exchange.endWith(() => outgoingFrom(response.trailer));
+    exchange.begin(response.status, "", outgoingFrom(response.header));
+    // A stream that begins with nothing wants its headers on the way; a message without fields is no stream.
+    if (next?.done === false && next.value.byteLength === 0 && !response.header?.has("content-length")) {
+      exchange.flush();
+    }
+    for (; iterator !== undefined && next?.done === false && !exchange.over; next = await iterator.next()) {
+      const { value } = next;
+      if (value.byteLength > 0 && !exchange.write(value)) {
+        await new Promise<void>((resolve) => exchange.whenDrained(resolve));
+      }
+      if (exchange.gone) return;
+    }
+    exchange.end();
+  } finally {
+    // Lets the handler's `finally` run when the client left.
+    giveUp(iterator);
+  }
+}
+
+function giveUp(iterator: AsyncIterator<unknown> | undefined): void {
+  try {
+    iterator?.return?.().catch(() => {});
+  } catch {
+    // It has been given up all the same.
+  }
+}
+
+/**
+ * Runs one RPC: hands the request to its handler and writes what comes back, trailers included. Rejects with what failed
+ * and could not be written, unless the client has gone.
+ */
+export async function exchangeRpc(handler: RpcHandler, exchange: Exchange): Promise<void> {
+  const request = new RpcRequest(exchange);
+  const response = await handler(request, exchange.connection);
+  if (exchange.gone) giveUp(response.body?.[Symbol.asyncIterator]());
+  else await write(response, request, exchange);
+}

@@ -1,0 +1,137 @@
+import type { Compression } from "@connectrpc/connect/protocol";
+import type { Call } from "../core/call.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Connection } from "../core/connection.ts";
+import type { TransportFault } from "../core/errors.ts";
+import type { TlsIdentity } from "../core/identity.ts";
+import type { HttpLeaf } from "../rest/http-transport.ts";
+import type { RpcDispatcher } from "../rpc/server/dispatcher.ts";
+import type { RpcLeaf } from "../rpc/client/rpc-transport.ts";
+import type { RpcProtocol } from "../rpc/client/protocol-negotiation.ts";
+import type { RpcWireOptions } from "../rpc/client/transport-settings.ts";
+
+export type { RpcLeaf } from "../rpc/client/rpc-transport.ts";
+
+/** The runtimes that have an adapter; `web` is any platform with `fetch` and nothing else. */
+export type RuntimeName = "node" | "deno" | "bun" | "workerd" | "web";
+
+/** What a runtime can do. Asking for something it cannot do fails at construction. */
+export interface Capabilities {
+  /** Open a port (HTTP/1.1, HTTP/2, gRPC on one). */
+  readonly listen: boolean;
+  /** Present a client certificate given as PEM. */
+  readonly mtlsClient: boolean;
+  /** Demand and read client certificates. */
+  readonly mtlsServer: boolean;
+  /** Call native gRPC (needs HTTP/2 trailers). */
+  readonly grpcClient: boolean;
+  /** Serve native gRPC. */
+  readonly grpcServer: boolean;
+  /** Stream in both directions at once through `fetch`. */
+  readonly fetchBidi: boolean;
+  /** Async context, by which calls made in a handler inherit its deadline and trace. */
+  readonly asyncContext: boolean;
+  /** Receive SIGTERM and SIGINT. */
+  readonly signals: boolean;
+}
+
+/** How the HTTP leaf connects. */
+export interface LeafOptions {
+  readonly tls: TlsIdentity | undefined;
+  /** Upper bound of HTTP/1.1 connections to one origin. */
+  readonly maxConnectionsPerEndpoint: number;
+  /**
+   * How long an unused HTTP/1.1 connection is kept, in milliseconds.
+   *
+   * @default 4_000; where the server announces to keep it for longer, until a second before that, and 30_000 at most
+   */
+  readonly idleTimeoutMs?: number | undefined;
+  /** Times what the leaf does by itself. @default the system's */
+  readonly clock?: Clock | undefined;
+}
+
+/** How one endpoint is called by RPC. */
+export interface RpcLeafOptions extends LeafOptions, RpcWireOptions {
+  readonly origin: string;
+  readonly protocol: RpcProtocol;
+  readonly useBinaryFormat: boolean;
+  readonly maxMessageBytes: number;
+  /** Whether Connect calls without side effects go out as GET. @default false */
+  readonly useHttpGet?: boolean;
+}
+
+/** Server side of TLS. */
+export interface ServerTls extends TlsIdentity {
+  /** `require` refuses, during the handshake, whoever shows no certificate of the CA. */
+  readonly clientAuth: "require" | "request" | "none";
+}
+
+/** What a runtime listens with. */
+export interface ListenOptions {
+  readonly hostname: string;
+  /** One port for everything, or REST (with Connect and gRPC-Web) and gRPC apart. 0 lets the system choose. */
+  readonly ports: { readonly all: number } | { readonly rest: number; readonly grpc: number };
+  readonly tls: ServerTls | undefined;
+  /** Everything that is not an RPC. */
+  readonly fetch: (request: Request, connection: Connection) => Response | Promise<Response>;
+  readonly rpc: RpcDispatcher | undefined;
+  /** Told about errors that belong to no request: broken handshakes, sockets that fail, connections that are too many. */
+  readonly onConnectionError: (kind: "tls" | "protocol" | "socket" | "limit", error: unknown) => void;
+  /**
+   * Told of what escaped from `fetch` or an RPC handler, or could not be written; the client got a bare 500.
+   * Both answer for their own errors, so this is a bug. @default nobody is told
+   */
+  readonly onHandlerError?: ((error: unknown) => void) | undefined;
+  readonly limits?: ListenerLimits | undefined;
+  /** Times connections. @default the system's */
+  readonly clock?: Clock | undefined;
+}
+
+/** How many connections a port takes, and for how long. */
+export interface ListenerLimits {
+  /** Connections in all; more are closed as they come. @default 20_000 */
+  readonly maxConnections?: number | undefined;
+  /** Connections from one address. @default 2_000 */
+  readonly maxConnectionsPerAddress?: number | undefined;
+  /** How long a connection takes new requests, in milliseconds, up to a tenth less. @default no limit */
+  readonly maxConnectionAgeMs?: number | undefined;
+  /** How long requests that are open then may take, in milliseconds. @default no limit */
+  readonly maxConnectionAgeGraceMs?: number | undefined;
+}
+
+/** An open port. */
+export interface Listener {
+  /** The ports that are really open. */
+  readonly ports: { readonly rest: number; readonly grpc: number };
+  /** Requests that have not finished yet, RPC streams included. */
+  readonly inFlight: number;
+  /** Stops accepting, sends GOAWAY and `connection: close`, resolves when the last request has finished. */
+  drain(): Promise<void>;
+  /** Ends everything at once; resolves when the ports are closed. */
+  destroy(): Promise<void>;
+}
+
+/** Carries the current call through `await`s. */
+export interface AsyncContext {
+  run<T>(call: Call, task: () => T): T;
+  current(): Call | undefined;
+}
+
+/** What every runtime adapter offers; the only face by which the mesh touches its platform. */
+export interface Runtime {
+  readonly name: RuntimeName;
+  readonly capabilities: Capabilities;
+  /** @throws MeshError `ERR_TLS_CONFIG` for a broken identity, `ERR_CAPABILITY` where the runtime cannot use PEM */
+  openHttpLeaf(options: LeafOptions): HttpLeaf;
+  /** @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY` (for example native gRPC on workerd) */
+  openRpcLeaf(options: RpcLeafOptions): RpcLeaf;
+  /** @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY` */
+  listen(options: ListenOptions): Promise<Listener>;
+  /** Encodings in which Connect and gRPC-Web messages are served, best first. @default gzip by web streams */
+  readonly messageCompressions?: readonly Compression[];
+  /** How the connection failed, from whatever error the platform raised; undefined if it is no such error. */
+  faultOf(error: unknown): TransportFault | undefined;
+  readonly asyncContext: AsyncContext | undefined;
+  /** Calls `handler` at each of these signals; the returned function stops that. */
+  onSignals(signals: readonly ("SIGTERM" | "SIGINT")[], handler: (signal: string) => void): () => void;
+}

@@ -1,0 +1,288 @@
+import type { Call } from "../core/call.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
+import { isMeshError, MeshError, TransportError, type TransportFault } from "../core/errors.ts";
+import type { HttpLeaf, HttpRequest, HttpResponse } from "./http-transport.ts";
+import { LeafResponse } from "./transport-response.ts";
+import { gather } from "./response-limit.ts";
+import { Slots } from "./semaphore.ts";
+import { StaleConnections } from "./stale-connections.ts";
+
+/** The part of the platform's `fetch` that the leaf uses; a handler function or a service binding fits too. */
+export type FetchFunction = (url: string, init: RequestInit) => Promise<Response> | Response;
+
+/** Options of {@link createFetchLeaf}. */
+export interface FetchLeafOptions {
+  /** What sends: the platform's `fetch`, a certificate binding's, or a handler in the same process. */
+  readonly fetch: FetchFunction;
+  /** How the connection failed, from whatever `fetch` raised; undefined for an error of another kind, which is shown as it is. */
+  readonly faultOf: (error: unknown) => TransportFault | undefined;
+  /** What goes into every `RequestInit` besides, such as Bun's `tls`. */
+  readonly init?: Readonly<Record<string, unknown>>;
+  /**
+   * What goes into the `RequestInit` of a request that must not go over a connection of the pool, which may have been
+   * closed by the other side meanwhile; left out where `fetch` knows no such thing.
+   */
+  readonly unpooled?: Readonly<Record<string, unknown>>;
+  /**
+   * With `unpooled`, a request that may not be repeated has a connection of its own when its origin was not called for so
+   * long, in milliseconds, or has lost such a request lately.
+   *
+   * @default 4_000
+   */
+  readonly idleTimeoutMs?: number | undefined;
+  /** @default systemClock */
+  readonly clock?: Clock | undefined;
+  /** Exchanges with one origin at once; those beyond wait in line. @default 100 */
+  readonly maxConnectionsPerEndpoint?: number;
+  /**
+   * Whether `fetch` lets go of its signal when the exchange is over, so that the next one can use it: saves a
+   * seventh of a request on Bun. Node's `fetch` does not.
+   *
+   * @default false
+   */
+  readonly reusesSignals?: boolean;
+  /** Frees what stands behind `fetch`; called when the last exchange is over. */
+  readonly close?: () => void | Promise<void>;
+}
+
+/**
+ * Makes an HTTP leaf of any `fetch`: redirects are answers, streams go both ways with back-pressure, and
+ * cancelling the call ends the exchange.
+ *
+ * The answer occupies its place among the `maxConnectionsPerEndpoint` until its body was read to the end or cancelled.
+ */
+export function createFetchLeaf(options: FetchLeafOptions): HttpLeaf {
+  const { maxConnectionsPerEndpoint: limit = 100 } = options;
+  if (!Number.isInteger(limit) || limit < 1) {
+    throw new RangeError(
+      `Cannot open an HTTP leaf: maxConnectionsPerEndpoint is ${limit}, it must be a whole number from 1`,
+    );
+  }
+  const { clock = systemClock, idleTimeoutMs = 4_000 } = options;
+  const stale = options.unpooled === undefined ? undefined : new StaleConnections({ clock, idleTimeoutMs });
+  const slots = new Slots(limit);
+  const spare: AbortController[] | undefined = options.reusesSignals === true ? [] : undefined;
+  let closing: Promise<void> | undefined;
+
+  async function send(call: Call, request: HttpRequest): Promise<HttpResponse> {
+    call.throwIfCancelled();
+    if (closing !== undefined) {
+      throw new MeshError("ERR_SHUTTING_DOWN", `Cannot call ${call.service}: the client has been closed`);
+    }
+    const origin = originOf(call, request.url);
+    if (!slots.tryTake(origin)) await slots.wait(origin, call);
+    const exchange = new Exchange(options, { slots, spare, stale }, call, origin);
+    return exchange.run(request);
+  }
+
+  async function close(): Promise<void> {
+    await slots.idle();
+    await options.close?.();
+  }
+
+  return {
+    send,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+function originOf(call: Call, url: string): string {
+  if (call.endpoint !== undefined) return call.endpoint.origin;
+  const end = url.indexOf("/", 8);
+  return end === -1 ? url : url.slice(0, end);
+}
+
+/** What the exchanges of a leaf share. */
+interface Shared {
+  readonly slots: Slots;
+  readonly spare: AbortController[] | undefined;
+  readonly stale: StaleConnections | undefined;
+}
+
+/** One request on its way, and what it takes to stop it. */
+class Exchange {
+  readonly call: Call;
+  readonly #options: FetchLeafOptions;
+  readonly #shared: Shared;
+  readonly #origin: string;
+  // Not the call's own signal: that one is deaf once the call has its verdict, and a body can outlive it.
+  readonly #controller: AbortController;
+
+  constructor(options: FetchLeafOptions, shared: Shared, call: Call, origin: string) {
+    this.#options = options;
+    this.#shared = shared;
+    this.#controller = shared.spare?.pop() ?? new AbortController();
+    this.call = call;
+    this.#origin = origin;
+  }
+
+  run(request: HttpRequest): Promise<HttpResponse> {
+    return new Promise((resolve, reject) => {
+      let over = false;
+      const detach = this.call.onCancel((reason) => {
+        if (over) return;
+        over = true;
+        this.abort(reason);
+        this.release();
+        reject(reason);
+      });
+      if (over) return;
+      this.#fetch(request).then(
+        (response) => {
+          detach();
+          if (over) {
+            // A `fetch` that does not listen to its signal: nobody wants this answer any more.
+            response.body?.cancel().catch(() => {});
+            return;
+          }
+          over = true;
+          resolve(new FetchResponse(this, response, request.method).attach());
+        },
+        (error) => {
+          detach();
+          if (over) return;
+          over = true;
+          this.release();
+          const shown = this.translate(error, "reach");
+          this.#shared.stale?.failed(this.call, this.#origin, shown);
+          reject(shown);
+        },
+      );
+    });
+  }
+
+  abort(reason: unknown): void {
+    this.#controller.abort(reason);
+  }
+
+  release(): void {
+    const { slots, spare, stale } = this.#shared;
+    if (!this.#controller.signal.aborted) spare?.push(this.#controller);
+    stale?.used(this.#origin);
+    slots.give(this.#origin);
+  }
+
+  translate(error: unknown, doing: "reach" | "read the answer of"): unknown {
+    if (isMeshError(error)) return error;
+    const fault = this.#options.faultOf(error);
+    if (fault === undefined) return error;
+    const detail = error instanceof Error ? error.message : String(error);
+    const message = `Cannot ${doing} ${this.call.service} at ${this.#origin}: ${wordsOf[fault]} (${detail})`;
+    return new TransportError(fault, message, { cause: error });
+  }
+
+  #fetch(request: HttpRequest): Promise<Response> {
+    const { method, headers, body } = request;
+    const { init: every, unpooled } = this.#options;
+    const init: RequestInit & { duplex?: "half" } = {
+      ...every,
+      ...(this.#shared.stale?.avoids(this.call, this.#origin) === true ? unpooled : undefined),
+      method,
+      headers,
+      redirect: "manual",
+      signal: this.#controller.signal,
+    };
+    if (body !== undefined) {
+      init.body = body as BodyInit;
+      // Node refuses a stream without it.
+      if (typeof body === "object" && !(body instanceof Uint8Array)) init.duplex = "half";
+    }
+    try {
+      const answer = this.#options.fetch(request.url, init);
+      return answer instanceof Promise ? answer : Promise.resolve(answer);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+}
+
+const wordsOf: Readonly<Record<TransportFault, string>> = {
+  refused: "the connection was refused",
+  dns: "the name is unknown",
+  unreachable: "the host cannot be reached",
+  tls: "the TLS handshake failed",
+  "no-http2": "the server speaks HTTP/1.1 alone",
+  "never-started": "the request was never sent",
+  reset: "the connection was reset",
+  closed: "the connection was closed",
+  unknown: "the connection failed",
+};
+
+/** Encodings that platforms decode by themselves, one or several over each other. */
+const decodedEncodings = /^(?:\s*(?:(?:x-)?gzip|deflate|br|zstd|identity)\s*(?:,|$))+$/i;
+
+/** The headers of a body that `fetch` has decoded already, but still describes as it came. */
+function decodedHeaders(headers: Headers): Headers {
+  const encoding = headers.get("content-encoding");
+  if (encoding === null || !decodedEncodings.test(encoding)) return headers;
+  const decoded = new Headers(headers);
+  decoded.delete("content-encoding");
+  decoded.delete("content-length");
+  return decoded;
+}
+
+class FetchResponse extends LeafResponse {
+  readonly #exchange: Exchange;
+  readonly #response: Response;
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+
+  constructor(exchange: Exchange, response: Response, method: string) {
+    const { status, headers } = response;
+    const bodyless =
+      method === "HEAD" ||
+      status === 204 ||
+      status === 205 ||
+      status === 304 ||
+      headers.get("content-length") === "0";
+    super(exchange.call, status, bodyless ? headers : decodedHeaders(headers), bodyless);
+    this.#exchange = exchange;
+    this.#response = response;
+    // A body of zero bytes still holds a resource on some platforms.
+    if (bodyless) response.body?.cancel().catch(() => {});
+  }
+
+  protected override readText(maxBytes: number): Promise<string> {
+    if (this.#isBounded(maxBytes)) return this.#response.text();
+    return this.#gather(maxBytes).then((bytes) => new TextDecoder().decode(bytes));
+  }
+
+  protected override readBytes(maxBytes: number): Promise<Uint8Array> {
+    if (!this.#isBounded(maxBytes)) return this.#gather(maxBytes);
+    return this.#response.arrayBuffer().then((buffer) => new Uint8Array(buffer));
+  }
+
+  /** The platform's own way to read is faster, but knows no limit; a body of a known length needs none. */
+  #isBounded(maxBytes: number): boolean {
+    return maxBytes === Infinity || this.headers.get("content-length") !== null;
+  }
+
+  #gather(maxBytes: number): Promise<Uint8Array> {
+    const { body } = this.#response;
+    if (body === null) return Promise.resolve(new Uint8Array(0));
+    this.#reader = body.getReader();
+    return gather(this.#reader, maxBytes);
+  }
+
+  protected override openBody(): ReadableStream<Uint8Array> | null {
+    return this.#response.body;
+  }
+
+  protected override abort(reason: unknown): void {
+    this.#exchange.abort(reason);
+    // A handler in the same process does not listen to the signal of a request that it has answered.
+    const { body } = this.#response;
+    const stream = this.#reader ?? (body?.locked === false ? body : undefined);
+    stream?.cancel(reason).catch(() => {});
+  }
+
+  protected override release(): void {
+    this.#exchange.release();
+  }
+
+  protected override translate(error: unknown): unknown {
+    return this.#exchange.translate(error, "read the answer of");
+  }
+}

@@ -1,0 +1,234 @@
+import { Call } from "../core/call.ts";
+import type { Clock } from "../core/clock.ts";
+import { isTransportError } from "../core/errors.ts";
+import type { Service } from "../core/service.ts";
+import { markUpstream } from "../core/upstream.ts";
+import { inTime } from "./body-chunks.ts";
+import { checkTimeout, idempotencyOf } from "./rest-client.ts";
+import { EndToEndHeaders } from "../http/end-to-end-headers.ts";
+import type { HttpResponse } from "./http-transport.ts";
+import { HttpError } from "./http-error.ts";
+import { outcomeOfError, outcomeOfStatus } from "../http/status-outcome.ts";
+import { discardResponse, isShort, LeafResponse } from "./transport-response.ts";
+import { methodLabel } from "../http/method-label.ts";
+import { type Hop, locationOf, nextHop, targetOf } from "./redirect.ts";
+import { addHeaders, type HeadersInput } from "./request-headers.ts";
+import { checkMaxResponseBytes, limitedBody } from "./response-limit.ts";
+import { encodeBody, type RestBody } from "./rest-body.ts";
+import type { Asked, RestRequest } from "./rest-request.ts";
+import { RestResponse } from "./rest-response.ts";
+
+/** Options of {@link createMeshFetch}. */
+export interface MeshFetchOptions {
+  /** The whole pipeline to a service, discovery included. */
+  readonly sendFor: (service: string) => Service<RestRequest, HttpResponse>;
+  /** The pipeline to one origin that discovery does not know; `https://example.org:8443`. */
+  readonly sendToOrigin: (origin: string) => Service<RestRequest, HttpResponse>;
+  readonly clock: Clock;
+  /** The call whose handler runs now, to make calls on its behalf. @default none */
+  readonly current?: () => Call | undefined;
+  /** The whole exchange, redirects and the reading of the answer included, in milliseconds. @default 30_000 */
+  readonly timeoutMs?: number | ((service: string) => number);
+}
+
+/** What `mesh.fetch` takes beside the standard `RequestInit`. */
+export interface MeshFetchInit extends Omit<RequestInit, "body"> {
+  readonly body?: RestBody | BodyInit | null;
+  /** The whole exchange, in milliseconds. @default that of the service's policy, 30_000 */
+  readonly timeoutMs?: number;
+  /**
+   * The largest response body, in bytes: one that grows beyond it is cancelled, and reading it fails with
+   * `ERR_BODY_TOO_LARGE`. @default no limit, as with the platform's own
+   */
+  readonly maxResponseBytes?: number;
+  /** The caller's word on whether the request may be repeated. @default by method */
+  readonly idempotent?: boolean;
+  /** The call on whose behalf this one is made. @default the current one */
+  readonly parent?: Call;
+  /** What metrics and traces call it. @default the method */
+  readonly operation?: string;
+}
+
+/** The platform's `fetch`, through the mesh. */
+export type MeshFetch = (input: string | URL | Request, init?: MeshFetchInit) => Promise<Response>;
+
+const maxRedirects = 20;
+/** Statuses whose `Response` must have no body. */
+const nullBody: ReadonlySet<number> = new Set([204, 205, 304]);
+
+/**
+ * Makes a `fetch` whose requests run through the pipeline: `mesh://lake/datasets` goes to an endpoint of the
+ * service `lake`, `http:` and `https:` URLs straight to their origin.
+ *
+ * As with the platform's own, no status is an error. What fails does so with the mesh's errors. Redirects are
+ * followed up to 20 times, each a call of its own within the one deadline; credentials do not follow to another
+ * origin, and no redirect leads out of a service. `redirect: "manual"` shows the redirect as it is.
+ *
+ * @example
+ * ```ts
+ * app.get("/datasets/*", (c) => mesh.fetch(`mesh://lake${c.req.path}`, c.req.raw));
+ * ```
+ */
+export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
+  const { sendFor, sendToOrigin, clock, current, timeoutMs = 30_000 } = options;
+
+  return async function meshFetch(input, init = {}) {
+    const given = await requestFrom(input, init);
+    const { maxResponseBytes } = init;
+    if (maxResponseBytes !== undefined) checkMaxResponseBytes(given.who, maxResponseBytes);
+    let hop: Hop = given.hop;
+    const service = serviceOf(hop.url);
+    const ownTimeout = typeof timeoutMs === "number" ? timeoutMs : timeoutMs(service);
+    const deadline =
+      clock.now() + (init.timeoutMs === undefined ? ownTimeout : checkTimeout(given.who, init.timeoutMs));
+    for (let redirected = 0; ; redirected++) {
+      const { url, request } = hop;
+      const call = new Call({
+        side: "client",
+        protocol: "rest",
+        service: serviceOf(url),
+        operation: init.operation ?? methodLabel(request.method),
+        deadline,
+        idempotency: idempotencyOf(request.method, request.headers, init.idempotent),
+        signal: given.signal,
+        parent: init.parent ?? current?.(),
+      });
+      const send = url.protocol === "mesh:" ? sendFor(url.host) : sendToOrigin(url.origin);
+      const response = await sent(send, call, request);
+      const location = given.redirect === "manual" ? undefined : locationOf(response);
+      if (location === undefined)
+        return await responseFrom({ call, clock, request, maxResponseBytes }, response, url, redirected > 0);
+      discardResponse(response);
+      const next =
+        given.redirect === "error"
+          ? 'redirect is "error"'
+          : redirected < maxRedirects
+            ? nextHop(hop, response, location)
+            : `it is number ${redirected + 1}`;
+      if (typeof next === "string") {
+        const asked = new RestResponse({ call, clock, request }, response, new Uint8Array(0));
+        throw new HttpError(
+          `${given.who}: ${url.href} redirects to ${location}, which is not followed: ${next}`,
+          undefined,
+          asked,
+        );
+      }
+      hop = next;
+    }
+  };
+}
+
+interface Given {
+  /** The start of error messages. */
+  readonly who: string;
+  readonly hop: Hop;
+  readonly signal: AbortSignal | undefined;
+  readonly redirect: RequestRedirect;
+}
+
+function serviceOf(url: URL): string {
+  return url.host;
+}
+
+async function requestFrom(input: string | URL | Request, init: MeshFetchInit): Promise<Given> {
+  const base = input instanceof Request ? input : undefined;
+  const href = input instanceof Request ? input.url : String(input);
+  // Neither credentials nor query belong into an error message.
+  const who = `Cannot fetch ${href.replace(/[?#].*$/s, "").replace(/\/\/[^/@]*@/, "//")}`;
+  const url = checkedUrl(who, href);
+  const method = (init.method ?? base?.method ?? "GET").toUpperCase();
+  const headers: Record<string, string> = {};
+  const givenHeaders = init.headers ?? base?.headers;
+  if (givenHeaders !== undefined) addHeaders(who, headers, givenHeaders as HeadersInput);
+  const body = await bodyFrom(
+    who,
+    init.body === undefined ? base : (init as Request | MeshFetchInit),
+    headers,
+  );
+  if (body !== undefined && (method === "GET" || method === "HEAD")) {
+    throw new TypeError(`${who}: a ${method} request has no body`);
+  }
+  return {
+    who,
+    hop: {
+      url,
+      request: { method, target: targetOf(url), headers, body },
+    },
+    signal: init.signal ?? base?.signal ?? undefined,
+    redirect: init.redirect ?? base?.redirect ?? "follow",
+  };
+}
+
+function checkedUrl(who: string, href: string): URL {
+  if (!URL.canParse(href)) {
+    throw new TypeError(`${who}: it is no absolute URL; pass mesh://service/path, or an http or https URL`);
+  }
+  const url = new URL(href);
+  if (url.protocol !== "mesh:" && url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new TypeError(`${who}: its scheme is ${url.protocol}; pass mesh:, http: or https:`);
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw new TypeError(`${who}: it holds credentials; pass them in the authorization header`);
+  }
+  if (url.host === "") throw new TypeError(`${who}: it names no service; pass mesh://service/path`);
+  if (url.protocol === "mesh:" && url.port !== "") {
+    throw new TypeError(`${who}: a mesh URL has no port, discovery knows it; pass mesh://${url.hostname}/`);
+  }
+  return url;
+}
+
+/** The body of a request or of an init; a short one is taken whole, so that it can be sent again. */
+async function bodyFrom(
+  who: string,
+  source: Request | MeshFetchInit | undefined,
+  headers: Record<string, string>,
+): Promise<RestRequest["body"]> {
+  const body = source?.body;
+  if (body === undefined || body === null) return undefined;
+  if (source instanceof Request && isShort(source)) return new Uint8Array(await source.arrayBuffer());
+  const encoded = encodeBody(who, body as RestBody);
+  if (encoded.contentType !== "" && !(body instanceof ReadableStream))
+    headers["content-type"] ??= encoded.contentType;
+  return encoded.body;
+}
+
+async function sent(
+  send: Service<RestRequest, HttpResponse>,
+  call: Call,
+  request: RestRequest,
+): Promise<HttpResponse> {
+  try {
+    const response = await send(call, request);
+    if (response.settled !== false) call.end(outcomeOfStatus(response.status, response.headers));
+    return response;
+  } catch (error) {
+    call.end(outcomeOfError(call, error));
+    throw isTransportError(error) ? markUpstream(error) : error;
+  }
+}
+
+async function responseFrom(
+  asked: Asked,
+  source: HttpResponse,
+  url: URL,
+  redirected: boolean,
+): Promise<Response> {
+  const { status } = source;
+  const { call, maxResponseBytes = Infinity } = asked;
+  let body: BodyInit | null = null;
+  if (source.settled !== true && !nullBody.has(status)) {
+    // Short bodies are worth the wait: a stream costs more than the bytes.
+    body = (
+      isShort(source)
+        ? await inTime(asked, source, () => source.bytes(maxResponseBytes))
+        : limitedBody(source.body, call, maxResponseBytes, (reason) => source.cancel?.(reason))
+    ) as BodyInit | null;
+  }
+  const headers = new Headers();
+  const fields = source instanceof LeafResponse ? source.headers : new EndToEndHeaders(source.headers);
+  for (const [name, value] of fields) headers.append(name, value);
+  const response = new Response(body, { status, headers });
+  Object.defineProperty(response, "url", { value: url.href });
+  Object.defineProperty(response, "redirected", { value: redirected });
+  return response;
+}

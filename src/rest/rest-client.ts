@@ -1,0 +1,171 @@
+import { Call, type Idempotency } from "../core/call.ts";
+import type { Clock } from "../core/clock.ts";
+import { meshHeaders } from "../core/headers.ts";
+import type { Service } from "../core/service.ts";
+import type { HttpResponse } from "./http-transport.ts";
+import { methodLabel } from "../http/method-label.ts";
+import { addHeaders } from "./request-headers.ts";
+import { checkMaxResponseBytes } from "./response-limit.ts";
+import { ResponsePromise } from "./response-promise.ts";
+import { encodeBody, encodeJson } from "./rest-body.ts";
+import { type RestHealth, restHealth } from "./rest-health.ts";
+import type { RestDefaults, RestOptions } from "./rest-options.ts";
+import { targetFrom } from "./rest-path.ts";
+import type { RestRequest } from "./rest-request.ts";
+
+export type { RestDefaults, RestOptions } from "./rest-options.ts";
+
+/** Options of {@link createRestClient}. */
+export interface RestClientOptions {
+  /** The service that is called. */
+  readonly service: string;
+  /** The whole pipeline: policies, the choice of an endpoint, and a leaf. */
+  readonly send: Service<RestRequest, HttpResponse>;
+  readonly clock: Clock;
+  /** The call whose handler runs now, to make calls on its behalf. @default none */
+  readonly current?: () => Call | undefined;
+  /** The whole call, in milliseconds, where neither defaults nor request say so. @default 30_000 */
+  readonly timeoutMs?: number;
+  readonly defaults?: RestDefaults;
+}
+
+/** Calls one service by REST. Paths are within the service: `datasets/seattle-weather`. */
+export interface RestClient {
+  readonly service: string;
+  get(path: string, options?: RestOptions): ResponsePromise;
+  post(path: string, options?: RestOptions): ResponsePromise;
+  put(path: string, options?: RestOptions): ResponsePromise;
+  delete(path: string, options?: RestOptions): ResponsePromise;
+  patch(path: string, options?: RestOptions): ResponsePromise;
+  head(path: string, options?: RestOptions): ResponsePromise;
+  options(path: string, options?: RestOptions): ResponsePromise;
+  /** A request of any method. */
+  request(method: string, path: string, options?: RestOptions): ResponsePromise;
+  /** Asks one endpoint whether it lives and wants traffic; says so instead of throwing when it cannot be reached. */
+  health(options?: Pick<RestOptions, "timeoutMs" | "signal" | "parent">): Promise<RestHealth>;
+}
+
+const idempotencyByMethod: Readonly<Record<string, Idempotency>> = {
+  GET: "safe",
+  HEAD: "safe",
+  OPTIONS: "safe",
+  TRACE: "safe",
+  PUT: "idempotent",
+  DELETE: "idempotent",
+};
+
+/**
+ * What repeating a request does: what the caller says, else what the method promises, else what an
+ * idempotency key promises.
+ */
+export function idempotencyOf(
+  method: string,
+  headers: Readonly<Record<string, string>>,
+  word: boolean | undefined,
+): Idempotency {
+  if (word === false) return "unknown";
+  const byMethod = idempotencyByMethod[method];
+  if (byMethod !== undefined) return byMethod;
+  return word === true || headers[meshHeaders.idempotencyKey] !== undefined ? "idempotent" : "unknown";
+}
+
+/**
+ * Makes a REST client over a pipeline. Requests are sent at once; bad arguments throw at the call.
+ *
+ * @throws TypeError | RangeError when an option has the wrong type or is out of range
+ * @example
+ * ```ts
+ * const lake = createRestClient({ service: "lake", send, clock: systemClock });
+ * const rows = await lake.get("datasets/seattle-weather", { query: { limit: 10 } }).json<Row[]>();
+ * ```
+ */
+export function createRestClient(options: RestClientOptions): RestClient {
+  const { service, send, clock, current, defaults = {} } = options;
+  const who = `Cannot call ${service}`;
+  const timeoutMs = checkTimeout(
+    `Cannot make a client of ${service}`,
+    defaults.timeoutMs ?? options.timeoutMs ?? 30_000,
+  );
+  if (defaults.maxResponseBytes !== undefined) {
+    checkMaxResponseBytes(`Cannot make a client of ${service}`, defaults.maxResponseBytes);
+  }
+  const defaultHeaders: Record<string, string> = {};
+  if (defaults.headers !== undefined)
+    addHeaders(`Cannot make a client of ${service}`, defaultHeaders, defaults.headers);
+
+  function request(method: string, path: string, each: RestOptions = {}): ResponsePromise {
+    const target = targetFrom(who, path, each.query);
+    const headers = { ...defaultHeaders };
+    if (each.headers !== undefined) addHeaders(who, headers, each.headers);
+    if (each.idempotencyKey !== undefined) {
+      addHeaders(who, headers, { [meshHeaders.idempotencyKey]: each.idempotencyKey });
+    }
+    if (each.maxResponseBytes !== undefined) checkMaxResponseBytes(who, each.maxResponseBytes);
+    const body = bodyOf(who, method, each, headers);
+    const call = new Call({
+      side: "client",
+      protocol: "rest",
+      service,
+      operation: each.operation ?? methodLabel(method),
+      deadline: clock.now() + (each.timeoutMs === undefined ? timeoutMs : checkTimeout(who, each.timeoutMs)),
+      idempotency: idempotencyOf(method, headers, each.idempotent),
+      signal: each.signal,
+      parent: each.parent ?? current?.(),
+      ...priorityOf(each.priority ?? defaults.priority),
+    });
+    return new ResponsePromise({
+      call,
+      clock,
+      send,
+      request: { method, target, headers, body },
+      maxResponseBytes: each.maxResponseBytes ?? defaults.maxResponseBytes,
+      throwHttpErrors: each.throwHttpErrors ?? defaults.throwHttpErrors ?? true,
+    });
+  }
+
+  return {
+    service,
+    get: (path, each) => request("GET", path, each),
+    post: (path, each) => request("POST", path, each),
+    put: (path, each) => request("PUT", path, each),
+    delete: (path, each) => request("DELETE", path, each),
+    patch: (path, each) => request("PATCH", path, each),
+    head: (path, each) => request("HEAD", path, each),
+    options: (path, each) => request("OPTIONS", path, each),
+    request: (method, path, each) => request(checkMethod(who, method), path, each),
+    health: (each) => restHealth(request, each),
+  };
+}
+
+/** @throws RangeError when `timeoutMs` is no number above 0 */
+export function checkTimeout(who: string, timeoutMs: number): number {
+  if (typeof timeoutMs === "number" && timeoutMs > 0) return timeoutMs;
+  throw new RangeError(`${who}: timeoutMs is ${timeoutMs}; pass a number above 0, or Infinity`);
+}
+
+function checkMethod(who: string, method: string): string {
+  if (typeof method === "string" && /^[A-Za-z][\w-]*$/.test(method)) return method.toUpperCase();
+  throw new TypeError(`${who}: ${JSON.stringify(method)} is no HTTP method`);
+}
+
+function priorityOf(priority: number | undefined): { priority?: number } {
+  return priority === undefined ? {} : { priority };
+}
+
+function bodyOf(
+  who: string,
+  method: string,
+  each: RestOptions,
+  headers: Record<string, string>,
+): RestRequest["body"] {
+  if (each.json === undefined && each.body === undefined) return undefined;
+  if (method === "GET" || method === "HEAD") {
+    throw new TypeError(`${who}: a ${method} request has no body; leave out json and body, or use query`);
+  }
+  if (each.json !== undefined && each.body !== undefined) {
+    throw new TypeError(`${who}: json and body are both given; pass one of them`);
+  }
+  const encoded = each.body === undefined ? encodeJson(who, each.json) : encodeBody(who, each.body);
+  if (encoded.contentType !== "") headers["content-type"] ??= encoded.contentType;
+  return encoded.body;
+}

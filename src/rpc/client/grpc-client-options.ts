@@ -1,0 +1,171 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { Metadata } from "./attempt-metadata.ts";
+import { formatGrpcTimeout } from "../dialect/timeout-header.ts";
+import { defaultCompressMinBytes } from "./transport-settings.ts";
+import type { RpcLeafOptions } from "../../net/port.ts";
+import { type PoolState, poolDefaults, SessionPool } from "../../net/connect/session-pool.ts";
+import type { Expected } from "../dialect/error-trailers.ts";
+import { codecsOf, type EncodeOptions, type FormatOptions, type MessageCodec } from "../message/codec.ts";
+import { acceptedEncodings, compressionNamed } from "../message/compression.ts";
+import { addField, isReserved } from "../dialect/header-metadata.ts";
+import { contentTypeJson, contentTypeProto } from "../dialect/grpc-headers.ts";
+
+/** Options of the gRPC client beyond those that every RPC leaf has. */
+export interface GrpcLeafOptions extends RpcLeafOptions {
+  /** Connect interceptors around every call, the first one outermost. @default none */
+  readonly interceptors?: readonly Interceptor[] | undefined;
+  /** Timeout of calls that state none, in milliseconds. @default none */
+  readonly defaultTimeoutMs?: number | undefined;
+  /** Sessions to the endpoint at most. @default 8 */
+  readonly maxSessions?: number | undefined;
+  /** @default 10_000 */
+  readonly connectTimeoutMs?: number | undefined;
+  /** A session unused for so long is verified by a ping before its next call. @default 30_000 */
+  readonly verifyAfterIdleMs?: number | undefined;
+  /** How long that ping may take. @default 5_000 */
+  readonly pingTimeoutMs?: number | undefined;
+  /** How long {@link RpcLeaf.close} lets open calls finish. @default 30_000 */
+  readonly closeGraceMs?: number | undefined;
+}
+
+/** What one method needs on every call, made once. */
+export interface MethodPlan {
+  readonly url: string;
+  readonly input: MessageCodec;
+  readonly output: MessageCodec;
+  /** The headers of a call without metadata and without a timeout: name, value, name, value. */
+  readonly headers: readonly string[];
+}
+
+/** The options with their defaults, and what follows from them. */
+export class ClientConfig implements Expected {
+  readonly origin: string;
+  readonly clock: Clock;
+  readonly pool: SessionPool;
+  readonly interceptors: readonly Interceptor[];
+  readonly encode: EncodeOptions;
+  readonly maxReceiveBytes: number;
+  readonly defaultTimeoutMs: number | undefined;
+  readonly format: "proto" | "json";
+  readonly acceptEncoding: string;
+  readonly #formatOptions: FormatOptions;
+  readonly #plans = new Map<DescMethod, MethodPlan>();
+  readonly #pseudo: readonly string[];
+  readonly #common: readonly string[];
+
+  constructor(options: GrpcLeafOptions) {
+    const url = parseOrigin(options.origin);
+    const { clock = systemClock } = options;
+    this.origin = url.origin;
+    this.clock = clock;
+    this.interceptors = options.interceptors ?? [];
+    this.defaultTimeoutMs = options.defaultTimeoutMs;
+    this.maxReceiveBytes = limit("maxMessageBytes", options.maxMessageBytes);
+    const { sendCompression } = options;
+    const compression = sendCompression === undefined ? undefined : compressionNamed(sendCompression);
+    if (sendCompression !== undefined && compression === undefined) {
+      throw new TypeError(`Cannot compress with ${sendCompression}: known are ${acceptedEncodings}`);
+    }
+    this.acceptEncoding = options.acceptCompression?.join(",") ?? acceptedEncodings;
+    this.encode = {
+      compression,
+      compressMinBytes: options.compressMinBytes ?? defaultCompressMinBytes,
+      maxBytes: limit("maxSendBytes", options.maxSendBytes ?? options.maxMessageBytes),
+    };
+    this.format = options.useBinaryFormat ? "proto" : "json";
+    this.#formatOptions = { jsonOptions: options.jsonOptions, binaryOptions: options.binaryOptions };
+    this.#pseudo = [":method", "POST", ":scheme", url.protocol.slice(0, -1), ":authority", url.host];
+    this.#common = [
+      "content-type",
+      options.useBinaryFormat ? contentTypeProto : contentTypeJson,
+      "te",
+      "trailers",
+      ...(this.acceptEncoding === "" ? [] : ["grpc-accept-encoding", this.acceptEncoding]),
+      ...(compression === undefined ? [] : ["grpc-encoding", compression.name]),
+    ];
+    this.pool = new SessionPool({
+      origin: this.origin,
+      tls: options.tls,
+      clock,
+      connectTimeoutMs: options.connectTimeoutMs ?? poolDefaults.connectTimeoutMs,
+      verifyAfterIdleMs: options.verifyAfterIdleMs ?? poolDefaults.verifyAfterIdleMs,
+      pingTimeoutMs: options.pingTimeoutMs ?? poolDefaults.pingTimeoutMs,
+      keepalive: options.keepalive,
+      maxSessions: limit("maxSessions", options.maxSessions ?? poolDefaults.maxSessions),
+    });
+  }
+
+  /** A look at the sessions, for metrics. */
+  get poolState(): PoolState {
+    return this.pool.state;
+  }
+
+  /** What the method needs. */
+  planOf(method: DescMethod): MethodPlan {
+    let plan = this.#plans.get(method);
+    if (plan === undefined) {
+      const codecs = codecsOf(method, this.#formatOptions);
+      const path = `/${method.parent.typeName}/${method.name}`;
+      plan = {
+        url: this.origin + path,
+        input: codecs.input[this.format],
+        output: codecs.output[this.format],
+        headers: [...this.#pseudo, ":path", path, ...this.#common],
+      };
+      this.#plans.set(method, plan);
+    }
+    return plan;
+  }
+}
+
+function limit(name: string, value: number): number {
+  if (!(value >= 1 && value <= 0xffffffff)) {
+    throw new RangeError(`Cannot use ${name}: ${value} is not between 1 and 4294967295`);
+  }
+  return value;
+}
+
+function parseOrigin(origin: string): URL {
+  const url = URL.canParse(origin) ? new URL(origin) : undefined;
+  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new TypeError(`Cannot call ${origin}: an endpoint is an http: or https: origin`);
+  }
+  return url;
+}
+
+const defaultAgent: readonly string[] = ["user-agent", "grpc-es-datapunk-mesh/0.1"];
+
+/** The header list of one call; the method's own list when there is nothing to add. */
+export function requestHeaders(
+  plan: MethodPlan,
+  timeoutMs: number | undefined,
+  metadata: RequestMetadata | undefined,
+): string[] {
+  const list = plan.headers.slice();
+  const timeout = timeoutMs === undefined ? undefined : formatGrpcTimeout(timeoutMs);
+  if (timeout !== undefined) list.push("grpc-timeout", timeout);
+  let agent = false;
+  metadata?.forEach((value, name) => {
+    if (isReserved(name)) return;
+    if (name === "user-agent") agent = true;
+    addField(list, name, value);
+  });
+  if (!agent) list.push(...defaultAgent);
+  return list;
+}
+
+/** The part of `Headers` that a request needs; the mesh brings a cheaper one of its own. */
+export type RequestMetadata = Pick<Metadata, "forEach">;
+
+/** User metadata in a form that can be read; undefined when there is none. */
+export function metadataOf(init: HeadersInit | undefined): RequestMetadata | undefined {
+  if (init === undefined) return undefined;
+  if (init instanceof Headers || (init as unknown) instanceof Metadata) return init as RequestMetadata;
+  try {
+    return new Headers(init);
+  } catch (error) {
+    throw new ConnectError("invalid metadata", Code.InvalidArgument, undefined, undefined, error);
+  }
+}

@@ -1,0 +1,217 @@
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodStreaming,
+  DescMethodUnary,
+  MessageInitShape,
+} from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import {
+  Code,
+  ConnectError,
+  type ContextValues,
+  createContextValues,
+  type Interceptor,
+  type StreamResponse,
+  type Transport,
+  type UnaryResponse,
+} from "@connectrpc/connect";
+import { Call, type Idempotency } from "../../core/call.ts";
+import { type Classifier, pending } from "../../core/classifier.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { meshHeaders } from "../../core/headers.ts";
+import type { Layer } from "../../core/service.ts";
+import { markUpstream } from "../../core/upstream.ts";
+import { type FaultOf, rpcClassifier } from "./classifier.ts";
+import { type MeshCallOptions, meshCallOptions } from "../context.ts";
+import { callerError } from "../dialect/mesh-error-codes.ts";
+import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
+import { intercept } from "./client-interceptor-chain.ts";
+import type { RpcLeaf } from "./rpc-transport.ts";
+import { leafService } from "./transport-service.ts";
+import type { MetadataSink } from "./attempt-metadata.ts";
+import { operationOf } from "../server/method-router.ts";
+import type { RpcProtocol } from "./protocol-negotiation.ts";
+import { readableError } from "./readable-error.ts";
+import { type StreamInput, streamInput } from "./replayable-input.ts";
+
+/** Options of {@link createMeshTransport}. */
+export interface MeshTransportOptions {
+  /** The service to call, as discovery knows it. */
+  readonly service: string;
+  /** Everything between the caller and the wire: metrics, deadline, retry, balancing, breaker. */
+  readonly pipeline: Layer<RpcRequest, RpcResponse>;
+  /** The transport to one endpoint; called for every attempt, so it keeps what it has opened. */
+  readonly leafFor: (origin: string) => RpcLeaf;
+  /** What the calls are labelled with; a function where it may change. */
+  readonly protocol: RpcProtocol | (() => RpcProtocol);
+  /** The verdict on responses and errors; give the same one to the pipeline. @default rpcClassifier({ faultOf }) */
+  readonly classifier?: Classifier<RpcResponse>;
+  /** The runtime's knowledge of its socket errors, for the default classifier. */
+  readonly faultOf?: FaultOf;
+  /** Writes the call's context (request id, trace, attempt) into the metadata of one attempt. */
+  readonly decorate?: (call: Call, header: MetadataSink) => void;
+  /** The call whose handler runs now, on whose behalf this one is made. */
+  readonly currentCall?: () => Call | undefined;
+  /** Longest time of a whole call, unless the caller says otherwise, in milliseconds. @default 30000 */
+  readonly defaultTimeoutMs?: number;
+  /** Connect interceptors, outside the mesh's own layers: they see the call, not its attempts. */
+  readonly interceptors?: readonly Interceptor[];
+  /** @default systemClock */
+  readonly clock?: Clock;
+}
+
+/**
+ * A Connect transport to a service of the mesh, for Connect's own `createClient`: makes the call, runs the
+ * pipeline, and sends each attempt to the endpoint that was picked.
+ *
+ * As with Connect's transports, a `timeoutMs` of 0 or less means none. Calls are repeated as their method's
+ * `idempotency_level` allows, or as {@link meshCallOptions} or an `idempotency-key` header says.
+ * A stream is cut off by its deadline or its signal; leaving a `for await` loop of a Connect client early does
+ * not reach the transport, so pass a signal to streams that you may leave.
+ *
+ * @throws ConnectError only, from its calls: the server's own, `deadline_exceeded` once the deadline has passed,
+ *   `canceled` after the caller's abort, `invalid_argument` for a timeout that makes no sense, or the mapped
+ *   code of a local refusal with the `MeshError` as `cause`
+ * @example
+ * ```ts
+ * const transport = createMeshTransport({ service: "stream", pipeline, leafFor, protocol: "grpc" });
+ * const events = createClient(StreamService, transport);
+ * ```
+ */
+export function createMeshTransport(options: MeshTransportOptions): Transport {
+  const { clock = systemClock, defaultTimeoutMs = 30_000, protocol } = options;
+  const classifier = options.classifier ?? rpcClassifier({ ...faultOption(options.faultOf) });
+  const interceptors = options.interceptors ?? [];
+  const send = options.pipeline(
+    leafService({ leafFor: options.leafFor, classifier, clock, decorate: options.decorate }),
+  );
+
+  function open(method: DescMethod, each: CallSettings): Call {
+    const own = each.contextValues?.get(meshCallOptions);
+    const timeoutMs = each.timeoutMs ?? defaultTimeoutMs;
+    if (Number.isNaN(timeoutMs)) throw new RangeError("timeoutMs is NaN; pass milliseconds, or 0 for none");
+    return new Call({
+      side: "client",
+      protocol: typeof protocol === "function" ? protocol() : protocol,
+      service: options.service,
+      operation: operationOf(method),
+      idempotency: idempotencyOf(method, own, each.header),
+      deadline: timeoutMs > 0 ? clock.now() + timeoutMs : Infinity,
+      parent: own?.parent === undefined ? options.currentCall?.() : (own.parent ?? undefined),
+      signal: each.signal,
+      ...(own?.priority === undefined ? undefined : { priority: own.priority }),
+    });
+  }
+
+  async function run(call: Call, request: RpcRequest): Promise<RpcResponse> {
+    try {
+      const response =
+        interceptors.length === 0
+          ? await send(call, request)
+          : await intercept(interceptors, call, request, options.service, send);
+      const verdict = classifier.response(call, response);
+      if (verdict !== pending) call.end(verdict);
+      return response;
+    } catch (thrown) {
+      const error = readableError(thrown);
+      const shown = callerError(call, error);
+      call.end(classifier.error(call, error));
+      throw shown;
+    }
+  }
+
+  return {
+    unary<I extends DescMessage, O extends DescMessage>(
+      method: DescMethodUnary<I, O>,
+      signal: AbortSignal | undefined,
+      timeoutMs: number | undefined,
+      header: HeadersInit | undefined,
+      input: MessageInitShape<I>,
+      contextValues?: ContextValues,
+    ): Promise<UnaryResponse<I, O>> {
+      let call: Call;
+      try {
+        call = open(method, { signal, timeoutMs, header, contextValues });
+      } catch (error) {
+        return refused(method, error);
+      }
+      const request: RpcRequest = {
+        root: call,
+        method,
+        header,
+        contextValues: contextValues ?? createContextValues(),
+        message: input as object,
+        input: undefined,
+      };
+      return run(call, request) as Promise<UnaryResponse<I, O>>;
+    },
+    stream<I extends DescMessage, O extends DescMessage>(
+      method: DescMethodStreaming<I, O>,
+      signal: AbortSignal | undefined,
+      timeoutMs: number | undefined,
+      header: HeadersInit | undefined,
+      input: AsyncIterable<MessageInitShape<I>>,
+      contextValues?: ContextValues,
+    ): Promise<StreamResponse<I, O>> {
+      let call: Call;
+      try {
+        call = open(method, { signal, timeoutMs, header, contextValues });
+      } catch (error) {
+        return refused(method, error);
+      }
+      let messages: StreamInput;
+      try {
+        messages = streamInput(method, input);
+      } catch (thrown) {
+        const error = readableError(thrown);
+        call.end(classifier.error(call, error));
+        return refused(method, error);
+      }
+      call.onEnd(() => messages.close());
+      const request: RpcRequest = {
+        root: call,
+        method,
+        header,
+        contextValues: contextValues ?? createContextValues(),
+        message: undefined,
+        input: messages,
+      };
+      return run(call, request) as Promise<StreamResponse<I, O>>;
+    },
+  };
+}
+
+/** A call with arguments that make no sense; the caller gets that as any other error. */
+function refused(method: DescMethod, error: unknown): Promise<never> {
+  const why = error instanceof Error ? error.message : String(error);
+  const shown = `Cannot call ${operationOf(method)}: ${why}`;
+  // A mistake of this service's own, and not of whoever called it.
+  return Promise.reject(
+    markUpstream(new ConnectError(shown, Code.InvalidArgument, undefined, undefined, error)),
+  );
+}
+
+interface CallSettings {
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly header: HeadersInit | undefined;
+  readonly contextValues: ContextValues | undefined;
+}
+
+function faultOption(faultOf: FaultOf | undefined): { readonly faultOf?: FaultOf } {
+  return faultOf === undefined ? {} : { faultOf };
+}
+
+/** The caller's explicit word, else the method's own level, else an `idempotency-key` header. */
+function idempotencyOf(
+  method: DescMethod,
+  own: MeshCallOptions | undefined,
+  header: HeadersInit | undefined,
+): Idempotency {
+  if (own?.idempotency !== undefined) return own.idempotency;
+  if (method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return "safe";
+  if (method.idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENT) return "idempotent";
+  if (header === undefined) return "unknown";
+  return new Headers(header).has(meshHeaders.idempotencyKey) ? "idempotent" : "unknown";
+}

@@ -1,0 +1,205 @@
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import type { Call } from "../../core/call.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import type { Endpoint } from "../../core/endpoint.ts";
+import { isTransportError, MeshError, TransportError } from "../../core/errors.ts";
+import { meshCall } from "../context.ts";
+import { httpStatusOf } from "./http-status.ts";
+import type { RpcLeaf } from "./rpc-transport.ts";
+
+/** The protocols that an RPC can travel by. */
+export type RpcProtocol = "grpc" | "grpc-web" | "connect";
+
+/** What one transport speaks, now and to each endpoint. */
+export interface ProtocolChoice {
+  readonly protocol: RpcProtocol;
+  leafFor(origin: string): RpcLeaf;
+}
+
+/** Opens (or finds) the leaf to an origin. */
+export type OpenLeaf = (protocol: RpcProtocol, origin: string) => RpcLeaf;
+
+/** Always the same protocol, because the caller says so or the runtime has no other. */
+export function fixedProtocol(protocol: RpcProtocol, openLeaf: OpenLeaf): ProtocolChoice {
+  return { protocol, leafFor: (origin) => openLeaf(protocol, origin) };
+}
+
+/** How long an endpoint that refused gRPC is spared it, in milliseconds: doubled with each refusal, up to the longest. */
+const refusedForMs = 30_000;
+const longestRefusedForMs = 600_000;
+
+/** An endpoint that refused gRPC. */
+interface Refusal {
+  /** When gRPC is tried again. */
+  until: number;
+  /** How long it was spared gRPC the last time. */
+  forMs: number;
+  /** Whether it speaks no HTTP/2 either. */
+  http1: boolean;
+}
+
+/**
+ * gRPC where every endpoint of the service may speak it, else Connect.
+ *
+ * What an endpoint speaks, discovery says (`Endpoint.protocols`), or the endpoint itself: one that responds with 415, or
+ * in HTTP/1.1, has not looked at the call, so the call is repeated by Connect at once (over HTTP/1.1 in that case). Later
+ * calls to that endpoint go that way from the start, for half a minute at first and for ten at most: a proxy that was
+ * restarting, or an endpoint that got a new version, is soon called by gRPC again.
+ */
+export class CapableProtocol implements ProtocolChoice {
+  readonly #endpoints: () => readonly Endpoint[] | undefined;
+  readonly #openLeaf: OpenLeaf;
+  readonly #openHttp1: OpenLeaf | undefined;
+  readonly #clock: Clock;
+  /** By origin; empty nearly always. */
+  readonly #refused = new Map<string, Refusal>();
+  readonly #careful = new Map<string, { readonly inner: RpcLeaf; readonly leaf: RpcLeaf }>();
+  #seen: readonly Endpoint[] | undefined;
+  /** What the endpoints speak according to discovery. */
+  #declared: RpcProtocol = "grpc";
+  /** What is spoken instead with an endpoint that refuses gRPC. */
+  #instead: RpcProtocol = "connect";
+
+  /**
+   * @param openHttp1 - opens leaves over HTTP/1.1; without it, an endpoint that speaks nothing else fails
+   * @param clock - tells what time is left when a call is repeated
+   */
+  constructor(
+    endpoints: () => readonly Endpoint[] | undefined,
+    openLeaf: OpenLeaf,
+    openHttp1: OpenLeaf | undefined,
+    clock: Clock = systemClock,
+  ) {
+    this.#endpoints = endpoints;
+    this.#openLeaf = openLeaf;
+    this.#openHttp1 = openHttp1;
+    this.#clock = clock;
+  }
+
+  get protocol(): RpcProtocol {
+    this.#look();
+    if (this.#refused.size === 0 || this.#declared !== "grpc") return this.#declared;
+    const spared = this.#seen?.every(({ origin }) => this.#refusalOf(origin) !== undefined) ?? false;
+    return spared ? this.#instead : "grpc";
+  }
+
+  leafFor(origin: string): RpcLeaf {
+    this.#look();
+    const refusal = this.#refusalOf(origin);
+    const inner = this.#plainLeaf(origin, refusal);
+    if (refusal?.http1 === true) return inner;
+    // A leaf is closed when its endpoint has been away; one that came back has another.
+    let careful = this.#careful.get(origin);
+    if (careful?.inner !== inner) {
+      careful = { inner, leaf: this.#carefulLeaf(inner, origin) };
+      this.#careful.set(origin, careful);
+    }
+    return careful.leaf;
+  }
+
+  #plainLeaf(origin: string, refusal: Refusal | undefined): RpcLeaf {
+    const protocol = refusal === undefined || this.#declared !== "grpc" ? this.#declared : this.#instead;
+    const open = refusal?.http1 === true ? (this.#openHttp1 ?? this.#openLeaf) : this.#openLeaf;
+    return open(protocol, origin);
+  }
+
+  /** The refusal that still holds. */
+  #refusalOf(origin: string): Refusal | undefined {
+    if (this.#refused.size === 0) return undefined;
+    const refusal = this.#refused.get(origin);
+    return refusal !== undefined && this.#clock.now() < refusal.until ? refusal : undefined;
+  }
+
+  #refuse(origin: string, http1: boolean): Refusal {
+    const now = this.#clock.now();
+    const before = this.#refused.get(origin);
+    const holds = before !== undefined && now < before.until;
+    // One that went well for as long as it may be spared at most starts afresh.
+    const again = before !== undefined && now - before.until < longestRefusedForMs;
+    const forMs = holds
+      ? before.forMs
+      : again
+        ? Math.min(before.forMs * 2, longestRefusedForMs)
+        : refusedForMs;
+    const refusal: Refusal = { until: now + forMs, forMs, http1: http1 || (holds && before.http1) };
+    this.#refused.set(origin, refusal);
+    return refusal;
+  }
+
+  /** Follows discovery. */
+  #look(): void {
+    const seen = this.#endpoints();
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    const endpoints = seen ?? [];
+    const listed = new Set(endpoints.map(({ origin }) => origin));
+    for (const known of [this.#refused, this.#careful]) {
+      for (const origin of [...known.keys()]) if (!listed.has(origin)) known.delete(origin);
+    }
+    const speaks = (protocol: RpcProtocol): boolean =>
+      endpoints.every(({ protocols }) => protocols === undefined || protocols.includes(protocol));
+    this.#instead = !speaks("connect") && speaks("grpc-web") ? "grpc-web" : "connect";
+    this.#declared = speaks("grpc") ? "grpc" : this.#instead;
+  }
+
+  /** A leaf that repeats in another way what the endpoint refuses to look at. */
+  #carefulLeaf(inner: RpcLeaf, origin: string): RpcLeaf {
+    const refuse = (error: unknown): Transport => {
+      const onlyHttp1 = this.#openHttp1 !== undefined && isHttp1Alone(error);
+      if (!onlyHttp1 && !isRefusal(error)) throw error;
+      return this.#plainLeaf(origin, this.#refuse(origin, onlyHttp1)).transport;
+    };
+    const { followsCall } = inner;
+    return {
+      ...(followsCall !== undefined && { followsCall }),
+      transport: {
+        unary: (method, signal, timeoutMs, header, input, values) =>
+          inner.transport.unary(method, signal, timeoutMs, header, input, values).catch((error: unknown) => {
+            const other = refuse(error);
+            // A leaf that follows the call is given no signal; this one needs it.
+            const call = values?.get(meshCall);
+            const stop = signal ?? call?.signal;
+            return other.unary(method, stop, timeLeft(call, timeoutMs, this.#clock), header, input, values);
+          }),
+        stream: (method, ...rest) =>
+          inner.transport.stream(method, ...rest).catch((error: unknown) => {
+            refuse(error);
+            // Its messages may have been read; the retry layer knows whether they can be sent again.
+            const cause = new TransportError(
+              "never-started",
+              `${origin} does not speak what it was called by`,
+            );
+            throw new ConnectError(cause.message, Code.Unavailable, undefined, undefined, cause);
+          }),
+      },
+      close: () => inner.close(),
+    };
+  }
+}
+
+/**
+ * The timeout of a repeated call: the refusal took time as well. One that was not stated stays so: `undefined` and 0
+ * have meanings of their own for the leaves.
+ *
+ * @throws MeshError `ERR_DEADLINE_EXCEEDED` when no time is left
+ */
+function timeLeft(call: Call | undefined, timeoutMs: number | undefined, clock: Clock): number | undefined {
+  if (call === undefined || !timeoutMs || call.deadline === Infinity) return timeoutMs;
+  call.throwIfCancelled();
+  const left = Math.ceil(call.deadline - clock.now());
+  if (left > 0) return left;
+  throw new MeshError(
+    "ERR_DEADLINE_EXCEEDED",
+    `Cannot repeat ${call.service} ${call.operation} in another protocol: its deadline has passed`,
+  );
+}
+
+/** An answer from before the application: the media type is none that is understood there. */
+function isRefusal(error: unknown): boolean {
+  return httpStatusOf(error) === 415;
+}
+
+function isHttp1Alone(error: unknown): boolean {
+  const cause = error instanceof ConnectError ? error.cause : error;
+  return isTransportError(cause) && cause.fault === "no-http2";
+}

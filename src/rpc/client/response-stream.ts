@@ -1,0 +1,96 @@
+import type { Call } from "../../core/call.ts";
+import type { Classifier } from "../../core/classifier.ts";
+import { MeshError } from "../../core/errors.ts";
+import { type Outcome, ok } from "../../core/outcome.ts";
+import { callerError } from "../dialect/mesh-error-codes.ts";
+
+/** The response of a stream before the mesh has seen to it. */
+export interface OpenStream {
+  readonly messages: AsyncIterator<unknown>;
+  /** The first result, when it was waited for. */
+  readonly first: IteratorResult<unknown> | undefined;
+}
+
+const done: IteratorResult<unknown> = { done: true, value: undefined };
+
+/**
+ * The messages of a response, wrapped once for the whole pipeline: says the verdict when the stream ends,
+ * fails, is given up by its reader, or is cut off by its deadline while nobody reads.
+ */
+export class JudgedStream implements AsyncIterable<unknown>, AsyncIterator<unknown> {
+  readonly #call: Call;
+  readonly #messages: AsyncIterator<unknown>;
+  readonly #classifier: Classifier<never>;
+  readonly #end: (outcome: Outcome) => void;
+  #first: IteratorResult<unknown> | undefined;
+  #ended = false;
+  #detach: () => void = () => {};
+
+  constructor(
+    call: Call,
+    stream: OpenStream,
+    classifier: Classifier<never>,
+    end: (outcome: Outcome) => void,
+  ) {
+    this.#call = call;
+    this.#messages = stream.messages;
+    this.#first = stream.first;
+    this.#classifier = classifier;
+    this.#end = end;
+    if (stream.first?.done === true) this.#finish(ok);
+    else this.#detach = call.onCancel((reason) => this.#cut(reason));
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<unknown>> {
+    const first = this.#first;
+    if (first !== undefined) {
+      this.#first = undefined;
+      return Promise.resolve(first);
+    }
+    if (this.#call.cancelled) return Promise.reject(callerError(this.#call, this.#call.reason));
+    if (this.#ended) return Promise.resolve(done);
+    return this.#messages.next().then(
+      (result) => {
+        if (result.done === true) this.#finish(ok);
+        return result;
+      },
+      (error: unknown) => {
+        const shown = callerError(this.#call, error);
+        this.#finish(this.#classifier.error(this.#call, shown));
+        throw shown;
+      },
+    );
+  }
+
+  return(value?: unknown): Promise<IteratorResult<unknown>> {
+    this.#giveUp();
+    return Promise.resolve({ done: true, value });
+  }
+
+  throw(error?: unknown): Promise<IteratorResult<unknown>> {
+    this.#giveUp();
+    return Promise.reject(error);
+  }
+
+  #giveUp(): void {
+    if (this.#ended) return;
+    this.#call.cancel(new MeshError("ERR_CANCELLED", "The stream was given up by its reader"));
+  }
+
+  #cut(reason: unknown): void {
+    this.#finish(this.#classifier.error(this.#call, reason));
+    // Connect's streams cannot be returned, and clear their timers only when they are asked once more.
+    (this.#messages.return?.() ?? this.#messages.next()).catch(() => {});
+  }
+
+  #finish(outcome: Outcome): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#detach();
+    this.#end(outcome);
+  }
+}

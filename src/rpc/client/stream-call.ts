@@ -1,0 +1,213 @@
+import type { DescMethodStreaming } from "@bufbuild/protobuf";
+import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
+import { readableError } from "./readable-error.ts";
+import type { ClientSession } from "../../net/connect/client-session.ts";
+import { PendingSession } from "../../net/connect/session-queue.ts";
+import { h2 } from "../../http/http2/frame/frame-types.ts";
+import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
+import { checkResponse, endsWell, errorOfEnd } from "../dialect/error-trailers.ts";
+import { type CancelSource, watchCancel } from "./cancel-source.ts";
+import type { ClientConfig, MethodPlan } from "./grpc-client-options.ts";
+import { deadlineExceeded, errorFromCancel, orDeadline } from "../dialect/transport-faults.ts";
+import { InboundMessages } from "../message/message-reader.ts";
+import { headersOf, pendingTrailers } from "../dialect/header-metadata.ts";
+import { OutboundMessages } from "../message/message-writer.ts";
+
+/** What one streaming call is made of. */
+export interface StreamInit {
+  readonly config: ClientConfig;
+  readonly plan: MethodPlan;
+  readonly method: DescMethodStreaming;
+  readonly headers: Fields;
+  readonly messages: AsyncIterable<object>;
+  readonly timeoutMs: number | undefined;
+  readonly cancel: AbortSignal | CancelSource | undefined;
+}
+
+/** One streaming call; its promise settles with the answer's headers, its messages end with the status. */
+export class StreamCall implements StreamHandler {
+  readonly #init: StreamInit;
+  readonly #resolve: (response: StreamResponse) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #trailer = pendingTrailers();
+  #session: ClientSession | undefined = undefined;
+  #pending: PendingSession | undefined = undefined;
+  #stream: Http2Stream | undefined = undefined;
+  #inbound: InboundMessages | undefined = undefined;
+  #outbound: OutboundMessages | undefined = undefined;
+  #headers: Fields | undefined = undefined;
+  #trailers: Fields | undefined = undefined;
+  #answered = false;
+  #done = false;
+  #deadline = Number.POSITIVE_INFINITY;
+  #unwatch: (() => void) | undefined = undefined;
+  #stopTimer: (() => void) | undefined = undefined;
+
+  constructor(
+    init: StreamInit,
+    resolve: (response: StreamResponse) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#init = init;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** Sends the call. */
+  async start(): Promise<void> {
+    const { config, timeoutMs, cancel } = this.#init;
+    if (timeoutMs !== undefined) {
+      this.#deadline = config.clock.now() + timeoutMs;
+      this.#stopTimer = config.clock.schedule(() => this.fail(deadlineExceeded()), timeoutMs);
+    }
+    if (cancel !== undefined) {
+      this.#unwatch = watchCancel(cancel, (reason) => this.#cancelled(errorFromCancel(reason)));
+    }
+    if (this.#done) return;
+    let session: ClientSession;
+    try {
+      const taken = config.pool.take();
+      if (taken instanceof PendingSession) {
+        this.#pending = taken;
+        session = await taken.session;
+        this.#pending = undefined;
+      } else {
+        session = taken;
+      }
+    } catch (error) {
+      const message = error instanceof Error ? error.message : "no connection";
+      this.fail(new ConnectError(message, Code.Unavailable, undefined, undefined, error));
+      return;
+    }
+    if (this.#done) session.release();
+    else this.#open(session);
+  }
+
+  #open(session: ClientSession): void {
+    const { config, plan, messages, headers } = this.#init;
+    let stream: Http2Stream;
+    try {
+      stream = session.request(headers, this);
+    } catch (error) {
+      session.release();
+      this.fail(error);
+      return;
+    }
+    this.#session = session;
+    this.#stream = stream;
+    this.#inbound = new InboundMessages({
+      stream,
+      codec: plan.output,
+      maxBytes: config.maxReceiveBytes,
+      onReturn: () => this.fail(new ConnectError("the call was cancelled by its reader", Code.Canceled)),
+      onError: (error) => this.fail(error),
+      onFinish: () => this.#unwatch?.(),
+    });
+    const outbound = new OutboundMessages(stream, messages, plan.input);
+    this.#outbound = outbound;
+    outbound.send(config.encode).then(
+      (all) => {
+        if (all && !this.#done) stream.end();
+      },
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  onHeaders(fields: Fields, ended: boolean): void {
+    if (this.#done) return;
+    this.#headers = fields;
+    const inbound = this.#inbound!;
+    try {
+      inbound.useCompression(checkResponse(fields, this.#init.config));
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    // A trailers-only answer: when it states an error, the call itself fails with it.
+    if (ended) {
+      const error = errorOfEnd(fields, undefined, inbound);
+      if (error !== undefined) {
+        this.fail(error);
+        return;
+      }
+    }
+    this.#answered = true;
+    const { method } = this.#init;
+    this.#resolve({
+      stream: true,
+      service: method.parent,
+      method,
+      header: headersOf(fields),
+      message: inbound as StreamResponse["message"],
+      trailer: this.#trailer,
+    });
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (!this.#done) this.#inbound?.push(chunk);
+  }
+
+  onTrailers(fields: Fields): void {
+    this.#trailers = fields;
+    this.#trailer.arrive(fields);
+  }
+
+  onEnd(): void {
+    if (this.#done) return;
+    const inbound = this.#inbound!;
+    const error = errorOfEnd(this.#headers ?? [], this.#trailers, inbound);
+    this.#settle();
+    // Messages that arrived before the status are still handed out.
+    if (this.#answered) inbound.end(error);
+    else this.#reject(error ?? new ConnectError("protocol error: missing headers", Code.Internal));
+  }
+
+  onDrain(): void {
+    this.#outbound?.drained();
+  }
+
+  onClose(): void {
+    const session = this.#session!;
+    const stream = this.#stream!;
+    session.release();
+    this.#outbound?.stop();
+    if (this.#done) return;
+    if (endsWell(stream, this.#headers)) {
+      this.onEnd();
+      return;
+    }
+    const lost = session.errorOf(stream);
+    const error = orDeadline(lost, this.#deadline - this.#init.config.clock.now());
+    this.#settle();
+    // What arrived before the connection broke is still handed out.
+    if (this.#answered) this.#inbound!.end(error);
+    else this.#reject(error);
+  }
+
+  /** Ends the call with an error; the first one stays. */
+  fail(reason: unknown): void {
+    if (this.#done) return;
+    const error = ConnectError.from(readableError(reason), Code.Internal);
+    this.#session?.givenUp(this.#stream, error);
+    this.#settle();
+    this.#unwatch?.();
+    if (this.#answered) this.#inbound?.abort(error);
+    else this.#reject(error);
+  }
+
+  /** Also a call of which everything has arrived is cancelled, as long as its reader has not read to the end. */
+  #cancelled(error: ConnectError): void {
+    if (this.#done) this.#inbound?.abort(error);
+    else this.fail(error);
+  }
+
+  #settle(): void {
+    this.#done = true;
+    this.#stopTimer?.();
+    if (!this.#answered) this.#unwatch?.();
+    this.#pending?.drop();
+    const stream = this.#stream;
+    if (stream !== undefined && !(stream.remoteEnded && stream.localEnded)) stream.close(h2.cancel);
+    this.#outbound?.stop();
+  }
+}

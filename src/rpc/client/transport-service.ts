@@ -1,0 +1,143 @@
+import type { DescMethodStreaming, DescMethodUnary } from "@bufbuild/protobuf";
+import type { ContextKey, ContextValues, StreamResponse, UnaryResponse } from "@connectrpc/connect";
+import type { Call } from "../../core/call.ts";
+import type { Classifier } from "../../core/classifier.ts";
+import type { Clock } from "../../core/clock.ts";
+import { MeshError } from "../../core/errors.ts";
+import type { Outcome } from "../../core/outcome.ts";
+import type { Service } from "../../core/service.ts";
+import { meshCall } from "../context.ts";
+import { callerError } from "../dialect/mesh-error-codes.ts";
+import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
+import { watchDeadline } from "../server/call-lifecycle.ts";
+import { JudgedStream, type OpenStream } from "./response-stream.ts";
+import type { RpcLeaf } from "./rpc-transport.ts";
+import { Metadata, type MetadataSink } from "./attempt-metadata.ts";
+import { fitsMilliseconds, formatTimeout, timeoutHeader } from "../dialect/timeout-header.ts";
+
+type MessageInit = Record<string, unknown>;
+
+/** What {@link leafService} needs. */
+export interface LeafServiceOptions {
+  readonly leafFor: (origin: string) => RpcLeaf;
+  readonly classifier: Classifier<RpcResponse>;
+  readonly clock: Clock;
+  readonly decorate: ((call: Call, header: MetadataSink) => void) | undefined;
+}
+
+/**
+ * The innermost service of an RPC pipeline: sends one attempt to the endpoint that was picked, with the time
+ * that this attempt has left and headers of its own.
+ */
+export function leafService(options: LeafServiceOptions): Service<RpcRequest, RpcResponse> {
+  return async function sendToLeaf(call, request) {
+    const { endpoint } = call;
+    if (endpoint === undefined) {
+      throw new MeshError(
+        "ERR_NO_ENDPOINTS",
+        `Cannot call ${call.service} ${call.operation}: no endpoint was picked; put a balancer into the pipeline`,
+      );
+    }
+    call.throwIfCancelled();
+    const leaf = options.leafFor(endpoint.origin);
+    const header = new Metadata(request.header);
+    options.decorate?.(call, header);
+    const timeoutMs = remainingTime(call, header, options.clock);
+    const signal = leaf.followsCall === true ? undefined : call.signal;
+    // An iterable of pairs is one of the forms that the standard takes, though TypeScript does not know it.
+    const init = header as Iterable<[string, string]> as HeadersInit;
+    const values = new AttemptValues(request.contextValues, call);
+    try {
+      if (request.input === undefined) {
+        const method = request.method as DescMethodUnary;
+        return await leaf.transport.unary(
+          method,
+          signal,
+          timeoutMs,
+          init,
+          request.message as MessageInit,
+          values,
+        );
+      }
+      const method = request.method as DescMethodStreaming;
+      const messages = request.input.open() as AsyncIterable<MessageInit>;
+      const response = await leaf.transport.stream(method, signal, timeoutMs, init, messages, values);
+      const answer = await judged(call, request, response, options);
+      request.input.settle();
+      return answer;
+    } catch (error) {
+      throw callerError(call, error);
+    }
+  };
+}
+
+/**
+ * The timeout to hand to the leaf. Connect writes plain milliseconds, in more digits than gRPC allows; a time
+ * too long for that goes into the header here, in a wider unit, and the call's own deadline enforces it.
+ */
+function remainingTime(call: Call, header: MetadataSink, clock: Clock): number | undefined {
+  if (call.deadline === Infinity) return undefined;
+  const remaining = Math.max(1, Math.ceil(call.deadline - clock.now()));
+  if (fitsMilliseconds(call.protocol, remaining)) return remaining;
+  const written = formatTimeout(call.protocol, remaining);
+  if (written !== undefined) header.set(timeoutHeader(call.protocol), written);
+  // Connect's transports take 0 for "none", and undefined for their own default.
+  return 0;
+}
+
+async function judged(
+  call: Call,
+  request: RpcRequest,
+  response: StreamResponse,
+  options: LeafServiceOptions,
+): Promise<UnaryResponse | StreamResponse> {
+  const messages = response.message[Symbol.asyncIterator]() as AsyncIterator<unknown>;
+  const stream: OpenStream = { messages, first: await firstOf(call, request, messages) };
+  const end = (outcome: Outcome): void => {
+    for (let ended: Call | undefined = call; ended !== undefined; ended = ended.parent) {
+      ended.end(outcome);
+      if (ended === request.root) break;
+    }
+  };
+  const message = new JudgedStream(call, stream, options.classifier, end);
+  if (call.outcome === undefined) watchDeadline(call, options.clock);
+  return { ...response, message: message as AsyncIterable<never> };
+}
+
+/**
+ * Waits for the first message of a call that may be repeated: servers send the head of a response even when
+ * all that follows is an error, and after the first message nothing can be repeated any more.
+ */
+async function firstOf(
+  call: Call,
+  request: RpcRequest,
+  messages: AsyncIterator<unknown>,
+): Promise<IteratorResult<unknown> | undefined> {
+  if (call.idempotency === "unknown" || request.method.methodKind !== "server_streaming") return undefined;
+  return messages.next();
+}
+
+/** The caller's context values, seen by one attempt: with the attempt's own call. */
+class AttemptValues implements ContextValues {
+  readonly #base: ContextValues;
+  readonly #call: Call;
+
+  constructor(base: ContextValues, call: Call) {
+    this.#base = base;
+    this.#call = call;
+  }
+
+  get<T>(key: ContextKey<T>): T {
+    return key.id === meshCall.id ? (this.#call as T) : this.#base.get(key);
+  }
+
+  set<T>(key: ContextKey<T>, value: T): this {
+    this.#base.set(key, value);
+    return this;
+  }
+
+  delete(key: ContextKey<unknown>): this {
+    this.#base.delete(key);
+    return this;
+  }
+}

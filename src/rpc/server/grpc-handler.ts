@@ -1,0 +1,212 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Connection } from "../../core/connection.ts";
+import type { HeaderSource } from "../../core/headers.ts";
+import { type RpcDispatcher, type RpcMethod, unknownOperation } from "./dispatcher.ts";
+import { parseGrpcTimeout } from "../dialect/timeout-header.ts";
+import type { Arrival } from "../../serve/admission.ts";
+import { h2 } from "../../http/http2/frame/frame-types.ts";
+import { fieldOf, joinedFieldOf } from "../../http/http2/frame/header-rules.ts";
+import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
+import { codecsOf, type EncodeOptions, type MethodCodecs } from "../message/codec.ts";
+import { acceptsEncoding, type Compression, compressionNamed } from "../message/compression.ts";
+import { RefusedCall } from "./refused-call.ts";
+import { ServerCall } from "./grpc-server-call.ts";
+import { GrpcContext } from "./handler-context.ts";
+import { ServerResponse } from "./response-trailers.ts";
+import { formatOf } from "../dialect/grpc-headers.ts";
+
+/**
+ * Serves one gRPC request that arrived on an HTTP/2 stream; call it at once when the headers arrive, for
+ * requests whose content type is gRPC's (see {@link isGrpc}).
+ */
+export type GrpcHandler = (stream: Http2Stream, fields: Fields, connection: Connection) => void;
+
+/** Whether a request is one for {@link GrpcHandler}: native gRPC, and not gRPC-Web. */
+export function isGrpc(contentType: string | undefined): boolean {
+  return formatOf(contentType) !== undefined;
+}
+
+/** The fields of a header block by name, without a `Headers` around them. */
+class FieldHeaders implements HeaderSource {
+  readonly #fields: Fields;
+
+  constructor(fields: Fields) {
+    this.#fields = fields;
+  }
+
+  get(name: string): string | undefined {
+    return joinedFieldOf(this.#fields, name);
+  }
+}
+
+/** What one method needs on every call, made once. */
+interface MethodPlan {
+  readonly codecs: MethodCodecs;
+  /** How answers go out uncompressed. */
+  readonly encode: EncodeOptions;
+  /** The encodings that the method reads and writes. */
+  readonly compressions: readonly Compression[];
+}
+
+/** Those of the method's options; what is built in is done by zlib. */
+function compressionsOf(method: RpcMethod): Compression[] {
+  return method.options.acceptCompression.map((each) => compressionNamed(each.name) ?? each);
+}
+
+function namedIn(compressions: readonly Compression[], name: string): Compression | undefined {
+  return compressions.find((each) => each.name === name);
+}
+
+function encodeOptions(method: RpcMethod, compression: Compression | undefined): EncodeOptions {
+  const { compressMinBytes, writeMaxBytes } = method.options;
+  return { compression, compressMinBytes, maxBytes: writeMaxBytes };
+}
+
+/** An answer is compressed as the request was, if the client reads that; else, by option, as the client likes best. */
+function answerCompression(
+  method: RpcMethod,
+  known: readonly Compression[],
+  requested: Compression | undefined,
+  accept: string | undefined,
+): Compression | undefined {
+  if (requested !== undefined && (accept === undefined || acceptsEncoding(accept, requested.name))) {
+    return requested;
+  }
+  if (method.options.compressAnswers === "requested") return undefined;
+  for (const name of accept?.split(",") ?? []) {
+    const compression = namedIn(known, name.trim());
+    if (compression !== undefined) return compression;
+  }
+  return undefined;
+}
+
+/** Makes the gRPC side of a listener, straight on HTTP/2 streams. */
+export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "gate">): GrpcHandler {
+  const { methods, gate } = dispatcher;
+  const plans = new Map<RpcMethod, MethodPlan>();
+
+  function planOf(method: RpcMethod): MethodPlan {
+    let plan = plans.get(method);
+    if (plan === undefined) {
+      plan = {
+        codecs: codecsOf(method.method, method.options),
+        encode: encodeOptions(method, undefined),
+        compressions: compressionsOf(method),
+      };
+      plans.set(method, plan);
+    }
+    return plan;
+  }
+
+  const serveGrpc: GrpcHandler = (stream, fields, connection) => {
+    const format = formatOf(fieldOf(fields, "content-type"));
+    if (format === undefined || fieldOf(fields, ":method") !== "POST") {
+      refuse(stream, format === undefined ? 415 : 405);
+      return;
+    }
+    const path = fieldOf(fields, ":path") ?? "";
+    const response = new ServerResponse(stream, format);
+    const method = methods.get(path);
+    if (method === undefined || !method.options.grpc) {
+      const headers = new FieldHeaders(fields);
+      const operation = method?.operation ?? unknownOperation;
+      const arrival: Arrival = { protocol: "grpc", operation, headers, connection };
+      new RefusedCall(gate, response, gate.open(arrival)).refuse(arrival, unserved(path));
+      return;
+    }
+
+    const { codecs, encode: plainEncode, compressions } = planOf(method);
+    const timeout = fieldOf(fields, "grpc-timeout");
+    const timeoutMs = timeout === undefined ? undefined : parseGrpcTimeout(timeout);
+    const malformedTimeout = timeoutMs !== undefined && Number.isNaN(timeoutMs);
+    const encoding = fieldOf(fields, "grpc-encoding");
+    const compression = encoding === undefined ? undefined : namedIn(compressions, encoding);
+    if (compression !== undefined || method.options.compressAnswers === "accepted") {
+      const accept = fieldOf(fields, "grpc-accept-encoding");
+      response.compression = answerCompression(method, compressions, compression, accept);
+    }
+
+    const arrival: Arrival = {
+      protocol: "grpc",
+      operation: method.operation,
+      headers: new FieldHeaders(fields),
+      connection,
+      timeoutMs: malformedTimeout ? undefined : timeoutMs,
+    };
+    const call = gate.open(arrival);
+    if (malformedTimeout) {
+      new RefusedCall(gate, response, call).refuse(arrival, invalidTimeout(timeout!));
+      return;
+    }
+    if (encoding !== undefined && encoding !== "identity" && compression === undefined) {
+      new RefusedCall(gate, response, call).refuse(arrival, unknownEncoding(encoding, compressions));
+      return;
+    }
+    const context = new GrpcContext(method.method, call, fields, gate);
+    const encode =
+      response.compression === undefined ? plainEncode : encodeOptions(method, response.compression);
+    const served = new ServerCall({
+      method,
+      gate,
+      call,
+      context,
+      response,
+      format,
+      codecs,
+      encode,
+      compression,
+    });
+    served.watch();
+    if (fieldOf(fields, "expect") !== undefined) stream.continue();
+
+    let admitted: void | Promise<void>;
+    try {
+      admitted = gate.admit(call, arrival);
+    } catch (error) {
+      served.fail(error);
+      return;
+    }
+    if (admitted === undefined) {
+      served.start();
+      return;
+    }
+    served.hold();
+    admitted.then(
+      () => served.start(),
+      (error: unknown) => served.fail(error),
+    );
+  };
+
+  return function handleGrpc(stream, fields, connection) {
+    try {
+      serveGrpc(stream, fields, connection);
+    } catch (error) {
+      // Whatever it is, it must not end the connection from within the reading of its frames.
+      gate.report(undefined, error);
+      stream.close(h2.internalError);
+    }
+  };
+}
+
+function unserved(path: string): ConnectError {
+  return new ConnectError(`${path.slice(1)} is not served here`, Code.Unimplemented);
+}
+
+function invalidTimeout(timeout: string): ConnectError {
+  return new ConnectError(`protocol error: invalid grpc-timeout: ${timeout}`, Code.InvalidArgument);
+}
+
+function unknownEncoding(encoding: string, known: readonly Compression[]): ConnectError {
+  const accepted = known.length === 0 ? "identity" : known.map(({ name }) => name).join(",");
+  const error = new ConnectError(
+    `unknown compression "${encoding}": supported encodings are ${accepted}`,
+    Code.Unimplemented,
+  );
+  error.metadata.set("grpc-accept-encoding", accepted);
+  return error;
+}
+
+function refuse(stream: Http2Stream, status: number): void {
+  stream.letGoAtEnd = true;
+  stream.respond([":status", String(status), ...(status === 405 ? ["allow", "POST"] : [])], true);
+}

@@ -1,0 +1,79 @@
+import type { Hono } from "hono";
+import type { Connection } from "../../src/core/connection.ts";
+import type { PeerIdentity } from "../../src/core/identity.ts";
+import { type CreateAppOptions, createApp, type MeshEnv } from "../../src/hono/app.ts";
+import {
+  type AdmissionOptions,
+  type ClosableAdmission,
+  createAdmission,
+} from "../../src/serve/create-admission.ts";
+import { createMetrics, type Metrics } from "../../src/telemetry/metrics.ts";
+import { metricValue } from "../support/metric-value.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+/** A server's chain on a virtual clock, without limits unless the test sets them. */
+export interface Fixture {
+  readonly app: Hono<MeshEnv>;
+  readonly admission: ClosableAdmission;
+  readonly metrics: Metrics;
+  readonly clock: VirtualClock;
+  /** Errors whose answer was a plain 500. */
+  readonly errors: unknown[];
+  /** How many requests ended with these labels. */
+  count(labels?: Readonly<Record<string, string>>): Promise<number>;
+}
+
+export function serverFixture(
+  admissionOptions: Partial<AdmissionOptions> = {},
+  appOptions: Partial<CreateAppOptions> = {},
+): Fixture {
+  const clock = new VirtualClock();
+  const metrics = createMetrics();
+  const admission = createAdmission({
+    service: "lake",
+    clock,
+    metrics,
+    rateLimit: false,
+    ...admissionOptions,
+  });
+  const errors: unknown[] = [];
+  const app = createApp({ admission, clock, onError: (error) => errors.push(error), ...appOptions });
+  return {
+    app,
+    admission,
+    metrics,
+    clock,
+    errors,
+    count: async (labels = {}) => (await metricValue(metrics, "mesh_server_requests_total", labels)) ?? 0,
+  };
+}
+
+/** What a listener knows of a connection. */
+export function connectionFrom(
+  remoteAddress: string,
+  peer?: PeerIdentity,
+): { readonly connection: Connection } {
+  return { connection: { remoteAddress, encrypted: peer !== undefined, httpVersion: "1.1", peer } };
+}
+
+/** The identity of a certificate with that common name. */
+export function peerNamed(commonName: string): PeerIdentity {
+  return {
+    subject: `CN=${commonName}`,
+    commonName,
+    subjectAltNames: { dns: [], uri: [], ip: [], email: [] },
+    spiffeId: undefined,
+    fingerprint256: "00".repeat(32),
+  };
+}
+
+/** The problem that a response carries; fails when it carries none. */
+export async function problemOf(response: Response): Promise<Record<string, unknown>> {
+  const type = response.headers.get("content-type");
+  if (type !== "application/problem+json")
+    throw new Error(`The response is ${response.status} ${type}, no problem`);
+  const problem = (await response.json()) as Record<string, unknown>;
+  if (problem.status !== response.status)
+    throw new Error(`The problem says ${problem.status}, the response ${response.status}`);
+  return problem;
+}

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { runtime } from "#runtime";
+import { createMesh } from "../../src/mesh/mesh.ts";
+import type { ServeOptions } from "../../src/mesh/options.ts";
+
+const bad: readonly unknown[] = [Number.NaN, -1, "10", null, {}, [], true];
+
+/** What `serve` says to options, and whether it opened a port before it said so. */
+async function refusal(options: object): Promise<string> {
+  let opened = false;
+  const mesh = createMesh({
+    service: "a",
+    runtime: {
+      ...runtime,
+      listen: async (how) => {
+        opened = true;
+        return await runtime.listen(how);
+      },
+    },
+  });
+  const routes = (): void => {};
+  try {
+    const server = await mesh.serve({ hostname: "127.0.0.1", port: 0, routes, ...options } as ServeOptions);
+    await server.close({ force: true });
+    return `served with ${JSON.stringify(options)}`;
+  } catch (error) {
+    assert.equal(opened, false, `a port was opened with ${JSON.stringify(options)}`);
+    return (error as Error).message;
+  }
+}
+
+describe("Options of serve()", () => {
+  for (const name of ["drainMs", "maxMessageBytes"]) {
+    it(`refuses a ${name} that is none, before a port is open`, async () => {
+      for (const value of bad) assert.match(await refusal({ [name]: value }), new RegExp(`${name} is `));
+    });
+  }
+
+  it("refuses a hostname that is no string, before a port is open", async () => {
+    for (const value of [0, null, {}, true])
+      assert.match(await refusal({ hostname: value }), /hostname is no string/);
+  });
+
+  for (const name of ["connections", "health"]) {
+    it(`refuses ${name} that are no object, before a port is open`, async () => {
+      for (const value of [Number.NaN, 10, "10", null, [], true]) {
+        assert.match(await refusal({ [name]: value }), new RegExp(`${name}: its options are `));
+      }
+    });
+  }
+
+  it("refuses a cache of tokens that is no object", () => {
+    for (const cache of [10, "10", null, [], true]) {
+      const auth = { validate: () => ({ id: "a" }), cache } as never;
+      assert.throws(() => createMesh({ service: "a", server: { auth } }), /auth\.cache: its options are /);
+    }
+  });
+});
