@@ -7,13 +7,8 @@
 export * from "./src/balance/mod.ts";
 export * from "./src/core/mod.ts";
 export * from "./src/discovery/mod.ts";
-export type { RestClient, RestDefaults, RestOptions } from "./src/rest/rest-client.ts";
-export { HttpError, isHttpError } from "./src/rest/http-error.ts";
-export type { MeshFetch, MeshFetchInit } from "./src/rest/mesh-fetch.ts";
+export * from "./src/hono/mod.ts";
 export { errorFromProblem, type Problem, problemFromError } from "./src/http/problem.ts";
-export type { ResponsePromise } from "./src/rest/response-promise.ts";
-export type { RestHealth } from "./src/rest/rest-health.ts";
-export type { RestResponse } from "./src/rest/rest-response.ts";
 export { createMesh } from "./src/mesh/mesh.ts";
 export type {
   ClientPolicy,
@@ -27,15 +22,25 @@ export type {
   Server,
   TransportOptions,
 } from "./src/mesh/options.ts";
+export type { Capabilities, Runtime, RuntimeName } from "./src/net/port.ts";
 export * from "./src/policy/mod.ts";
-export { type MeshCallOptions, meshCall, meshCallOptions } from "./src/rpc/context.ts";
-export type { AnswerCompression } from "./src/rpc/server/dispatcher.ts";
-export type { RpcHealth, RpcHealthOptions } from "./src/rpc/health/rpc-health.ts";
+export { HttpError, isHttpError } from "./src/rest/http-error.ts";
+export type { MeshFetch, MeshFetchInit } from "./src/rest/mesh-fetch.ts";
+export type { ResponsePromise } from "./src/rest/response-promise.ts";
+export type { RestClient, RestDefaults, RestOptions } from "./src/rest/rest-client.ts";
+export type { RestHealth } from "./src/rest/rest-health.ts";
+export type { RestResponse } from "./src/rest/rest-response.ts";
 export type { RpcProtocol } from "./src/rpc/client/protocol-negotiation.ts";
+export type {
+  RpcCompression,
+  RpcKeepalive,
+  RpcTransportEncoding,
+} from "./src/rpc/client/transport-settings.ts";
+export { type MeshCallOptions, meshCall, meshCallOptions } from "./src/rpc/context.ts";
+export type { RpcHealth, RpcHealthOptions } from "./src/rpc/health/rpc-health.ts";
+export type { ResponseCompression } from "./src/rpc/server/dispatcher.ts";
 export type { RpcRouter } from "./src/rpc/server/router.ts";
 export type { RpcValidation } from "./src/rpc/server/validation.ts";
-export type { RpcCompression, RpcKeepalive, RpcWireOptions } from "./src/rpc/client/transport-settings.ts";
-export type { Capabilities, Runtime, RuntimeName } from "./src/net/port.ts";
 export * from "./src/security/mod.ts";
 export * from "./src/serve/mod.ts";
 export * from "./src/telemetry/mod.ts";

@@ -8,16 +8,16 @@ import {
   ClientCompatRequestSchema,
   ClientCompatResponseSchema,
 } from "./gen/connectrpc/conformance/v1/client_compat_pb.ts";
-import { openLeaf } from "./transports.ts";
+import { openTransport } from "./transports.ts";
 
 /** Calls under way at once. */
 const parallel = 32;
 
 async function run(request: ClientCompatRequest): Promise<void> {
   const response = create(ClientCompatResponseSchema, { testName: request.testName });
-  const leaf = openLeaf(request);
+  const transport = openTransport(request);
   try {
-    response.result = { case: "response", value: await call(leaf.transport, request) };
+    response.result = { case: "response", value: await call(transport.transport, request) };
   } catch (error) {
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
     response.result = {
@@ -25,7 +25,7 @@ async function run(request: ClientCompatRequest): Promise<void> {
       value: { $typeName: "connectrpc.conformance.v1.ClientErrorResult", message },
     };
   } finally {
-    await leaf.close();
+    await transport.close();
   }
   writeMessage(ClientCompatResponseSchema, response);
 }

@@ -1,7 +1,7 @@
 import { createRegistry } from "@bufbuild/protobuf";
 import { runtime } from "#runtime";
 import type { TlsIdentity } from "../src/core/identity.ts";
-import type { RpcLeaf, RpcLeafOptions } from "../src/net/port.ts";
+import type { RpcTransport, RpcTransportOptions } from "../src/net/port.ts";
 import { createAuthority } from "../test/support/certificates.ts";
 import type { ClientCompatRequest } from "./gen/connectrpc/conformance/v1/client_compat_pb.ts";
 import { Codec, Compression, HTTPVersion, Protocol } from "./gen/connectrpc/conformance/v1/config_pb.ts";
@@ -11,7 +11,7 @@ import { file_connectrpc_conformance_v1_service } from "./gen/connectrpc/conform
 const registry = createRegistry(file_connectrpc_conformance_v1_service);
 const decoder = new TextDecoder();
 
-const protocols: Partial<Record<Protocol, RpcLeafOptions["protocol"]>> = {
+const protocols: Partial<Record<Protocol, RpcTransportOptions["protocol"]>> = {
   [Protocol.CONNECT]: "connect",
   [Protocol.GRPC]: "grpc",
   [Protocol.GRPC_WEB]: "grpc-web",
@@ -47,9 +47,9 @@ function identityOf(request: ClientCompatRequest): TlsIdentity | undefined {
 }
 
 /** The leaf that a test asks for, opened as the mesh opens it. */
-export function openLeaf(request: ClientCompatRequest): RpcLeaf {
+export function openTransport(request: ClientCompatRequest): RpcTransport {
   const tls = identityOf(request);
-  return runtime.openRpcLeaf({
+  return runtime.openRpcTransport({
     origin: `${tls === undefined ? "http" : "https"}://${request.host}:${request.port}`,
     protocol: offered(protocols, request.protocol, "protocol"),
     httpVersion: offered(versions, request.httpVersion, "HTTP version"),

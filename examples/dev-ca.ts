@@ -41,7 +41,7 @@ export async function createDevAuthority(): Promise<DevAuthority> {
   async function issue(service: string): Promise<TlsIdentity> {
     const leafKeys = await generateKeys();
     const { serverAuth, clientAuth } = x509.ExtendedKeyUsage;
-    const leaf = await x509.X509CertificateGenerator.create({
+    const transport = await x509.X509CertificateGenerator.create({
       ...validity(),
       subject: `CN=${service},O=Datapunk`,
       issuer,
@@ -62,7 +62,7 @@ export async function createDevAuthority(): Promise<DevAuthority> {
       ],
     });
     const key = await crypto.subtle.exportKey("pkcs8", leafKeys.privateKey);
-    return { cert: leaf.toString("pem"), key: x509.PemConverter.encode(key, "PRIVATE KEY"), ca };
+    return { cert: transport.toString("pem"), key: x509.PemConverter.encode(key, "PRIVATE KEY"), ca };
   }
 
   return { ca, issue };

@@ -28,7 +28,7 @@ type RuntimeName = keyof typeof commands;
 const modes = ["client", "server"] as const;
 type Mode = (typeof modes)[number];
 
-interface Verdict {
+interface OutcomeKind {
   readonly passed: number;
   readonly failed: number;
   readonly output: string;
@@ -106,7 +106,7 @@ function isTestable(runtime: RuntimeName, mode: Mode): boolean {
   return runtime !== "workerd" || existsSync(join(root, "conformance", `${mode}-workerd.ts`));
 }
 
-async function test(runner: string, runtime: RuntimeName, mode: Mode, extra: string[]): Promise<Verdict> {
+async function test(runner: string, runtime: RuntimeName, mode: Mode, extra: string[]): Promise<OutcomeKind> {
   const [program, ...flags] = commands[runtime];
   const command = [join(root, "node_modules/.bin", program), ...flags, fileOf(runtime, mode, "ts")];
   const config = fileOf(runtime, mode, "yaml");

@@ -37,7 +37,7 @@ async function withToken(tour: Tour, token: string | undefined): Promise<string>
 /** The handshake must fail: an answer of any kind would mean that the request got in. */
 async function handshake(tour: Tour, identity: Partial<TlsIdentity>): Promise<string> {
   const refused = await new Promise<string | undefined>((resolve) => {
-    const asked = request(
+    const sentRequest = request(
       `${tour.lake}/datasets`,
       { ...identity, agent: false, timeout: 5_000 },
       (response) => {
@@ -45,9 +45,9 @@ async function handshake(tour: Tour, identity: Partial<TlsIdentity>): Promise<st
         resolve(undefined);
       },
     );
-    asked.on("timeout", () => asked.destroy(new Error("timed out")));
-    asked.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    asked.end();
+    sentRequest.on("timeout", () => sentRequest.destroy(new Error("timed out")));
+    sentRequest.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    sentRequest.end();
   });
   check(refused !== undefined, "the handshake to be refused", "an answer");
   check(refused !== "ECONNREFUSED" && refused !== "timed out", "a refused handshake", refused);

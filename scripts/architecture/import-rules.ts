@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import type { Import } from "./imports.ts";
-import { adapterOf, edgeModules, partOf, siblingsOf } from "./levels.ts";
+import { adapterOf, edgeModules, partOf, platformParts, siblingsOf } from "./levels.ts";
 import type { Source, Tree, Violation } from "./tree.ts";
 
 const platformModule =
@@ -61,8 +61,9 @@ function* outsideProblems(
   if (!own) return;
   if (platformModule.test(specifier)) {
     const allowed = edgeModules[adapterOf(file) ?? ""];
-    if (own.name !== "runtime") yield ["platform-import", `${specifier} may only be imported in src/runtime`];
-    else if (allowed && !allowed.includes(specifier)) {
+    if (!platformParts.has(own.name)) {
+      yield ["platform-import", `${specifier} may only be imported in src/net and src/runtime`];
+    } else if (allowed && !allowed.includes(specifier)) {
       yield ["platform-import", `the ${adapterOf(file)} adapter may not import ${specifier}`];
     }
     return;

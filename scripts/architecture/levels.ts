@@ -12,28 +12,34 @@ const connect = ["@connectrpc/connect", "@bufbuild/protobuf"];
 /** The parts by folder below `src/`; imports point to the same level or down. */
 const parts: Readonly<Record<string, Part>> = {
   core: { level: 0, packages: [] },
-  policy: { level: 1, packages: [] },
-  balance: { level: 1, packages: [] },
-  discovery: { level: 1, packages: [] },
-  security: { level: 1, packages: [] },
-  telemetry: { level: 1, packages: ["prom-client/lib/*"] },
+  http: { level: 1, packages: [] },
+  policy: { level: 1, packages: [], never: ["http"] },
+  balance: { level: 1, packages: [], never: ["http"] },
+  discovery: { level: 1, packages: [], never: ["http"] },
+  security: { level: 1, packages: [], never: ["http"] },
+  telemetry: { level: 1, packages: ["prom-client/lib/*"], never: ["http"] },
   gen: { level: 1, packages: ["@bufbuild/protobuf"] },
-  http: { level: 2, packages: ["hono"], never: ["rpc"] },
-  rpc: { level: 2, packages: connect, never: ["http"] },
-  server: { level: 2, packages: ["hono", ...connect] },
+  rest: { level: 2, packages: [], never: ["rpc", "serve", "hono"] },
+  rpc: { level: 2, packages: connect, never: ["rest", "hono"] },
+  serve: { level: 2, packages: [], never: ["rest", "rpc", "hono"] },
+  hono: { level: 2, packages: ["hono"], never: ["rest"] },
+  net: { level: 3, packages: ["@connectrpc/connect-node", "undici", ...connect], never: ["hono"] },
+  runtime: { level: 4, packages: connect },
   // An entry of its own, above what the main entry leads to: its packages must not get into that.
-  validate: { level: 3, packages: ["@bufbuild/protovalidate", "@connectrpc/validate", ...connect] },
-  runtime: { level: 3, packages: ["hono", "@connectrpc/connect-node", "undici", ...connect] },
+  validate: { level: 4, packages: ["@bufbuild/protovalidate", "@connectrpc/validate", ...connect] },
+  mesh: { level: 5, packages: ["hono", ...connect] },
 };
 
-/** `mod.ts` and the files directly in `src/`: the public face, which wires everything. */
-const face: Part = { level: 4, packages: ["hono", ...connect] };
+/** The parts that may touch a platform: its modules and its globals. */
+export const platformParts: ReadonlySet<string> = new Set(["net", "runtime"]);
+
+/** `mod.ts`: the public face. */
+const face: Part = { level: 6, packages: ["hono", ...connect] };
 
 /** The part of the library that a file belongs to, if it belongs to the library. */
 export function partOf(file: string): { readonly name: string; readonly part: Part } | undefined {
-  const [first, folder = "", ...rest] = file.split("/");
-  if (file === "mod.ts" || (first === "src" && rest.length === 0))
-    return { name: "the public face", part: face };
+  const [first, folder = ""] = file.split("/");
+  if (file === "mod.ts") return { name: "the public face", part: face };
   if (first !== "src") return undefined;
   const part = parts[folder];
   if (!part)
@@ -47,17 +53,16 @@ export function adapterOf(file: string): string | undefined {
   return folder === "runtime" && rest.length > 0 ? name : undefined;
 }
 
-/** What an adapter may import of its siblings: the edge has neither sockets nor HTTP/2. */
+/** What an adapter may import of its siblings. */
 export const siblingsOf: Readonly<Record<string, readonly string[]>> = {
-  http2: [],
   web: [],
   workerd: ["web"],
-  node: ["http2", "web"],
-  deno: ["http2", "web"],
-  bun: ["http2", "web"],
+  node: ["web"],
+  deno: ["web"],
+  bun: ["web"],
 };
 
-/** The platform modules that an adapter on the edge may import. */
+/** The platform modules that an adapter on the edge may import: it has neither sockets nor HTTP/2. */
 export const edgeModules: Readonly<Record<string, readonly string[]>> = {
   web: [],
   workerd: ["node:async_hooks"],

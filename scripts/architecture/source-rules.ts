@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { isMember } from "./imports.ts";
-import { partOf } from "./levels.ts";
+import { partOf, platformParts } from "./levels.ts";
 import type { Token } from "./lexer.ts";
 import type { Source, Tree, Violation } from "./tree.ts";
 
@@ -9,7 +9,7 @@ const longFiles: Readonly<Record<string, string>> = {};
 const maxLines = 300;
 
 const platformGlobals = new Set(["Deno", "Bun", "process", "Buffer"]);
-const clockedParts = new Set(["core", "policy", "balance", "security"]);
+const clockedParts = new Set(["core", "policy", "balance", "security", "http"]);
 const clockFiles = new Set(["src/core/clock.ts", "src/core/random.ts"]);
 const timers = new Set(["setTimeout", "setInterval", "setImmediate"]);
 const clockReads = new Set(["Date.now", "performance.now", "Math.random", "AbortSignal.timeout"]);
@@ -23,7 +23,7 @@ export function checkFiles(tree: Tree): Violation[] {
       const message = `${lines} lines, at most ${maxLines}: split it, or give the reason in scripts/architecture`;
       violations.push({ file, rule: "file-size", message });
     }
-    if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|d))?\.ts$/.test(posix.basename(file))) {
+    if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.socket)?(\.(test|d))?\.ts$/.test(posix.basename(file))) {
       violations.push({ file, rule: "file-name", message: "file names are kebab-case" });
     }
   }
@@ -40,13 +40,13 @@ export function checkFiles(tree: Tree): Violation[] {
   return violations;
 }
 
-/** Platform globals outside `src/runtime`, and time or chance taken past the clock. */
+/** Platform globals outside `src/net` and `src/runtime`, and time or chance taken past the clock. */
 export function checkGlobals(tree: Tree): Violation[] {
   const violations: Violation[] = [];
   for (const source of tree.sources.values()) {
     const part = partOf(source.file)?.name;
     if (part === undefined) continue;
-    if (part !== "runtime") violations.push(...platformGlobalsIn(source));
+    if (!platformParts.has(part)) violations.push(...platformGlobalsIn(source));
     if (clockedParts.has(part) && !clockFiles.has(source.file)) violations.push(...clockReadsIn(source));
   }
   return violations;
@@ -74,7 +74,12 @@ function* platformGlobalsIn({ file, tokens }: Source): Generator<Violation> {
   for (const [index, { kind, text, line }] of tokens.entries()) {
     if (kind !== "word" || !platformGlobals.has(text) || !namesGlobal(tokens, index)) continue;
     if (tokens[index + 1]?.text === "(") continue; // A method of that name: none of them is a function.
-    yield { file, line, rule: "platform-global", message: `${text} may only be used in src/runtime` };
+    yield {
+      file,
+      line,
+      rule: "platform-global",
+      message: `${text} may only be used in src/net and src/runtime`,
+    };
   }
 }
 

@@ -17,10 +17,11 @@ export const runtimesOf: Readonly<Record<SuiteKind, readonly TestRuntime[]>> = {
   repo: ["node"],
 };
 
-/** The kind of suite that a test file belongs to: its folder below `test/`, `portable` for all others. */
+/** The kind of suite that a test file belongs to: `socket` by its name, `interop` and `repo` by its folder, else `portable`. */
 export function suiteKindOf(file: string): SuiteKind {
+  if (file.endsWith(".socket.test.ts")) return "socket";
   const folder = file.split("/")[1];
-  return suiteKinds.find((kind) => kind === folder) ?? "portable";
+  return folder === "interop" || folder === "repo" ? folder : "portable";
 }
 
 /** All test files below `test/`, relative to `root`, sorted. */

@@ -66,8 +66,8 @@ class PowerOfTwoChoices implements Balancer {
   }
 
   observe(endpoint: EndpointState, elapsedMs: number, outcome: Outcome | undefined, now: number): void {
-    if (outcome !== undefined && (outcome.local || outcome.verdict === "cancelled")) return;
-    const good = outcome === undefined || outcome.verdict === "success";
+    if (outcome !== undefined && (outcome.local || outcome.kind === "cancelled")) return;
+    const good = outcome === undefined || outcome.kind === "success";
     const seenMs = Math.max(good ? elapsedMs : failureLatency(elapsedMs, this.#usualMs), leastLatencyMs);
     if (good) {
       const weight = this.#usualMs === 0 ? 0 : Math.exp((this.#usualAt - now) / this.#decayMs);

@@ -9,8 +9,8 @@ import type { Discovery } from "../discovery/discovery.ts";
  */
 const returnMs = 10_000;
 
-/** What {@link Departures} needs. */
-export interface DeparturesOptions {
+/** What {@link SubchannelReaper} needs. */
+export interface SubchannelReaperOptions {
   readonly discovery: Discovery;
   readonly clock: Clock;
   /** Lets go of what leads to an origin; false when it is still in use, and is to be asked for again. */
@@ -23,10 +23,10 @@ export interface DeparturesOptions {
  *
  * It looks on when calls ask discovery, and is told where discovery can be watched.
  */
-export class Departures {
+export class SubchannelReaper {
   /** The discovery of the options, as calls are to ask it. */
   readonly discovery: Discovery;
-  readonly #options: DeparturesOptions;
+  readonly #options: SubchannelReaperOptions;
   /** What discovery said last, of the services that it knows. */
   readonly #seen = new Map<string, readonly Endpoint[]>();
   /** Stops watching, by service. */
@@ -35,7 +35,7 @@ export class Departures {
   readonly #leaving = new Map<string, () => void>();
   #closed = false;
 
-  constructor(options: DeparturesOptions) {
+  constructor(options: SubchannelReaperOptions) {
     this.#options = options;
     const { discovery } = options;
     this.discovery = {

@@ -20,7 +20,7 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 function ignore(): void {}
 
 /** Lets go of what should not have been there: a promise in its place may reject, and nobody is to be told of that. */
-export function dropStray(value: unknown): void {
+export function ignoreRejection(value: unknown): void {
   if (isThenable(value)) value.then(ignore, ignore);
 }
 
@@ -31,7 +31,7 @@ export function dropStray(value: unknown): void {
 export function quietHook<A extends readonly unknown[]>(hook: (...args: A) => unknown): (...args: A) => void {
   return function quiet(...args) {
     try {
-      dropStray(hook(...args));
+      ignoreRejection(hook(...args));
     } catch {
       // The hook is where failures are reported: there is nobody left to tell.
     }

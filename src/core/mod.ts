@@ -27,7 +27,7 @@ export {
 } from "./errors.ts";
 export { type HeaderSource, meshHeaders } from "./headers.ts";
 export type { PeerIdentity, Principal, TlsIdentity } from "./identity.ts";
-export { type Outcome, ok, outcome, type Verdict } from "./outcome.ts";
+export { type Outcome, type OutcomeKind, ok, outcome } from "./outcome.ts";
 export { type Random, systemRandom } from "./random.ts";
 export { type AnyLayer, compose, type Layer, type ProtectOptions, protect, type Service } from "./service.ts";
 export {

@@ -7,11 +7,11 @@
  * - `rejected`: a limit refused the call, here or there.
  * - `cancelled`: the caller lost interest; says nothing about the server.
  */
-export type Verdict = "success" | "failure" | "retryable" | "rejected" | "cancelled";
+export type OutcomeKind = "success" | "failure" | "retryable" | "rejected" | "cancelled";
 
 /** The one verdict on a result that retry, breaker, ejection, metrics and tracing read. */
 export interface Outcome {
-  readonly verdict: Verdict;
+  readonly kind: OutcomeKind;
   /** Short stable name for metrics and logs: `ok`, `unavailable`, `http_503`, `breaker_open`. */
   readonly status: string;
   /** Whether the request provably never reached the server's application. */
@@ -24,12 +24,12 @@ export interface Outcome {
 
 /** Makes an {@link Outcome}; the flags default to false. */
 export function outcome(
-  verdict: Verdict,
+  kind: OutcomeKind,
   status: string,
   flags: Partial<Pick<Outcome, "neverStarted" | "local" | "pushbackMs">> = {},
 ): Outcome {
   return {
-    verdict,
+    kind,
     status,
     neverStarted: flags.neverStarted ?? false,
     local: flags.local ?? false,

@@ -7,15 +7,15 @@ import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
 import { isThenable } from "../core/thenable.ts";
 import { problem } from "../http/problem.ts";
 import { deadlinesOf } from "../policy/deadline-wheel.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
 import type { Admission } from "../serve/admission.ts";
-import { Passage } from "./chain.ts";
+import type { Health } from "../serve/health.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { RequestPipeline } from "./chain.ts";
 import type { CallScope, ChainParts } from "./chain-parts.ts";
 import { type CorsOptions, createCors } from "./cors.ts";
 import type { MeshEnv } from "./env.ts";
 import { errorResponse, problemResponse } from "./error-response.ts";
 import { FusedRouter } from "./fused-router.ts";
-import type { Health } from "../serve/health.ts";
 import { addHealthRoutes } from "./health-routes.ts";
 import { noRoute, refuseMethod } from "./no-route.ts";
 import { isMiddleware, marksOf, type RouteInfo, routeInfo } from "./route-info.ts";
@@ -68,12 +68,12 @@ function partsFrom(who: string, options: MiddlewareOptions, app?: () => Hono<Mes
   };
 }
 
-/** The chain as a middleware; `answersErrors` says whether the app has an error handler of its own. */
-function chainMiddleware(parts: ChainParts, answersErrors: () => boolean): MiddlewareHandler<MeshEnv> {
+/** The chain as a middleware; `handlesErrors` says whether the app has an error handler of its own. */
+function chainMiddleware(parts: ChainParts, handlesErrors: () => boolean): MiddlewareHandler<MeshEnv> {
   return async function meshChain(c, next) {
     const route = routeInfo(matchedRoutes(c));
     if (route.bypass === true) return next();
-    const response = await new MiddlewarePassage(parts, c, route, next, answersErrors).go();
+    const response = await new MiddlewarePipeline(parts, c, route, next, handlesErrors).go();
     if (c.res === response) return;
     // Hono would copy the headers of the response that was there before into the new one.
     (c as { res: Response | undefined }).res = undefined;
@@ -114,11 +114,11 @@ export function createApp(options: CreateAppOptions): Hono<MeshEnv> {
     const info = routeInfo(entries.map((entry) => entry[1]));
     if (info.bypass === true) return handler;
     return function fused(c: Context<MeshEnv>, next) {
-      return new FusedPassage(parts, c, info, app, handler, next).go();
+      return new FusedPipeline(parts, c, info, app, handler, next).go();
     };
   });
   const app: Hono<MeshEnv> = new Hono<MeshEnv>({ router });
-  app.onError(answerError);
+  app.onError(respondToError);
   app.notFound((c) => {
     throw noRoute(app, c.req.method, c.req.path);
   });
@@ -130,37 +130,37 @@ export function createApp(options: CreateAppOptions): Hono<MeshEnv> {
 type Answer = Response | Promise<Response>;
 
 /** Through the chain into the rest of a Hono app's middleware. */
-class MiddlewarePassage extends Passage {
+class MiddlewarePipeline extends RequestPipeline {
   readonly #next: Next;
-  readonly #answersErrors: () => boolean;
+  readonly #handlesErrors: () => boolean;
 
   constructor(
     parts: ChainParts,
     c: Context<MeshEnv>,
     route: RouteInfo,
     next: Next,
-    answersErrors: () => boolean,
+    handlesErrors: () => boolean,
   ) {
     super(parts, c, route);
     this.#next = next;
-    this.#answersErrors = answersErrors;
+    this.#handlesErrors = handlesErrors;
   }
 
   protected async run(): Promise<Response> {
     const { c } = this;
     await this.#next();
     // Hono catches what handlers throw, so that `next` never rejects.
-    if (c.error !== undefined && !this.#answersErrors()) throw c.error;
+    if (c.error !== undefined && !this.#handlesErrors()) throw c.error;
     return c.res;
   }
 
-  protected answerTo(): undefined {
+  protected respondTo(): undefined {
     return undefined;
   }
 }
 
 /** Through the chain straight into the one handler of a route. */
-class FusedPassage extends Passage {
+class FusedPipeline extends RequestPipeline {
   readonly #app: Hono<MeshEnv>;
   readonly #handler: Handler;
   readonly #next: Next;
@@ -188,7 +188,7 @@ class FusedPassage extends Passage {
     return (result as Response | undefined) ?? settled(c);
   }
 
-  protected answerTo(error: unknown): Answer | undefined {
+  protected respondTo(error: unknown): Answer | undefined {
     const answer = ownErrorHandler(this.#app);
     if (answer === undefined || !(error instanceof Error)) return undefined;
     this.c.error = error;
@@ -206,10 +206,10 @@ type ErrorHandler = (error: Error, c: Context<MeshEnv>) => Answer;
 /** The app's error handler, once it has replaced ours. */
 function ownErrorHandler(app: Hono<MeshEnv>): ErrorHandler | undefined {
   const { errorHandler } = app as unknown as { errorHandler: ErrorHandler };
-  return errorHandler === answerError ? undefined : errorHandler;
+  return errorHandler === respondToError ? undefined : errorHandler;
 }
 
-function answerError(error: Error, c: Context<MeshEnv>): Response {
+function respondToError(error: Error, c: Context<MeshEnv>): Response {
   const requestId = c.get("call")?.requestId ?? "";
   try {
     return errorResponse(error, requestId);

@@ -1,8 +1,8 @@
 import type { Call } from "../core/call.ts";
 import { outcomeOfMeshError } from "../core/classifier.ts";
 import { type HeaderSource, meshHeaders } from "../core/headers.ts";
-import { outcomeOfStatus } from "../http/status-outcome.ts";
 import { problem } from "../http/problem.ts";
+import { outcomeOfStatus } from "../http/status-outcome.ts";
 import type { ChainParts } from "./chain-parts.ts";
 import type { Cors } from "./cors.ts";
 import { errorResponse, isFromUpstream, problemResponse } from "./error-response.ts";

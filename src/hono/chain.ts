@@ -3,26 +3,26 @@ import type { Call } from "../core/call.ts";
 import { outcomeOfMeshError } from "../core/classifier.ts";
 import { MeshError } from "../core/errors.ts";
 import type { HeaderSource } from "../core/headers.ts";
-import type { Arrival } from "../serve/admission.ts";
+import type { InboundRequest } from "../serve/admission.ts";
+import { isUnservable } from "../serve/method.ts";
 import { ChainEnd, discard } from "./chain-end.ts";
 import type { ChainParts } from "./chain-parts.ts";
 import { connectionOf, type MeshEnv } from "./env.ts";
 import { explainSyntaxError } from "./error-response.ts";
 import { bodyTooLarge, type LimitedRequest, limitBody } from "./limited-body.ts";
-import { isUnservable } from "../serve/method.ts";
 import type { RouteInfo } from "./route-info.ts";
 
 /**
  * One request on its way through the whole chain: request id and trace, metrics, errors, CORS, the gates of the
- * admission, body limit, deadline, and then whatever {@link Passage.run} runs.
+ * admission, body limit, deadline, and then whatever {@link RequestPipeline.run} runs.
  *
  * One object and not ten middlewares, because each middleware costs a promise and a closure, and several of
  * them a copy of the response. It answers synchronously when nothing on the way is asynchronous.
  */
-export abstract class Passage extends ChainEnd implements Arrival {
+export abstract class RequestPipeline extends ChainEnd implements InboundRequest {
   readonly protocol = "rest";
   readonly operation: string;
-  readonly connection: Arrival["connection"];
+  readonly connection: InboundRequest["connection"];
   protected readonly parts: ChainParts;
   readonly #route: RouteInfo;
   protected readonly request: Request;
@@ -58,7 +58,7 @@ export abstract class Passage extends ChainEnd implements Arrival {
   protected abstract run(): Response | Promise<Response>;
 
   /** The application's own answer to an error; undefined to let the chain answer. */
-  protected abstract answerTo(error: unknown): Response | Promise<Response> | undefined;
+  protected abstract respondTo(error: unknown): Response | Promise<Response> | undefined;
 
   /** Makes the response. Never throws, and the promise that it may return never rejects. */
   go(): Response | Promise<Response> {
@@ -168,7 +168,7 @@ export abstract class Passage extends ChainEnd implements Arrival {
   }
 
   #own(error: unknown): Response | Promise<Response> {
-    const own = this.answerTo(error);
+    const own = this.respondTo(error);
     if (own === undefined) throw error;
     return own;
   }

@@ -68,9 +68,10 @@ export function createCors(options: CorsOptions): Cors {
       if (permit(request, headers)) {
         headers.set("access-control-allow-methods", methods);
         headers.set("access-control-max-age", maxAge);
-        const asked = allowHeaders ?? request.headers.get("access-control-request-headers");
+        const sentRequest = allowHeaders ?? request.headers.get("access-control-request-headers");
         if (allowHeaders === undefined) headers.append("vary", "access-control-request-headers");
-        if (asked !== null && asked !== "") headers.set("access-control-allow-headers", asked);
+        if (sentRequest !== null && sentRequest !== "")
+          headers.set("access-control-allow-headers", sentRequest);
       }
       return new Response(null, { status: 204, headers });
     },

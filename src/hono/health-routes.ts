@@ -1,10 +1,10 @@
 import type { Hono } from "hono";
 import type { Clock } from "../core/clock.ts";
+import type { Health } from "../serve/health.ts";
+import { createScrape } from "../serve/scrape.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { MeshEnv } from "./env.ts";
-import type { Health } from "../serve/health.ts";
 import { markHandler } from "./route-info.ts";
-import { createScrape } from "../serve/scrape.ts";
 
 const noStore = { "cache-control": "no-store" };
 

@@ -13,8 +13,8 @@ function plainOutcome(status: number): Outcome {
   if (status < 300) return ok;
   let known = byStatus.get(status);
   if (known === undefined) {
-    const verdict = status < 500 ? "success" : transient.has(status) ? "retryable" : "failure";
-    known = outcome(status === 429 ? "rejected" : verdict, `http_${status}`);
+    const kind = status < 500 ? "success" : transient.has(status) ? "retryable" : "failure";
+    known = outcome(status === 429 ? "rejected" : kind, `http_${status}`);
     byStatus.set(status, known);
   }
   return known;

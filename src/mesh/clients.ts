@@ -1,30 +1,39 @@
+import { SubchannelReaper } from "../balance/subchannel-reaper.ts";
 import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import { MeshError } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import type { Layer, Service } from "../core/service.ts";
-import { Departures } from "../balance/subchannel-reaper.ts";
 import type { Discovery } from "../discovery/discovery.ts";
+import type { HttpTransportOptions, Runtime } from "../net/port.ts";
 import { httpClassifier } from "../rest/classifier.ts";
-import { createRestClient, type RestClient, type RestDefaults } from "../rest/rest-client.ts";
-import type { HttpLeaf, HttpResponse } from "../rest/http-transport.ts";
-import { discardResponse } from "../rest/transport-response.ts";
-import { createLeafService } from "../rest/transport-service.ts";
+import type { HttpResponse, HttpTransport } from "../rest/http-transport.ts";
 import { createMeshFetch, type MeshFetch } from "../rest/mesh-fetch.ts";
+import { createRestClient, type RestClient, type RestDefaults } from "../rest/rest-client.ts";
 import { isReplayable as isRestReplayable, type RestRequest } from "../rest/rest-request.ts";
+import { discardResponse } from "../rest/transport-response.ts";
+import { createTransportService } from "../rest/transport-service.ts";
+import { rpcClassifier } from "../rpc/client/classifier.ts";
+import { defaultMaxMessageBytes } from "../rpc/client/fetch-rpc-transport.ts";
+import { createMeshTransport } from "../rpc/client/mesh-transport.ts";
+import {
+  CapableProtocol,
+  fixedProtocol,
+  type OpenTransport,
+  type ProtocolNegotiation,
+} from "../rpc/client/protocol-negotiation.ts";
+import {
+  isReplayable as isRpcReplayable,
+  type RpcRequest,
+  type RpcResponse,
+} from "../rpc/client/rpc-request.ts";
+import { checkTransportEncoding } from "../rpc/client/transport-settings.ts";
+import { rpcHealth } from "../rpc/health/rpc-health.ts";
+import { writeContext } from "../telemetry/propagation.ts";
 import type { ClientPolicy, MeshTransport, TransportOptions } from "./options.ts";
 import { clientPipeline, type Pipeline, type PipelineDialect, type PipelineParts } from "./pipeline.ts";
-import { rpcClassifier } from "../rpc/client/classifier.ts";
-import { isReplayable as isRpcReplayable, type RpcRequest, type RpcResponse } from "../rpc/client/rpc-request.ts";
-import { defaultMaxMessageBytes } from "../rpc/client/fetch-rpc-transport.ts";
-import { rpcHealth } from "../rpc/health/rpc-health.ts";
-import { CapableProtocol, fixedProtocol, type OpenLeaf, type ProtocolChoice } from "../rpc/client/protocol-negotiation.ts";
-import { createMeshTransport } from "../rpc/client/mesh-transport.ts";
-import { checkWireOptions } from "../rpc/client/transport-settings.ts";
-import { type RpcLeafManner, RpcLeaves } from "./rpc-transports.ts";
-import type { LeafOptions, Runtime } from "../net/port.ts";
-import { writeContext } from "../telemetry/propagation.ts";
+import { type RpcTransportSettings, RpcTransports } from "./rpc-transports.ts";
 import { UnknownServices } from "./unknown-services.ts";
 
 /** What the clients of a mesh are made of. */
@@ -67,14 +76,14 @@ const outsideHeaders: ReadonlySet<string> = new Set(["traceparent", "tracestate"
  * @throws MeshError `ERR_TLS_CONFIG`, or `ERR_CAPABILITY` where the runtime cannot use PEM
  */
 export function createClients(given: ClientParts): Clients {
-  const leaves = new RpcLeaves((options) => given.runtime.openRpcLeaf(options));
+  const transports = new RpcTransports((options) => given.runtime.openRpcTransport(options));
   // The connections of REST need no looking after: unused ones end by themselves, and the pool of an origin with its last one.
-  const departures = new Departures({
+  const reaper = new SubchannelReaper({
     discovery: given.discovery,
     clock: given.clock,
-    release: (origin) => leaves.release(origin),
+    release: (origin) => transports.release(origin),
   });
-  const parts: ClientParts = { ...given, discovery: departures.discovery };
+  const parts: ClientParts = { ...given, discovery: reaper.discovery };
   const { runtime, tls, clock, current, policyOf, maxConnectionsPerEndpoint, idleTimeoutMs } = parts;
   const connection = { maxConnectionsPerEndpoint, idleTimeoutMs, clock };
   const timeoutOf = (service: string): number => policyOf(service).timeoutMs ?? defaultTimeoutMs;
@@ -88,11 +97,11 @@ export function createClients(given: ClientParts): Clients {
     replayable: isRpcReplayable,
   };
 
-  const meshLeaf = runtime.openHttpLeaf({ tls, ...connection });
+  const meshTransport = runtime.openHttpTransport({ tls, ...connection });
   /** For origins outside of the mesh: the platform's own roots, and no client certificate. */
-  let outsideLeaf: HttpLeaf | undefined;
-  const toEndpoint = createLeafService({
-    leaf: meshLeaf,
+  let outsideTransport: HttpTransport | undefined;
+  const toEndpoint = createTransportService({
+    transport: meshTransport,
     maxConnectionsPerEndpoint,
     clock,
     decorate: (call, headers) =>
@@ -105,9 +114,9 @@ export function createClients(given: ClientParts): Clients {
       ),
   });
 
-  function restPath(service: string, discovery: Discovery, leaf: RestPath["send"]): RestPath {
+  function restPath(service: string, discovery: Discovery, transport: RestPath["send"]): RestPath {
     const pipeline = clientPipeline(policyOf(service), { ...parts, discovery }, restDialect);
-    return { send: pipeline(leaf), endpoints: pipeline.endpoints };
+    return { send: pipeline(transport), endpoints: pipeline.endpoints };
   }
 
   const unknown = new UnknownServices(parts);
@@ -126,10 +135,11 @@ export function createClients(given: ClientParts): Clients {
   function sendToOrigin(origin: string): RestPath["send"] {
     let path = direct.get(origin);
     if (path === undefined) {
-      outsideLeaf ??= tls === undefined ? meshLeaf : runtime.openHttpLeaf({ tls: undefined, ...connection });
+      outsideTransport ??=
+        tls === undefined ? meshTransport : runtime.openHttpTransport({ tls: undefined, ...connection });
       const endpoints = [{ origin }];
-      const toOrigin = createLeafService({
-        leaf: outsideLeaf,
+      const toOrigin = createTransportService({
+        transport: outsideTransport,
         maxConnectionsPerEndpoint,
         clock,
         decorate: (call, headers) =>
@@ -160,7 +170,7 @@ export function createClients(given: ClientParts): Clients {
     return pipeline;
   }
 
-  const stopWatching = parts.metrics.watchSessions(() => leaves.states());
+  const stopWatching = parts.metrics.watchSessions(() => transports.states());
   const stopWatchingBreakers = parts.metrics.watchBreakers(() =>
     [...paths.values(), ...direct.values(), ...rpcPipelines.values()].flatMap((each) => each.endpoints()),
   );
@@ -177,16 +187,16 @@ export function createClients(given: ClientParts): Clients {
       }),
     transport(service, options = {}) {
       const name = checkService(service);
-      const manner = rpcManner(options, { tls, ...connection });
+      const settings = rpcSettings(options, { tls, ...connection });
       const choice = protocolFor(runtime, options, () => parts.discovery.endpoints(name), {
-        openLeaf: leaves.opener(manner),
-        openHttp1: leaves.opener({ ...manner, httpVersion: "1.1", ...noPings }),
+        openTransport: transports.opener(settings),
+        openHttp1: transports.opener({ ...settings, httpVersion: "1.1", ...noPings }),
         clock,
       });
       const transport = createMeshTransport({
         service: name,
         pipeline: rpcPipeline(name) as Layer<RpcRequest, RpcResponse>,
-        leafFor: (origin) => choice.leafFor(origin),
+        transportFor: (origin) => choice.transportFor(origin),
         protocol: () => choice.protocol,
         classifier: rpcDialect.classifier,
         decorate: (call, header) => writeContext(call, (field, value) => header.set(field, value), clock),
@@ -206,8 +216,8 @@ export function createClients(given: ClientParts): Clients {
     },
     fetch: createMeshFetch({ sendFor, sendToOrigin, clock, current, timeoutMs: timeoutOf }),
     async close() {
-      departures.close();
-      await Promise.all([meshLeaf.close(), outsideLeaf?.close(), leaves.close()]);
+      reaper.close();
+      await Promise.all([meshTransport.close(), outsideTransport?.close(), transports.close()]);
       stopWatching();
       stopWatchingBreakers();
     },
@@ -222,7 +232,7 @@ function checkService(service: string): string {
 }
 
 /** What a transport's options say to its leaves; undefined is said by leaving it out. */
-function rpcManner(options: TransportOptions, connection: LeafOptions): RpcLeafManner {
+function rpcSettings(options: TransportOptions, connection: HttpTransportOptions): RpcTransportSettings {
   const { protocol: _, interceptors: __, ...wire } = options;
   const said = Object.entries(wire).filter(([, value]) => value !== undefined);
   return {
@@ -239,18 +249,23 @@ function protocolFor(
   options: TransportOptions,
   endpoints: () => readonly Endpoint[] | undefined,
   {
-    openLeaf,
+    openTransport,
     openHttp1,
     clock,
-  }: { readonly openLeaf: OpenLeaf; readonly openHttp1: OpenLeaf; readonly clock: Clock },
-): ProtocolChoice {
+  }: { readonly openTransport: OpenTransport; readonly openHttp1: OpenTransport; readonly clock: Clock },
+): ProtocolNegotiation {
   const { protocol, httpVersion } = options;
   const { grpcClient } = runtime.capabilities;
-  checkWireOptions(options, protocol, { name: runtime.name, fetchOnly: !grpcClient });
+  checkTransportEncoding(options, protocol, { name: runtime.name, fetchOnly: !grpcClient });
   if (protocol === undefined) {
     return grpcClient && httpVersion !== "1.1"
-      ? new CapableProtocol(endpoints, openLeaf, httpVersion === undefined ? openHttp1 : undefined, clock)
-      : fixedProtocol("connect", openLeaf);
+      ? new CapableProtocol(
+          endpoints,
+          openTransport,
+          httpVersion === undefined ? openHttp1 : undefined,
+          clock,
+        )
+      : fixedProtocol("connect", openTransport);
   }
   if (protocol !== "grpc" && protocol !== "grpc-web" && protocol !== "connect") {
     throw new TypeError(
@@ -268,5 +283,5 @@ function protocolFor(
       `Cannot call gRPC on ${runtime.name}: its fetch shows no trailers; use protocol "connect" or "grpc-web"`,
     );
   }
-  return fixedProtocol(protocol, openLeaf);
+  return fixedProtocol(protocol, openTransport);
 }

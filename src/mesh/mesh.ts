@@ -1,18 +1,18 @@
 import { runtime as platform } from "#runtime";
-import { createClients } from "./clients.ts";
 import type { Call } from "../core/call.ts";
 import { systemClock } from "../core/clock.ts";
 import { quietHook } from "../core/hooks.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
 import { systemRandom } from "../core/random.ts";
 import { staticDiscovery } from "../discovery/static-discovery.ts";
-import type { ClientPolicy, Mesh, MeshOptions } from "./options.ts";
-import { checkPolicy } from "./pipeline.ts";
 import { type AppOptions, createApp } from "../hono/app.ts";
 import { createAdmission } from "../serve/create-admission.ts";
 import { createHealth } from "../serve/health.ts";
-import { createHandler, type ServingParts, startServer } from "./serving.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
+import { createClients } from "./clients.ts";
+import type { ClientPolicy, Mesh, MeshOptions } from "./options.ts";
+import { checkPolicy } from "./pipeline.ts";
+import { createHandler, type ServingParts, startServer } from "./serving.ts";
 
 /** The entry of `policies` that holds for every service. */
 const everyService = "*";

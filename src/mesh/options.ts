@@ -5,18 +5,18 @@ import type { Clock } from "../core/clock.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import type { Random } from "../core/random.ts";
 import type { Discovery } from "../discovery/discovery.ts";
-import type { RestClient, RestDefaults } from "../rest/rest-client.ts";
-import type { MeshFetch } from "../rest/mesh-fetch.ts";
+import type { AppOptions, MeshEnv } from "../hono/app.ts";
+import type { ListenerLimits, Runtime } from "../net/port.ts";
 import type { BreakerOptions } from "../policy/breaker.ts";
 import type { RetryOptions } from "../policy/retry.ts";
-import type { AnswerCompression } from "../rpc/server/dispatcher.ts";
-import type { RpcHealth, RpcHealthOptions } from "../rpc/health/rpc-health.ts";
+import type { MeshFetch } from "../rest/mesh-fetch.ts";
+import type { RestClient, RestDefaults } from "../rest/rest-client.ts";
 import type { RpcProtocol } from "../rpc/client/protocol-negotiation.ts";
+import type { RpcTransportEncoding } from "../rpc/client/transport-settings.ts";
+import type { RpcHealth, RpcHealthOptions } from "../rpc/health/rpc-health.ts";
+import type { ResponseCompression } from "../rpc/server/dispatcher.ts";
 import type { RpcRouter } from "../rpc/server/router.ts";
 import type { RpcValidation } from "../rpc/server/validation.ts";
-import type { RpcWireOptions } from "../rpc/client/transport-settings.ts";
-import type { ListenerLimits, Runtime } from "../net/port.ts";
-import type { AppOptions, MeshEnv } from "../hono/app.ts";
 import type { AdmissionOptions } from "../serve/create-admission.ts";
 import type { HealthCheck } from "../serve/health.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -75,7 +75,7 @@ export interface MeshOptions {
 }
 
 /** How an RPC transport speaks. */
-export interface TransportOptions extends RpcWireOptions {
+export interface TransportOptions extends RpcTransportEncoding {
   /** @default "grpc" where the runtime and every endpoint of the service can, and `httpVersion` allows it, else "connect" */
   readonly protocol?: RpcProtocol;
   /** `false` sends JSON. @default true */
@@ -135,7 +135,7 @@ export interface HandlerOptions {
    *
    * @default "requested"
    */
-  readonly compressAnswers?: AnswerCompression;
+  readonly responseCompression?: ResponseCompression;
   /**
    * gRPC's standard health service beside the routes: the same readiness as `/readyz`, past security, limits and
    * metrics; `false` leaves it out. @default it is there

@@ -5,12 +5,12 @@ import { checkNumber, checkOptions } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { type AnyLayer, compose } from "../core/service.ts";
 import type { Discovery } from "../discovery/discovery.ts";
-import type { ClientPolicy } from "./options.ts";
 import { bulkhead } from "../policy/bulkhead.ts";
 import { type RetryOptions, retry } from "../policy/retry.ts";
 import { attemptTimeout, timeout } from "../policy/timeout.ts";
 import { attemptMetrics, clientMetrics } from "../telemetry/layers.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { ClientPolicy } from "./options.ts";
 
 /** What the pipelines of a mesh share. */
 export interface PipelineParts {

@@ -1,79 +1,90 @@
-import type { RpcLeaf, RpcLeafState } from "../rpc/client/rpc-transport.ts";
-import type { OpenLeaf, RpcProtocol } from "../rpc/client/protocol-negotiation.ts";
-import type { RpcLeafOptions } from "../net/port.ts";
+import type { RpcTransportOptions } from "../net/port.ts";
+import type { OpenTransport, RpcProtocol } from "../rpc/client/protocol-negotiation.ts";
+import type { RpcTransport, RpcTransportState } from "../rpc/client/rpc-transport.ts";
 
 /** How a leaf calls, whatever it calls. */
-export type RpcLeafManner = Omit<RpcLeafOptions, "origin" | "protocol">;
+export type RpcTransportSettings = Omit<RpcTransportOptions, "origin" | "protocol">;
 
-function isBusy(leaf: RpcLeaf): boolean {
-  const state = leaf.state?.();
-  return state === undefined ? leaf.busy?.() === true : state.streams > 0 || state.waiting > 0;
+function isBusy(transport: RpcTransport): boolean {
+  const state = transport.state?.();
+  return state === undefined ? transport.busy?.() === true : state.streams > 0 || state.waiting > 0;
 }
 
 /** The leaves of a mesh: transports that speak alike share the connections to an endpoint. */
-export class RpcLeaves {
-  readonly #open: (options: RpcLeafOptions) => RpcLeaf;
+export class RpcTransports {
+  readonly #open: (options: RpcTransportOptions) => RpcTransport;
   /** By manner, then by protocol, then by origin. */
-  readonly #leaves = new Map<string, Record<RpcProtocol, Map<string, RpcLeaf>>>();
+  readonly #transports = new Map<string, Record<RpcProtocol, Map<string, RpcTransport>>>();
   readonly #ids = new WeakMap<object, number>();
   #lastId = 0;
 
-  constructor(open: (options: RpcLeafOptions) => RpcLeaf) {
+  constructor(open: (options: RpcTransportOptions) => RpcTransport) {
     this.#open = open;
   }
 
   /** Finds the leaves of one manner, and opens those that are missing. */
-  opener(manner: RpcLeafManner): OpenLeaf {
-    const key = this.#keyOf(manner);
-    const leaves = this.#leaves.get(key) ?? { grpc: new Map(), "grpc-web": new Map(), connect: new Map() };
-    this.#leaves.set(key, leaves);
+  opener(settings: RpcTransportSettings): OpenTransport {
+    const key = this.#keyOf(settings);
+    const transports = this.#transports.get(key) ?? {
+      grpc: new Map(),
+      "grpc-web": new Map(),
+      connect: new Map(),
+    };
+    this.#transports.set(key, transports);
     return (protocol: RpcProtocol, origin: string) => {
-      let leaf = leaves[protocol].get(origin);
-      if (leaf === undefined) {
-        leaf = this.#open({ ...manner, protocol, origin });
-        leaves[protocol].set(origin, leaf);
+      let transport = transports[protocol].get(origin);
+      if (transport === undefined) {
+        transport = this.#open({ ...settings, protocol, origin });
+        transports[protocol].set(origin, transport);
       }
-      return leaf;
+      return transport;
     };
   }
 
-  *#byOrigin(): Generator<Map<string, RpcLeaf>> {
-    for (const leaves of this.#leaves.values()) yield* Object.values(leaves);
+  *#byOrigin(): Generator<Map<string, RpcTransport>> {
+    for (const transports of this.#transports.values()) yield* Object.values(transports);
   }
 
   /** Closes the leaves to an origin that have no open call; false when there are others. */
   release(origin: string): boolean {
     let all = true;
-    for (const leaves of this.#byOrigin()) {
-      const leaf = leaves.get(origin);
-      if (leaf === undefined) continue;
-      if (isBusy(leaf)) {
+    for (const transports of this.#byOrigin()) {
+      const transport = transports.get(origin);
+      if (transport === undefined) continue;
+      if (isBusy(transport)) {
         all = false;
         continue;
       }
-      leaves.delete(origin);
-      leaf.close().catch(() => {});
+      transports.delete(origin);
+      transport.close().catch(() => {});
     }
     return all;
   }
 
   /** The connections at this moment, where a leaf knows. */
-  *states(): Generator<RpcLeafState & { readonly endpoint: string }> {
-    for (const leaves of this.#byOrigin()) {
-      for (const [endpoint, leaf] of leaves) {
-        const state = leaf.state?.();
+  *states(): Generator<RpcTransportState & { readonly endpoint: string }> {
+    for (const transports of this.#byOrigin()) {
+      for (const [endpoint, transport] of transports) {
+        const state = transport.state?.();
         if (state !== undefined) yield { endpoint, ...state };
       }
     }
   }
 
   async close(): Promise<void> {
-    const leaves = [...this.#byOrigin()].flatMap((each) => [...each.values()]);
-    await Promise.all(leaves.map((leaf) => leaf.close()));
+    const transports = [...this.#byOrigin()].flatMap((each) => [...each.values()]);
+    await Promise.all(transports.map((transport) => transport.close()));
   }
 
   /** Formats are told apart by their objects: a registry has no text that would name it. */
-  #keyOf({ tls: _, clock: __, keepalive, jsonOptions, binaryOptions, ...plain }: RpcLeafManner): string {
+  #keyOf({
+    tls: _,
+    clock: __,
+    keepalive,
+    jsonOptions,
+    binaryOptions,
+    ...plain
+  }: RpcTransportSettings): string {
     return JSON.stringify([
       Object.entries(plain)
         .filter(([, value]) => value !== undefined)

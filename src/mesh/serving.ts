@@ -2,20 +2,20 @@ import type { Hono } from "hono";
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import { checkNumber, checkOptions, type NumberRange } from "../core/options.ts";
-import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
+import { connectionOf, type MeshEnv } from "../hono/env.ts";
+import type { AsyncContext, Listener, ListenerLimits, ListenOptions, Runtime } from "../net/port.ts";
+import { withBypass } from "../rpc/health/probe-bypass.ts";
+import { watchLimitsFrom } from "../rpc/health/watch-limits.ts";
 import { createDispatcher } from "../rpc/server/create-dispatcher.ts";
 import type { RpcDispatcher } from "../rpc/server/dispatcher.ts";
 import { createFetchDispatch } from "../rpc/server/fetch-dispatch.ts";
-import { withBypass } from "../rpc/health/probe-bypass.ts";
-import { watchLimitsFrom } from "../rpc/health/watch-limits.ts";
 import { healthOperations, watchOperation, withStandardServices } from "../rpc/server/standard-routes.ts";
 import { withValidation } from "../rpc/server/validation.ts";
-import type { AsyncContext, Listener, ListenerLimits, ListenOptions, Runtime } from "../net/port.ts";
 import type { ClosableAdmission } from "../serve/create-admission.ts";
-import { connectionOf, type MeshEnv } from "../hono/env.ts";
 import type { Health } from "../serve/health.ts";
 import { createLifecycle } from "../serve/lifecycle.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
 
 /** What the server half of a mesh is made of. */
 export interface ServingParts {
@@ -62,7 +62,7 @@ function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispat
     interceptors,
     ...(parts.runtime.messageCompressions && { acceptCompression: parts.runtime.messageCompressions }),
     ...(maxMessageBytes !== undefined && { maxMessageBytes }),
-    ...(options.compressAnswers !== undefined && { compressAnswers: options.compressAnswers }),
+    ...(options.responseCompression !== undefined && { responseCompression: options.responseCompression }),
     onError: (call, error) => parts.onError(error, call),
   });
 }

@@ -1,8 +1,8 @@
 import { unknownService } from "../balance/endpoint-layer.ts";
 import type { Call } from "../core/call.ts";
 import type { Layer, Service } from "../core/service.ts";
-import type { PipelineParts } from "./pipeline.ts";
 import { Refusals } from "../policy/refusals.ts";
+import type { PipelineParts } from "./pipeline.ts";
 
 /** What metrics call a service that discovery does not know. */
 const unknownLabel = "unknown";

@@ -4,13 +4,13 @@ import type { Clock } from "../core/clock.ts";
 import type { Connection } from "../core/connection.ts";
 import type { TransportFault } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
-import type { HttpLeaf } from "../rest/http-transport.ts";
-import type { RpcDispatcher } from "../rpc/server/dispatcher.ts";
-import type { RpcLeaf } from "../rpc/client/rpc-transport.ts";
+import type { HttpTransport } from "../rest/http-transport.ts";
 import type { RpcProtocol } from "../rpc/client/protocol-negotiation.ts";
-import type { RpcWireOptions } from "../rpc/client/transport-settings.ts";
+import type { RpcTransport } from "../rpc/client/rpc-transport.ts";
+import type { RpcTransportEncoding } from "../rpc/client/transport-settings.ts";
+import type { RpcDispatcher } from "../rpc/server/dispatcher.ts";
 
-export type { RpcLeaf } from "../rpc/client/rpc-transport.ts";
+export type { RpcTransport } from "../rpc/client/rpc-transport.ts";
 
 /** The runtimes that have an adapter; `web` is any platform with `fetch` and nothing else. */
 export type RuntimeName = "node" | "deno" | "bun" | "workerd" | "web";
@@ -36,7 +36,7 @@ export interface Capabilities {
 }
 
 /** How the HTTP leaf connects. */
-export interface LeafOptions {
+export interface HttpTransportOptions {
   readonly tls: TlsIdentity | undefined;
   /** Upper bound of HTTP/1.1 connections to one origin. */
   readonly maxConnectionsPerEndpoint: number;
@@ -51,7 +51,7 @@ export interface LeafOptions {
 }
 
 /** How one endpoint is called by RPC. */
-export interface RpcLeafOptions extends LeafOptions, RpcWireOptions {
+export interface RpcTransportOptions extends HttpTransportOptions, RpcTransportEncoding {
   readonly origin: string;
   readonly protocol: RpcProtocol;
   readonly useBinaryFormat: boolean;
@@ -122,9 +122,9 @@ export interface Runtime {
   readonly name: RuntimeName;
   readonly capabilities: Capabilities;
   /** @throws MeshError `ERR_TLS_CONFIG` for a broken identity, `ERR_CAPABILITY` where the runtime cannot use PEM */
-  openHttpLeaf(options: LeafOptions): HttpLeaf;
+  openHttpTransport(options: HttpTransportOptions): HttpTransport;
   /** @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY` (for example native gRPC on workerd) */
-  openRpcLeaf(options: RpcLeafOptions): RpcLeaf;
+  openRpcTransport(options: RpcTransportOptions): RpcTransport;
   /** @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY` */
   listen(options: ListenOptions): Promise<Listener>;
   /** Encodings in which Connect and gRPC-Web messages are served, best first. @default gzip by web streams */

@@ -1,12 +1,12 @@
 import type { Socket } from "node:net";
-import { Http2Connection } from "../http/http2/http2-connection.ts";
-import type { ConnectionHandler, ConnectionOptions } from "../http/http2/connection-options.ts";
 import type { Wire } from "../http/http2/codec/frame-writer.ts";
+import type { ConnectionHandler, ConnectionOptions } from "../http/http2/connection-options.ts";
+import { Http2Connection } from "../http/http2/http2-connection.ts";
 
 /** What was written has so long to go out when the connection ends; a peer that does not read loses it. */
-const farewellMs = 2_000;
+const closeGraceMs = 2_000;
 
-class SocketWire implements Wire {
+class SocketTransport implements Wire {
   readonly #socket: Socket;
   #ending: ReturnType<typeof setTimeout> | undefined = undefined;
 
@@ -53,7 +53,7 @@ class SocketWire implements Wire {
   #destroyLater(): void {
     const socket = this.#socket;
     if (this.#ending !== undefined || socket.destroyed) return;
-    this.#ending = setTimeout(() => socket.destroy(), farewellMs);
+    this.#ending = setTimeout(() => socket.destroy(), closeGraceMs);
     socket.once("close", () => clearTimeout(this.#ending));
   }
 
@@ -74,7 +74,7 @@ export function connectionOver(
   options: ConnectionOptions,
   head?: Uint8Array,
 ): Http2Connection {
-  const wire = new SocketWire(socket);
+  const wire = new SocketTransport(socket);
   const connection = new Http2Connection(wire, handler, options);
   let failure: Error | undefined;
   socket.on("data", (chunk: Buffer) => {

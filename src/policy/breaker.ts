@@ -156,9 +156,9 @@ export class Breaker {
     const probe = this.#state === "half-open";
     if (probe && this.#probesOut > 0) this.#probesOut--;
     if (this.#blamesNobody(outcome, remainingMs)) return;
-    const failed = outcome.verdict !== "success";
+    const failed = outcome.kind !== "success";
     if (!failed) this.#consecutiveFailures = 0;
-    else if (outcome.verdict !== "rejected") this.#consecutiveFailures++;
+    else if (outcome.kind !== "rejected") this.#consecutiveFailures++;
     if (probe) {
       if (failed) this.#open(now);
       else if (++this.#probesPassed >= this.#options.probes) this.#close(now);
@@ -212,7 +212,7 @@ export class Breaker {
   }
 
   #blamesNobody(outcome: Outcome, remainingMs: number): boolean {
-    if (outcome.local || outcome.verdict === "cancelled") return true;
+    if (outcome.local || outcome.kind === "cancelled") return true;
     return outcome.status === "deadline_exceeded" && remainingMs < this.#options.minDeadlineMs;
   }
 

@@ -51,7 +51,7 @@ function budgetFrom(budget: RetryOptions["budget"]): RetryBudget | undefined {
 /** Whether the verdict, the call and the server allow another attempt; its bounds are checked elsewhere. */
 function mayRepeat(call: Call, outcome: Outcome): boolean {
   if (outcome.local || call.cancelled) return false;
-  if (outcome.verdict !== "retryable" && outcome.verdict !== "rejected") return false;
+  if (outcome.kind !== "retryable" && outcome.kind !== "rejected") return false;
   return outcome.neverStarted || call.idempotency !== "unknown";
 }
 
@@ -147,8 +147,7 @@ export function retry(options: RetryOptions = {}): AnyLayer {
           return response as Res;
         }
         const refusal = verdict.neverStarted && !refused;
-        const waitMs =
-          verdict.verdict === "success" ? -1 : waitAfter(call, request, verdict, attempt, refusal);
+        const waitMs = verdict.kind === "success" ? -1 : waitAfter(call, request, verdict, attempt, refusal);
         refused ||= verdict.neverStarted;
         if (waitMs < 0) {
           fork.end(verdict);

@@ -1,6 +1,6 @@
 import { MeshError } from "../core/errors.ts";
 import type { HttpResponse } from "./http-transport.ts";
-import type { Asked } from "./rest-request.ts";
+import type { SentRequest } from "./rest-request.ts";
 
 /**
  * The body in pieces of at most `chunkBytes`. A piece is asked for only when the one before was taken, and
@@ -72,11 +72,21 @@ const lateBodyMs = 10_000;
  * Reads a body within the deadline also where the call has its verdict already, and so is no longer cancelled
  * when its time is up: after a 5xx.
  */
-export function inTime<T>(asked: Asked, response: HttpResponse, read: () => Promise<T>): Promise<T> {
-  return asked.call.outcome === undefined || response.settled === true ? read() : late(asked, response, read);
+export function inTime<T>(
+  sentRequest: SentRequest,
+  response: HttpResponse,
+  read: () => Promise<T>,
+): Promise<T> {
+  return sentRequest.call.outcome === undefined || response.settled === true
+    ? read()
+    : late(sentRequest, response, read);
 }
 
-async function late<T>({ call, clock }: Asked, response: HttpResponse, read: () => Promise<T>): Promise<T> {
+async function late<T>(
+  { call, clock }: SentRequest,
+  response: HttpResponse,
+  read: () => Promise<T>,
+): Promise<T> {
   const giveUp = (): void =>
     response.cancel?.(
       new MeshError(

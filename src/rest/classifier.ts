@@ -1,6 +1,6 @@
 import { type Classifier, pending } from "../core/classifier.ts";
-import type { HttpResponse } from "./http-transport.ts";
 import { outcomeOfError, outcomeOfStatus } from "../http/status-outcome.ts";
+import type { HttpResponse } from "./http-transport.ts";
 
 /** Whether the outcome is known by the status alone, before the body has come. */
 export function endsItsCall(status: number): boolean {

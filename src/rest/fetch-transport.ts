@@ -1,17 +1,17 @@
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { isMeshError, MeshError, TransportError, type TransportFault } from "../core/errors.ts";
-import type { HttpLeaf, HttpRequest, HttpResponse } from "./http-transport.ts";
-import { LeafResponse } from "./transport-response.ts";
+import type { HttpRequest, HttpResponse, HttpTransport } from "./http-transport.ts";
 import { gather } from "./response-limit.ts";
-import { Slots } from "./semaphore.ts";
+import { Semaphore } from "./semaphore.ts";
 import { StaleConnections } from "./stale-connections.ts";
+import { TransportResponse } from "./transport-response.ts";
 
 /** The part of the platform's `fetch` that the leaf uses; a handler function or a service binding fits too. */
 export type FetchFunction = (url: string, init: RequestInit) => Promise<Response> | Response;
 
-/** Options of {@link createFetchLeaf}. */
-export interface FetchLeafOptions {
+/** Options of {@link createFetchTransport}. */
+export interface FetchTransportOptions {
   /** What sends: the platform's `fetch`, a certificate binding's, or a handler in the same process. */
   readonly fetch: FetchFunction;
   /** How the connection failed, from whatever `fetch` raised; undefined for an error of another kind, which is shown as it is. */
@@ -51,7 +51,7 @@ export interface FetchLeafOptions {
  *
  * The answer occupies its place among the `maxConnectionsPerEndpoint` until its body was read to the end or cancelled.
  */
-export function createFetchLeaf(options: FetchLeafOptions): HttpLeaf {
+export function createFetchTransport(options: FetchTransportOptions): HttpTransport {
   const { maxConnectionsPerEndpoint: limit = 100 } = options;
   if (!Number.isInteger(limit) || limit < 1) {
     throw new RangeError(
@@ -60,7 +60,7 @@ export function createFetchLeaf(options: FetchLeafOptions): HttpLeaf {
   }
   const { clock = systemClock, idleTimeoutMs = 4_000 } = options;
   const stale = options.unpooled === undefined ? undefined : new StaleConnections({ clock, idleTimeoutMs });
-  const slots = new Slots(limit);
+  const slots = new Semaphore(limit);
   const spare: AbortController[] | undefined = options.reusesSignals === true ? [] : undefined;
   let closing: Promise<void> | undefined;
 
@@ -97,7 +97,7 @@ function originOf(call: Call, url: string): string {
 
 /** What the exchanges of a leaf share. */
 interface Shared {
-  readonly slots: Slots;
+  readonly slots: Semaphore;
   readonly spare: AbortController[] | undefined;
   readonly stale: StaleConnections | undefined;
 }
@@ -105,13 +105,13 @@ interface Shared {
 /** One request on its way, and what it takes to stop it. */
 class Exchange {
   readonly call: Call;
-  readonly #options: FetchLeafOptions;
+  readonly #options: FetchTransportOptions;
   readonly #shared: Shared;
   readonly #origin: string;
   // Not the call's own signal: that one is deaf once the call has its verdict, and a body can outlive it.
   readonly #controller: AbortController;
 
-  constructor(options: FetchLeafOptions, shared: Shared, call: Call, origin: string) {
+  constructor(options: FetchTransportOptions, shared: Shared, call: Call, origin: string) {
     this.#options = options;
     this.#shared = shared;
     this.#controller = shared.spare?.pop() ?? new AbortController();
@@ -224,7 +224,7 @@ function decodedHeaders(headers: Headers): Headers {
   return decoded;
 }
 
-class FetchResponse extends LeafResponse {
+class FetchResponse extends TransportResponse {
   readonly #exchange: Exchange;
   readonly #response: Response;
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;

@@ -44,9 +44,9 @@ export interface HttpResponse {
  * of its own; it stops when the call is cancelled, with the call's reason, and raises `TransportError`
  * for every fault of the connection.
  *
- * What it hands out is a `LeafResponse`: the end of the body ends the call.
+ * What it hands out is a `TransportResponse`: the end of the body ends the call.
  */
-export interface HttpLeaf {
+export interface HttpTransport {
   send(call: Call, request: HttpRequest): Promise<HttpResponse>;
   /** Closes idle connections and lets used ones finish. */
   close(): Promise<void>;

@@ -3,20 +3,20 @@ import type { Clock } from "../core/clock.ts";
 import { isTransportError } from "../core/errors.ts";
 import type { Service } from "../core/service.ts";
 import { markUpstream } from "../core/upstream.ts";
-import { inTime } from "./body-chunks.ts";
-import { checkTimeout, idempotencyOf } from "./rest-client.ts";
 import { EndToEndHeaders } from "../http/end-to-end-headers.ts";
-import type { HttpResponse } from "./http-transport.ts";
-import { HttpError } from "./http-error.ts";
-import { outcomeOfError, outcomeOfStatus } from "../http/status-outcome.ts";
-import { discardResponse, isShort, LeafResponse } from "./transport-response.ts";
 import { methodLabel } from "../http/method-label.ts";
+import { outcomeOfError, outcomeOfStatus } from "../http/status-outcome.ts";
+import { inTime } from "./body-chunks.ts";
+import { HttpError } from "./http-error.ts";
+import type { HttpResponse } from "./http-transport.ts";
 import { type Hop, locationOf, nextHop, targetOf } from "./redirect.ts";
 import { addHeaders, type HeadersInput } from "./request-headers.ts";
 import { checkMaxResponseBytes, limitedBody } from "./response-limit.ts";
 import { encodeBody, type RestBody } from "./rest-body.ts";
-import type { Asked, RestRequest } from "./rest-request.ts";
+import { checkTimeout, idempotencyOf } from "./rest-client.ts";
+import type { RestRequest, SentRequest } from "./rest-request.ts";
 import { RestResponse } from "./rest-response.ts";
+import { discardResponse, isShort, TransportResponse } from "./transport-response.ts";
 
 /** Options of {@link createMeshFetch}. */
 export interface MeshFetchOptions {
@@ -106,11 +106,11 @@ export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
             ? nextHop(hop, response, location)
             : `it is number ${redirected + 1}`;
       if (typeof next === "string") {
-        const asked = new RestResponse({ call, clock, request }, response, new Uint8Array(0));
+        const sentRequest = new RestResponse({ call, clock, request }, response, new Uint8Array(0));
         throw new HttpError(
           `${given.who}: ${url.href} redirects to ${location}, which is not followed: ${next}`,
           undefined,
-          asked,
+          sentRequest,
         );
       }
       hop = next;
@@ -208,24 +208,24 @@ async function sent(
 }
 
 async function responseFrom(
-  asked: Asked,
+  sentRequest: SentRequest,
   source: HttpResponse,
   url: URL,
   redirected: boolean,
 ): Promise<Response> {
   const { status } = source;
-  const { call, maxResponseBytes = Infinity } = asked;
+  const { call, maxResponseBytes = Infinity } = sentRequest;
   let body: BodyInit | null = null;
   if (source.settled !== true && !nullBody.has(status)) {
     // Short bodies are worth the wait: a stream costs more than the bytes.
     body = (
       isShort(source)
-        ? await inTime(asked, source, () => source.bytes(maxResponseBytes))
+        ? await inTime(sentRequest, source, () => source.bytes(maxResponseBytes))
         : limitedBody(source.body, call, maxResponseBytes, (reason) => source.cancel?.(reason))
     ) as BodyInit | null;
   }
   const headers = new Headers();
-  const fields = source instanceof LeafResponse ? source.headers : new EndToEndHeaders(source.headers);
+  const fields = source instanceof TransportResponse ? source.headers : new EndToEndHeaders(source.headers);
   for (const [name, value] of fields) headers.append(name, value);
   const response = new Response(body, { status, headers });
   Object.defineProperty(response, "url", { value: url.href });

@@ -1,16 +1,16 @@
 import { isTransportError } from "../core/errors.ts";
 import type { Service } from "../core/service.ts";
 import { markUpstream } from "../core/upstream.ts";
-import { chunksOf, inTime } from "./body-chunks.ts";
-import type { HttpResponse } from "./http-transport.ts";
-import { type HttpError, httpErrorFrom } from "./http-error.ts";
 import { outcomeOfError, outcomeOfStatus } from "../http/status-outcome.ts";
-import { isShort } from "./transport-response.ts";
-import { type Asked, nameOf, type RestRequest } from "./rest-request.ts";
+import { chunksOf, inTime } from "./body-chunks.ts";
+import { type HttpError, httpErrorFrom } from "./http-error.ts";
+import type { HttpResponse } from "./http-transport.ts";
+import { nameOf, type RestRequest, type SentRequest } from "./rest-request.ts";
 import { RestResponse } from "./rest-response.ts";
+import { isShort } from "./transport-response.ts";
 
 /** One request and the way to send it. */
-export interface ResponsePromiseInit extends Asked {
+export interface ResponsePromiseInit extends SentRequest {
   readonly send: Service<RestRequest, HttpResponse>;
   readonly throwHttpErrors: boolean;
 }

@@ -20,7 +20,7 @@ export function isReplayable(request: RestRequest): boolean {
 }
 
 /** A request that was sent, for what comes after it. */
-export interface Asked {
+export interface SentRequest {
   readonly call: Call;
   readonly clock: Clock;
   readonly request: RestRequest;
@@ -29,8 +29,8 @@ export interface Asked {
 }
 
 /** The request as error messages name it: `GET lake/datasets/7`, without the query, which may hold secrets. */
-export function nameOf(asked: Asked): string {
-  const { target, method } = asked.request;
+export function nameOf(sentRequest: SentRequest): string {
+  const { target, method } = sentRequest.request;
   const query = target.indexOf("?");
-  return `${method} ${asked.call.service}${query === -1 ? target : target.slice(0, query)}`;
+  return `${method} ${sentRequest.call.service}${query === -1 ? target : target.slice(0, query)}`;
 }

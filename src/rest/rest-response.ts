@@ -2,15 +2,15 @@ import { MeshError } from "../core/errors.ts";
 import { markUpstream } from "../core/upstream.ts";
 import { chunksOf, inTime, linesOf } from "./body-chunks.ts";
 import type { HttpResponse } from "./http-transport.ts";
-import { isShort } from "./transport-response.ts";
 import { defaultMaxResponseBytes, limitedBody } from "./response-limit.ts";
-import { type Asked, nameOf } from "./rest-request.ts";
+import { nameOf, type SentRequest } from "./rest-request.ts";
+import { isShort } from "./transport-response.ts";
 
 /** A service's answer. Its body is read once, whole or as a stream; one that was read ahead can be read again. */
 export class RestResponse {
   readonly status: number;
   readonly headers: HttpResponse["headers"];
-  readonly #asked: Asked;
+  readonly #sentRequest: SentRequest;
   readonly #source: HttpResponse;
   #ahead: Uint8Array | undefined;
   #body: ReadableStream<Uint8Array> | null | undefined;
@@ -19,8 +19,8 @@ export class RestResponse {
    * @param asked - the request, for error messages
    * @param ahead - the body, when it has been read already
    */
-  constructor(asked: Asked, source: HttpResponse, ahead?: Uint8Array) {
-    this.#asked = asked;
+  constructor(sentRequest: SentRequest, source: HttpResponse, ahead?: Uint8Array) {
+    this.#sentRequest = sentRequest;
     this.status = source.status;
     this.headers = source.headers;
     this.#source = source;
@@ -42,8 +42,8 @@ export class RestResponse {
     if (this.#ahead === undefined) {
       this.#body ??= limitedBody(
         this.#source.body,
-        this.#asked.call,
-        this.#asked.maxResponseBytes ?? Infinity,
+        this.#sentRequest.call,
+        this.#sentRequest.maxResponseBytes ?? Infinity,
         (reason) => this.cancel(reason),
       );
       return this.#body;
@@ -53,19 +53,19 @@ export class RestResponse {
 
   /** The largest body that is read whole, in bytes. */
   get #maxBytes(): number {
-    return this.#asked.maxResponseBytes ?? defaultMaxResponseBytes;
+    return this.#sentRequest.maxResponseBytes ?? defaultMaxResponseBytes;
   }
 
   /** The whole body as UTF-8. @throws MeshError `ERR_BODY_TOO_LARGE` when it is larger than `maxResponseBytes` */
   text(): Promise<string> {
     if (this.#ahead !== undefined) return Promise.resolve(new TextDecoder().decode(this.#ahead));
-    return inTime(this.#asked, this.#source, () => this.#source.text(this.#maxBytes));
+    return inTime(this.#sentRequest, this.#source, () => this.#source.text(this.#maxBytes));
   }
 
   /** The whole body. @throws MeshError `ERR_BODY_TOO_LARGE` when it is larger than `maxResponseBytes` */
   bytes(): Promise<Uint8Array> {
     if (this.#ahead !== undefined) return Promise.resolve(this.#ahead);
-    return inTime(this.#asked, this.#source, () => this.#source.bytes(this.#maxBytes));
+    return inTime(this.#sentRequest, this.#source, () => this.#source.bytes(this.#maxBytes));
   }
 
   /**
@@ -78,7 +78,7 @@ export class RestResponse {
     try {
       return JSON.parse(text) as T;
     } catch (cause) {
-      throw invalidJson(`${nameOf(this.#asked)} answered ${this.status} with`, text, cause);
+      throw invalidJson(`${nameOf(this.#sentRequest)} answered ${this.status} with`, text, cause);
     }
   }
 
@@ -111,7 +111,7 @@ export class RestResponse {
         value = JSON.parse(line) as T;
       } catch (cause) {
         throw invalidJson(
-          `${nameOf(this.#asked)} answered ${this.status}, line ${number} of its body is`,
+          `${nameOf(this.#sentRequest)} answered ${this.status}, line ${number} of its body is`,
           line,
           cause,
         );

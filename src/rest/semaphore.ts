@@ -7,7 +7,7 @@ interface Lane {
 }
 
 /** Bounds how many exchanges run at once with each origin; those beyond wait in line. */
-export class Slots {
+export class Semaphore {
   readonly #limit: number;
   readonly #lanes = new Map<string, Lane>();
   #active = 0;

@@ -3,8 +3,8 @@ import { isMeshError, MeshError } from "../core/errors.ts";
 import { type Outcome, outcome } from "../core/outcome.ts";
 import { markUpstream } from "../core/upstream.ts";
 import { EndToEndHeaders } from "../http/end-to-end-headers.ts";
-import type { HttpResponse } from "./http-transport.ts";
 import { outcomeOfError, outcomeOfStatus } from "../http/status-outcome.ts";
+import type { HttpResponse } from "./http-transport.ts";
 import { bodyOverflow, bodyTooLarge } from "./response-limit.ts";
 
 /** The answer came and nobody was reading its body at the deadline: no fault of the server's. */
@@ -22,7 +22,7 @@ export function isShort(response: Pick<HttpResponse, "headers">): boolean {
 
 /** Gives an answer up for another one. */
 export function discardResponse(response: HttpResponse): void {
-  if (response instanceof LeafResponse) response.discard();
+  if (response instanceof TransportResponse) response.discard();
   else response.body?.cancel().catch(() => {});
 }
 
@@ -35,7 +35,7 @@ const cancelled: Outcome = outcome("cancelled", "cancelled");
  * A runtime supplies the primitives; a body is read by one of them, once. What a primitive raises passes
  * through {@link translate} before anybody sees it.
  */
-export abstract class LeafResponse implements HttpResponse {
+export abstract class TransportResponse implements HttpResponse {
   readonly status: number;
   readonly headers: HttpResponse["headers"];
   /** Where the answer came from; whoever builds the request sets it. */
@@ -190,13 +190,13 @@ export abstract class LeafResponse implements HttpResponse {
     return shown;
   }
 
-  #settle(verdict: Outcome): void {
+  #settle(kind: Outcome): void {
     if (this.#settled) return;
     this.#settled = true;
     this.#detach?.();
     this.#detach = undefined;
     this.release();
-    this.#call.end(verdict);
+    this.#call.end(kind);
     const settled = this.#onSettled;
     this.#onSettled = undefined;
     settled?.();

@@ -3,14 +3,14 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { Service } from "../core/service.ts";
 import { endsItsCall } from "./classifier.ts";
-import type { HttpBody, HttpLeaf, HttpResponse } from "./http-transport.ts";
-import { LeafResponse } from "./transport-response.ts";
+import type { HttpBody, HttpResponse, HttpTransport } from "./http-transport.ts";
 import type { RestRequest } from "./rest-request.ts";
+import { TransportResponse } from "./transport-response.ts";
 import { UnreadBodies } from "./unread-bodies.ts";
 
-/** Options of {@link createLeafService}. */
-export interface LeafServiceOptions {
-  readonly leaf: HttpLeaf;
+/** Options of {@link createTransportService}. */
+export interface TransportServiceOptions {
+  readonly transport: HttpTransport;
   /** Writes what travels with the call (request id, trace, deadline, attempt) into the headers of one attempt. */
   readonly decorate?: (call: Call, headers: Record<string, string>) => void;
   /** Connections to one endpoint at most; bodies that nobody reads hold no more than half of them. @default 100 */
@@ -20,8 +20,8 @@ export interface LeafServiceOptions {
 }
 
 /** The innermost service of the pipeline: one request, to the endpoint that was picked for this attempt. */
-export function createLeafService(options: LeafServiceOptions): Service<RestRequest, HttpResponse> {
-  const { leaf, decorate, maxConnectionsPerEndpoint = 100, clock = systemClock } = options;
+export function createTransportService(options: TransportServiceOptions): Service<RestRequest, HttpResponse> {
+  const { transport, decorate, maxConnectionsPerEndpoint = 100, clock = systemClock } = options;
   const unread = new UnreadBodies({ clock, maxConnectionsPerEndpoint });
   return async function sendToEndpoint(call, request) {
     if (call.endpoint === undefined) {
@@ -36,13 +36,13 @@ export function createLeafService(options: LeafServiceOptions): Service<RestRequ
     let response: HttpResponse;
     if (typeof body === "function" || body instanceof ReadableStream) {
       const upload = new Upload(typeof body === "function" ? body() : body);
-      response = await leaf.send(call, { method, url, headers, body: upload.stream }).catch((error) => {
+      response = await transport.send(call, { method, url, headers, body: upload.stream }).catch((error) => {
         throw upload.failureOf(call) ?? error;
       });
     } else {
-      response = await leaf.send(call, { method, url, headers, body: body as HttpBody | undefined });
+      response = await transport.send(call, { method, url, headers, body: body as HttpBody | undefined });
     }
-    if (response instanceof LeafResponse) {
+    if (response instanceof TransportResponse) {
       response.url = url;
       if (!response.settled && endsItsCall(response.status)) unread.watch(call, origin, response);
     }

@@ -3,7 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import { markUpstream } from "../core/upstream.ts";
 import { deadlinesOf } from "../policy/deadline-wheel.ts";
-import type { LeafResponse } from "./transport-response.ts";
+import type { TransportResponse } from "./transport-response.ts";
 
 /** How long a failed response waits for somebody to begin to read its body, in milliseconds. */
 const unreadMs = 1_000;
@@ -27,7 +27,7 @@ export class UnreadBodies {
   readonly #clock: Clock;
   readonly #maxPerOrigin: number;
   /** By origin, the oldest first. */
-  readonly #unread = new Map<string, Set<LeafResponse>>();
+  readonly #unread = new Map<string, Set<TransportResponse>>();
 
   constructor(options: UnreadBodiesOptions) {
     this.#clock = options.clock;
@@ -49,7 +49,7 @@ export class UnreadBodies {
   }
 
   /** Takes care of a body that outlives its call. */
-  watch(call: Call, origin: string, response: LeafResponse): void {
+  watch(call: Call, origin: string, response: TransportResponse): void {
     const deadlines = deadlinesOf(this.#clock);
     const { deadline } = call;
     const exceeded = (): void =>
@@ -78,7 +78,7 @@ export class UnreadBodies {
     });
   }
 
-  #forget(origin: string, response: LeafResponse): void {
+  #forget(origin: string, response: TransportResponse): void {
     const responses = this.#unread.get(origin);
     if (responses?.delete(response) === true && responses.size === 0) this.#unread.delete(origin);
   }

@@ -3,7 +3,7 @@ import type { Connection } from "../core/connection.ts";
 import type { HeaderSource } from "../core/headers.ts";
 
 /** What is known of a request before anything of it is read or routed. */
-export interface Arrival {
+export interface InboundRequest {
   readonly protocol: Protocol;
   /** Route pattern when known, else the method; `package.Service/Method` for RPC. */
   readonly operation: string;
@@ -21,11 +21,11 @@ export interface Arrival {
  */
 export interface Admission {
   /** Makes the server's call: request id, trace context, attempt, priority, clamped deadline; starts the metrics. Never throws. */
-  open(arrival: Arrival): Call;
+  open(inbound: InboundRequest): Call;
   /**
    * Runs the gates: peer pre-limit, security, rate limit per principal, concurrency. Synchronous whenever it can be.
    *
    * @throws MeshError `ERR_UNAUTHENTICATED`, `ERR_PERMISSION_DENIED`, `ERR_RATE_LIMITED`, `ERR_BULKHEAD_FULL`, `ERR_SHUTTING_DOWN`
    */
-  admit(call: Call, arrival: Arrival): void | Promise<void>;
+  admit(call: Call, inbound: InboundRequest): void | Promise<void>;
 }

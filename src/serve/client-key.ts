@@ -1,5 +1,5 @@
 import { type HeaderSource, token } from "../core/headers.ts";
-import type { Arrival } from "./admission.ts";
+import type { InboundRequest } from "./admission.ts";
 
 const mapped = "::ffff:";
 const ipv4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
@@ -28,7 +28,7 @@ export function clientKey(address: string): string {
 }
 
 /** The remote address of a request. */
-export type AddressOf = (arrival: Pick<Arrival, "connection" | "headers">) => string;
+export type AddressOf = (inbound: Pick<InboundRequest, "connection" | "headers">) => string;
 
 /**
  * Makes the function that finds a client's address: the connection's, or the one in a header that the operator trusts.

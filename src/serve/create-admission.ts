@@ -10,11 +10,11 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { readContext } from "../telemetry/propagation.ts";
 import { acceptRequestId } from "../telemetry/request-id.ts";
 import { newTraceparent } from "../telemetry/trace-context.ts";
-import type { Admission, Arrival } from "./admission.ts";
+import type { Admission, InboundRequest } from "./admission.ts";
 import { type AddressOf, addressFrom, clientKey } from "./client-key.ts";
 import { type ClientLimit, type ClientLimiters, limiterFrom, limitersFrom, take } from "./client-limits.ts";
 import { type AdmissionMetrics, quietMetrics } from "./quiet-metrics.ts";
-import { type CallKeeper, ServerCall } from "./server-call.ts";
+import { type CallObserver, ServerCall } from "./server-call.ts";
 
 /** Options of {@link createAdmission}: who is let in, how often, and for how long. */
 export interface AdmissionOptions {
@@ -58,7 +58,7 @@ export interface ClosableAdmission extends Admission {
   readonly inFlight: number;
 }
 
-class ServerAdmission implements ClosableAdmission, CallKeeper {
+class ServerAdmission implements ClosableAdmission, CallObserver {
   readonly #service: string;
   readonly #clock: Clock;
   readonly #metrics: AdmissionMetrics | undefined;
@@ -104,21 +104,21 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
     this.#closed = true;
   }
 
-  open(arrival: Arrival): Call {
+  open(inbound: InboundRequest): Call {
     const now = this.#clock.now();
-    const context = readContext(arrival.headers);
-    const granted = arrival.timeoutMs ?? context.timeoutMs ?? Infinity;
+    const context = readContext(inbound.headers);
+    const granted = inbound.timeoutMs ?? context.timeoutMs ?? Infinity;
     const call = new ServerCall(
       {
         side: "server",
-        protocol: arrival.protocol,
+        protocol: inbound.protocol,
         service: this.#service,
-        operation: arrival.operation,
+        operation: inbound.operation,
         deadline: now + Math.min(this.#timeoutMs, granted),
         attempt: context.attempt,
         priority: context.priority,
       },
-      arrival,
+      inbound,
       now,
       this,
     );
@@ -136,14 +136,14 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
     return call;
   }
 
-  admit(call: Call, arrival: Arrival): void | Promise<void> {
+  admit(call: Call, inbound: InboundRequest): void | Promise<void> {
     try {
       this.#checkOpen();
-      if (this.#peerLimiter !== undefined) take(this.#peerLimiter, clientKey(this.#addressOf(arrival)));
-      const late = this.#security(call, arrival.headers, arrival.connection.peer);
-      if (late === undefined) return this.#enter(call, arrival);
+      if (this.#peerLimiter !== undefined) take(this.#peerLimiter, clientKey(this.#addressOf(inbound)));
+      const late = this.#security(call, inbound.headers, inbound.connection.peer);
+      if (late === undefined) return this.#enter(call, inbound);
       return late
-        .then(() => this.#enter(call, arrival))
+        .then(() => this.#enter(call, inbound))
         .catch((error: unknown) => {
           throw this.#counted(error);
         });
@@ -165,10 +165,10 @@ class ServerAdmission implements ClosableAdmission, CallKeeper {
   }
 
   /** The gates that need to know the principal. */
-  #enter(call: Call, arrival: Arrival): void {
+  #enter(call: Call, inbound: InboundRequest): void {
     if (this.#limiters !== undefined) {
       const { principal } = call;
-      if (principal === undefined) take(this.#limiters.address, clientKey(this.#addressOf(arrival)));
+      if (principal === undefined) take(this.#limiters.address, clientKey(this.#addressOf(inbound)));
       else take(principal.kind === "peer" ? this.#limiters.peer : this.#limiters.token, principal.id);
     }
     if (this.#running >= this.#maxConcurrent) {

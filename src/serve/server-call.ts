@@ -1,10 +1,10 @@
 import { Call, type CallInit } from "../core/call.ts";
 import { MeshError } from "../core/errors.ts";
 import type { Outcome } from "../core/outcome.ts";
-import type { Arrival } from "./admission.ts";
+import type { InboundRequest } from "./admission.ts";
 
 /** Told when a server's call is over, once. */
-export interface CallKeeper {
+export interface CallObserver {
   ended(call: ServerCall, outcome: Outcome): void;
 }
 
@@ -19,14 +19,14 @@ export class ServerCall extends Call {
   readonly startedAt: number;
   /** Whether it counts against the limit of concurrent requests. */
   holdsPlace = false;
-  readonly #keeper: CallKeeper;
-  #arrival: Arrival | undefined;
+  readonly #keeper: CallObserver;
+  #inbound: InboundRequest | undefined;
   #following = false;
   #unfollow: (() => void) | undefined;
 
-  constructor(init: CallInit, arrival: Arrival, startedAt: number, keeper: CallKeeper) {
+  constructor(init: CallInit, inbound: InboundRequest, startedAt: number, keeper: CallObserver) {
     super(init);
-    this.#arrival = arrival;
+    this.#inbound = inbound;
     this.startedAt = startedAt;
     this.#keeper = keeper;
   }
@@ -62,14 +62,14 @@ export class ServerCall extends Call {
     this.#unfollow?.();
     this.#unfollow = undefined;
     // Whoever remembers the call (an async context does, for a while) must not keep the request.
-    this.#arrival = undefined;
+    this.#inbound = undefined;
     this.#keeper.ended(this, outcome);
   }
 
   #follow(): void {
     if (this.#following || this.outcome !== undefined) return;
     this.#following = true;
-    const signal = this.#arrival?.signal;
+    const signal = this.#inbound?.signal;
     if (signal === undefined) return;
     const onAbort = (): void => {
       this.cancel(new MeshError("ERR_CANCELLED", "The client went away", { cause: signal.reason }));

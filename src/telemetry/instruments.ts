@@ -80,7 +80,7 @@ export class NumberInstrument extends Instrument {
 }
 
 /** A gauge for each label set whose values are gathered anew when it is scraped. */
-export class GatheredInstrument extends NumberInstrument {
+export class CollectedInstrument extends NumberInstrument {
   readonly #gather: (gauge: NumberInstrument) => void;
 
   constructor(options: InstrumentOptions, gather: (gauge: NumberInstrument) => void) {

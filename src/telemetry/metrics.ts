@@ -4,8 +4,8 @@ import PromRegistry from "prom-client/lib/registry.js";
 import type { Protocol } from "../core/call.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
 import {
+  CollectedInstrument,
   CountOfHistogram,
-  GatheredInstrument,
   HistogramInstrument,
   NumberInstrument,
   ReadInstrument,
@@ -71,12 +71,12 @@ export class Metrics {
   readonly #clientRequests: HistogramInstrument;
   readonly #clientAttempts: NumberInstrument;
   readonly #clientRetries: NumberInstrument;
-  readonly #breakerState: GatheredInstrument;
+  readonly #breakerState: CollectedInstrument;
   readonly #breakerSources = new Set<() => Iterable<BreakerView>>();
   readonly #serverRequests: HistogramInstrument;
   readonly #serverRejected: NumberInstrument;
   readonly #connectionErrors: NumberInstrument;
-  readonly #sessionGauges: GatheredInstrument[];
+  readonly #sessionGauges: CollectedInstrument[];
   readonly #sessionSources = new Set<() => Iterable<SessionState>>();
   #clientInFlight = 0;
   #serverInFlight = 0;
@@ -107,7 +107,7 @@ export class Metrics {
       unbounded: "operation",
       maxSeries,
     });
-    this.#breakerState = new GatheredInstrument(
+    this.#breakerState = new CollectedInstrument(
       {
         name: "mesh_breaker_state",
         help: "State of the circuit breaker of an endpoint: 0 closed, 1 half-open, 2 open.",
@@ -145,7 +145,7 @@ export class Metrics {
     });
     this.#sessionGauges = (["sessions", "streams", "waiting"] as const).map((what) => {
       const labels = { labelNames: ["endpoint"], maxSeries };
-      return new GatheredInstrument(
+      return new CollectedInstrument(
         { name: `mesh_rpc_${what}`, help: sessionGauges[what], ...labels },
         ({ index, numbers }) => {
           for (const source of this.#sessionSources)

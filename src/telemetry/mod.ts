@@ -7,7 +7,7 @@ export {
   type MetricsOptions,
   type SessionState,
 } from "./metrics.ts";
-export { type InboundContext, readContext, writeContext } from "./propagation.ts";
+export { type MessageReaderContext, readContext, writeContext } from "./propagation.ts";
 export { acceptRequestId, newRequestId } from "./request-id.ts";
 export {
   childTraceparent,

@@ -5,7 +5,7 @@ import { newRequestId } from "./request-id.ts";
 import { childTraceparent, newTraceparent, parseTraceparent, readTracestate } from "./trace-context.ts";
 
 /** What came with a request from further up the chain; never an identity, that is for security to find out. */
-export interface InboundContext {
+export interface MessageReaderContext {
   /** As it came, not checked: see `acceptRequestId`. */
   readonly requestId: string | undefined;
   /** Valid, or empty. */
@@ -70,7 +70,7 @@ function startExchange(call: Call): void {
  * Attempt, priority and retry are read only beside a `traceparent`, which whoever speaks of them sends too
  * ({@link writeContext} does): on some platforms a look at a header is dear, and most requests have none of them.
  */
-export function readContext(headers: HeaderSource): InboundContext {
+export function readContext(headers: HeaderSource): MessageReaderContext {
   const requestId = headers.get(meshHeaders.requestId) ?? undefined;
   const timeoutMs = numberFrom(headers.get(meshHeaders.timeout), timeoutShape);
   const trace = headers.get(meshHeaders.traceparent);

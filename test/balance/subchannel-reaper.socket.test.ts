@@ -7,12 +7,12 @@ import type { Discovery } from "../../src/discovery/discovery.ts";
 import type { Mesh, TransportOptions } from "../../src/mesh/options.ts";
 import { createDispatcher } from "../../src/rpc/server/create-dispatcher.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
+import { serve, signal, type TestServer, within } from "../net/listen/listener-fixture.ts";
+import { Cleanup } from "../rpc/client/grpc-checks.ts";
 import { OpenAdmission } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
 import { metricValue } from "../support/metric-value.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
-import { Cleanup } from "../rpc/client/grpc-checks.ts";
-import { serve, signal, type TestServer, within } from "../net/listen/listener-fixture.ts";
 
 /** As long as an endpoint may be away. */
 const returnMs = 10_000;

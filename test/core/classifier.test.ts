@@ -18,12 +18,12 @@ describe("defaultClassifier", () => {
       pushbackMs: undefined,
     });
     const verdict = defaultClassifier.error(newCall(), new Error("boom"));
-    assert.deepEqual([verdict.verdict, verdict.neverStarted, verdict.local], ["retryable", false, false]);
+    assert.deepEqual([verdict.kind, verdict.neverStarted, verdict.local], ["retryable", false, false]);
   });
 
   it("takes the mesh's own refusals for local ones that never started", () => {
     const verdict = defaultClassifier.error(newCall(), new MeshError("ERR_BREAKER_OPEN", "open"));
-    assert.deepEqual([verdict.verdict, verdict.neverStarted, verdict.local], ["rejected", true, true]);
+    assert.deepEqual([verdict.kind, verdict.neverStarted, verdict.local], ["rejected", true, true]);
   });
 
   it("believes a fault of the connection about whether the request was sent", () => {
@@ -34,10 +34,10 @@ describe("defaultClassifier", () => {
   it("calls a cancelled call cancelled whatever it threw, and one past its deadline that", () => {
     const cancelled = newCall();
     cancelled.cancel();
-    assert.equal(defaultClassifier.error(cancelled, new Error("socket closed")).verdict, "cancelled");
+    assert.equal(defaultClassifier.error(cancelled, new Error("socket closed")).kind, "cancelled");
     const late = newCall();
     late.cancel(new MeshError("ERR_DEADLINE_EXCEEDED", "late"));
     const verdict = defaultClassifier.error(late, new Error("socket closed"));
-    assert.deepEqual([verdict.verdict, verdict.status], ["retryable", "deadline_exceeded"]);
+    assert.deepEqual([verdict.kind, verdict.status], ["retryable", "deadline_exceeded"]);
   });
 });

@@ -82,7 +82,7 @@ describe("protect()", () => {
     await assert.rejects(run(true, { signal: controller.signal }));
     controller.abort();
     assert.deepEqual(
-      calls.map((call) => [call.outcome?.verdict, call.cancelled]),
+      calls.map((call) => [call.outcome?.kind, call.cancelled]),
       [
         ["success", false],
         ["retryable", false],

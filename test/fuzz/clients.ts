@@ -1,12 +1,12 @@
 import { connect, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
-import { requestOf, requestsOf, smuggled, wrongRequest } from "./http1-requests.ts";
-import { clientFrames, type Message } from "./http2-frames.ts";
-import { asHttp1, rpcRequestOf } from "./rpc-messages.ts";
 import { bytesOf } from "../http/http1/connection-fixture.ts";
 import type { Dice } from "../support/dice.ts";
 import { mutated } from "../support/mutate.ts";
 import { paths } from "./handlers.ts";
+import { requestOf, requestsOf, smuggled, wrongRequest } from "./http1-requests.ts";
+import { clientFrames, type Message } from "./http2-frames.ts";
+import { asHttp1, rpcRequestOf } from "./rpc-messages.ts";
 import { type Script, scriptOf } from "./script.ts";
 
 const squeeze = (bytes: Uint8Array): Uint8Array => new Uint8Array(gzipSync(bytes));

@@ -83,7 +83,7 @@ function play(side: Side, dice: Dice, bytes: readonly Uint8Array[]): void {
   const { connection, wire } = side;
   for (const piece of bytes) {
     connection.receive(piece);
-    if (dice.chance(0.1)) connection.outbox.flush();
+    if (dice.chance(0.1)) connection.frameWriter.flush();
     if (dice.chance(0.1)) wire.take();
     if (dice.chance(0.02)) wire.full = true;
     else if (dice.chance(0.1)) {
@@ -148,7 +148,7 @@ export function bothSides(seed: number): void {
   const dice = new Dice(seed);
   const { client, server } = pairOf();
   const carry = (from: Side, to: Side): boolean => {
-    from.connection.outbox.flush();
+    from.connection.frameWriter.flush();
     const bytes = from.wire.take();
     for (const piece of cut(dice, bytes)) to.connection.receive(piece);
     return bytes.length > 0;

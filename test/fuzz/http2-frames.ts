@@ -3,14 +3,7 @@ import { frameType, preface, setting } from "../../src/http/http2/frame/frame-ty
 import { HpackEncoder } from "../../src/http/http2/hpack/hpack-encoder.ts";
 import type { Fields } from "../../src/http/http2/streams/stream.ts";
 import { bytesOf } from "../http/http1/connection-fixture.ts";
-import {
-  endHeaders,
-  endStream,
-  frame,
-  padded,
-  settingsOf,
-  words,
-} from "../http/http2/connection-fixture.ts";
+import { endHeaders, endStream, frame, padded, settingsOf, words } from "../http/http2/connection-fixture.ts";
 import type { Dice } from "../support/dice.ts";
 import { joined } from "../support/mutate.ts";
 

@@ -4,14 +4,14 @@ import { createClient } from "@connectrpc/connect";
 import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import type { Mesh, TransportOptions } from "../../src/mesh/options.ts";
-import { serverFrames } from "./http2-frames.ts";
-import { asHttp1, rpcResponseOf } from "./rpc-messages.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
+import { within } from "../net/listen/listener-fixture.ts";
 import { Dice } from "../support/dice.ts";
 import { metricValue } from "../support/metric-value.ts";
 import { mutated } from "../support/mutate.ts";
+import { serverFrames } from "./http2-frames.ts";
+import { asHttp1, rpcResponseOf } from "./rpc-messages.ts";
 import { play, type Script, scriptOf, turns } from "./script.ts";
-import { within } from "../net/listen/listener-fixture.ts";
 
 const squeeze = (bytes: Uint8Array): Uint8Array => new Uint8Array(gzipSync(bytes));
 

@@ -1,18 +1,11 @@
 import type { Socket } from "node:net";
+import { within } from "../net/listen/listener-fixture.ts";
 import { Dice } from "../support/dice.ts";
 import { connected, hostileScript } from "./clients.ts";
 import { callHostile } from "./peers.ts";
 import { closes, play } from "./script.ts";
-import {
-  bareServer,
-  type FuzzedServer,
-  meshServer,
-  steadyHttp1,
-  steadyLeaf,
-  steadyRpc,
-} from "./servers.ts";
+import { bareServer, type FuzzedServer, meshServer, steadyHttp1, steadyLeaf, steadyRpc } from "./servers.ts";
 import { ErrorWatch } from "./watch.ts";
-import { within } from "../net/listen/listener-fixture.ts";
 
 /** Where a run stands. */
 export interface FuzzRun {
@@ -85,7 +78,7 @@ export async function openRun(): Promise<FuzzRun> {
   const watch = new ErrorWatch();
   watch.start();
   const servers = [await bareServer(), await meshServer()];
-  const leaves = servers.map((server) => steadyLeaf(server, "grpc"));
+  const transports = servers.map((server) => steadyLeaf(server, "grpc"));
   return {
     async batch(seed) {
       const dice = new Dice(seed);
@@ -98,7 +91,7 @@ export async function openRun(): Promise<FuzzRun> {
           running.push(bounded("a hostile client", attack(server, dice.seed(), left[at]!)));
         running.push(
           steadyHttp1(server, new Dice(dice.seed())),
-          steadyRpc(server, leaves[at]!, new Dice(dice.seed())),
+          steadyRpc(server, transports[at]!, new Dice(dice.seed())),
         );
         running.push(bounded("right and wrong requests", steadyHttp1(server, new Dice(dice.seed()), true)));
       }
@@ -117,7 +110,7 @@ export async function openRun(): Promise<FuzzRun> {
     },
     async close() {
       const problems: string[] = [];
-      for (const leaf of leaves) await leaf.close();
+      for (const transport of transports) await transport.close();
       for (const server of servers) {
         await within(server.close(), `the end of ${server.name}`).catch((error: Error) =>
           problems.push(error.message),

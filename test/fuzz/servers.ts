@@ -2,17 +2,17 @@ import { createClient } from "@connectrpc/connect";
 import { runtime } from "#runtime";
 import { Call } from "../../src/core/call.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
+import type { RpcTransport } from "../../src/rpc/client/rpc-transport.ts";
 import { createDispatcher } from "../../src/rpc/server/create-dispatcher.ts";
-import type { RpcLeaf } from "../../src/rpc/client/rpc-transport.ts";
 import type { Admission } from "../../src/serve/admission.ts";
-import { seenOf, wrongRequest } from "./http1-requests.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
+import { within } from "../net/listen/listener-fixture.ts";
 import type { Dice } from "../support/dice.ts";
 import { SkippingClock } from "../support/skipping-clock.ts";
 import { connected, steadyRequests } from "./clients.ts";
 import { handle, nastyRoutes } from "./handlers.ts";
+import { seenOf, wrongRequest } from "./http1-requests.ts";
 import { packets, play } from "./script.ts";
-import { within } from "../net/listen/listener-fixture.ts";
 
 /** A server that hostile clients are let loose on. */
 export interface FuzzedServer {
@@ -178,8 +178,8 @@ function pathOf(target: string): string {
 }
 
 /** An RPC leaf that stays, for exchanges beside those of hostile clients. */
-export function steadyLeaf({ port }: FuzzedServer, protocol: "grpc" | "connect"): RpcLeaf {
-  return runtime.openRpcLeaf({
+export function steadyLeaf({ port }: FuzzedServer, protocol: "grpc" | "connect"): RpcTransport {
+  return runtime.openRpcTransport({
     origin: `http://127.0.0.1:${port}`,
     protocol,
     tls: undefined,
@@ -190,8 +190,12 @@ export function steadyLeaf({ port }: FuzzedServer, protocol: "grpc" | "connect")
 }
 
 /** A right RPC gets its right response. */
-export async function steadyRpc({ name }: FuzzedServer, leaf: RpcLeaf, dice: Dice): Promise<string[]> {
-  const client = createClient(EchoService, leaf.transport);
+export async function steadyRpc(
+  { name }: FuzzedServer,
+  transport: RpcTransport,
+  dice: Dice,
+): Promise<string[]> {
+  const client = createClient(EchoService, transport.transport);
   const text = dice.text(dice.size(50_000));
   try {
     const response = await within(

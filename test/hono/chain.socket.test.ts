@@ -3,10 +3,18 @@ import { request as httpRequest } from "node:http";
 import { after, before, describe, it } from "node:test";
 import type { ListenOptions } from "../../src/net/port.ts";
 import { createHealth } from "../../src/serve/health.ts";
-import { type Fixture, serverFixture } from "./fixture.ts";
-import { unless } from "../support/capability.ts";
+import {
+  http1,
+  http2,
+  openHttp2,
+  serve,
+  signal,
+  type TestServer,
+  within,
+} from "../net/listen/listener-fixture.ts";
 import { Cleanup } from "../rpc/client/grpc-checks.ts";
-import { http1, http2, openHttp2, serve, signal, type TestServer, within } from "../net/listen/listener-fixture.ts";
+import { unless } from "../support/capability.ts";
+import { type Fixture, serverFixture } from "./fixture.ts";
 
 const modes: Readonly<Record<string, Partial<ListenOptions>>> = {
   "one port": { ports: { all: 0 } },

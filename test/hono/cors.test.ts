@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { staticTokens } from "../../src/security/static-tokens.ts";
 import type { CorsOptions } from "../../src/hono/cors.ts";
+import { staticTokens } from "../../src/security/static-tokens.ts";
 import { serverFixture } from "./fixture.ts";
 
 const origin = "https://app.example";
@@ -84,7 +84,7 @@ describe("CORS", () => {
 
   it("asks a function, and follows the other options", async () => {
     const { app } = appWith({
-      origins: (asked) => asked.endsWith(".example"),
+      origins: (sentRequest) => sentRequest.endsWith(".example"),
       methods: ["PUT"],
       headers: ["content-type"],
       credentials: true,

@@ -3,15 +3,15 @@ import { Agent, request as httpRequest } from "node:http";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { Hono } from "hono";
 import { createMesh } from "../../mod.ts";
+import type { MeshEnv } from "../../src/hono/env.ts";
 import type { MeshOptions, Server } from "../../src/mesh/options.ts";
 import type { AuthOptions } from "../../src/security/authenticate.ts";
-import type { MeshEnv } from "../../src/hono/env.ts";
+import { openHttp2, within } from "../net/listen/listener-fixture.ts";
+import { Cleanup } from "../rpc/client/grpc-checks.ts";
+import { until } from "../rpc/socket-fixture.ts";
 import { unless } from "../support/capability.ts";
 import { Fault, secret } from "../support/hostile-values.ts";
 import { type StrayFailures, watchStrayFailures } from "../support/stray-failures.ts";
-import { Cleanup } from "../rpc/client/grpc-checks.ts";
-import { openHttp2, within } from "../net/listen/listener-fixture.ts";
-import { until } from "../rpc/socket-fixture.ts";
 
 type App = Hono<MeshEnv>;
 
@@ -200,7 +200,7 @@ for (const [version, clientOf] of [
 
     it("may be the one that is told of errors", async () => {
       const fault = new Fault();
-      let asked = 0;
+      let sentRequest = 0;
       const { server, ask } = await serve(
         {
           app: (_, app) =>
@@ -208,7 +208,7 @@ for (const [version, clientOf] of [
               throw new Error(secret);
             }),
           onError: (each) => () => {
-            asked++;
+            sentRequest++;
             return each.here();
           },
         },
@@ -217,7 +217,7 @@ for (const [version, clientOf] of [
       await fault.forEach(async (how) => {
         assert.equal((await within(ask("/fault"), how)).status, 500, how);
       });
-      assert.ok(asked > 0);
+      assert.ok(sentRequest > 0);
       await quiet(server, ask);
     });
 

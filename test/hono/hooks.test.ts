@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MeshError } from "../../src/core/errors.ts";
-import { ProblemError } from "../../src/http/problem.ts";
 import { bodyLimit } from "../../src/hono/body-limit.ts";
 import { validate } from "../../src/hono/validate.ts";
+import { ProblemError } from "../../src/http/problem.ts";
 import { printedErrors } from "../support/printed-errors.ts";
 import { settle } from "../support/virtual-clock.ts";
 import { type Fixture, problemOf, serverFixture } from "./fixture.ts";
@@ -123,8 +123,8 @@ for (const way of ["fused", "behind a middleware"] as const) {
           const response = await ask(made, "/", { headers });
           assert.equal(response.status, 200, what);
           assert.equal(response.headers.get("access-control-allow-origin"), null);
-          const asked = { ...headers, "access-control-request-method": "GET" };
-          assert.equal((await ask(made, "/", { method: "OPTIONS", headers: asked })).status, 500);
+          const sentRequest = { ...headers, "access-control-request-method": "GET" };
+          assert.equal((await ask(made, "/", { method: "OPTIONS", headers: sentRequest })).status, 500);
           assert.equal(made.errors.length, 2);
         }
       });

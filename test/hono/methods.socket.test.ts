@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { ListenOptions } from "../../src/net/port.ts";
-import { type Fixture, serverFixture } from "./fixture.ts";
-import { unless } from "../support/capability.ts";
-import { Cleanup } from "../rpc/client/grpc-checks.ts";
 import { http2, openHttp2, raw, serve, statusOf, type TestServer } from "../net/listen/listener-fixture.ts";
+import { Cleanup } from "../rpc/client/grpc-checks.ts";
+import { unless } from "../support/capability.ts";
+import { type Fixture, serverFixture } from "./fixture.ts";
 
 const modes: Readonly<Record<string, Partial<ListenOptions>>> = {
   "one port": { ports: { all: 0 } },

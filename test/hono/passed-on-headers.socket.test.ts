@@ -3,9 +3,9 @@ import { createServer } from "node:net";
 import { after, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { isMeshError } from "../../src/core/errors.ts";
-import { unless } from "../support/capability.ts";
 import { closeAll, listening, meshOver, serverOf } from "../net/listen/http-fixture.ts";
 import { within } from "../net/listen/listener-fixture.ts";
+import { unless } from "../support/capability.ts";
 
 /** A server that answers every request with these bytes. */
 function answering(head: string, body = "ok"): Promise<string> {

@@ -42,7 +42,7 @@ describe("the test runner", () => {
           });
         });
         it("is skipped where a capability is missing", { skip: runtime === "workerd" && "capability: listen (workerd lacks it)" }, () => {});`),
-      "test/socket/b.test.ts": suite(`it("opens a port", () => { assert.notEqual(runtime, "workerd"); });`),
+      "test/b.socket.test.ts": suite(`it("opens a port", () => { assert.notEqual(runtime, "workerd"); });`),
       "test/interop/c.test.ts": suite(`it("calls a client", { skip: "missing tool: nothing" }, () => {});`),
       "test/repo/d.test.ts": suite(`it("reads a file", () => { assert.equal(runtime, "node"); });`),
     });

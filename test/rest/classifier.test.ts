@@ -3,15 +3,15 @@ import { describe, it } from "node:test";
 import { Call } from "../../src/core/call.ts";
 import { pending } from "../../src/core/classifier.ts";
 import { MeshError, TransportError } from "../../src/core/errors.ts";
-import { httpClassifier } from "../../src/rest/classifier.ts";
 import { pushbackFrom } from "../../src/http/status-outcome.ts";
+import { httpClassifier } from "../../src/rest/classifier.ts";
 
 function newCall(): Call {
   return new Call({ side: "client", protocol: "rest", service: "lake", operation: "GET" });
 }
 
 /** The verdict on an answer whose body needs no waiting for. */
-function verdictOn(status: number, headers: Record<string, string> = {}) {
+function outcomeOf(status: number, headers: Record<string, string> = {}) {
   const outcome = httpClassifier.response(newCall(), Response.json(null, { status, headers }));
   if (outcome === pending) throw new Error("The verdict is pending");
   return outcome;
@@ -30,29 +30,29 @@ describe("httpClassifier", () => {
       const response = status === 304 ? new Response(null, { status }) : Response.json(null, { status });
       const outcome = httpClassifier.response(newCall(), response);
       assert.ok(outcome !== pending);
-      assert.deepEqual([outcome.verdict, outcome.status], ["success", name]);
+      assert.deepEqual([outcome.kind, outcome.status], ["success", name]);
     }
-    assert.deepEqual([verdictOn(429).verdict, verdictOn(429).status], ["rejected", "http_429"]);
+    assert.deepEqual([outcomeOf(429).kind, outcomeOf(429).status], ["rejected", "http_429"]);
   });
 
   it("tells the failures that pass from those that stay", () => {
-    for (const status of [502, 503, 504]) assert.equal(verdictOn(status).verdict, "retryable");
-    for (const status of [500, 501, 505, 507, 511]) assert.equal(verdictOn(status).verdict, "failure");
+    for (const status of [502, 503, 504]) assert.equal(outcomeOf(status).kind, "retryable");
+    for (const status of [500, 501, 505, 507, 511]) assert.equal(outcomeOf(status).kind, "failure");
   });
 
   it("never claims that a request which was answered has not started, or that we refused it ourselves", () => {
     for (const status of [429, 500, 503]) {
-      assert.equal(verdictOn(status).neverStarted, false);
-      assert.equal(verdictOn(status).local, false);
+      assert.equal(outcomeOf(status).neverStarted, false);
+      assert.equal(outcomeOf(status).local, false);
     }
   });
 
   it("reads the pushback of refusals and passing failures, and of nothing else", () => {
     for (const status of [429, 502, 503, 504]) {
-      assert.equal(verdictOn(status, { "retry-after": "2" }).pushbackMs, 2_000);
-      assert.equal(verdictOn(status).pushbackMs, undefined);
+      assert.equal(outcomeOf(status, { "retry-after": "2" }).pushbackMs, 2_000);
+      assert.equal(outcomeOf(status).pushbackMs, undefined);
     }
-    assert.equal(verdictOn(500, { "retry-after": "2" }).pushbackMs, undefined);
+    assert.equal(outcomeOf(500, { "retry-after": "2" }).pushbackMs, undefined);
   });
 
   it("waits with the verdict while the body comes, unless retry has something to decide", () => {
@@ -78,13 +78,13 @@ describe("httpClassifier", () => {
     const call = newCall();
     const refused = httpClassifier.error(call, new TransportError("refused", "no one there"));
     assert.deepEqual(
-      [refused.verdict, refused.status, refused.neverStarted],
+      [refused.kind, refused.status, refused.neverStarted],
       ["retryable", "transport_refused", true],
     );
     const reset = httpClassifier.error(call, new TransportError("reset", "gone"));
-    assert.deepEqual([reset.verdict, reset.neverStarted], ["retryable", false]);
+    assert.deepEqual([reset.kind, reset.neverStarted], ["retryable", false]);
     assert.equal(httpClassifier.error(call, new MeshError("ERR_BREAKER_OPEN", "open")).local, true);
-    assert.equal(httpClassifier.error(call, new Error("whatever")).verdict, "retryable");
+    assert.equal(httpClassifier.error(call, new Error("whatever")).kind, "retryable");
   });
 
   it("tells a deadline that passed from a caller that lost interest, whatever the error looks like", () => {
@@ -93,7 +93,7 @@ describe("httpClassifier", () => {
     assert.equal(httpClassifier.error(late, new Error("aborted")).status, "deadline_exceeded");
     const unwanted = newCall();
     unwanted.cancel();
-    assert.equal(httpClassifier.error(unwanted, new TransportError("reset", "gone")).verdict, "cancelled");
+    assert.equal(httpClassifier.error(unwanted, new TransportError("reset", "gone")).kind, "cancelled");
   });
 });
 

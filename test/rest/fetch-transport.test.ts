@@ -5,28 +5,28 @@ import { settle } from "../support/virtual-clock.ts";
 import { bodyOf, drain, errorOf } from "./lake.ts";
 import { gate, leafOver, newCall, send } from "./transport-over.ts";
 
-describe("createFetchLeaf()", () => {
+describe("createFetchTransport()", () => {
   it("sends what it is given, with the platform's own options, and shows redirects as they are", async () => {
     let seen: RequestInit & { client?: string } = {};
-    const leaf = leafOver(
+    const transport = leafOver(
       (_, init) => {
         seen = init;
         return new Response(null, { status: 302, headers: { location: "/y" } });
       },
       { init: { client: "special" } },
     );
-    const response = await send(leaf);
+    const response = await send(transport);
     assert.equal(response.status, 302);
     assert.deepEqual([seen.method, seen.redirect, seen.client], ["GET", "manual", "special"]);
     assert.deepEqual(seen.headers, { a: "b" });
   });
 
   it("streams the upload half-duplex", async () => {
-    const leaf = leafOver(async (url, init) => {
+    const transport = leafOver(async (url, init) => {
       assert.equal((init as { duplex?: string }).duplex, "half");
       return new Response(await new Request(url, init).text());
     });
-    const response = await send(leaf, newCall(), "http://lake.test/x", bodyOf(["a", "b"]));
+    const response = await send(transport, newCall(), "http://lake.test/x", bodyOf(["a", "b"]));
     assert.equal(await response.text(), "ab");
   });
 
@@ -48,7 +48,7 @@ describe("createFetchLeaf()", () => {
     ]) {
       const call = newCall();
       const response = await send(leafOver(answer), call);
-      assert.deepEqual([response.settled, response.body, call.outcome?.verdict], [true, null, "success"]);
+      assert.deepEqual([response.settled, response.body, call.outcome?.kind], [true, null, "success"]);
       assert.equal(await response.text(), "");
       assert.equal((await response.bytes()).byteLength, 0);
     }
@@ -140,11 +140,11 @@ describe("createFetchLeaf()", () => {
     for (const how of ["text", "stream"] as const) {
       let signal: AbortSignal | null | undefined;
       const call = newCall();
-      const leaf = leafOver((_, init) => {
+      const transport = leafOver((_, init) => {
         signal = init.signal;
         return new Response(bodyOf(["a"], "never"));
       });
-      const response = await send(leaf, call);
+      const response = await send(transport, call);
       const reading = how === "text" ? response.text() : drain(response.body as never);
       const failed = errorOf(reading);
       await settle();
@@ -163,7 +163,7 @@ describe("createFetchLeaf()", () => {
       call,
     );
     call.end({
-      verdict: "retryable",
+      kind: "retryable",
       status: "http_503",
       neverStarted: false,
       local: false,
@@ -182,7 +182,7 @@ describe("createFetchLeaf()", () => {
       call,
     );
     await response.body?.cancel("enough");
-    assert.equal(call.outcome?.verdict, "cancelled");
+    assert.equal(call.outcome?.kind, "cancelled");
   });
 
   it("asks for no more of the body than is read", async () => {
@@ -207,11 +207,11 @@ describe("createFetchLeaf()", () => {
   it("closes when the last exchange is over, and refuses new ones meanwhile", async () => {
     const { fetch, open } = gate();
     let closed = 0;
-    const leaf = leafOver(fetch, { close: () => void closed++ });
-    const running = send(leaf);
-    const closing = leaf.close();
-    assert.equal(leaf.close(), closing);
-    assert.ok(isMeshError(await errorOf(send(leaf)), "ERR_SHUTTING_DOWN"));
+    const transport = leafOver(fetch, { close: () => void closed++ });
+    const running = send(transport);
+    const closing = transport.close();
+    assert.equal(transport.close(), closing);
+    assert.ok(isMeshError(await errorOf(send(transport)), "ERR_SHUTTING_DOWN"));
     open[0]?.(new Response("ok"));
     const response = await running;
     await settle();
@@ -225,7 +225,7 @@ describe("createFetchLeaf()", () => {
     for (const maxConnectionsPerEndpoint of [0, -1, 1.5, Number.NaN]) {
       assert.throws(
         () => leafOver(() => new Response(), { maxConnectionsPerEndpoint }),
-        /^RangeError: Cannot open an HTTP leaf: maxConnectionsPerEndpoint is/,
+        /^RangeError: Cannot open an HTTP transport: maxConnectionsPerEndpoint is/,
       );
     }
   });

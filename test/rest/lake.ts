@@ -1,7 +1,7 @@
 import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
-import type { RestClient } from "../../src/rest/rest-client.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import type { Mesh, MeshOptions } from "../../src/mesh/options.ts";
+import type { RestClient } from "../../src/rest/rest-client.ts";
 import { createWebRuntime } from "../../src/runtime/web/mod.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { isMeshError } from "../../src/core/errors.ts";
-import { errorOf } from "./lake.ts";
-import { metricValue } from "../support/metric-value.ts";
 import { closeAll, meshOver, serverOf } from "../net/listen/http-fixture.ts";
+import { metricValue } from "../support/metric-value.ts";
+import { errorOf } from "./lake.ts";
 
 after(closeAll);
 

@@ -5,8 +5,8 @@ import type { TlsIdentity } from "../../src/core/identity.ts";
 import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import type { Mesh } from "../../src/mesh/options.ts";
-import { errorOf } from "./lake.ts";
 import { createAuthority, type TestAuthority } from "../support/certificates.ts";
+import { errorOf } from "./lake.ts";
 
 describe("a REST client with an identity", () => {
   const closers: (() => Promise<void>)[] = [];

@@ -3,11 +3,11 @@ import { createServer } from "node:http";
 import { createServer as createTcpServer, type Socket } from "node:net";
 import { after, describe, it } from "node:test";
 import { isMeshError, isTransportError } from "../../src/core/errors.ts";
-import { isHttpError } from "../../src/rest/http-error.ts";
 import type { Mesh } from "../../src/mesh/options.ts";
-import { drain, errorOf } from "./lake.ts";
-import { metricValue } from "../support/metric-value.ts";
+import { isHttpError } from "../../src/rest/http-error.ts";
 import { closeAll, deadOrigin, listening, meshOver, serverOf } from "../net/listen/http-fixture.ts";
+import { metricValue } from "../support/metric-value.ts";
+import { drain, errorOf } from "./lake.ts";
 
 after(closeAll);
 
@@ -154,7 +154,7 @@ describe("a REST client over sockets", () => {
 
   it("ends the exchange when the caller's signal aborts", async () => {
     let arrived = (): void => {};
-    const arrival = new Promise<void>((resolve) => {
+    const inbound = new Promise<void>((resolve) => {
       arrived = resolve;
     });
     let gone = (): void => {};
@@ -168,7 +168,7 @@ describe("a REST client over sockets", () => {
     const mesh = meshOver([origin]);
     const controller = new AbortController();
     const failed = errorOf(mesh.rest("lake").get("x", { signal: controller.signal }));
-    await arrival;
+    await inbound;
     const reason = new Error("no longer wanted");
     controller.abort(reason);
     assert.equal(await failed, reason);

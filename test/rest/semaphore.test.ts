@@ -4,12 +4,12 @@ import { settle } from "../support/virtual-clock.ts";
 import { errorOf } from "./lake.ts";
 import { gate, leafOver, newCall, send } from "./transport-over.ts";
 
-describe("the places of createFetchLeaf()", () => {
+describe("the places of createFetchTransport()", () => {
   it("lets no more run at once with one origin than it may, first come first served", async () => {
     const { fetch, open } = gate();
-    const leaf = leafOver(fetch, { maxConnectionsPerEndpoint: 2 });
-    const answers = [1, 2, 3, 4].map(() => send(leaf));
-    const other = send(leaf, newCall(), "http://other.test/");
+    const transport = leafOver(fetch, { maxConnectionsPerEndpoint: 2 });
+    const answers = [1, 2, 3, 4].map(() => send(transport));
+    const other = send(transport, newCall(), "http://other.test/");
     await settle();
     // Two for the lake, and one for the other origin.
     assert.equal(open.length, 3);
@@ -28,24 +28,24 @@ describe("the places of createFetchLeaf()", () => {
 
   it("gives a place back when the exchange fails", async () => {
     let count = 0;
-    const leaf = leafOver(
+    const transport = leafOver(
       () => {
         if (++count === 1) throw new TypeError("reset");
         return new Response("ok");
       },
       { maxConnectionsPerEndpoint: 1 },
     );
-    await errorOf(send(leaf));
-    assert.equal(await (await send(leaf)).text(), "ok");
+    await errorOf(send(transport));
+    assert.equal(await (await send(transport)).text(), "ok");
   });
 
   it("lets a call that waits for its place leave the line", async () => {
     const { fetch, open } = gate();
-    const leaf = leafOver(fetch, { maxConnectionsPerEndpoint: 1 });
-    const first = send(leaf);
+    const transport = leafOver(fetch, { maxConnectionsPerEndpoint: 1 });
+    const first = send(transport);
     const second = newCall();
-    const waiting = errorOf(send(leaf, second));
-    const third = send(leaf);
+    const waiting = errorOf(send(transport, second));
+    const third = send(transport);
     const reason = new Error("enough");
     second.cancel(reason);
     assert.equal(await waiting, reason);
@@ -59,16 +59,16 @@ describe("the places of createFetchLeaf()", () => {
 
   it("uses a signal again only when its exchange was not aborted", async () => {
     const signals: AbortSignal[] = [];
-    const leaf = leafOver(
+    const transport = leafOver(
       (_, init) => {
         signals.push(init.signal as AbortSignal);
         return new Response("ok");
       },
       { reusesSignals: true },
     );
-    await (await send(leaf)).text();
-    (await send(leaf)).cancel?.();
-    await (await send(leaf)).text();
+    await (await send(transport)).text();
+    (await send(transport)).cancel?.();
+    await (await send(transport)).text();
     const [first, second, third] = signals;
     assert.equal(second, first);
     assert.equal(second?.aborted, true);

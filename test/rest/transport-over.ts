@@ -1,15 +1,19 @@
 import { Call } from "../../src/core/call.ts";
 import type { TransportFault } from "../../src/core/errors.ts";
-import type { HttpBody, HttpLeaf, HttpResponse } from "../../src/rest/http-transport.ts";
-import { createFetchLeaf, type FetchFunction, type FetchLeafOptions } from "../../src/rest/fetch-transport.ts";
+import {
+  createFetchTransport,
+  type FetchFunction,
+  type FetchTransportOptions,
+} from "../../src/rest/fetch-transport.ts";
+import type { HttpBody, HttpResponse, HttpTransport } from "../../src/rest/http-transport.ts";
 
 /** Takes a `TypeError` for a fault of the connection, and its message for the kind of fault. */
 const faultOf = (error: unknown): TransportFault | undefined =>
   error instanceof TypeError ? (error.message as TransportFault) : undefined;
 
 /** A leaf over a `fetch` of the test's own. */
-export function leafOver(fetch: FetchFunction, options: Partial<FetchLeafOptions> = {}): HttpLeaf {
-  return createFetchLeaf({ fetch, faultOf, ...options });
+export function leafOver(fetch: FetchFunction, options: Partial<FetchTransportOptions> = {}): HttpTransport {
+  return createFetchTransport({ fetch, faultOf, ...options });
 }
 
 export function newCall(): Call {
@@ -18,12 +22,17 @@ export function newCall(): Call {
 
 /** Sends GET, or POST when there is a body. */
 export function send(
-  leaf: HttpLeaf,
+  transport: HttpTransport,
   call: Call = newCall(),
   url = "http://lake.test/x",
   body?: HttpBody,
 ): Promise<HttpResponse> {
-  return leaf.send(call, { method: body === undefined ? "GET" : "POST", url, headers: { a: "b" }, body });
+  return transport.send(call, {
+    method: body === undefined ? "GET" : "POST",
+    url,
+    headers: { a: "b" },
+    body,
+  });
 }
 
 /** A `fetch` whose answers come when the test says so. */

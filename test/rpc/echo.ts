@@ -3,11 +3,11 @@ import { Call } from "../../src/core/call.ts";
 import { type Clock, systemClock } from "../../src/core/clock.ts";
 import type { Connection } from "../../src/core/connection.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
+import type { FetchFunction } from "../../src/rpc/client/fetch-client.ts";
 import { createDispatcher, type DispatcherOptions } from "../../src/rpc/server/create-dispatcher.ts";
 import type { RpcDispatcher } from "../../src/rpc/server/dispatcher.ts";
-import type { FetchFunction } from "../../src/rpc/client/fetch-client.ts";
 import { createFetchDispatch } from "../../src/rpc/server/fetch-dispatch.ts";
-import type { Admission, Arrival } from "../../src/serve/admission.ts";
+import type { Admission, InboundRequest } from "../../src/serve/admission.ts";
 import { type EchoRequest, EchoService } from "../gen/test/v1/echo_pb.ts";
 
 /** Answers as the request says. */
@@ -55,31 +55,31 @@ function failWhenAsked(request: EchoRequest): void {
 /** An admission that lets everything in, unless told otherwise, and remembers what it saw. */
 export class OpenAdmission implements Admission {
   readonly calls: Call[] = [];
-  readonly arrivals: Arrival[] = [];
+  readonly arrivals: InboundRequest[] = [];
   /** What `admit` does. */
-  gate: (call: Call, arrival: Arrival) => void | Promise<void> = () => {};
+  gate: (call: Call, inbound: InboundRequest) => void | Promise<void> = () => {};
   readonly #clock: Clock;
 
   constructor(clock: Clock = systemClock) {
     this.#clock = clock;
   }
 
-  open(arrival: Arrival): Call {
-    this.arrivals.push(arrival);
+  open(inbound: InboundRequest): Call {
+    this.arrivals.push(inbound);
     const call = new Call({
       side: "server",
-      protocol: arrival.protocol,
+      protocol: inbound.protocol,
       service: "echo",
-      operation: arrival.operation,
-      deadline: arrival.timeoutMs === undefined ? Infinity : this.#clock.now() + arrival.timeoutMs,
-      signal: arrival.signal,
+      operation: inbound.operation,
+      deadline: inbound.timeoutMs === undefined ? Infinity : this.#clock.now() + inbound.timeoutMs,
+      signal: inbound.signal,
     });
     this.calls.push(call);
     return call;
   }
 
-  admit(call: Call, arrival: Arrival): void | Promise<void> {
-    return this.gate(call, arrival);
+  admit(call: Call, inbound: InboundRequest): void | Promise<void> {
+    return this.gate(call, inbound);
   }
 
   /** The only call there was. */

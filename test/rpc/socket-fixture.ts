@@ -2,11 +2,11 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { runtime } from "#runtime";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import type { Server } from "../../src/mesh/options.ts";
+import type { RpcTransportOptions } from "../../src/net/port.ts";
+import type { RpcTransport } from "../../src/rpc/client/rpc-transport.ts";
 import { createDispatcher, type DispatcherOptions } from "../../src/rpc/server/create-dispatcher.ts";
-import type { RpcLeaf } from "../../src/rpc/client/rpc-transport.ts";
-import type { RpcLeafOptions } from "../../src/net/port.ts";
-import { echoRoutes, OpenAdmission } from "./echo.ts";
 import type { Cleanup } from "./client/grpc-checks.ts";
+import { echoRoutes, OpenAdmission } from "./echo.ts";
 
 /** A served EchoService on a port of its own. */
 export interface ServedEcho {
@@ -60,15 +60,15 @@ export async function deadOrigin(): Promise<string> {
 }
 
 /** Leaves to any origin, kept until {@link closeAll}. */
-export function leavesOf(protocol: RpcLeafOptions["protocol"]): (origin: string) => RpcLeaf {
-  const leaves = new Map<string, RpcLeaf>();
+export function leavesOf(protocol: RpcTransportOptions["protocol"]): (origin: string) => RpcTransport {
+  const transports = new Map<string, RpcTransport>();
   closers.push(async () => {
-    for (const leaf of leaves.values()) await leaf.close();
+    for (const transport of transports.values()) await transport.close();
   });
   return (origin) => {
-    let leaf = leaves.get(origin);
-    if (leaf === undefined) {
-      leaf = runtime.openRpcLeaf({
+    let transport = transports.get(origin);
+    if (transport === undefined) {
+      transport = runtime.openRpcTransport({
         origin,
         protocol,
         tls: undefined,
@@ -76,9 +76,9 @@ export function leavesOf(protocol: RpcLeafOptions["protocol"]): (origin: string)
         useBinaryFormat: true,
         maxMessageBytes: 4 * 1024 * 1024,
       });
-      leaves.set(origin, leaf);
+      transports.set(origin, transport);
     }
-    return leaf;
+    return transport;
   };
 }
 

@@ -35,8 +35,8 @@ for (const create of [createWebRuntime, createWorkerdRuntime]) {
           : /createWebRuntime\(\{ fetch/;
       for (const run of [
         () => createMesh({ service: "edge", tls: pem, runtime }),
-        () => runtime.openHttpLeaf({ tls: pem, maxConnectionsPerEndpoint: 10 }),
-        () => runtime.openRpcLeaf({ ...rpcOptions, tls: pem, protocol: "connect" }),
+        () => runtime.openHttpTransport({ tls: pem, maxConnectionsPerEndpoint: 10 }),
+        () => runtime.openRpcTransport({ ...rpcOptions, tls: pem, protocol: "connect" }),
       ]) {
         assert.throws(run, (error) => {
           assert.ok(isMeshError(error, "ERR_CAPABILITY"), String(error));
@@ -66,7 +66,7 @@ for (const create of [createWebRuntime, createWorkerdRuntime]) {
 
     it("refuses native gRPC, and names Connect", () => {
       assert.throws(
-        () => runtime.openRpcLeaf({ ...rpcOptions, protocol: "grpc" }),
+        () => runtime.openRpcTransport({ ...rpcOptions, protocol: "grpc" }),
         (error) =>
           isMeshError(error, "ERR_CAPABILITY") &&
           /on (?:web|workerd): .*use protocol "connect"/.test(error.message),

@@ -4,9 +4,9 @@ import { ok } from "../../src/core/outcome.ts";
 import { staticTokens } from "../../src/security/static-tokens.ts";
 import { createAdmission } from "../../src/serve/create-admission.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
+import { connectionFrom, peerNamed, problemOf, serverFixture } from "../hono/fixture.ts";
 import { metricValue } from "../support/metric-value.ts";
 import { printedErrors } from "../support/printed-errors.ts";
-import { connectionFrom, peerNamed, problemOf, serverFixture } from "../hono/fixture.ts";
 
 const auth = { validate: staticTokens({ "token-a": "ann", "token-b": "bob" }) };
 const asAnn = { headers: { authorization: "Bearer token-a" } };
@@ -122,15 +122,15 @@ describe("an admission that was closed", () => {
 describe("createAdmission()", () => {
   it("serves RPC as well: operation, granted time and end of a call", async () => {
     const { admission, clock, metrics } = serverFixture();
-    const arrival = {
+    const inbound = {
       protocol: "grpc",
       operation: "v1.Lake/Get",
       headers: new Headers({ "mesh-timeout-ms": "5" }),
       connection: connectionFrom("10.0.0.1").connection,
       timeoutMs: 250,
     } as const;
-    const call = admission.open(arrival);
-    assert.equal(admission.admit(call, arrival), undefined);
+    const call = admission.open(inbound);
+    assert.equal(admission.admit(call, inbound), undefined);
     assert.equal(call.deadline - clock.now(), 250);
     await clock.advance(100);
     call.end(ok);

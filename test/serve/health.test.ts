@@ -3,9 +3,9 @@ import { describe, it } from "node:test";
 import type { Clock } from "../../src/core/clock.ts";
 import { staticTokens } from "../../src/security/static-tokens.ts";
 import { createHealth, type HealthCheck } from "../../src/serve/health.ts";
+import { serverFixture } from "../hono/fixture.ts";
 import { printedErrors } from "../support/printed-errors.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
-import { serverFixture } from "../hono/fixture.ts";
 
 describe("createHealth()", () => {
   it("is ready when the service wants traffic and every check holds", async () => {
@@ -44,8 +44,8 @@ describe("createHealth()", () => {
 
   it("asks the checks once per second at most", async () => {
     const clock = new VirtualClock();
-    let asked = 0;
-    const check: HealthCheck = () => ++asked < 2;
+    let sentRequest = 0;
+    const check: HealthCheck = () => ++sentRequest < 2;
     const health = createHealth({ clock, checks: { check } });
     const statuses = [];
     for (const ms of [0, 999, 1]) {
@@ -53,17 +53,17 @@ describe("createHealth()", () => {
       statuses.push((await health.readiness()).status);
     }
     assert.deepEqual(statuses, ["ready", "ready", "not-ready"]);
-    assert.equal(asked, 2);
+    assert.equal(sentRequest, 2);
   });
 
   it("asks the checks once for any number of probes at the same time", async () => {
     for (const maxAgeMs of [1_000, 0]) {
       const clock = new VirtualClock();
-      let asked = 0;
+      let sentRequest = 0;
       const check: HealthCheck = async () => {
-        asked++;
+        sentRequest++;
         await clock.sleep(100);
-        return asked === 1;
+        return sentRequest === 1;
       };
       const health = createHealth({ clock, maxAgeMs, checks: { check } });
       const { app } = serverFixture({}, { health });
@@ -72,11 +72,11 @@ describe("createHealth()", () => {
       );
       const statuses = await clock.run(probes);
       assert.deepEqual(new Set(statuses), new Set([200]));
-      assert.equal(asked, 1);
+      assert.equal(sentRequest, 1);
       assert.equal(clock.pending, 0);
       await clock.advance(1_000);
       assert.equal((await clock.run(health.readiness())).status, "not-ready");
-      assert.equal(asked, 2);
+      assert.equal(sentRequest, 2);
     }
   });
 
@@ -89,15 +89,15 @@ describe("createHealth()", () => {
       sleep: (ms, signal) => base.sleep(ms, signal),
       schedule: (task, ms) => (cancelled ? () => {} : base.schedule(task, ms)),
     };
-    let asked = 0;
-    const check: HealthCheck = () => (++asked === 1 ? new Promise(() => {}) : true);
+    let sentRequest = 0;
+    const check: HealthCheck = () => (++sentRequest === 1 ? new Promise(() => {}) : true);
     const health = createHealth({ clock, checkTimeoutMs: 500, checks: { check } });
     void health.readiness();
     cancelled = false;
     const joined = await base.run(health.readiness());
     assert.deepEqual(joined, { status: "not-ready", checks: { check: "timeout" } });
     assert.deepEqual(await base.run(health.readiness()), { status: "ready", checks: { check: "ok" } });
-    assert.deepEqual([asked, base.pending], [2, 0]);
+    assert.deepEqual([sentRequest, base.pending], [2, 0]);
   });
 
   it("minds no check that fails after its time was up, and none that answers with nonsense", async () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { staticTokens } from "../../src/security/static-tokens.ts";
-import { metricValue } from "../support/metric-value.ts";
 import { connectionFrom, peerNamed, problemOf, serverFixture } from "../hono/fixture.ts";
+import { metricValue } from "../support/metric-value.ts";
 
 const auth = { validate: staticTokens({ "token-a": "ann", "token-b": "bob" }) };
 const asAnn = { headers: { authorization: "Bearer token-a" } };

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Metrics } from "../../src/telemetry/metrics.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
 import { serverFixture } from "../hono/fixture.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
 
 /** Where a promise belongs to one request, no two of them share one. */
 const shares = globalThis.navigator?.userAgent !== "Cloudflare-Workers";

@@ -72,7 +72,7 @@ export class TopicLog {
       while (!signal.aborted && !(untilCurrent && position >= last)) {
         const event = this.#after(position);
         if (event === undefined) {
-          await this.#news(signal);
+          await this.#watcher(signal);
           continue;
         }
         if (position > 0n && event.sequence > position + 1n) {
@@ -95,7 +95,7 @@ export class TopicLog {
     return this.#events[index];
   }
 
-  #news(signal: AbortSignal): Promise<void> {
+  #watcher(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const wake = (): void => {
         this.#waiting.delete(wake);

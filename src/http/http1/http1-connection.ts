@@ -5,7 +5,7 @@ import { HeadReader, joined } from "./head-reader.ts";
 import { Http1Error } from "./http1-error.ts";
 import type { Http1Limits } from "./http1-limits.ts";
 import { Http1Stream } from "./http1-stream.ts";
-import { InputGate } from "./input-pause.ts";
+import { InputPause } from "./input-pause.ts";
 import { Persistence } from "./persistence.ts";
 import { parseRequestHead } from "./request-head.ts";
 import { refusalWith } from "./response-head.ts";
@@ -21,7 +21,7 @@ import { TransportWriter } from "./transport-writer.ts";
 export class Http1Connection implements StreamHost<Http1Stream> {
   readonly #transport: ByteTransport;
   readonly #writer: TransportWriter;
-  readonly #gate: InputGate;
+  readonly #gate: InputPause;
   readonly #handler: Http1ConnectionHandler;
   readonly #limits: Http1Limits;
   readonly #time: { readonly now: number };
@@ -45,7 +45,7 @@ export class Http1Connection implements StreamHost<Http1Stream> {
   ) {
     this.#transport = transport;
     this.#writer = new TransportWriter(transport, time.now);
-    this.#gate = new InputGate(transport, time.now);
+    this.#gate = new InputPause(transport, time.now);
     this.#handler = handler;
     this.#limits = limits;
     this.#time = time;

@@ -2,7 +2,7 @@ import type { ByteTransport } from "./byte-transport.ts";
 import { Progress } from "./progress.ts";
 
 /** Lets the peer wait. While it waits, nobody hears that it has left: so it must not wait for ever. */
-export class InputGate {
+export class InputPause {
   readonly #transport: ByteTransport;
   readonly #progress: Progress;
   /** Whether enough has come for requests that wait for their turn. */

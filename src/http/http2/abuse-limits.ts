@@ -1,6 +1,6 @@
 import type { ConnectionCore } from "./connection-core.ts";
+import { EventBudget } from "./event-budget.ts";
 import { Http2Error, h2 } from "./frame/frame-types.ts";
-import { RateGuard } from "./event-budget.ts";
 import type { Http2Stream } from "./streams/stream.ts";
 
 /**
@@ -20,7 +20,7 @@ const resetBurst = 1_000;
 const resetsPerSecond = 100;
 /**
  * Pings and settings that may come in an instant, and each second; keeping a connection alive takes one in some
- * seconds. Pings that follow data are not counted: see {@link PeerGuard.asked}.
+ * seconds. Pings that follow data are not counted: see {@link AbuseLimits.asked}.
  */
 const askBurst = 1_000;
 const asksPerSecond = 100;
@@ -36,11 +36,11 @@ const updatesPerSecond = 100;
 const maxUselessFrames = 1_000;
 
 /** Ends connections whose peer does what is allowed, but so often that it must be meant to harm. */
-export class PeerGuard {
+export class AbuseLimits {
   readonly #connection: ConnectionCore;
-  readonly #resets: RateGuard = new RateGuard(resetBurst, resetsPerSecond);
-  readonly #asks: RateGuard = new RateGuard(askBurst, asksPerSecond);
-  readonly #updates: RateGuard = new RateGuard(updateBurst, updatesPerSecond);
+  readonly #resets: EventBudget = new EventBudget(resetBurst, resetsPerSecond);
+  readonly #asks: EventBudget = new EventBudget(askBurst, asksPerSecond);
+  readonly #updates: EventBudget = new EventBudget(updateBurst, updatesPerSecond);
   #updateCount = 0;
   #streamCount = 0;
   #answered = 0;
@@ -67,7 +67,7 @@ export class PeerGuard {
    *
    * @throws Http2Error when they come too often, be the answers read or not
    */
-  asked(): void {
+  sentRequest(): void {
     if (!this.#asks.take()) throw new Http2Error(h2.enhanceYourCalm, "pings or settings come too often");
   }
 
@@ -82,9 +82,9 @@ export class PeerGuard {
    * @throws Http2Error when they are too many for what was sent
    */
   windowUpdate(): void {
-    const { server, outbox, nextId } = this.#connection;
+    const { server, frameWriter, nextId } = this.#connection;
     const streams = server ? this.#streamCount : nextId / 2;
-    if (++this.#updateCount <= updatesPerData * outbox.dataFrames + updatesPerStream * streams) return;
+    if (++this.#updateCount <= updatesPerData * frameWriter.dataFrames + updatesPerStream * streams) return;
     this.#updateCount--;
     if (!this.#updates.take()) throw new Http2Error(h2.enhanceYourCalm, "windows are updated too often");
   }

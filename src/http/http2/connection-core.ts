@@ -1,12 +1,12 @@
 import type { ConnectionOptions } from "./connection-options.ts";
-import type { GuardedHandler } from "./streams/guarded-handler.ts";
+import type { SafeHandler } from "./streams/guarded-handler.ts";
 import type { Http2Stream } from "./streams/stream.ts";
 import type { StreamHost } from "./streams/stream-host.ts";
 
 /** What the reading half of a connection needs of the whole. */
 export interface ConnectionCore extends StreamHost<Http2Stream> {
   readonly options: ConnectionOptions;
-  readonly handler: GuardedHandler;
+  readonly handler: SafeHandler;
   readonly server: boolean;
   readonly streams: ReadonlyMap<number, Http2Stream>;
   /** Whether so many bytes wait in all streams together that nothing new is begun. */

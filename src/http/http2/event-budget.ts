@@ -1,5 +1,5 @@
 /** A bucket of tokens against peers that do something harmless too often. */
-export class RateGuard {
+export class EventBudget {
   readonly #burst: number;
   readonly #perMs: number;
   #tokens: number;

@@ -1,3 +1,5 @@
+import { Receiver } from "./codec/frame-receiver.ts";
+import { FrameWriter, type Wire } from "./codec/frame-writer.ts";
 import type { ConnectionCore } from "./connection-core.ts";
 import type { ConnectionHandler, ConnectionOptions } from "./connection-options.ts";
 import { FrameParser } from "./frame/frame-parser.ts";
@@ -10,20 +12,18 @@ import {
   maxInt31,
   preface,
 } from "./frame/frame-types.ts";
-import { GuardedHandler } from "./streams/guarded-handler.ts";
-import { HpackEncoder } from "./hpack/hpack-encoder.ts";
-import { Outbox, type Wire } from "./codec/frame-writer.ts";
-import { Pings } from "./pings.ts";
-import { ReceiveWindow } from "./streams/receive-window.ts";
-import { Receiver } from "./codec/frame-receiver.ts";
-import { ResetMemory } from "./streams/closed-streams.ts";
 import { PeerSettings, writeSettings } from "./frame/settings.ts";
+import { HpackEncoder } from "./hpack/hpack-encoder.ts";
+import { Pings } from "./pings.ts";
 import { Shutdown } from "./shutdown.ts";
+import { ClosedStreams } from "./streams/closed-streams.ts";
+import { SafeHandler } from "./streams/guarded-handler.ts";
+import { ReceiveWindow } from "./streams/receive-window.ts";
 import { Http2Stream } from "./streams/stream.ts";
-import { deaf, type Fields, type StreamHandler } from "./streams/stream-handler.ts";
-import type { StreamFate } from "./streams/stream-host.ts";
-import { TimeLimits } from "./time-limits.ts";
+import { type Fields, ignoreStream, type StreamHandler } from "./streams/stream-handler.ts";
+import type { StreamCloseReason } from "./streams/stream-host.ts";
 import { defaultMaxQueuedBytes, WaitingStreams } from "./streams/waiting-streams.ts";
+import { TimeLimits } from "./time-limits.ts";
 
 /** Largest frame that this side takes: more than the standard's default, for messages that are large. */
 const ownFrameBytes = 65_536;
@@ -38,8 +38,8 @@ const maxWaitingBytes = 8 * 1024 * 1024;
  */
 export class Http2Connection implements ConnectionCore {
   readonly options: ConnectionOptions;
-  readonly handler: GuardedHandler;
-  readonly outbox: Outbox;
+  readonly handler: SafeHandler;
+  readonly frameWriter: FrameWriter;
   readonly peer: PeerSettings = new PeerSettings();
   readonly window: ReceiveWindow;
   readonly streams: Map<number, Http2Stream> = new Map();
@@ -62,7 +62,7 @@ export class Http2Connection implements ConnectionCore {
   readonly #parser: FrameParser;
   readonly #receiver: Receiver;
   readonly waiting: WaitingStreams;
-  readonly #resets = new ResetMemory();
+  readonly #resets = new ClosedStreams();
   readonly #holding: { deliverHeld(): void }[] = [];
   readonly #pings = new Pings();
   readonly #limits: TimeLimits;
@@ -71,11 +71,11 @@ export class Http2Connection implements ConnectionCore {
 
   constructor(wire: Wire, handler: ConnectionHandler, options: ConnectionOptions) {
     this.#wire = wire;
-    this.handler = new GuardedHandler(handler);
+    this.handler = new SafeHandler(handler);
     this.options = options;
     this.server = options.role === "server";
-    this.outbox = new Outbox(wire, this.#encoder, defaultFrameBytes);
-    this.window = new ReceiveWindow(this.outbox, options.connectionWindowBytes);
+    this.frameWriter = new FrameWriter(wire, this.#encoder, defaultFrameBytes);
+    this.window = new ReceiveWindow(this.frameWriter, options.connectionWindowBytes);
     this.maxQueuedBytes = options.maxQueuedBytes ?? defaultMaxQueuedBytes[options.role];
     this.waiting = new WaitingStreams(this);
     this.#limits = new TimeLimits(this);
@@ -85,10 +85,10 @@ export class Http2Connection implements ConnectionCore {
       maxFrameBytes: ownFrameBytes,
       expectPreface: this.server,
     });
-    if (!this.server) this.outbox.bytes(preface);
-    writeSettings(this.outbox, options, ownFrameBytes);
+    if (!this.server) this.frameWriter.bytes(preface);
+    writeSettings(this.frameWriter, options, ownFrameBytes);
     this.window.open();
-    this.outbox.flush();
+    this.frameWriter.flush();
     this.#limits.start();
   }
 
@@ -112,14 +112,14 @@ export class Http2Connection implements ConnectionCore {
     const stream = new Http2Stream(this, this.#nextId, handler);
     this.#nextId += 2;
     // Fails for a value that no header can carry, before anybody knows of the stream.
-    this.outbox.headers(stream.id, fields, false);
+    this.frameWriter.headers(stream.id, fields, false);
     this.streams.set(stream.id, stream);
     return stream;
   }
 
   /** For the receiver: the peer opened a stream. */
   accept(id: number): Http2Stream {
-    const stream = new Http2Stream(this, id, deaf);
+    const stream = new Http2Stream(this, id, ignoreStream);
     this.streams.set(id, stream);
     return stream;
   }
@@ -131,7 +131,7 @@ export class Http2Connection implements ConnectionCore {
     try {
       this.#parser.push(chunk);
       if (this.#holding.length > 0) for (const stream of this.#holding.splice(0)) stream.deliverHeld();
-      if (this.outbox.congested && this.#wire.waitingBytes > maxWaitingBytes) {
+      if (this.frameWriter.congested && this.#wire.waitingBytes > maxWaitingBytes) {
         throw new Http2Error(h2.enhanceYourCalm, "the answers are not read");
       }
     } catch (error) {
@@ -140,7 +140,7 @@ export class Http2Connection implements ConnectionCore {
     }
     this.#limits.heard = true;
     if (this.over) return;
-    if (this.streams.size > 0 || this.outbox.congested || this.incomplete !== 0) this.#limits.watch();
+    if (this.streams.size > 0 || this.frameWriter.congested || this.incomplete !== 0) this.#limits.watch();
   }
 
   /** A number of the frame or header block that has begun and is not complete; 0 when there is none. */
@@ -150,12 +150,12 @@ export class Http2Connection implements ConnectionCore {
 
   /** Bytes that the wire has taken in all, and that have gone out. */
   get takenBytes(): number {
-    return this.outbox.flushedBytes - this.#wire.waitingBytes;
+    return this.frameWriter.flushedBytes - this.#wire.waitingBytes;
   }
 
   /** The wire takes more. */
   drained(): void {
-    this.outbox.congested = false;
+    this.frameWriter.congested = false;
     this.pump();
   }
 
@@ -181,8 +181,8 @@ export class Http2Connection implements ConnectionCore {
   /** Ends everything at once; the peer is told the code. */
   destroy(code: number = h2.cancel, error?: Error): void {
     if (this.over) return;
-    this.outbox.words(frameType.goaway, 0, this.lastPeerId, code);
-    this.outbox.flush();
+    this.frameWriter.words(frameType.goaway, 0, this.lastPeerId, code);
+    this.frameWriter.flush();
     this.#end(error);
     this.#wire.destroy();
   }
@@ -190,7 +190,7 @@ export class Http2Connection implements ConnectionCore {
   #end(error: Error | undefined): void {
     if (this.over) return;
     this.over = true;
-    this.outbox.closed = true;
+    this.frameWriter.closed = true;
     this.#shutdown.stop();
     this.#limits.stop();
     for (const answer of this.#pings.takeAll()) this.handler.call(() => answer(false));
@@ -204,7 +204,7 @@ export class Http2Connection implements ConnectionCore {
       answer(false);
       return;
     }
-    this.outbox.words(frameType.ping, 0, 0x6d657368, this.#pings.add(answer));
+    this.frameWriter.words(frameType.ping, 0, 0x6d657368, this.#pings.add(answer));
   }
 
   /** For the receiver: the peer answered a ping; false when nobody had asked. */
@@ -227,7 +227,7 @@ export class Http2Connection implements ConnectionCore {
 
   /** For the receiver: resets a stream that is not there (any more). */
   refuse(id: number, code: number): void {
-    this.outbox.words(frameType.rstStream, id, code);
+    this.frameWriter.words(frameType.rstStream, id, code);
     this.#resets.add(id);
   }
 
@@ -237,10 +237,10 @@ export class Http2Connection implements ConnectionCore {
   }
 
   /** A stream is over. */
-  forget(stream: Http2Stream, fate: StreamFate, code: number): void {
+  forget(stream: Http2Stream, closeReason: StreamCloseReason, code: number): void {
     if (!this.streams.delete(stream.id)) return;
-    stream.finish(fate, code);
-    if (stream.served && fate === "complete") this.answered++;
+    stream.finish(closeReason, code);
+    if (stream.served && closeReason === "complete") this.answered++;
     if (stream.served) this.handler.onStreamClose();
     if (this.#shutdown.closing) this.#shutdown.endWhenIdle();
   }
@@ -281,7 +281,7 @@ export class Http2Connection implements ConnectionCore {
   settingsChanged(windowDelta: number): void {
     this.#limits.settingsCame();
     // Beyond that, a large frame only keeps the other streams waiting.
-    this.outbox.maxFrameBytes = Math.min(this.peer.maxFrameBytes, ownFrameBytes);
+    this.frameWriter.maxFrameBytes = Math.min(this.peer.maxFrameBytes, ownFrameBytes);
     this.#encoder.setMaxTableBytes(this.peer.headerTableBytes);
     if (windowDelta !== 0) {
       for (const stream of this.streams.values()) {

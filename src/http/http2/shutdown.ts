@@ -1,17 +1,17 @@
 import { type Clock, systemClock } from "../../core/clock.ts";
+import type { FrameWriter } from "./codec/frame-writer.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { frameType, h2, maxInt31 } from "./frame/frame-types.ts";
-import type { Outbox } from "./codec/frame-writer.ts";
 
 /** How long a client has to hear of a shutdown, when it does not say that it has, before new calls are refused. */
-const farewellMs = 1_000;
+const closeGraceMs = 1_000;
 
 /** What {@link Shutdown} needs of the connection. */
 interface Host {
   readonly options: ConnectionOptions;
   readonly server: boolean;
   readonly over: boolean;
-  readonly outbox: Outbox;
+  readonly frameWriter: FrameWriter;
   readonly streams: ReadonlyMap<number, unknown>;
   readonly lastPeerId: number;
   ping(answer: (alive: boolean) => void): void;
@@ -36,17 +36,17 @@ export class Shutdown {
 
   /** See {@link Http2Connection.close}. */
   begin(): void {
-    const { over, server, outbox } = this.#host;
+    const { over, server, frameWriter } = this.#host;
     if (over || this.closing) return;
     this.closing = true;
     if (!server) {
       this.endWhenIdle();
       return;
     }
-    outbox.words(frameType.goaway, 0, maxInt31, h2.noError);
-    this.#cancel = this.#clock.schedule(() => this.#refuse(), farewellMs);
+    frameWriter.words(frameType.goaway, 0, maxInt31, h2.noError);
+    this.#cancel = this.#clock.schedule(() => this.#refuse(), closeGraceMs);
     this.#host.ping(() => this.#refuse());
-    outbox.flush();
+    frameWriter.flush();
   }
 
   /** From here on, new streams are refused. */
@@ -54,16 +54,16 @@ export class Shutdown {
     this.#cancel?.();
     if (this.#host.over || this.refusing) return;
     this.refusing = true;
-    this.#host.outbox.words(frameType.goaway, 0, this.#host.lastPeerId, h2.noError);
+    this.#host.frameWriter.words(frameType.goaway, 0, this.#host.lastPeerId, h2.noError);
     this.endWhenIdle();
   }
 
   /** Ends the connection if it closes and nothing is open any more. */
   endWhenIdle(): void {
-    const { over, server, streams, outbox } = this.#host;
+    const { over, server, streams, frameWriter } = this.#host;
     if (over || !this.closing || streams.size > 0 || (server && !this.refusing)) return;
-    if (!server) outbox.words(frameType.goaway, 0, 0, h2.noError);
-    outbox.flush();
+    if (!server) frameWriter.words(frameType.goaway, 0, 0, h2.noError);
+    frameWriter.flush();
     this.#host.finish();
   }
 

@@ -21,7 +21,7 @@ interface Host {
   readonly maxQueuedBytes: number;
   /** Bytes that the wire has taken in all. */
   readonly takenBytes: number;
-  readonly outbox: { readonly congested: boolean };
+  readonly frameWriter: { readonly congested: boolean };
   readonly window: { readonly withholding: boolean };
   /** A number of the frame or header block that has begun and is not complete; 0 when there is none. */
   readonly incomplete: number;
@@ -104,7 +104,7 @@ export class TimeLimits {
       if (this.#isStalled(stream, now) || this.#isSlow(stream, now)) host.reset(stream, h2.cancel);
     }
     if (host.over) return;
-    if (host.streams.size > 0 || host.incomplete !== 0 || host.outbox.congested) this.watch();
+    if (host.streams.size > 0 || host.incomplete !== 0 || host.frameWriter.congested) this.watch();
   }
 
   /** Whether the peer takes too little of what waits for it. */
@@ -157,8 +157,8 @@ export class TimeLimits {
 
   /** A peer that takes no bytes from the wire at all is gone, or means harm. */
   #checkWire(now: number): void {
-    const { outbox, takenBytes, options } = this.#host;
-    if (!outbox.congested) {
+    const { frameWriter, takenBytes, options } = this.#host;
+    if (!frameWriter.congested) {
       this.#congestedSince = -1;
     } else if (this.#congestedSince === -1) {
       this.#congestedSince = now;

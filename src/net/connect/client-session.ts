@@ -3,15 +3,20 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../core/clock.ts";
 import { isTransportError, TransportError } from "../../core/errors.ts";
 import type { TlsIdentity } from "../../core/identity.ts";
-import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
-import { dial, isAlpnRefusal, isHttp1, noHttp2 } from "./dial.ts";
-import { connectFault, errorFromReset, protocolFault, unavailable } from "../../rpc/dialect/transport-faults.ts";
-import { SessionDoubt } from "./session-doubt.ts";
-import type { Http2Connection } from "../../http/http2/http2-connection.ts";
 import type { ConnectionHandler } from "../../http/http2/connection-options.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
-import { connectionOver } from "../socket-transport.ts";
+import type { Http2Connection } from "../../http/http2/http2-connection.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
+import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
+import {
+  connectFault,
+  errorFromReset,
+  protocolFault,
+  unavailable,
+} from "../../rpc/dialect/transport-faults.ts";
+import { connectionOver } from "../socket-transport.ts";
+import { dial, isAlpnRefusal, isHttp1, noHttp2 } from "./dial.ts";
+import { SessionDoubt } from "./session-doubt.ts";
 
 /** How sessions are opened and looked after. */
 export interface SessionOptions {
@@ -260,7 +265,7 @@ export class ClientSession implements ConnectionHandler {
   /** Why a stream ended before its status was there. */
   errorOf(stream: Http2Stream): ConnectError {
     const { origin } = this.#options;
-    switch (stream.fate) {
+    switch (stream.closeReason) {
       case "refused": {
         const message = `${origin} is shutting down and did not take the call`;
         return unavailable(message, stream.neverStarted ? "never-started" : "reset", this.#lost);

@@ -2,8 +2,8 @@ import type { Agent } from "node:http";
 import type { Socket } from "node:net";
 import { ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../core/clock.ts";
-import { faultOf, faultOfConnect } from "../platform/socket-fault.ts";
 import { unavailable } from "../../rpc/dialect/transport-faults.ts";
+import { faultOf, faultOfConnect } from "../platform/socket-fault.ts";
 import type { IdleLimits } from "./idle-limits.ts";
 
 /** Errors of sockets on which nothing of the request was written: what it says of the socket proves something then. */

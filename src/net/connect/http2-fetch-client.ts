@@ -4,14 +4,14 @@ import type {
   UniversalClientRequest,
   UniversalClientResponse,
 } from "@connectrpc/connect/protocol";
-import type { ClientSession } from "./client-session.ts";
-import { errorFromCancel } from "../../rpc/dialect/transport-faults.ts";
-import { headersFromFields } from "../../rpc/dialect/header-metadata.ts";
-import type { SessionPool } from "./session-pool.ts";
-import { PendingSession } from "./session-queue.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import { fieldOf } from "../../http/http2/frame/header-rules.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
+import { headersFromFields } from "../../rpc/dialect/header-metadata.ts";
+import { errorFromCancel } from "../../rpc/dialect/transport-faults.ts";
+import type { ClientSession } from "./client-session.ts";
+import type { SessionPool } from "./session-pool.ts";
+import { PendingSession } from "./session-queue.ts";
 
 /** Bytes of an answer that may wait for their reader before the server is held back. */
 const highWaterBytes = 64 * 1024;
@@ -19,7 +19,7 @@ const highWaterBytes = 64 * 1024;
 type Chunk = IteratorResult<Uint8Array, undefined>;
 
 /** The bytes of an answer, as they arrive. */
-class AnswerBody implements AsyncIterableIterator<Uint8Array, undefined> {
+class ResponseChunks implements AsyncIterableIterator<Uint8Array, undefined> {
   readonly #exchange: ClientExchange;
   readonly #stream: Http2Stream;
   #chunks: Uint8Array[] = [];
@@ -97,7 +97,7 @@ class ClientExchange implements StreamHandler {
   #pending: PendingSession | undefined;
   #session: ClientSession | undefined;
   #stream!: Http2Stream;
-  #body!: AnswerBody;
+  #body!: ResponseChunks;
   #sending: AsyncIterator<Uint8Array> | undefined;
   #drained: (() => void) | undefined;
   #over = false;
@@ -149,7 +149,7 @@ class ClientExchange implements StreamHandler {
       return;
     }
     this.#session = session;
-    this.#body = new AnswerBody(this, this.#stream);
+    this.#body = new ResponseChunks(this, this.#stream);
     if (body === undefined) this.#stream.end();
     // Never rejects: the request fails instead.
     else void this.#send(body);

@@ -1,12 +1,16 @@
 import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
 import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
-import { blameServer } from "../../rpc/client/protocol-errors.ts";
-import { checkWireOptions, defaultCompressMinBytes, rpcCompressions } from "../../rpc/client/transport-settings.ts";
-import type { RpcLeaf, RpcLeafOptions } from "../port.ts";
-import { createGrpcLeaf } from "../../rpc/client/grpc-client.ts";
-import { messageCompression } from "./message-compression.ts";
+import { createGrpcTransport } from "../../rpc/client/grpc-client.ts";
+import { serverFaults } from "../../rpc/client/protocol-errors.ts";
+import {
+  checkTransportEncoding,
+  defaultCompressMinBytes,
+  rpcCompressions,
+} from "../../rpc/client/transport-settings.ts";
+import type { RpcTransport, RpcTransportOptions } from "../port.ts";
 import { checkTlsIdentity } from "../tls/tls-identity.ts";
+import { messageCompression } from "./message-compression.ts";
 import { openUniversalClient } from "./universal-client.ts";
 
 /** Here everything is possible that an option can ask for. */
@@ -19,15 +23,15 @@ const platform = { name: "this runtime", fetchOnly: false };
  * @throws TypeError, RangeError for options that are wrong
  * @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY` for gRPC over HTTP/1.1
  */
-export function openRpcLeaf(options: RpcLeafOptions): RpcLeaf {
+export function openRpcTransport(options: RpcTransportOptions): RpcTransport {
   const { tls, protocol } = options;
-  checkWireOptions(options, protocol, platform);
+  checkTransportEncoding(options, protocol, platform);
   if (tls !== undefined) checkTlsIdentity(tls);
-  if (protocol === "grpc") return createGrpcLeaf(options);
+  if (protocol === "grpc") return createGrpcTransport(options);
   const client = openUniversalClient({ ...options, httpVersion: options.httpVersion ?? "2" });
   const create = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
   return {
-    transport: blameServer(create(transportOptions(options, client.httpClient))),
+    transport: serverFaults(create(transportOptions(options, client.httpClient))),
     ...(client.state && { state: client.state }),
     ...(client.busy && { busy: client.busy }),
     close: () => client.close(),
@@ -35,7 +39,7 @@ export function openRpcLeaf(options: RpcLeafOptions): RpcLeaf {
 }
 
 function transportOptions(
-  options: RpcLeafOptions,
+  options: RpcTransportOptions,
   httpClient: CommonTransportOptions["httpClient"],
 ): CommonTransportOptions {
   const { sendCompression, acceptCompression = rpcCompressions, jsonOptions, binaryOptions } = options;

@@ -1,10 +1,10 @@
 import type { Dispatcher } from "undici";
 import type { Call } from "../../core/call.ts";
 import { MeshError, TransportError } from "../../core/errors.ts";
-import type { HttpLeaf, HttpRequest, HttpResponse } from "../../rest/http-transport.ts";
-import { LeafResponse } from "../../rest/transport-response.ts";
-import type { LeafOptions } from "../port.ts";
+import type { HttpRequest, HttpResponse, HttpTransport } from "../../rest/http-transport.ts";
+import { TransportResponse } from "../../rest/transport-response.ts";
 import { faultOf, faultOfConnect } from "../platform/socket-fault.ts";
+import type { HttpTransportOptions } from "../port.ts";
 import { checkTlsIdentity } from "../tls/tls-identity.ts";
 import { openAgent, type WatchedConnection, type WatchedHandler } from "./undici-agent.ts";
 import { ResponseBody } from "./undici-body.ts";
@@ -32,7 +32,7 @@ class NodeHeadersView implements Iterable<readonly [string, string]> {
   }
 }
 
-class UndiciResponse extends LeafResponse {
+class UndiciResponse extends TransportResponse {
   readonly #exchange: Exchange;
 
   constructor(exchange: Exchange, status: number, headers: NodeHeadersView, bodyless: boolean) {
@@ -174,7 +174,7 @@ function asError(reason: unknown): Error {
  *
  * @throws MeshError `ERR_TLS_CONFIG`
  */
-export function openHttpLeaf(options: LeafOptions): HttpLeaf {
+export function openHttpTransport(options: HttpTransportOptions): HttpTransport {
   const { tls, maxConnectionsPerEndpoint: connections } = options;
   if (!Number.isInteger(connections) || connections < 1) {
     throw new RangeError(

@@ -3,16 +3,16 @@ import { Agent as SecureAgent } from "node:https";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { type Clock, systemClock } from "../../core/clock.ts";
-import type { RpcLeafState } from "../../rpc/client/rpc-transport.ts";
+import type { RpcTransportState } from "../../rpc/client/rpc-transport.ts";
 import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
-import type { LeafOptions } from "../port.ts";
+import type { HttpTransportOptions } from "../port.ts";
 import { connectionError, watchSockets } from "./http1-sockets.ts";
 import { createHttp2Client } from "./http2-fetch-client.ts";
 import { defaultIdleMs, IdleLimits } from "./idle-limits.ts";
 import { poolDefaults, SessionPool } from "./session-pool.ts";
 
 /** How {@link openUniversalClient} connects. */
-export interface UniversalClientOptions extends LeafOptions {
+export interface UniversalClientOptions extends HttpTransportOptions {
   readonly origin: string;
   readonly httpVersion: "1.1" | "2";
   /** Pings on HTTP/2 connections. @default every 30 s while calls are open, unanswered for 10 s at most */
@@ -29,7 +29,7 @@ export interface UniversalClientOptions extends LeafOptions {
 export interface UniversalClient {
   readonly httpClient: UniversalClientFn;
   /** The sessions at this moment, for metrics; over HTTP/2. */
-  readonly state?: () => RpcLeafState;
+  readonly state?: () => RpcTransportState;
   /** Whether requests are open, over HTTP/1.1. */
   readonly busy?: () => boolean;
   /** Ends them. */

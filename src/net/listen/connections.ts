@@ -4,9 +4,9 @@ import type { Clock } from "../../core/clock.ts";
 import type { Connection } from "../../core/connection.ts";
 import type { PeerIdentity } from "../../core/identity.ts";
 import type { Http1Connection } from "../../http/http1/http1-connection.ts";
-import { limits } from "./listener-limits.ts";
-import { peerIdentityFromDer } from "../tls/peer-identity.ts";
 import type { Http2Connection } from "../../http/http2/http2-connection.ts";
+import { peerIdentityFromDer } from "../tls/peer-identity.ts";
+import { limits } from "./listener-limits.ts";
 
 function isTls(socket: Socket): socket is TLSSocket {
   return (socket as Partial<TLSSocket>).encrypted === true;

@@ -1,22 +1,22 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import type { Connection } from "../../core/connection.ts";
+import type { Http1Stream } from "../../http/http1/http1-stream.ts";
+import { fieldOf } from "../../http/http2/frame/header-rules.ts";
+import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
+import { dialectOf, isRpcOnly } from "../../rpc/dialect/rpc-dialect.ts";
 import type { RpcDispatcher } from "../../rpc/server/dispatcher.ts";
 import { refuseGrpc } from "../../rpc/server/fetch-dispatch.ts";
-import { isRpcOnly, wireOf } from "../../rpc/dialect/rpc-dialect.ts";
+import { createGrpcHandler, isGrpc } from "../../rpc/server/grpc-handler.ts";
+import { lightRequest } from "../fetch/light-request.ts";
 import type { ConnectionRecord } from "./connections.ts";
 import type { Exchange } from "./exchange.ts";
-import { createGrpcHandler, isGrpc } from "../../rpc/server/grpc-handler.ts";
-import type { Http1Stream } from "../../http/http1/http1-stream.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import { incomingHeaders } from "./incoming-headers.ts";
-import { lightRequest } from "../fetch/light-request.ts";
+import { resourceOf } from "./request-target.ts";
 import { respond, respondWithError } from "./respond.ts";
 import { exchangeRpc } from "./universal-request.ts";
-import { resourceOf } from "./request-target.ts";
-import { fieldOf } from "../../http/http2/frame/header-rules.ts";
-import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
 
 /** What answers the requests of one port. */
 export interface Application {
@@ -75,7 +75,7 @@ function dispatch(
   const type = headers["content-type"];
   const handler = rpc.find(path) ?? (isRpcOnly(type) ? rpc.unknown : undefined);
   if (handler === undefined) respondByFetch(application, exchange);
-  else if (exchange.httpVersion === "1.1" && wireOf(type).protocol === "grpc") {
+  else if (exchange.httpVersion === "1.1" && dialectOf(type).protocol === "grpc") {
     const refusal = { ...needsHttp2, headers: exchange.headers, connection: exchange.connection };
     respondByFetch({ ...application, fetch: () => refuseGrpc(rpc, path, refusal) }, exchange);
   } else exchangeRpc(handler, exchange).catch((error: unknown) => fail(application, error, exchange));

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import type { Connection } from "../../core/connection.ts";
 import { MeshError } from "../../core/errors.ts";
-import { lightHeaders } from "../fetch/light-headers.ts";
 import type { MessageBody } from "../../http/message-body.ts";
+import { lightHeaders } from "../fetch/light-headers.ts";
 
 /** The error of a body or a response whose client left in mid-exchange. */
 export function clientGone(): MeshError {

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from "node:http";
-import { Exchange, type ExchangeInit } from "./exchange.ts";
 import type { Http1Stream, Http1StreamHandler } from "../../http/http1/http1-stream.ts";
+import { Exchange, type ExchangeInit } from "./exchange.ts";
 
 /** An exchange over HTTP/1.1. */
 export class Http1Exchange extends Exchange implements Http1StreamHandler {

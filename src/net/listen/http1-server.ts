@@ -1,11 +1,11 @@
 import type { Socket } from "node:net";
-import { clientGone } from "./exchange.ts";
 import type { ByteTransport } from "../../http/http1/byte-transport.ts";
 import { Http1Connection } from "../../http/http1/http1-connection.ts";
 import { Http1Error } from "../../http/http1/http1-error.ts";
 import type { Http1Limits } from "../../http/http1/http1-limits.ts";
-import { limits } from "./listener-limits.ts";
+import { clientGone } from "./exchange.ts";
 import type { ListenerContext } from "./listener-context.ts";
+import { limits } from "./listener-limits.ts";
 
 const http1Limits: Http1Limits = {
   ...limits,

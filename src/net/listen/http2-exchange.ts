@@ -1,9 +1,9 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import { connectionFields } from "../../core/headers.ts";
-import { clientGone, Exchange, type ExchangeInit } from "./exchange.ts";
-import { MessageBody } from "../../http/message-body.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
+import { MessageBody } from "../../http/message-body.ts";
+import { clientGone, Exchange, type ExchangeInit } from "./exchange.ts";
 
 /** How long a client may go on sending to a handler that has responded without reading everything. */
 const lateMs = 500;
@@ -77,7 +77,7 @@ export class Http2Exchange extends Exchange implements StreamHandler {
     const stream = this.#stream;
     clearTimeout(this.#lateTimer);
     this.body?.fail();
-    this.closed(stream.localEnded && stream.fate !== "lost" && stream.rstCode === h2.noError);
+    this.closed(stream.localEnded && stream.closeReason !== "lost" && stream.rstCode === h2.noError);
   }
 
   /** HTTP/2 headers never wait. */

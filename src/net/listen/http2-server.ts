@@ -1,11 +1,11 @@
 import type { Socket } from "node:net";
-import type { ConnectionRecord } from "./connections.ts";
-import { limits } from "./listener-limits.ts";
-import type { ListenerContext } from "./listener-context.ts";
 import type { ConnectionHandler, ConnectionOptions } from "../../http/http2/connection-options.ts";
 import { Http2Error } from "../../http/http2/frame/frame-types.ts";
-import { connectionOver } from "../socket-transport.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
+import { connectionOver } from "../socket-transport.ts";
+import type { ConnectionRecord } from "./connections.ts";
+import type { ListenerContext } from "./listener-context.ts";
+import { limits } from "./listener-limits.ts";
 
 const connectionOptions: ConnectionOptions = {
   role: "server",

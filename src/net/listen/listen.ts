@@ -1,13 +1,13 @@
 import { systemClock } from "../../core/clock.ts";
 import { quietHook } from "../../core/hooks.ts";
+import { installLightGlobals } from "../fetch/light-globals.ts";
 import type { Listener, ListenOptions } from "../port.ts";
+import { checkTlsIdentity } from "../tls/tls-identity.ts";
 import { acceptingServer } from "./accept.ts";
 import { Connections } from "./connections.ts";
-import { installLightGlobals } from "../fetch/light-globals.ts";
+import { type Application, http1Handler, http2Handler } from "./dispatch-request.ts";
 import type { ListenerContext } from "./listener-context.ts";
 import { listenerOf, type OpenPort, openPort } from "./open-port.ts";
-import { type Application, http1Handler, http2Handler } from "./dispatch-request.ts";
-import { checkTlsIdentity } from "../tls/tls-identity.ts";
 
 /** Responds on the gRPC port of a split listener to what is no RPC. */
 function notHere(): Response {

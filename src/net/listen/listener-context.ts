@@ -1,8 +1,8 @@
 import type { Clock } from "../../core/clock.ts";
-import type { ListenOptions } from "../port.ts";
-import type { ConnectionRecord, Connections } from "./connections.ts";
 import type { Http1Stream } from "../../http/http1/http1-stream.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
+import type { ListenOptions } from "../port.ts";
+import type { ConnectionRecord, Connections } from "./connections.ts";
 
 /** What every connection of a port is served with. */
 export interface ListenerContext {

@@ -1,7 +1,7 @@
 import type { Server, Socket } from "node:net";
 import type { Listener, ListenerLimits } from "../port.ts";
-import { limits as defaults } from "./listener-limits.ts";
 import type { ListenerContext } from "./listener-context.ts";
+import { limits as defaults } from "./listener-limits.ts";
 
 /** One open port of a listener. */
 export interface OpenPort {

@@ -1,6 +1,6 @@
-import { type Exchange, longerThanDeclared } from "./exchange.ts";
 import { outgoingFrom } from "../fetch/light-headers.ts";
 import { LightResponse } from "../fetch/light-response.ts";
+import { type Exchange, longerThanDeclared } from "./exchange.ts";
 
 const internalError = JSON.stringify({ type: "about:blank", title: "Internal Server Error", status: 500 });
 

@@ -1,9 +1,9 @@
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import type { RpcHandler } from "../../rpc/server/dispatcher.ts";
-import type { Exchange } from "./exchange.ts";
-import { outgoingFrom } from "../fetch/light-headers.ts";
-import { limits } from "./listener-limits.ts";
 import type { MessageBody } from "../../http/message-body.ts";
+import type { RpcHandler } from "../../rpc/server/dispatcher.ts";
+import { outgoingFrom } from "../fetch/light-headers.ts";
+import type { Exchange } from "./exchange.ts";
+import { limits } from "./listener-limits.ts";
 
 async function* bodyOf(request: RpcRequest, { body }: Exchange): AsyncGenerator<Uint8Array> {
   if (body === undefined) return;

@@ -1,6 +1,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Call } from "../../core/call.ts";
-import { type Classifier, outcomeOfCancelledCall, outcomeOfMeshError, pending } from "../../core/classifier.ts";
+import {
+  type Classifier,
+  outcomeOfCancelledCall,
+  outcomeOfMeshError,
+  pending,
+} from "../../core/classifier.ts";
 import { TransportError, type TransportFault } from "../../core/errors.ts";
 import type { HeaderSource } from "../../core/headers.ts";
 import { type Outcome, ok, outcome } from "../../core/outcome.ts";
@@ -106,7 +111,7 @@ function outcomeOfConnectError(error: ConnectError, faultOf: FaultOf | undefined
     if (reset === undefined && error.code === Code.ResourceExhausted) return tooLarge;
   }
   const plain = outcomeOfCode(error.code);
-  if (plain.verdict === "success") return plain;
+  if (plain.kind === "success") return plain;
   const pushbackMs = pushbackFrom(error.metadata);
   return pushbackMs === undefined ? plain : { ...plain, pushbackMs };
 }

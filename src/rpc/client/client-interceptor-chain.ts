@@ -8,10 +8,10 @@ import {
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import type { Call } from "../../core/call.ts";
 import type { Service } from "../../core/service.ts";
-import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
 import { operationOf } from "../server/method-router.ts";
-import { streamInput } from "./replayable-input.ts";
 import { applyInterceptor } from "../server/safe-interceptor.ts";
+import { streamInput } from "./replayable-input.ts";
+import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
 
 type AnyRequest = UnaryRequest | StreamRequest;
 type AnyFn = ReturnType<Interceptor>;

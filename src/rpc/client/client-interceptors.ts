@@ -6,9 +6,9 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
+import { deadlineExceeded, errorFromCancel } from "../dialect/transport-faults.ts";
 import { type CancelSource, watchCancel } from "./cancel-source.ts";
 import type { ClientConfig } from "./grpc-client-options.ts";
-import { deadlineExceeded, errorFromCancel } from "../dialect/transport-faults.ts";
 
 type AnyFn = Parameters<Interceptor>[0];
 

@@ -3,15 +3,19 @@ import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
 import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
 import { MeshError } from "../../core/errors.ts";
-import { createFetchClient, type FetchFunction } from "./fetch-client.ts";
 import { gzip } from "../message/gzip.ts";
-import type { RpcLeaf } from "./rpc-transport.ts";
+import { createFetchClient, type FetchFunction } from "./fetch-client.ts";
+import { serverFaults } from "./protocol-errors.ts";
 import type { RpcProtocol } from "./protocol-negotiation.ts";
-import { blameServer } from "./protocol-errors.ts";
-import { checkWireOptions, defaultCompressMinBytes, type RpcWireOptions } from "./transport-settings.ts";
+import type { RpcTransport } from "./rpc-transport.ts";
+import {
+  checkTransportEncoding,
+  defaultCompressMinBytes,
+  type RpcTransportEncoding,
+} from "./transport-settings.ts";
 
-/** How a {@link createFetchRpcLeaf} calls its endpoint; a runtime's own leaf options fit. */
-export interface FetchRpcLeafOptions extends RpcWireOptions {
+/** How a {@link createFetchRpcTransport} calls its endpoint; a runtime's own leaf options fit. */
+export interface FetchRpcTransportOptions extends RpcTransportEncoding {
   /** Scheme, host and port, without a trailing slash. */
   readonly origin: string;
   /** `fetch` shows no trailers, so native gRPC is not possible. */
@@ -48,14 +52,14 @@ export const defaultMaxMessageBytes: number = 4 * 1024 * 1024;
  * @throws MeshError `ERR_CAPABILITY` for what `fetch` cannot do: native gRPC, brotli, pings, a version of HTTP
  * @example
  * ```ts
- * const leaf = createFetchRpcLeaf({ fetch, options: { origin: "https://10.0.0.7:7101", protocol: "connect" } });
+ * const leaf = createFetchRpcTransport({ fetch, options: { origin: "https://10.0.0.7:7101", protocol: "connect" } });
  * const client = createClient(EchoService, leaf.transport);
  * ```
  */
-export function createFetchRpcLeaf(init: {
+export function createFetchRpcTransport(init: {
   readonly fetch: FetchFunction;
-  readonly options: FetchRpcLeafOptions;
-}): RpcLeaf {
+  readonly options: FetchRpcTransportOptions;
+}): RpcTransport {
   const { fetch, options } = init;
   if (options.protocol === "grpc") {
     throw new MeshError(
@@ -63,13 +67,13 @@ export function createFetchRpcLeaf(init: {
       `Cannot call ${options.origin} by gRPC over fetch: fetch shows no trailers; use protocol "connect" or "grpc-web"`,
     );
   }
-  checkWireOptions(options, options.protocol, {
+  checkTransportEncoding(options, options.protocol, {
     name: options.platform ?? "this platform",
     fetchOnly: true,
   });
   const create = options.protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
   const [unary, whole, streaming] = (["unary", "whole", "streaming"] as const).map((request) =>
-    blameServer(create(transportOptions(options, fetch, request))),
+    serverFaults(create(transportOptions(options, fetch, request))),
   ) as [Transport, Transport, Transport];
   const bidi = options.bidi ?? true;
   const stream: Transport["stream"] = (method, ...rest) => {
@@ -94,7 +98,7 @@ export function createFetchRpcLeaf(init: {
 type Requests = "unary" | "whole" | "streaming";
 
 function transportOptions(
-  options: FetchRpcLeafOptions,
+  options: FetchRpcTransportOptions,
   fetch: FetchFunction,
   requests: Requests,
 ): CommonTransportOptions {

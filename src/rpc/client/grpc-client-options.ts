@@ -1,19 +1,19 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../../core/clock.ts";
-import { Metadata } from "./attempt-metadata.ts";
-import { formatGrpcTimeout } from "../dialect/timeout-header.ts";
-import { defaultCompressMinBytes } from "./transport-settings.ts";
-import type { RpcLeafOptions } from "../../net/port.ts";
 import { type PoolState, poolDefaults, SessionPool } from "../../net/connect/session-pool.ts";
+import type { RpcTransportOptions } from "../../net/port.ts";
 import type { Expected } from "../dialect/error-trailers.ts";
+import { contentTypeJson, contentTypeProto } from "../dialect/grpc-headers.ts";
+import { addField, isReserved } from "../dialect/header-metadata.ts";
+import { formatGrpcTimeout } from "../dialect/timeout-header.ts";
 import { codecsOf, type EncodeOptions, type FormatOptions, type MessageCodec } from "../message/codec.ts";
 import { acceptedEncodings, compressionNamed } from "../message/compression.ts";
-import { addField, isReserved } from "../dialect/header-metadata.ts";
-import { contentTypeJson, contentTypeProto } from "../dialect/grpc-headers.ts";
+import { Metadata } from "./attempt-metadata.ts";
+import { defaultCompressMinBytes } from "./transport-settings.ts";
 
 /** Options of the gRPC client beyond those that every RPC leaf has. */
-export interface GrpcLeafOptions extends RpcLeafOptions {
+export interface GrpcTransportOptions extends RpcTransportOptions {
   /** Connect interceptors around every call, the first one outermost. @default none */
   readonly interceptors?: readonly Interceptor[] | undefined;
   /** Timeout of calls that state none, in milliseconds. @default none */
@@ -26,7 +26,7 @@ export interface GrpcLeafOptions extends RpcLeafOptions {
   readonly verifyAfterIdleMs?: number | undefined;
   /** How long that ping may take. @default 5_000 */
   readonly pingTimeoutMs?: number | undefined;
-  /** How long {@link RpcLeaf.close} lets open calls finish. @default 30_000 */
+  /** How long {@link RpcTransport.close} lets open calls finish. @default 30_000 */
   readonly closeGraceMs?: number | undefined;
 }
 
@@ -55,7 +55,7 @@ export class ClientConfig implements Expected {
   readonly #pseudo: readonly string[];
   readonly #common: readonly string[];
 
-  constructor(options: GrpcLeafOptions) {
+  constructor(options: GrpcTransportOptions) {
     const url = parseOrigin(options.origin);
     const { clock = systemClock } = options;
     this.origin = url.origin;

@@ -10,23 +10,23 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import { Call } from "../../core/call.ts";
-import { meshCall } from "../context.ts";
-import type { RpcLeaf } from "../../net/port.ts";
 import { type PoolState, poolDefaults } from "../../net/connect/session-pool.ts";
+import type { RpcTransport } from "../../net/port.ts";
+import { meshCall } from "../context.ts";
 import type { CancelSource } from "./cancel-source.ts";
+import { runIntercepted } from "./client-interceptors.ts";
 import {
   ClientConfig,
-  type GrpcLeafOptions,
+  type GrpcTransportOptions,
   metadataOf,
   type RequestMetadata,
   requestHeaders,
 } from "./grpc-client-options.ts";
-import { runIntercepted } from "./client-interceptors.ts";
 import { StreamCall } from "./stream-call.ts";
 import { UnaryCall } from "./unary-call.ts";
 
 /** The gRPC client of one endpoint. */
-export interface GrpcLeaf extends RpcLeaf {
+export interface GrpcTransport extends RpcTransport {
   /**
    * It stops with the `Call` in its context values, and needs no `AbortSignal` beside it: making one per call
    * costs more than the rest of a small call.
@@ -174,7 +174,7 @@ async function* normalized(desc: DescMessage, messages: AsyncIterable<object>): 
  * @throws TypeError for an origin that is none
  * @throws RangeError for a limit out of range
  */
-export function createGrpcLeaf(options: GrpcLeafOptions): GrpcLeaf {
+export function createGrpcTransport(options: GrpcTransportOptions): GrpcTransport {
   const config = new ClientConfig(options);
   const graceMs = options.closeGraceMs ?? poolDefaults.closeGraceMs;
   return {

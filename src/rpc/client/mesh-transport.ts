@@ -22,18 +22,18 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { meshHeaders } from "../../core/headers.ts";
 import type { Layer } from "../../core/service.ts";
 import { markUpstream } from "../../core/upstream.ts";
-import { type FaultOf, rpcClassifier } from "./classifier.ts";
 import { type MeshCallOptions, meshCallOptions } from "../context.ts";
 import { callerError } from "../dialect/mesh-error-codes.ts";
-import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
-import { intercept } from "./client-interceptor-chain.ts";
-import type { RpcLeaf } from "./rpc-transport.ts";
-import { leafService } from "./transport-service.ts";
-import type { MetadataSink } from "./attempt-metadata.ts";
 import { operationOf } from "../server/method-router.ts";
+import type { MetadataSink } from "./attempt-metadata.ts";
+import { type FaultOf, rpcClassifier } from "./classifier.ts";
+import { intercept } from "./client-interceptor-chain.ts";
 import type { RpcProtocol } from "./protocol-negotiation.ts";
 import { readableError } from "./readable-error.ts";
 import { type StreamInput, streamInput } from "./replayable-input.ts";
+import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
+import type { RpcTransport } from "./rpc-transport.ts";
+import { transportService } from "./transport-service.ts";
 
 /** Options of {@link createMeshTransport}. */
 export interface MeshTransportOptions {
@@ -42,7 +42,7 @@ export interface MeshTransportOptions {
   /** Everything between the caller and the wire: metrics, deadline, retry, balancing, breaker. */
   readonly pipeline: Layer<RpcRequest, RpcResponse>;
   /** The transport to one endpoint; called for every attempt, so it keeps what it has opened. */
-  readonly leafFor: (origin: string) => RpcLeaf;
+  readonly transportFor: (origin: string) => RpcTransport;
   /** What the calls are labelled with; a function where it may change. */
   readonly protocol: RpcProtocol | (() => RpcProtocol);
   /** The verdict on responses and errors; give the same one to the pipeline. @default rpcClassifier({ faultOf }) */
@@ -75,7 +75,7 @@ export interface MeshTransportOptions {
  *   code of a local refusal with the `MeshError` as `cause`
  * @example
  * ```ts
- * const transport = createMeshTransport({ service: "stream", pipeline, leafFor, protocol: "grpc" });
+ * const transport = createMeshTransport({ service: "stream", pipeline, transportFor, protocol: "grpc" });
  * const events = createClient(StreamService, transport);
  * ```
  */
@@ -84,7 +84,7 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
   const classifier = options.classifier ?? rpcClassifier({ ...faultOption(options.faultOf) });
   const interceptors = options.interceptors ?? [];
   const send = options.pipeline(
-    leafService({ leafFor: options.leafFor, classifier, clock, decorate: options.decorate }),
+    transportService({ transportFor: options.transportFor, classifier, clock, decorate: options.decorate }),
   );
 
   function open(method: DescMethod, each: CallSettings): Call {

@@ -5,7 +5,7 @@ import { readableMessages } from "./readable-error.ts";
  * The same transport, where an answer that breaks the protocol is the server's fault: Connect calls an answer that
  * stops half-way `invalid_argument`, which blames the caller, and which no breaker and no retry would count.
  */
-export function blameServer(transport: Transport): Transport {
+export function serverFaults(transport: Transport): Transport {
   return {
     unary: (...call) => transport.unary(...call).catch(fail),
     stream: (method, signal, timeoutMs, header, input, contextValues) =>
@@ -32,13 +32,13 @@ function blaming(messages: StreamResponse["message"]): AsyncIterable<unknown> {
 }
 
 function fail(error: unknown): never {
-  throw isBrokenAnswer(error)
+  throw isBrokenResponse(error)
     ? new ConnectError(error.rawMessage, Code.Internal, error.metadata, undefined, error)
     : error;
 }
 
 /** An error that a server stated itself is none: it is marked as having come over the wire. */
-function isBrokenAnswer(error: unknown): error is ConnectError {
+function isBrokenResponse(error: unknown): error is ConnectError {
   return (
     error instanceof ConnectError &&
     error.code === Code.InvalidArgument &&

@@ -5,23 +5,23 @@ import type { Endpoint } from "../../core/endpoint.ts";
 import { isTransportError, MeshError, TransportError } from "../../core/errors.ts";
 import { meshCall } from "../context.ts";
 import { httpStatusOf } from "./http-status.ts";
-import type { RpcLeaf } from "./rpc-transport.ts";
+import type { RpcTransport } from "./rpc-transport.ts";
 
 /** The protocols that an RPC can travel by. */
 export type RpcProtocol = "grpc" | "grpc-web" | "connect";
 
 /** What one transport speaks, now and to each endpoint. */
-export interface ProtocolChoice {
+export interface ProtocolNegotiation {
   readonly protocol: RpcProtocol;
-  leafFor(origin: string): RpcLeaf;
+  transportFor(origin: string): RpcTransport;
 }
 
 /** Opens (or finds) the leaf to an origin. */
-export type OpenLeaf = (protocol: RpcProtocol, origin: string) => RpcLeaf;
+export type OpenTransport = (protocol: RpcProtocol, origin: string) => RpcTransport;
 
 /** Always the same protocol, because the caller says so or the runtime has no other. */
-export function fixedProtocol(protocol: RpcProtocol, openLeaf: OpenLeaf): ProtocolChoice {
-  return { protocol, leafFor: (origin) => openLeaf(protocol, origin) };
+export function fixedProtocol(protocol: RpcProtocol, openTransport: OpenTransport): ProtocolNegotiation {
+  return { protocol, transportFor: (origin) => openTransport(protocol, origin) };
 }
 
 /** How long an endpoint that refused gRPC is spared it, in milliseconds: doubled with each refusal, up to the longest. */
@@ -46,14 +46,14 @@ interface Refusal {
  * calls to that endpoint go that way from the start, for half a minute at first and for ten at most: a proxy that was
  * restarting, or an endpoint that got a new version, is soon called by gRPC again.
  */
-export class CapableProtocol implements ProtocolChoice {
+export class CapableProtocol implements ProtocolNegotiation {
   readonly #endpoints: () => readonly Endpoint[] | undefined;
-  readonly #openLeaf: OpenLeaf;
-  readonly #openHttp1: OpenLeaf | undefined;
+  readonly #openTransport: OpenTransport;
+  readonly #openHttp1: OpenTransport | undefined;
   readonly #clock: Clock;
   /** By origin; empty nearly always. */
   readonly #refused = new Map<string, Refusal>();
-  readonly #careful = new Map<string, { readonly inner: RpcLeaf; readonly leaf: RpcLeaf }>();
+  readonly #careful = new Map<string, { readonly inner: RpcTransport; readonly transport: RpcTransport }>();
   #seen: readonly Endpoint[] | undefined;
   /** What the endpoints speak according to discovery. */
   #declared: RpcProtocol = "grpc";
@@ -66,12 +66,12 @@ export class CapableProtocol implements ProtocolChoice {
    */
   constructor(
     endpoints: () => readonly Endpoint[] | undefined,
-    openLeaf: OpenLeaf,
-    openHttp1: OpenLeaf | undefined,
+    openTransport: OpenTransport,
+    openHttp1: OpenTransport | undefined,
     clock: Clock = systemClock,
   ) {
     this.#endpoints = endpoints;
-    this.#openLeaf = openLeaf;
+    this.#openTransport = openTransport;
     this.#openHttp1 = openHttp1;
     this.#clock = clock;
   }
@@ -83,23 +83,23 @@ export class CapableProtocol implements ProtocolChoice {
     return spared ? this.#instead : "grpc";
   }
 
-  leafFor(origin: string): RpcLeaf {
+  transportFor(origin: string): RpcTransport {
     this.#look();
     const refusal = this.#refusalOf(origin);
-    const inner = this.#plainLeaf(origin, refusal);
+    const inner = this.#plainTransport(origin, refusal);
     if (refusal?.http1 === true) return inner;
     // A leaf is closed when its endpoint has been away; one that came back has another.
     let careful = this.#careful.get(origin);
     if (careful?.inner !== inner) {
-      careful = { inner, leaf: this.#carefulLeaf(inner, origin) };
+      careful = { inner, transport: this.#fallbackTransport(inner, origin) };
       this.#careful.set(origin, careful);
     }
-    return careful.leaf;
+    return careful.transport;
   }
 
-  #plainLeaf(origin: string, refusal: Refusal | undefined): RpcLeaf {
+  #plainTransport(origin: string, refusal: Refusal | undefined): RpcTransport {
     const protocol = refusal === undefined || this.#declared !== "grpc" ? this.#declared : this.#instead;
-    const open = refusal?.http1 === true ? (this.#openHttp1 ?? this.#openLeaf) : this.#openLeaf;
+    const open = refusal?.http1 === true ? (this.#openHttp1 ?? this.#openTransport) : this.#openTransport;
     return open(protocol, origin);
   }
 
@@ -143,11 +143,11 @@ export class CapableProtocol implements ProtocolChoice {
   }
 
   /** A leaf that repeats in another way what the endpoint refuses to look at. */
-  #carefulLeaf(inner: RpcLeaf, origin: string): RpcLeaf {
+  #fallbackTransport(inner: RpcTransport, origin: string): RpcTransport {
     const refuse = (error: unknown): Transport => {
       const onlyHttp1 = this.#openHttp1 !== undefined && isHttp1Alone(error);
       if (!onlyHttp1 && !isRefusal(error)) throw error;
-      return this.#plainLeaf(origin, this.#refuse(origin, onlyHttp1)).transport;
+      return this.#plainTransport(origin, this.#refuse(origin, onlyHttp1)).transport;
     };
     const { followsCall } = inner;
     return {

@@ -92,7 +92,7 @@ class LiveInput implements StreamInput {
   /** Why there are no more messages, when that is not their end. */
   #failure: { readonly error: unknown } | undefined = undefined;
   /** What the source was asked for and has not given yet. */
-  #asked: Promise<IteratorResult<unknown>> | undefined = undefined;
+  #sentRequest: Promise<IteratorResult<unknown>> | undefined = undefined;
   #owner: object | undefined = undefined;
 
   constructor(source: AsyncIterable<unknown>, desc: DescMessage) {
@@ -141,17 +141,17 @@ class LiveInput implements StreamInput {
     if (known !== undefined) return Promise.resolve({ done: false, value: fromBinary(this.#desc, known) });
     if (this.#ended) return Promise.resolve(finished);
     if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
-    if (this.#asked !== undefined) return this.#asked.then(() => this.#nextAt(index, attempt));
+    if (this.#sentRequest !== undefined) return this.#sentRequest.then(() => this.#nextAt(index, attempt));
     if (this.#full) {
       this.#kept = undefined;
       return this.#iterator.next();
     }
-    this.#asked = this.#iterator.next().then(this.#take, this.#fail);
-    return this.#asked;
+    this.#sentRequest = this.#iterator.next().then(this.#take, this.#fail);
+    return this.#sentRequest;
   }
 
   readonly #take = (result: IteratorResult<unknown>): IteratorResult<unknown> => {
-    this.#asked = undefined;
+    this.#sentRequest = undefined;
     if (result.done === true) {
       this.#ended = true;
       return finished;
@@ -169,7 +169,7 @@ class LiveInput implements StreamInput {
   };
 
   readonly #fail = (error: unknown): never => {
-    this.#asked = undefined;
+    this.#sentRequest = undefined;
     this.#full = true;
     this.#failure = { error };
     throw error;

@@ -17,7 +17,7 @@ const done: IteratorResult<unknown> = { done: true, value: undefined };
  * The messages of a response, wrapped once for the whole pipeline: says the verdict when the stream ends,
  * fails, is given up by its reader, or is cut off by its deadline while nobody reads.
  */
-export class JudgedStream implements AsyncIterable<unknown>, AsyncIterator<unknown> {
+export class ResponseStream implements AsyncIterable<unknown>, AsyncIterator<unknown> {
   readonly #call: Call;
   readonly #messages: AsyncIterator<unknown>;
   readonly #classifier: Classifier<never>;

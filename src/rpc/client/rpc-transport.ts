@@ -1,7 +1,7 @@
 import type { Transport } from "@connectrpc/connect";
 
 /** The connections of a leaf at one moment. */
-export interface RpcLeafState {
+export interface RpcTransportState {
   /** HTTP/2 sessions that take new calls. */
   readonly sessions: number;
   /** Calls that are open, also on sessions that take no new ones. */
@@ -11,7 +11,7 @@ export interface RpcLeafState {
 }
 
 /** A transport bound to one endpoint, without any policy. */
-export interface RpcLeaf {
+export interface RpcTransport {
   readonly transport: Transport;
   /**
    * Whether the leaf follows the `Call` it finds in its context values (`contextValues.get(meshCall)`):
@@ -21,7 +21,7 @@ export interface RpcLeaf {
    */
   readonly followsCall?: boolean;
   /** A look at its connections, for metrics. @default unknown */
-  state?(): RpcLeafState;
+  state?(): RpcTransportState;
   /** Whether calls are open, where `state` does not tell. @default unknown, and closing it breaks none */
   busy?(): boolean;
   /** Closes idle connections and lets used ones finish. */

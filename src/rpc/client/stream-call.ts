@@ -1,17 +1,17 @@
 import type { DescMethodStreaming } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
-import { readableError } from "./readable-error.ts";
-import type { ClientSession } from "../../net/connect/client-session.ts";
-import { PendingSession } from "../../net/connect/session-queue.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
+import type { ClientSession } from "../../net/connect/client-session.ts";
+import { PendingSession } from "../../net/connect/session-queue.ts";
 import { checkResponse, endsWell, errorOfEnd } from "../dialect/error-trailers.ts";
+import { headersOf, pendingTrailers } from "../dialect/header-metadata.ts";
+import { deadlineExceeded, errorFromCancel, orDeadline } from "../dialect/transport-faults.ts";
+import { MessageReader } from "../message/message-reader.ts";
+import { MessageWriter } from "../message/message-writer.ts";
 import { type CancelSource, watchCancel } from "./cancel-source.ts";
 import type { ClientConfig, MethodPlan } from "./grpc-client-options.ts";
-import { deadlineExceeded, errorFromCancel, orDeadline } from "../dialect/transport-faults.ts";
-import { InboundMessages } from "../message/message-reader.ts";
-import { headersOf, pendingTrailers } from "../dialect/header-metadata.ts";
-import { OutboundMessages } from "../message/message-writer.ts";
+import { readableError } from "./readable-error.ts";
 
 /** What one streaming call is made of. */
 export interface StreamInit {
@@ -33,8 +33,8 @@ export class StreamCall implements StreamHandler {
   #session: ClientSession | undefined = undefined;
   #pending: PendingSession | undefined = undefined;
   #stream: Http2Stream | undefined = undefined;
-  #inbound: InboundMessages | undefined = undefined;
-  #outbound: OutboundMessages | undefined = undefined;
+  #inbound: MessageReader | undefined = undefined;
+  #outbound: MessageWriter | undefined = undefined;
   #headers: Fields | undefined = undefined;
   #trailers: Fields | undefined = undefined;
   #answered = false;
@@ -95,7 +95,7 @@ export class StreamCall implements StreamHandler {
     }
     this.#session = session;
     this.#stream = stream;
-    this.#inbound = new InboundMessages({
+    this.#inbound = new MessageReader({
       stream,
       codec: plan.output,
       maxBytes: config.maxReceiveBytes,
@@ -103,7 +103,7 @@ export class StreamCall implements StreamHandler {
       onError: (error) => this.fail(error),
       onFinish: () => this.#unwatch?.(),
     });
-    const outbound = new OutboundMessages(stream, messages, plan.input);
+    const outbound = new MessageWriter(stream, messages, plan.input);
     this.#outbound = outbound;
     outbound.send(config.encode).then(
       (all) => {

@@ -8,18 +8,18 @@ import type { Outcome } from "../../core/outcome.ts";
 import type { Service } from "../../core/service.ts";
 import { meshCall } from "../context.ts";
 import { callerError } from "../dialect/mesh-error-codes.ts";
-import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
-import { watchDeadline } from "../server/call-lifecycle.ts";
-import { JudgedStream, type OpenStream } from "./response-stream.ts";
-import type { RpcLeaf } from "./rpc-transport.ts";
-import { Metadata, type MetadataSink } from "./attempt-metadata.ts";
 import { fitsMilliseconds, formatTimeout, timeoutHeader } from "../dialect/timeout-header.ts";
+import { watchDeadline } from "../server/call-lifecycle.ts";
+import { Metadata, type MetadataSink } from "./attempt-metadata.ts";
+import { type OpenStream, ResponseStream } from "./response-stream.ts";
+import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
+import type { RpcTransport } from "./rpc-transport.ts";
 
 type MessageInit = Record<string, unknown>;
 
-/** What {@link leafService} needs. */
-export interface LeafServiceOptions {
-  readonly leafFor: (origin: string) => RpcLeaf;
+/** What {@link transportService} needs. */
+export interface TransportServiceOptions {
+  readonly transportFor: (origin: string) => RpcTransport;
   readonly classifier: Classifier<RpcResponse>;
   readonly clock: Clock;
   readonly decorate: ((call: Call, header: MetadataSink) => void) | undefined;
@@ -29,8 +29,8 @@ export interface LeafServiceOptions {
  * The innermost service of an RPC pipeline: sends one attempt to the endpoint that was picked, with the time
  * that this attempt has left and headers of its own.
  */
-export function leafService(options: LeafServiceOptions): Service<RpcRequest, RpcResponse> {
-  return async function sendToLeaf(call, request) {
+export function transportService(options: TransportServiceOptions): Service<RpcRequest, RpcResponse> {
+  return async function sendToTransport(call, request) {
     const { endpoint } = call;
     if (endpoint === undefined) {
       throw new MeshError(
@@ -39,18 +39,18 @@ export function leafService(options: LeafServiceOptions): Service<RpcRequest, Rp
       );
     }
     call.throwIfCancelled();
-    const leaf = options.leafFor(endpoint.origin);
+    const transport = options.transportFor(endpoint.origin);
     const header = new Metadata(request.header);
     options.decorate?.(call, header);
     const timeoutMs = remainingTime(call, header, options.clock);
-    const signal = leaf.followsCall === true ? undefined : call.signal;
+    const signal = transport.followsCall === true ? undefined : call.signal;
     // An iterable of pairs is one of the forms that the standard takes, though TypeScript does not know it.
     const init = header as Iterable<[string, string]> as HeadersInit;
     const values = new AttemptValues(request.contextValues, call);
     try {
       if (request.input === undefined) {
         const method = request.method as DescMethodUnary;
-        return await leaf.transport.unary(
+        return await transport.transport.unary(
           method,
           signal,
           timeoutMs,
@@ -61,7 +61,7 @@ export function leafService(options: LeafServiceOptions): Service<RpcRequest, Rp
       }
       const method = request.method as DescMethodStreaming;
       const messages = request.input.open() as AsyncIterable<MessageInit>;
-      const response = await leaf.transport.stream(method, signal, timeoutMs, init, messages, values);
+      const response = await transport.transport.stream(method, signal, timeoutMs, init, messages, values);
       const answer = await judged(call, request, response, options);
       request.input.settle();
       return answer;
@@ -89,7 +89,7 @@ async function judged(
   call: Call,
   request: RpcRequest,
   response: StreamResponse,
-  options: LeafServiceOptions,
+  options: TransportServiceOptions,
 ): Promise<UnaryResponse | StreamResponse> {
   const messages = response.message[Symbol.asyncIterator]() as AsyncIterator<unknown>;
   const stream: OpenStream = { messages, first: await firstOf(call, request, messages) };
@@ -99,7 +99,7 @@ async function judged(
       if (ended === request.root) break;
     }
   };
-  const message = new JudgedStream(call, stream, options.classifier, end);
+  const message = new ResponseStream(call, stream, options.classifier, end);
   if (call.outcome === undefined) watchDeadline(call, options.clock);
   return { ...response, message: message as AsyncIterable<never> };
 }

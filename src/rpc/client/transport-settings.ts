@@ -28,7 +28,7 @@ export interface RpcKeepalive {
 }
 
 /** How messages travel; the same for gRPC, gRPC-Web and Connect. */
-export interface RpcWireOptions {
+export interface RpcTransportEncoding {
   /**
    * The version of HTTP; gRPC needs `"2"`. Where the platform has only `fetch` (browsers, Workers), it agrees on the
    * version with the server by itself, and naming one fails.
@@ -73,7 +73,7 @@ export interface RpcWireOptions {
 }
 
 /** Where calls are made from, as far as it bounds the options. */
-export interface WirePlatform {
+export interface TransportPlatform {
   /** As it is called in errors. */
   readonly name: string;
   /** Whether it has `fetch` and no sockets. */
@@ -88,10 +88,10 @@ const who = "an RPC transport";
  * @throws TypeError, RangeError for what is no value of an option, or contradicts the protocol
  * @throws MeshError `ERR_CAPABILITY` for what the platform cannot do
  */
-export function checkWireOptions(
-  options: RpcWireOptions & { readonly maxMessageBytes?: number | undefined },
+export function checkTransportEncoding(
+  options: RpcTransportEncoding & { readonly maxMessageBytes?: number | undefined },
   protocol: RpcProtocol | undefined,
-  platform: WirePlatform,
+  platform: TransportPlatform,
 ): void {
   checkHttpVersion(options, protocol);
   checkCompressions(options);
@@ -108,7 +108,7 @@ function refuse(name: string, value: unknown, remedy: string): never {
   throw new TypeError(`Cannot make ${who}: ${name} is ${JSON.stringify(value)}; pass ${remedy}`);
 }
 
-function checkHttpVersion({ httpVersion }: RpcWireOptions, protocol: RpcProtocol | undefined): void {
+function checkHttpVersion({ httpVersion }: RpcTransportEncoding, protocol: RpcProtocol | undefined): void {
   if (httpVersion === undefined || httpVersion === "2") return;
   if (httpVersion !== "1.1") refuse("httpVersion", httpVersion, '"1.1" or "2"');
   if (protocol === "grpc") {
@@ -119,7 +119,7 @@ function checkHttpVersion({ httpVersion }: RpcWireOptions, protocol: RpcProtocol
   }
 }
 
-function checkCompressions(options: RpcWireOptions): void {
+function checkCompressions(options: RpcTransportEncoding): void {
   const { sendCompression, acceptCompression } = options;
   const known = (name: unknown): boolean => rpcCompressions.includes(name as RpcCompression);
   if (sendCompression !== undefined && !known(sendCompression)) {
@@ -136,7 +136,7 @@ function checkCompressions(options: RpcWireOptions): void {
 /** zlib and protobuf know no more. */
 const maxBytes = 0xffffffff;
 
-function checkSizes(options: Parameters<typeof checkWireOptions>[0]): void {
+function checkSizes(options: Parameters<typeof checkTransportEncoding>[0]): void {
   const { compressMinBytes } = options;
   if (compressMinBytes !== undefined) {
     checkNumber(who, "compressMinBytes", compressMinBytes, { max: Infinity });
@@ -149,7 +149,7 @@ function checkSizes(options: Parameters<typeof checkWireOptions>[0]): void {
 /** What a timer takes. */
 const maxPingMs = 2 ** 31 - 1;
 
-function checkKeepalive(keepalive: RpcKeepalive, httpVersion: RpcWireOptions["httpVersion"]): void {
+function checkKeepalive(keepalive: RpcKeepalive, httpVersion: RpcTransportEncoding["httpVersion"]): void {
   checkOptions(`${who}'s keepalive`, keepalive);
   checkNumber(who, "keepalive.intervalMs", keepalive.intervalMs, { above: true });
   if (keepalive.timeoutMs !== undefined) {
@@ -162,7 +162,7 @@ function checkKeepalive(keepalive: RpcKeepalive, httpVersion: RpcWireOptions["ht
   }
 }
 
-function checkPings(options: RpcWireOptions): void {
+function checkPings(options: RpcTransportEncoding): void {
   for (const name of ["verifyAfterIdleMs", "pingTimeoutMs"] as const) {
     if (options[name] === undefined) continue;
     checkNumber(who, name, options[name], {
@@ -177,7 +177,7 @@ function checkPings(options: RpcWireOptions): void {
   }
 }
 
-function checkFetchOnly(options: RpcWireOptions, platform: string): void {
+function checkFetchOnly(options: RpcTransportEncoding, platform: string): void {
   const refusal = (what: string, why: string): MeshError =>
     new MeshError("ERR_CAPABILITY", `Cannot use ${what} on ${platform}: ${why}; leave it out there`);
   const { httpVersion, sendCompression, acceptCompression } = options;

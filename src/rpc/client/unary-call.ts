@@ -1,18 +1,18 @@
 import type { DescMessage, DescMethodUnary, Message, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
-import { readableError } from "./readable-error.ts";
-import type { ClientSession } from "../../net/connect/client-session.ts";
-import { PendingSession } from "../../net/connect/session-queue.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
+import type { ClientSession } from "../../net/connect/client-session.ts";
+import { PendingSession } from "../../net/connect/session-queue.ts";
 import { checkResponse, endsWell, errorOfEnd } from "../dialect/error-trailers.ts";
-import { type CancelSource, watchCancel } from "./cancel-source.ts";
-import type { ClientConfig, MethodPlan } from "./grpc-client-options.ts";
+import { headersOf } from "../dialect/header-metadata.ts";
+import { deadlineExceeded, errorFromCancel, orDeadline } from "../dialect/transport-faults.ts";
 import { decodeMessageBody, type EncodedMessage, encodeMessage } from "../message/codec.ts";
 import type { Compression } from "../message/compression.ts";
 import { EnvelopeReader } from "../message/envelope.ts";
-import { deadlineExceeded, errorFromCancel, orDeadline } from "../dialect/transport-faults.ts";
-import { headersOf } from "../dialect/header-metadata.ts";
+import { type CancelSource, watchCancel } from "./cancel-source.ts";
+import type { ClientConfig, MethodPlan } from "./grpc-client-options.ts";
+import { readableError } from "./readable-error.ts";
 
 const noFields: Fields = [];
 

@@ -25,10 +25,10 @@ import {
   trailerFlag,
   trailerSerialize,
 } from "@connectrpc/connect/protocol-grpc-web";
-import type { RpcWire } from "./rpc-dialect.ts";
+import type { RpcDialect } from "./rpc-dialect.ts";
 
 /** The content type of a response in this dialect. */
-export function responseContentType(wire: RpcWire): string {
+export function responseContentType(wire: RpcDialect): string {
   if (wire.protocol === "grpc") return wire.json ? grpcJson : grpcProto;
   if (wire.protocol === "grpc-web") return wire.json ? grpcWebJson : grpcWebProto;
   if (wire.enveloped) return wire.json ? contentTypeStreamJson : contentTypeStreamProto;
@@ -41,7 +41,7 @@ export function responseContentType(wire: RpcWire): string {
  * gRPC's status goes into the trailers, not into the head: only a listener that ends the stream with its head may
  * put it there, and the common ones do not.
  */
-export function errorResponse(wire: RpcWire, error: ConnectError): UniversalServerResponse {
+export function errorResponse(wire: RpcDialect, error: ConnectError): UniversalServerResponse {
   const header = new Headers({ "content-type": responseContentType(wire) });
   if (wire.protocol === "grpc") {
     return { status: 200, header, trailer: setTrailerStatus(new Headers(), error) };
@@ -69,7 +69,7 @@ export function errorResponse(wire: RpcWire, error: ConnectError): UniversalServ
  * The last bytes of a response whose head has gone already; undefined where the status goes elsewhere: into
  * the trailers (gRPC), or nowhere any more (Connect's unary calls).
  */
-export function endFrame(wire: RpcWire, error: ConnectError): Uint8Array | undefined {
+export function endFrame(wire: RpcDialect, error: ConnectError): Uint8Array | undefined {
   if (wire.protocol === "grpc-web") {
     return encodeEnvelope(trailerFlag, trailerSerialize(setTrailerStatus(new Headers(), error)));
   }

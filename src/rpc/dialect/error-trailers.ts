@@ -1,13 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { withHttpStatus } from "../client/http-status.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import { fieldOf } from "../../http/http2/frame/header-rules.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
+import { withHttpStatus } from "../client/http-status.ts";
 import { acceptsEncoding, type Compression, compressionNamed } from "../message/compression.ts";
-import { errorFromReset } from "./transport-faults.ts";
-import { headersFromFields } from "./header-metadata.ts";
-import { errorFromStatus } from "./grpc-status.ts";
 import { codeFromHttpStatus, formatOf } from "./grpc-headers.ts";
+import { errorFromStatus } from "./grpc-status.ts";
+import { headersFromFields } from "./header-metadata.ts";
+import { errorFromReset } from "./transport-faults.ts";
 
 /** Gives an error the fields of trailers and headers as metadata. */
 function withMetadata(error: ConnectError, ...lists: readonly (Fields | undefined)[]): ConnectError {
@@ -113,5 +113,5 @@ export function errorOfEnd(
 export function endsWell(stream: Http2Stream, headers: Fields | undefined): boolean {
   if (headers === undefined) return false;
   if (fieldOf(headers, "grpc-status") !== undefined) return true;
-  return stream.fate === "peer-reset" && stream.rstCode === h2.noError;
+  return stream.closeReason === "peer-reset" && stream.rstCode === h2.noError;
 }

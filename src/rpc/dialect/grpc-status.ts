@@ -6,16 +6,16 @@ import { fieldOf } from "../../http/http2/frame/header-rules.ts";
 import type { Fields } from "../../http/http2/streams/stream.ts";
 
 /** An error detail as it came from the wire. */
-interface WireDetail {
+interface GrpcStatusDetail {
   readonly type: string;
   readonly value: Uint8Array;
 }
 
 /** A decoded `google.rpc.Status`. */
-interface WireStatus {
+interface GrpcStatusMessage {
   code: number;
   message: string;
-  readonly details: WireDetail[];
+  readonly details: GrpcStatusDetail[];
 }
 
 const encoder = new TextEncoder();
@@ -81,7 +81,7 @@ export function encodeDetails(error: ConnectError): string {
   return base64Encode(writer.finish(), "std_raw");
 }
 
-function readAny(reader: BinaryReader): WireDetail {
+function readAny(reader: BinaryReader): GrpcStatusDetail {
   const end = reader.uint32() + reader.pos;
   let typeUrl = "";
   let value: Uint8Array = new Uint8Array(0);
@@ -95,10 +95,10 @@ function readAny(reader: BinaryReader): WireDetail {
 }
 
 /** Decodes `grpc-status-details-bin`; undefined when it is malformed, as the other two fields suffice. */
-export function decodeDetails(text: string): WireStatus | undefined {
+export function decodeDetails(text: string): GrpcStatusMessage | undefined {
   try {
     const reader = new BinaryReader(base64Decode(text));
-    const status: WireStatus = { code: 0, message: "", details: [] };
+    const status: GrpcStatusMessage = { code: 0, message: "", details: [] };
     while (reader.pos < reader.len) {
       const [field, wireType] = reader.tag();
       if (field === 1) status.code = reader.int32();

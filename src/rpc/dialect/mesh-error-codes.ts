@@ -4,8 +4,8 @@ import { isMeshError, MeshError, TransportError } from "../../core/errors.ts";
 import { type RpcCode, rpcCodeFromMeshError, rpcCodeFromNumber } from "../../core/status.ts";
 import { markUpstream } from "../../core/upstream.ts";
 import { type RateLimitDecision, rateLimitHeaders } from "../../policy/rate-limit.ts";
-import { errorInfoDetail, meshCodeFromDetails } from "./error-info.ts";
 import { readableError } from "../client/readable-error.ts";
+import { errorInfoDetail, meshCodeFromDetails } from "./error-info.ts";
 
 /** Metadata by which a gRPC server says when to try again, in milliseconds (gRPC proposal A6). */
 export const pushbackHeader = "grpc-retry-pushback-ms";

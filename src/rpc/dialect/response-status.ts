@@ -2,7 +2,7 @@ import { codeFromString, endStreamFlag } from "@connectrpc/connect/protocol-conn
 import { trailerFlag, trailerParse } from "@connectrpc/connect/protocol-grpc-web";
 import { rpcCodeFromHttp } from "../../core/status.ts";
 import { codeFromRpc } from "./mesh-error-codes.ts";
-import type { RpcWire } from "./rpc-dialect.ts";
+import type { RpcDialect } from "./rpc-dialect.ts";
 
 const envelopeBytes = 5;
 const compressedFlag = 0b1;
@@ -11,7 +11,7 @@ const compressedFlag = 0b1;
  * The status that the last chunk of a body carries, as a number (0 is success); undefined when it carries
  * none. Connect writes one envelope per chunk, so that the flags are the chunk's first byte.
  */
-export function statusInChunk(wire: RpcWire, chunk: Uint8Array): number | undefined {
+export function statusInChunk(wire: RpcDialect, chunk: Uint8Array): number | undefined {
   if (!wire.enveloped || wire.protocol === "grpc") return undefined;
   const flags = chunk[0] ?? 0;
   // What was compressed is long, and an error that long came from a handler: it is known already.
@@ -24,7 +24,7 @@ export function statusInChunk(wire: RpcWire, chunk: Uint8Array): number | undefi
 }
 
 /** The text of an error that a chunk states; undefined when it states none that can be read. */
-export function messageInChunk(wire: RpcWire, chunk: Uint8Array): string | undefined {
+export function messageInChunk(wire: RpcDialect, chunk: Uint8Array): string | undefined {
   if (!wire.enveloped) return messageIn(parse(chunk));
   if (((chunk[0] ?? 0) & compressedFlag) !== 0) return undefined;
   const payload = chunk.subarray(envelopeBytes);

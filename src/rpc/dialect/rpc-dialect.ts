@@ -2,20 +2,20 @@ import type { Protocol } from "../../core/call.ts";
 import type { HeaderSource } from "../../core/headers.ts";
 
 /** How a request speaks, as its HTTP method and content type tell. */
-export interface RpcWire {
+export interface RpcDialect {
   readonly protocol: Extract<Protocol, "grpc" | "grpc-web" | "connect">;
   /** Whether messages travel in envelopes; only Connect's unary calls (and GET) do without. */
   readonly enveloped: boolean;
   readonly json: boolean;
 }
 
-const grpc: RpcWire = { protocol: "grpc", enveloped: true, json: false };
-const grpcWeb: RpcWire = { protocol: "grpc-web", enveloped: true, json: false };
-const connectStreamJson: RpcWire = { protocol: "connect", enveloped: true, json: true };
-const connectUnary: RpcWire = { protocol: "connect", enveloped: false, json: true };
+const grpc: RpcDialect = { protocol: "grpc", enveloped: true, json: false };
+const grpcWeb: RpcDialect = { protocol: "grpc-web", enveloped: true, json: false };
+const connectStreamJson: RpcDialect = { protocol: "connect", enveloped: true, json: true };
+const connectUnary: RpcDialect = { protocol: "connect", enveloped: false, json: true };
 
 /** A map, because an object also has inherited names, such as `constructor`, and clients choose the key. */
-const wires: ReadonlyMap<string, RpcWire> = new Map([
+const wires: ReadonlyMap<string, RpcDialect> = new Map([
   ["application/grpc", grpc],
   ["application/grpc+proto", grpc],
   ["application/grpc+json", { protocol: "grpc", enveloped: true, json: true }],
@@ -29,7 +29,7 @@ const wires: ReadonlyMap<string, RpcWire> = new Map([
 ]);
 
 /** Reads the dialect; what is none of ours counts as Connect, the protocol whose errors any HTTP client can read. */
-export function wireOf(contentType: string | null | undefined): RpcWire {
+export function dialectOf(contentType: string | null | undefined): RpcDialect {
   if (contentType === null || contentType === undefined) return connectUnary;
   const known = wires.get(contentType);
   if (known !== undefined) return known;
@@ -38,14 +38,14 @@ export function wireOf(contentType: string | null | undefined): RpcWire {
 }
 
 /** How a request is told apart from others of its dialect. */
-export interface WireRequest {
+export interface RequestDialect {
   readonly method: string;
   readonly url: string;
   readonly header: HeaderSource;
 }
 
 /** Whether the messages of a request are compressed, or may be. */
-export function isCompressed({ method, url, header }: WireRequest, wire: RpcWire): boolean {
+export function isCompressed({ method, url, header }: RequestDialect, wire: RpcDialect): boolean {
   if (method === "GET") return compressedQuery.test(url);
   const encoding = header.get(
     wire.protocol !== "connect"
@@ -72,7 +72,7 @@ export function isRpcOnly(contentType: string | null | undefined): boolean {
 }
 
 /** Formats nobody serves (`application/grpc+thrift`) must still be refused in the dialect they are written in. */
-function foreign(type: string): RpcWire {
+function foreign(type: string): RpcDialect {
   if (type.startsWith("application/grpc-web")) return grpcWeb;
   if (type.startsWith("application/grpc")) return grpc;
   if (type.startsWith("application/connect+")) return connectStreamJson;

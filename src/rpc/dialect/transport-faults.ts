@@ -1,14 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import {
-  isMeshError,
-  type MeshErrorCode,
-  TransportError,
-  type TransportFault,
-} from "../../core/errors.ts";
+import { isMeshError, type MeshErrorCode, TransportError, type TransportFault } from "../../core/errors.ts";
 import { rpcCodeFromMeshError } from "../../core/status.ts";
-import { codeFromRpc } from "./mesh-error-codes.ts";
-import { readableError } from "../client/readable-error.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
+import { readableError } from "../client/readable-error.ts";
+import { codeFromRpc } from "./mesh-error-codes.ts";
 
 const h2Names: readonly string[] = [
   "NO_ERROR",

@@ -2,8 +2,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Call } from "../../core/call.ts";
 import { isMeshError, type MeshError, type MeshErrorCode } from "../../core/errors.ts";
 import { rpcCodeFromMeshError } from "../../core/status.ts";
-import { connectErrorFromMeshError } from "./mesh-error-codes.ts";
 import { isFromUpstream, upstreamError } from "../server/upstream-error.ts";
+import { connectErrorFromMeshError } from "./mesh-error-codes.ts";
 
 /** Errors whose message is about the caller's own request, and so may be shown to it. */
 const spokenToCallers: ReadonlySet<MeshErrorCode> = new Set([

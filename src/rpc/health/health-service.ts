@@ -8,7 +8,7 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/grpc/health/v1/health_pb.ts";
 import type { Health } from "../../serve/health.ts";
-import { HealthNews } from "./health-watcher.ts";
+import { HealthWatcher } from "./health-watcher.ts";
 
 /** What {@link healthService} tells of. */
 export interface HealthServiceOptions {
@@ -59,22 +59,22 @@ export function healthService(options: HealthServiceOptions): ServiceImpl<typeof
     },
 
     async *watch({ service }: HealthCheckRequest, context: HandlerContext) {
-      const news = new HealthNews(health, clock, context.signal);
+      const watcher = new HealthWatcher(health, clock, context.signal);
       let last: ServingStatus | undefined;
       try {
-        while (!news.over) {
-          news.look();
+        while (!watcher.over) {
+          watcher.look();
           const { serving, checked } = await whole();
           const status = isKnown(service) ? statusOf(service, serving) : Status.SERVICE_UNKNOWN;
-          if (news.over) return;
+          if (watcher.over) return;
           if (status !== last) yield { status };
           last = status;
           // A watcher that stayed would hold up the end of the server.
           if (health.status === "draining") return;
-          await news.next(checked ? checkIntervalMs : Infinity);
+          await watcher.next(checked ? checkIntervalMs : Infinity);
         }
       } finally {
-        news.close();
+        watcher.close();
       }
     },
   };

@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Health } from "../../serve/health.ts";
 
 /** What one watcher waits for: changes of health, and the end of its own call. */
-export class HealthNews {
+export class HealthWatcher {
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
   readonly #unsubscribe: () => void;

@@ -1,6 +1,6 @@
 import { Call } from "../../core/call.ts";
 import type { Clock } from "../../core/clock.ts";
-import type { Admission, Arrival } from "../../serve/admission.ts";
+import type { Admission, InboundRequest } from "../../serve/admission.ts";
 import { WatchCounter, type WatchLimits } from "./watch-limits.ts";
 
 /** The call of a probe: nobody authenticates, limits or counts it. */
@@ -22,16 +22,16 @@ export function withBypass(admission: Admission, options: BypassOptions): Admiss
   const { operations, watchOperation, clock } = options;
   const watches = new WatchCounter(options);
   return {
-    open(arrival: Arrival): Call {
-      const { operation, protocol, signal, timeoutMs = Infinity } = arrival;
-      if (!operations.has(operation)) return admission.open(arrival);
+    open(inbound: InboundRequest): Call {
+      const { operation, protocol, signal, timeoutMs = Infinity } = inbound;
+      if (!operations.has(operation)) return admission.open(inbound);
       const service = operation.slice(0, operation.indexOf("/"));
       const deadline = clock.now() + timeoutMs;
       return new ProbeCall({ side: "server", protocol, service, operation, signal, deadline });
     },
-    admit(call, arrival) {
-      if (!(call instanceof ProbeCall)) return admission.admit(call, arrival);
-      if (call.operation === watchOperation) call.onEnd(watches.take(arrival.connection));
+    admit(call, inbound) {
+      if (!(call instanceof ProbeCall)) return admission.admit(call, inbound);
+      if (call.operation === watchOperation) call.onEnd(watches.take(inbound.connection));
     },
   };
 }

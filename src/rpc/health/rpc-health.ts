@@ -58,11 +58,11 @@ export async function rpcHealth(transport: Transport, options: RpcHealthOptions 
     return { live: true, ready: status === "serving", status, details: details ?? String(answer.status) };
   } catch (error) {
     if (!(error instanceof ConnectError) || signal?.aborted === true) throw error;
-    return { ready: false, ...withoutAnswer(error), details: error.rawMessage };
+    return { ready: false, ...withoutResponse(error), details: error.rawMessage };
   }
 }
 
-function withoutAnswer(error: ConnectError): Pick<RpcHealth, "live" | "status"> {
+function withoutResponse(error: ConnectError): Pick<RpcHealth, "live" | "status"> {
   if (error.code === Code.Canceled) throw error;
   const lost = error.code === Code.Unavailable || error.code === Code.DeadlineExceeded;
   if (lost || isMeshError(error.cause)) return { live: false, status: "unreachable" };

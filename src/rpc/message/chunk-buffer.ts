@@ -12,7 +12,7 @@ const maxBlockBytes = 64 * 1024;
  * What it holds follows what has come, not what was announced, and not how it was cut: large parts are kept as
  * they are, and small ones, of which a peer can make a million, are copied together.
  */
-export class GatheredBytes {
+export class ChunkBuffer {
   readonly #pieces: Uint8Array[] = [];
   #bytes = 0;
   #block: Uint8Array | undefined = undefined;

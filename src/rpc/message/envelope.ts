@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { GatheredBytes } from "./chunk-buffer.ts";
+import { ChunkBuffer } from "./chunk-buffer.ts";
 
 /** Bytes of the prefix: one of flags, four of length. */
 export const prefixBytes = 5;
@@ -31,7 +31,7 @@ export class EnvelopeReader {
   #length = -1;
   #filled = 0;
   #target: Uint8Array | undefined = undefined;
-  #gathered: GatheredBytes | undefined = undefined;
+  #buffered: ChunkBuffer | undefined = undefined;
 
   constructor(maxBytes: number, sink: MessageSink) {
     this.#maxBytes = maxBytes;
@@ -101,8 +101,8 @@ export class EnvelopeReader {
     const take = Math.min(this.#length - this.#filled, chunk.length - offset);
     const part = take === chunk.length ? chunk : chunk.subarray(offset, offset + take);
     if (this.#target === undefined) {
-      this.#gathered ??= new GatheredBytes();
-      this.#gathered.add(part);
+      this.#buffered ??= new ChunkBuffer();
+      this.#buffered.add(part);
     } else this.#target.set(part, this.#filled);
     this.#filled += take;
     return offset + take;
@@ -114,11 +114,11 @@ export class EnvelopeReader {
       // Not zeroed first: every byte of it is written below.
       bytes = new Uint8Array(Buffer.allocUnsafeSlow(this.#length).buffer);
       let at = 0;
-      for (const piece of this.#gathered?.pieces() ?? []) {
+      for (const piece of this.#buffered?.pieces() ?? []) {
         bytes.set(piece, at);
         at += piece.length;
       }
-      this.#gathered = undefined;
+      this.#buffered = undefined;
     }
     this.#target = undefined;
     this.#length = -1;

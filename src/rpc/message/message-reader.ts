@@ -18,8 +18,8 @@ interface Reader {
   readonly reject: (error: unknown) => void;
 }
 
-/** What an {@link InboundMessages} reads with. */
-export interface InboundInit {
+/** What an {@link MessageReader} reads with. */
+export interface MessageReaderInit {
   /** What is paused while the reader is behind. */
   readonly stream: { pause(): void; resume(): void };
   readonly codec: MessageCodec;
@@ -38,8 +38,8 @@ export interface InboundInit {
  * A slow reader pauses the stream, and with it the sender, by HTTP/2's flow control. Messages are decoded
  * when they are asked for.
  */
-export class InboundMessages implements AsyncIterableIterator<Message, undefined> {
-  readonly #init: InboundInit;
+export class MessageReader implements AsyncIterableIterator<Message, undefined> {
+  readonly #init: MessageReaderInit;
   readonly #reader: EnvelopeReader;
   #compression: Compression | undefined = undefined;
   #frames: Frame[] = [];
@@ -51,7 +51,7 @@ export class InboundMessages implements AsyncIterableIterator<Message, undefined
   #waiting: Reader[] = [];
   #busy = false;
 
-  constructor(init: InboundInit) {
+  constructor(init: MessageReaderInit) {
     this.#init = init;
     this.#reader = new EnvelopeReader(init.maxBytes, (flags, bytes) => {
       this.#frames.push({ flags, bytes });

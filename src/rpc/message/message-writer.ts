@@ -1,5 +1,5 @@
-import { iteratorOf } from "../server/safe-interceptor.ts";
 import type { Http2Stream } from "../../http/http2/streams/stream.ts";
+import { iteratorOf } from "../server/safe-interceptor.ts";
 import { type EncodedMessage, type EncodeOptions, encodeMessage, type MessageCodec } from "./codec.ts";
 
 /**
@@ -7,7 +7,7 @@ import { type EncodedMessage, type EncodeOptions, encodeMessage, type MessageCod
  *
  * The owner of the stream passes its `onDrain` and `onClose` on to {@link drained} and {@link stop}.
  */
-export class OutboundMessages {
+export class MessageWriter {
   readonly #stream: Http2Stream;
   readonly #codec: MessageCodec;
   readonly #iterator: AsyncIterator<object>;

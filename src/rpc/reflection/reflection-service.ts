@@ -27,14 +27,14 @@ export function reflectionService(services: readonly DescService[]): ServiceImpl
         yield {
           validHost: request.host,
           originalRequest: request,
-          messageResponse: answerTo(request, known, services, sent),
+          messageResponse: respondTo(request, known, services, sent),
         };
       }
     },
   };
 }
 
-function answerTo(
+function respondTo(
   { messageRequest: question }: Question,
   index: DescriptorIndex,
   services: readonly DescService[],
@@ -68,9 +68,9 @@ function answerTo(
 /** The file and what it imports; imports that this stream has carried already are left out. */
 function files(index: DescriptorIndex, file: DescFile | undefined, sent: Set<string>, what: string): Answer {
   if (file === undefined) return failure(Code.NotFound, `${what} is not known here`);
-  const news = index.closureOf(file).filter((each) => each === file || !sent.has(each.proto.name));
-  for (const each of news) sent.add(each.proto.name);
-  const value = { fileDescriptorProto: news.map((each) => index.encode(each)) };
+  const watcher = index.closureOf(file).filter((each) => each === file || !sent.has(each.proto.name));
+  for (const each of watcher) sent.add(each.proto.name);
+  const value = { fileDescriptorProto: watcher.map((each) => index.encode(each)) };
   return { case: "fileDescriptorResponse", value };
 }
 

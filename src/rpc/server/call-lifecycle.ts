@@ -4,11 +4,11 @@ import type { Clock } from "../../core/clock.ts";
 import { isMeshError, MeshError } from "../../core/errors.ts";
 import { quietHook, reportLost } from "../../core/hooks.ts";
 import { deadlinesOf } from "../../policy/deadline-wheel.ts";
-import type { Admission, Arrival } from "../../serve/admission.ts";
-import type { RpcGate } from "./dispatcher.ts";
-import { soundError } from "./writable-error.ts";
-import { isFromUpstream } from "./upstream-error.ts";
+import type { Admission, InboundRequest } from "../../serve/admission.ts";
 import { internalError, wireError } from "../dialect/wire-error.ts";
+import type { CallLifecycle } from "./dispatcher.ts";
+import { isFromUpstream } from "./upstream-error.ts";
+import { writableError } from "./writable-error.ts";
 
 /** What a gate is made of. */
 export interface GateOptions {
@@ -21,7 +21,7 @@ export interface GateOptions {
 }
 
 /** Makes the chain of one RPC, shared by Connect's handlers and by a wire of the runtime's own. */
-export function createGate(options: GateOptions): RpcGate {
+export function createCallLifecycle(options: GateOptions): CallLifecycle {
   const { admission, clock, maxTimeoutMs, asyncContext } = options;
   const onError = options.onError && quietHook(options.onError);
 
@@ -31,19 +31,19 @@ export function createGate(options: GateOptions): RpcGate {
   }
 
   return {
-    open(arrival) {
-      const call = admission.open(clamped(arrival, maxTimeoutMs));
+    open(inbound) {
+      const call = admission.open(clamped(inbound, maxTimeoutMs));
       watchDeadline(call, clock);
       return call;
     },
-    admit: (call, arrival) => admission.admit(call, arrival),
+    admit: (call, inbound) => admission.admit(call, inbound),
     timeLeft: (call) => (call.deadline === Infinity ? undefined : call.deadline - clock.now()),
     run: (call, task) => (asyncContext === undefined ? task() : asyncContext.run(call, task)),
     errorFor(call, error) {
       try {
         // What a handler throws after its call was cancelled is no news.
         if (!call.cancelled && isHidden(error)) report(call, error);
-        return soundError(wireError(call, error));
+        return writableError(wireError(call, error));
       } catch (unreadable) {
         // Anything can be thrown, also what cannot even be looked at.
         report(call, unreadable);
@@ -59,9 +59,9 @@ function isHidden(error: unknown): boolean {
   return isFromUpstream(error) || !(error instanceof ConnectError || isMeshError(error));
 }
 
-function clamped(arrival: Arrival, maxTimeoutMs: number): Arrival {
-  const { timeoutMs = Infinity } = arrival;
-  return maxTimeoutMs < timeoutMs ? { ...arrival, timeoutMs: maxTimeoutMs } : arrival;
+function clamped(inbound: InboundRequest, maxTimeoutMs: number): InboundRequest {
+  const { timeoutMs = Infinity } = inbound;
+  return maxTimeoutMs < timeoutMs ? { ...inbound, timeoutMs: maxTimeoutMs } : inbound;
 }
 
 /** Cancels the call at its deadline, unless it has ended by then. */

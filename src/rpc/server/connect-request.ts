@@ -1,9 +1,9 @@
 import { createContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { meshCall } from "../context.ts";
+import { timeoutHeader } from "../dialect/timeout-header.ts";
 import { servedCall } from "./error-mapping.ts";
 import type { ServedCall } from "./response-body.ts";
-import { timeoutHeader } from "../dialect/timeout-header.ts";
 
 /**
  * The request as Connect's handlers are given it: with the call in its context values and the call's own signal.

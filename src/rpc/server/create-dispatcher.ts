@@ -13,25 +13,25 @@ import type {
 } from "@connectrpc/connect/protocol";
 import type { Call } from "../../core/call.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
-import type { Admission, Arrival } from "../../serve/admission.ts";
-import { answerOf, refusal } from "./served-response.ts";
+import type { Admission, InboundRequest } from "../../serve/admission.ts";
+import { defaultMaxMessageBytes } from "../client/fetch-rpc-transport.ts";
+import { dialectOf, isCompressed, type RpcDialect } from "../dialect/rpc-dialect.ts";
+import { readTimeout } from "../dialect/timeout-header.ts";
+import { gzip } from "../message/gzip.ts";
+import { createCallLifecycle } from "./call-lifecycle.ts";
 import { connectRequest } from "./connect-request.ts";
 import {
-  type AnswerCompression,
+  type CallLifecycle,
+  type ResponseCompression,
   type RpcDispatcher,
-  type RpcGate,
   type RpcHandler,
   unknownOperation,
 } from "./dispatcher.ts";
 import { errorMapping } from "./error-mapping.ts";
-import { defaultMaxMessageBytes } from "../client/fetch-rpc-transport.ts";
-import { createGate } from "./call-lifecycle.ts";
-import type { ServedCall } from "./response-body.ts";
-import { gzip } from "../message/gzip.ts";
 import { collectRoutes } from "./method-router.ts";
+import type { ServedCall } from "./response-body.ts";
 import type { RpcRouter } from "./router.ts";
-import { readTimeout } from "../dialect/timeout-header.ts";
-import { isCompressed, type RpcWire, wireOf } from "../dialect/rpc-dialect.ts";
+import { refusal, responseOf } from "./served-response.ts";
 
 /** Options of {@link createDispatcher}. */
 export interface DispatcherOptions {
@@ -56,7 +56,7 @@ export interface DispatcherOptions {
    *
    * @default "requested"
    */
-  readonly compressAnswers?: AnswerCompression;
+  readonly responseCompression?: ResponseCompression;
   readonly jsonOptions?: Partial<JsonReadOptions & JsonWriteOptions>;
   readonly binaryOptions?: Partial<BinaryReadOptions & BinaryWriteOptions>;
   /** Aborting it aborts the signal of every handler. */
@@ -82,17 +82,17 @@ export interface DispatcherOptions {
 export function createDispatcher(options: DispatcherOptions): RpcDispatcher {
   const { admission, clock = systemClock, maxTimeoutMs = Infinity } = options;
   const maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
-  const gate = createGate({
+  const gate = createCallLifecycle({
     admission,
     clock,
     maxTimeoutMs,
     asyncContext: options.asyncContext,
     onError: options.onError,
   });
-  const compressAnswers = options.compressAnswers ?? "requested";
-  if (compressAnswers !== "requested" && compressAnswers !== "accepted") {
+  const responseCompression = options.responseCompression ?? "requested";
+  if (responseCompression !== "requested" && responseCompression !== "accepted") {
     throw new TypeError(
-      `Cannot serve RPCs: compressAnswers is ${JSON.stringify(compressAnswers)}; pass "requested" or "accepted"`,
+      `Cannot serve RPCs: responseCompression is ${JSON.stringify(responseCompression)}; pass "requested" or "accepted"`,
     );
   }
   const { handlers, methods } = collectRoutes(
@@ -101,7 +101,7 @@ export function createDispatcher(options: DispatcherOptions): RpcDispatcher {
       interceptors: options.interceptors ?? [],
       acceptCompression: [...(options.acceptCompression ?? [gzip])],
       compressMinBytes: options.compressMinBytes ?? 1024,
-      compressAnswers,
+      responseCompression,
       readMaxBytes: maxMessageBytes,
       writeMaxBytes: maxMessageBytes,
       jsonOptions: options.jsonOptions,
@@ -124,19 +124,19 @@ export function createDispatcher(options: DispatcherOptions): RpcDispatcher {
   };
 }
 
-type Choose = (request: UniversalServerRequest, wire: RpcWire) => Invoke;
+type Choose = (request: UniversalServerRequest, wire: RpcDialect) => Invoke;
 type Invoke = UniversalHandler | ((request: UniversalServerRequest) => Promise<UniversalServerResponse>);
 
 function unimplemented(): Promise<UniversalServerResponse> {
   return Promise.reject(new ConnectError("no such method is served here", Code.Unimplemented));
 }
 
-function handlerOf(gate: RpcGate, operation: string, choose: Choose): RpcHandler {
+function handlerOf(gate: CallLifecycle, operation: string, choose: Choose): RpcHandler {
   return function handleRpc(request, connection) {
     const header = request.header;
-    const wire = wireOf(header.get("content-type"));
+    const wire = dialectOf(header.get("content-type"));
     const timeoutMs = readTimeout(wire.protocol, header);
-    const arrival: Arrival = {
+    const inbound: InboundRequest = {
       protocol: wire.protocol,
       operation,
       headers: header,
@@ -148,21 +148,21 @@ function handlerOf(gate: RpcGate, operation: string, choose: Choose): RpcHandler
       // A malformed one is refused by Connect, in the protocol's own words.
       timeoutMs: Number.isNaN(timeoutMs) ? undefined : timeoutMs,
     };
-    const call = gate.open(arrival);
+    const call = gate.open(inbound);
     let admitted: void | Promise<void>;
     try {
-      admitted = gate.admit(call, arrival);
+      admitted = gate.admit(call, inbound);
     } catch (error) {
       return Promise.resolve(refusal(gate, call, wire, error));
     }
     const served: ServedCall = { call, wire, failure: undefined };
     const serve = (): Promise<UniversalServerResponse> =>
       gate.run(call, () => choose(request, wire)(connectRequest(request, served, timeoutMs)));
-    if (admitted === undefined) return answerOf(served, gate, serve);
+    if (admitted === undefined) return responseOf(served, gate, serve);
     const late = admitted;
     // Nobody waits for it when the client has gone already.
     late.catch(() => {});
-    return answerOf(served, gate, async () => {
+    return responseOf(served, gate, async () => {
       await late;
       // It may have taken longer than the call had.
       call.throwIfCancelled();

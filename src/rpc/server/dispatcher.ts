@@ -8,7 +8,7 @@ import type {
 } from "@connectrpc/connect/protocol";
 import type { Call } from "../../core/call.ts";
 import type { Connection } from "../../core/connection.ts";
-import type { Arrival } from "../../serve/admission.ts";
+import type { InboundRequest } from "../../serve/admission.ts";
 
 /** The operation of calls to what nobody serves: paths that callers make up must not become labels. */
 export const unknownOperation = "unknown";
@@ -27,7 +27,7 @@ export interface RpcDispatcher {
   /** Every method by its path, for a wire that invokes the implementations itself. */
   readonly methods: ReadonlyMap<string, RpcMethod>;
   /** The chain around them, for such a wire. */
-  readonly gate: RpcGate;
+  readonly gate: CallLifecycle;
 }
 
 /** One method as it was registered: everything that a wire needs to serve it. */
@@ -49,13 +49,13 @@ export interface RpcMethod {
  * Which answers are compressed, among messages that are worth it: those to compressed requests, or all that go to a
  * client which accepts them so.
  */
-export type AnswerCompression = "requested" | "accepted";
+export type ResponseCompression = "requested" | "accepted";
 
 /** The options in effect for one method. */
 export interface RpcMethodOptions {
   readonly acceptCompression: Compression[];
   readonly compressMinBytes: number;
-  readonly compressAnswers: AnswerCompression;
+  readonly responseCompression: ResponseCompression;
   readonly readMaxBytes: number;
   readonly writeMaxBytes: number;
   readonly jsonOptions: UniversalHandlerOptions["jsonOptions"] | undefined;
@@ -69,18 +69,18 @@ export interface RpcMethodOptions {
  * The mesh chain of one RPC, step by step: `open`, `admit`, then the implementation inside `run`, then the
  * error through `errorFor`, and always `call.end(outcomeOfCode(status))` (see `classifier.ts`).
  */
-export interface RpcGate {
+export interface CallLifecycle {
   /**
    * Makes the server's call. Its deadline is the caller's, clamped; when it passes, or when the client goes
    * away, the call is cancelled. Never throws.
    */
-  open(arrival: Arrival): Call;
+  open(inbound: InboundRequest): Call;
   /**
    * Runs the gates, before anything of the body is read; synchronous whenever it can be.
    *
    * @throws MeshError see `Admission.admit`; `errorFor` makes the answer of it
    */
-  admit(call: Call, arrival: Arrival): void | Promise<void>;
+  admit(call: Call, inbound: InboundRequest): void | Promise<void>;
   /** Milliseconds until the call's deadline, by the mesh's clock; undefined when there is none. */
   timeLeft(call: Call): number | undefined;
   /** Runs `task` with the call as the current one, so that outgoing calls inherit its context. */

@@ -1,6 +1,6 @@
 import { ConnectError, type ContextKey, createContextKey, type Interceptor } from "@connectrpc/connect";
 import { meshCall } from "../context.ts";
-import type { RpcGate } from "./dispatcher.ts";
+import type { CallLifecycle } from "./dispatcher.ts";
 import type { ServedCall } from "./response-body.ts";
 import { iteratorOf } from "./safe-interceptor.ts";
 
@@ -14,7 +14,7 @@ export const servedCall: ContextKey<ServedCall | undefined> = createContextKey<S
  * The outermost interceptor of every method: turns what handlers and other interceptors throw into what may
  * go on the wire.
  */
-export function errorMapping(gate: Pick<RpcGate, "errorFor">): Interceptor {
+export function errorMapping(gate: Pick<CallLifecycle, "errorFor">): Interceptor {
   return (next) =>
     async function mapErrors(request) {
       const call = request.contextValues.get(meshCall);

@@ -4,12 +4,12 @@ import type { Connection } from "../../core/connection.ts";
 import type { HeaderSource } from "../../core/headers.ts";
 import { checkNumber } from "../../core/options.ts";
 import { onCloudflare } from "../../core/platform.ts";
-import { iterableFromReadable, readableFromIterable } from "../message/byte-streams.ts";
 import { outcomeOfCode } from "../client/classifier.ts";
+import { statusFromHttp } from "../dialect/response-status.ts";
+import { dialectOf, isRpcOnly } from "../dialect/rpc-dialect.ts";
+import { iterableFromReadable, readableFromIterable } from "../message/byte-streams.ts";
 import { type RpcDispatcher, type RpcHandler, unknownOperation } from "./dispatcher.ts";
 import { type LingeringBody, lingeringBody } from "./lingering-body.ts";
-import { statusFromHttp } from "../dialect/response-status.ts";
-import { isRpcOnly, wireOf } from "../dialect/rpc-dialect.ts";
 
 /** Serves an RPC from a fetch request; undefined when the request is none, so that REST may have it. */
 export type FetchDispatch = (request: Request, connection: Connection) => Promise<Response> | undefined;
@@ -88,7 +88,7 @@ export function createFetchDispatch(
     const contentType = request.headers.get("content-type");
     const path = pathOf(request.url);
     const handler = dispatcher.find(path);
-    if (contentType?.startsWith("application/grpc") && wireOf(contentType).protocol === "grpc") {
+    if (contentType?.startsWith("application/grpc") && dialectOf(contentType).protocol === "grpc") {
       const refusal = refuseGrpc(dispatcher, path, { ...noTrailers, headers: request.headers, connection });
       return Promise.resolve(refusal);
     }

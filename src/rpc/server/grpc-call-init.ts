@@ -1,15 +1,15 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Call } from "../../core/call.ts";
-import type { RpcGate, RpcMethod } from "./dispatcher.ts";
 import type { EncodeOptions, MethodCodecs } from "../message/codec.ts";
 import type { Compression } from "../message/compression.ts";
+import type { CallLifecycle, RpcMethod } from "./dispatcher.ts";
 import type { GrpcContext } from "./handler-context.ts";
 import type { ServerResponse } from "./response-trailers.ts";
 
 /** What one RPC on the server is made of. */
 export interface ServerCallInit {
   readonly method: RpcMethod;
-  readonly gate: RpcGate;
+  readonly gate: CallLifecycle;
   readonly call: Call;
   readonly context: GrpcContext;
   readonly response: ServerResponse;

@@ -1,19 +1,19 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Connection } from "../../core/connection.ts";
 import type { HeaderSource } from "../../core/headers.ts";
-import { type RpcDispatcher, type RpcMethod, unknownOperation } from "./dispatcher.ts";
-import { parseGrpcTimeout } from "../dialect/timeout-header.ts";
-import type { Arrival } from "../../serve/admission.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import { fieldOf, joinedFieldOf } from "../../http/http2/frame/header-rules.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
+import type { InboundRequest } from "../../serve/admission.ts";
+import { formatOf } from "../dialect/grpc-headers.ts";
+import { parseGrpcTimeout } from "../dialect/timeout-header.ts";
 import { codecsOf, type EncodeOptions, type MethodCodecs } from "../message/codec.ts";
 import { acceptsEncoding, type Compression, compressionNamed } from "../message/compression.ts";
-import { RefusedCall } from "./refused-call.ts";
+import { type RpcDispatcher, type RpcMethod, unknownOperation } from "./dispatcher.ts";
 import { ServerCall } from "./grpc-server-call.ts";
 import { GrpcContext } from "./handler-context.ts";
+import { RefusedCall } from "./refused-call.ts";
 import { ServerResponse } from "./response-trailers.ts";
-import { formatOf } from "../dialect/grpc-headers.ts";
 
 /**
  * Serves one gRPC request that arrived on an HTTP/2 stream; call it at once when the headers arrive, for
@@ -63,7 +63,7 @@ function encodeOptions(method: RpcMethod, compression: Compression | undefined):
 }
 
 /** An answer is compressed as the request was, if the client reads that; else, by option, as the client likes best. */
-function answerCompression(
+function responseCompression(
   method: RpcMethod,
   known: readonly Compression[],
   requested: Compression | undefined,
@@ -72,7 +72,7 @@ function answerCompression(
   if (requested !== undefined && (accept === undefined || acceptsEncoding(accept, requested.name))) {
     return requested;
   }
-  if (method.options.compressAnswers === "requested") return undefined;
+  if (method.options.responseCompression === "requested") return undefined;
   for (const name of accept?.split(",") ?? []) {
     const compression = namedIn(known, name.trim());
     if (compression !== undefined) return compression;
@@ -110,8 +110,8 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
     if (method === undefined || !method.options.grpc) {
       const headers = new FieldHeaders(fields);
       const operation = method?.operation ?? unknownOperation;
-      const arrival: Arrival = { protocol: "grpc", operation, headers, connection };
-      new RefusedCall(gate, response, gate.open(arrival)).refuse(arrival, unserved(path));
+      const inbound: InboundRequest = { protocol: "grpc", operation, headers, connection };
+      new RefusedCall(gate, response, gate.open(inbound)).refuse(inbound, unserved(path));
       return;
     }
 
@@ -121,25 +121,25 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
     const malformedTimeout = timeoutMs !== undefined && Number.isNaN(timeoutMs);
     const encoding = fieldOf(fields, "grpc-encoding");
     const compression = encoding === undefined ? undefined : namedIn(compressions, encoding);
-    if (compression !== undefined || method.options.compressAnswers === "accepted") {
+    if (compression !== undefined || method.options.responseCompression === "accepted") {
       const accept = fieldOf(fields, "grpc-accept-encoding");
-      response.compression = answerCompression(method, compressions, compression, accept);
+      response.compression = responseCompression(method, compressions, compression, accept);
     }
 
-    const arrival: Arrival = {
+    const inbound: InboundRequest = {
       protocol: "grpc",
       operation: method.operation,
       headers: new FieldHeaders(fields),
       connection,
       timeoutMs: malformedTimeout ? undefined : timeoutMs,
     };
-    const call = gate.open(arrival);
+    const call = gate.open(inbound);
     if (malformedTimeout) {
-      new RefusedCall(gate, response, call).refuse(arrival, invalidTimeout(timeout!));
+      new RefusedCall(gate, response, call).refuse(inbound, invalidTimeout(timeout!));
       return;
     }
     if (encoding !== undefined && encoding !== "identity" && compression === undefined) {
-      new RefusedCall(gate, response, call).refuse(arrival, unknownEncoding(encoding, compressions));
+      new RefusedCall(gate, response, call).refuse(inbound, unknownEncoding(encoding, compressions));
       return;
     }
     const context = new GrpcContext(method.method, call, fields, gate);
@@ -161,7 +161,7 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
 
     let admitted: void | Promise<void>;
     try {
-      admitted = gate.admit(call, arrival);
+      admitted = gate.admit(call, inbound);
     } catch (error) {
       served.fail(error);
       return;

@@ -2,12 +2,17 @@ import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { MeshError } from "../../core/errors.ts";
 import { isThenable } from "../../core/hooks.ts";
-import { outcomeOfCode } from "../client/classifier.ts";
 import type { StreamHandler } from "../../http/http2/streams/stream.ts";
-import { decodeMessageBody, type EncodedMessage, encodeMessage, type MessageCodec } from "../message/codec.ts";
+import { outcomeOfCode } from "../client/classifier.ts";
+import {
+  decodeMessageBody,
+  type EncodedMessage,
+  encodeMessage,
+  type MessageCodec,
+} from "../message/codec.ts";
 import { EnvelopeReader } from "../message/envelope.ts";
-import { InboundMessages } from "../message/message-reader.ts";
-import { OutboundMessages } from "../message/message-writer.ts";
+import { MessageReader } from "../message/message-reader.ts";
+import { MessageWriter } from "../message/message-writer.ts";
 import { incomplete, isAsyncIterable, type ServerCallInit } from "./grpc-call-init.ts";
 import { type Input, invoke } from "./invoke.ts";
 
@@ -22,8 +27,8 @@ export class ServerCall implements StreamHandler {
   #body: Uint8Array | undefined = undefined;
   #flags = 0;
   /** For requests of many. */
-  #inbound: InboundMessages | undefined = undefined;
-  #outbound: OutboundMessages | undefined = undefined;
+  #inbound: MessageReader | undefined = undefined;
+  #outbound: MessageWriter | undefined = undefined;
   /** What arrived before the call was admitted. */
   #early: Uint8Array[] | undefined = undefined;
   #started = false;
@@ -68,7 +73,7 @@ export class ServerCall implements StreamHandler {
         this.#body = bytes;
       });
     } else {
-      this.#inbound = new InboundMessages({
+      this.#inbound = new MessageReader({
         stream,
         codec: this.#input,
         maxBytes: this.#maxBytes,
@@ -214,7 +219,7 @@ export class ServerCall implements StreamHandler {
 
   #answerMany(messages: AsyncIterable<object>): void {
     const { gate, call, context, response, encode } = this.#init;
-    const outbound = new OutboundMessages(response.stream, messages, this.#output);
+    const outbound = new MessageWriter(response.stream, messages, this.#output);
     this.#outbound = outbound;
     gate
       .run(call, () =>

@@ -1,12 +1,12 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { Call } from "../../core/call.ts";
-import { meshCall } from "../context.ts";
-import type { RpcGate } from "./dispatcher.ts";
 import { fieldOf } from "../../http/http2/frame/header-rules.ts";
 import type { Fields } from "../../http/http2/streams/stream.ts";
-import { errorFromCancel } from "../dialect/transport-faults.ts";
+import { meshCall } from "../context.ts";
 import { headersOf } from "../dialect/header-metadata.ts";
+import { errorFromCancel } from "../dialect/transport-faults.ts";
+import type { CallLifecycle } from "./dispatcher.ts";
 
 /**
  * Connect's `HandlerContext`, of which every part is made at the first look: a handler that looks at none
@@ -19,7 +19,7 @@ export class GrpcContext implements HandlerContext {
   readonly protocolName: string = "grpc";
   readonly #call: Call;
   readonly #fields: Fields;
-  readonly #gate: Pick<RpcGate, "timeLeft">;
+  readonly #gate: Pick<CallLifecycle, "timeLeft">;
   #requestHeader: Headers | undefined = undefined;
   #responseHeader: Headers | undefined = undefined;
   #responseTrailer: Headers | undefined = undefined;
@@ -28,7 +28,7 @@ export class GrpcContext implements HandlerContext {
   #settled = false;
   #reason: unknown = undefined;
 
-  constructor(method: DescMethod, call: Call, fields: Fields, gate: Pick<RpcGate, "timeLeft">) {
+  constructor(method: DescMethod, call: Call, fields: Fields, gate: Pick<CallLifecycle, "timeLeft">) {
     this.method = method;
     this.service = method.parent;
     this.#call = call;

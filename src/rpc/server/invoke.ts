@@ -10,8 +10,8 @@ import type {
   UnaryResponse,
 } from "@connectrpc/connect";
 import type { RpcMethod } from "./dispatcher.ts";
-import { applyInterceptor, soundIterable } from "./safe-interceptor.ts";
 import type { GrpcContext } from "./handler-context.ts";
+import { applyInterceptor, safeIterable } from "./safe-interceptor.ts";
 
 type AnyFn = Parameters<Interceptor>[0];
 type AnyRequest = UnaryRequest | StreamRequest;
@@ -80,7 +80,7 @@ async function callImplementation(
 }
 
 async function* normalized(spec: MethodImplSpec, messages: AsyncIterable<object>): AsyncGenerator<Message> {
-  for await (const message of soundIterable(messages)) yield create(spec.method.output, message as never);
+  for await (const message of safeIterable(messages)) yield create(spec.method.output, message as never);
 }
 
 function replaceHeaders(from: Headers, to: Headers): void {

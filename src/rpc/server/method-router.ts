@@ -10,9 +10,9 @@ import {
 } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { meshCall } from "../context.ts";
-import type { RpcGate, RpcMethod, RpcMethodOptions } from "./dispatcher.ts";
+import type { CallLifecycle, RpcMethod, RpcMethodOptions } from "./dispatcher.ts";
 import type { RpcRouter } from "./router.ts";
-import { soundInterceptor, soundStream } from "./safe-interceptor.ts";
+import { safeInterceptor, safeStream } from "./safe-interceptor.ts";
 
 /** Connect's handlers of one method. */
 export interface RouteHandlers {
@@ -45,16 +45,16 @@ export function collectRoutes(
   routes: (router: RpcRouter) => void,
   defaults: RouteDefaults,
   outermost: Interceptor,
-  gate: Pick<RpcGate, "timeLeft">,
+  gate: Pick<CallLifecycle, "timeLeft">,
 ): CollectedRoutes {
   const { interceptors, ...common } = defaults;
   const connectOptions = {
     ...definedOnly(common),
-    interceptors: [outermost, ...interceptors.map(soundInterceptor)],
+    interceptors: [outermost, ...interceptors.map(safeInterceptor)],
   };
   const inner = createConnectRouter(connectOptions);
   const plain =
-    common.compressAnswers === "accepted"
+    common.responseCompression === "accepted"
       ? inner
       : createConnectRouter({ ...connectOptions, ...uncompressed });
   const methods = new Map<string, RpcMethod>();
@@ -77,12 +77,12 @@ export function collectRoutes(
     const { maxTimeoutMs: _clamped, ...rest } = options;
     return options.interceptors === undefined
       ? rest
-      : { ...rest, interceptors: [outermost, ...options.interceptors.map(soundInterceptor)] };
+      : { ...rest, interceptors: [outermost, ...options.interceptors.map(safeInterceptor)] };
   }
 
   function register(spec: MethodImplSpec, options: RouteOptions | undefined): void {
     const streams = spec.kind === "server_streaming" || spec.kind === "bidi_streaming";
-    const own = streams ? soundStream(spec.impl as AnyImpl) : (spec.impl as AnyImpl);
+    const own = streams ? safeStream(spec.impl as AnyImpl) : (spec.impl as AnyImpl);
     const impl = timedByCall(own, gate) as never;
     const each = around(options);
     inner.rpc(spec.method, impl, each);
@@ -117,7 +117,7 @@ const uncompressed = { compressMinBytes: Infinity };
 type AnyImpl = (input: unknown, context: HandlerContext) => unknown;
 
 /** Connect knows of no deadline (see `connectRequest`): the context's remaining time is that of the call. */
-function timedByCall(impl: AnyImpl, gate: Pick<RpcGate, "timeLeft">): AnyImpl {
+function timedByCall(impl: AnyImpl, gate: Pick<CallLifecycle, "timeLeft">): AnyImpl {
   return function timed(input, context) {
     const call = context.values.get(meshCall);
     if (call !== undefined && call.deadline !== Infinity) {
@@ -148,7 +148,7 @@ function effectiveOptions(
   return {
     acceptCompression: own?.acceptCompression ?? defaults.acceptCompression,
     compressMinBytes: own?.compressMinBytes ?? defaults.compressMinBytes,
-    compressAnswers: defaults.compressAnswers,
+    responseCompression: defaults.responseCompression,
     readMaxBytes: own?.readMaxBytes ?? defaults.readMaxBytes,
     writeMaxBytes: own?.writeMaxBytes ?? defaults.writeMaxBytes,
     jsonOptions: own?.jsonOptions ?? defaults.jsonOptions,

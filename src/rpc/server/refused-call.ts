@@ -1,9 +1,9 @@
 import type { ConnectError } from "@connectrpc/connect";
 import type { Call } from "../../core/call.ts";
 import { MeshError } from "../../core/errors.ts";
-import type { RpcGate } from "./dispatcher.ts";
-import type { Arrival } from "../../serve/admission.ts";
 import type { StreamHandler } from "../../http/http2/streams/stream.ts";
+import type { InboundRequest } from "../../serve/admission.ts";
+import type { CallLifecycle } from "./dispatcher.ts";
 import type { ServerResponse } from "./response-trailers.ts";
 
 /**
@@ -12,12 +12,12 @@ import type { ServerResponse } from "./response-trailers.ts";
  * It passes the chain like any other, so that a client which may not call learns nothing but that.
  */
 export class RefusedCall implements StreamHandler {
-  readonly #gate: RpcGate;
+  readonly #gate: CallLifecycle;
   readonly #response: ServerResponse;
   readonly #call: Call;
   #over = false;
 
-  constructor(gate: RpcGate, response: ServerResponse, call: Call) {
+  constructor(gate: CallLifecycle, response: ServerResponse, call: Call) {
     this.#gate = gate;
     this.#response = response;
     this.#call = call;
@@ -26,10 +26,10 @@ export class RefusedCall implements StreamHandler {
   }
 
   /** Admits the call, or not, and fails it with `fault` at the latest. */
-  refuse(arrival: Arrival, fault: ConnectError): void {
+  refuse(inbound: InboundRequest, fault: ConnectError): void {
     const fail = (error: unknown): void => this.#fail(error);
     try {
-      const admitted = this.#gate.admit(this.#call, arrival);
+      const admitted = this.#gate.admit(this.#call, inbound);
       if (admitted === undefined) fail(fault);
       else admitted.then(() => fail(fault), fail);
     } catch (error) {

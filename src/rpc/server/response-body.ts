@@ -5,15 +5,15 @@ import type { Call } from "../../core/call.ts";
 import { outcomeOfCancelledCall } from "../../core/classifier.ts";
 import { checkSendable } from "../../core/sendable-headers.ts";
 import { outcomeOfCode } from "../client/classifier.ts";
-import type { RpcGate } from "./dispatcher.ts";
 import { endFrame } from "../dialect/error-response.ts";
 import { grpcStatus, messageInChunk, statusFromHttp, statusInChunk } from "../dialect/response-status.ts";
-import type { RpcWire } from "../dialect/rpc-dialect.ts";
+import type { RpcDialect } from "../dialect/rpc-dialect.ts";
+import type { CallLifecycle } from "./dispatcher.ts";
 
 /** One RPC while it is served. */
 export interface ServedCall {
   readonly call: Call;
-  readonly wire: RpcWire;
+  readonly wire: RpcDialect;
   /** What the handler or an interceptor threw, as it goes on the wire. */
   failure: ConnectError | undefined;
 }
@@ -26,10 +26,10 @@ const done: IteratorResult<Uint8Array> = { done: true, value: undefined };
  *
  * @throws TypeError for headers that cannot be sent; the call goes on then
  */
-export function guardResponse(
+export function trackResponse(
   response: UniversalServerResponse,
   served: ServedCall,
-  gate: Pick<RpcGate, "errorFor" | "report" | "run">,
+  gate: Pick<CallLifecycle, "errorFor" | "report" | "run">,
 ): UniversalServerResponse {
   const { call } = served;
   if (call.outcome !== undefined) return response;
@@ -39,16 +39,16 @@ export function guardResponse(
     call.end(outcomeOfCode(statusFromHttp(response.status, undefined)));
     return response;
   }
-  const body = new GuardedBody(response, response.body, served, gate);
+  const body = new ResponseBody(response, response.body, served, gate);
   return { ...response, body: { [Symbol.asyncIterator]: () => body } };
 }
 
 /** Its methods never throw, and what is thrown beneath them always ends the call. */
-class GuardedBody implements AsyncIterator<Uint8Array> {
+class ResponseBody implements AsyncIterator<Uint8Array> {
   readonly #inner: AsyncIterator<Uint8Array>;
   readonly #response: UniversalServerResponse;
   readonly #served: ServedCall;
-  readonly #gate: Pick<RpcGate, "errorFor" | "report" | "run">;
+  readonly #gate: Pick<CallLifecycle, "errorFor" | "report" | "run">;
   readonly #detach: () => void;
   #status: number | undefined;
   #ended = false;
@@ -60,7 +60,7 @@ class GuardedBody implements AsyncIterator<Uint8Array> {
     response: UniversalServerResponse,
     body: AsyncIterable<Uint8Array>,
     served: ServedCall,
-    gate: Pick<RpcGate, "errorFor" | "report" | "run">,
+    gate: Pick<CallLifecycle, "errorFor" | "report" | "run">,
   ) {
     this.#inner = body[Symbol.asyncIterator]();
     this.#response = response;

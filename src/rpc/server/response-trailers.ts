@@ -3,17 +3,17 @@ import type { Call } from "../../core/call.ts";
 import { outcomeOfCancelledCall } from "../../core/classifier.ts";
 import { isMeshError } from "../../core/errors.ts";
 import { checkSendable } from "../../core/sendable-headers.ts";
-import { outcomeOfCode } from "../client/classifier.ts";
-import type { RpcGate } from "./dispatcher.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
+import { outcomeOfCode } from "../client/classifier.ts";
+import { contentTypeJson, contentTypeProto } from "../dialect/grpc-headers.ts";
+import { encodeDetails, encodeMessage } from "../dialect/grpc-status.ts";
+import { addMetadata } from "../dialect/header-metadata.ts";
+import { deadlineExceeded } from "../dialect/transport-faults.ts";
 import type { EncodedMessage } from "../message/codec.ts";
 import type { Compression } from "../message/compression.ts";
-import { deadlineExceeded } from "../dialect/transport-faults.ts";
-import { addMetadata } from "../dialect/header-metadata.ts";
+import type { CallLifecycle } from "./dispatcher.ts";
 import type { GrpcContext } from "./handler-context.ts";
-import { encodeDetails, encodeMessage } from "../dialect/grpc-status.ts";
-import { contentTypeJson, contentTypeProto } from "../dialect/grpc-headers.ts";
 
 const okTrailers: Fields = ["grpc-status", "0"];
 const headers: Readonly<Record<"proto" | "json", Fields>> = {
@@ -96,7 +96,7 @@ export class ServerResponse {
    *
    * @returns the error as the client sees it
    */
-  refuse(gate: RpcGate, call: Call, context: GrpcContext | undefined, thrown: unknown): ConnectError {
+  refuse(gate: CallLifecycle, call: Call, context: GrpcContext | undefined, thrown: unknown): ConnectError {
     const late = call.cancelled && isMeshError(call.reason, "ERR_DEADLINE_EXCEEDED");
     // Every gRPC implementation says this with the code alone.
     const error = late ? deadlineExceeded() : gate.errorFor(call, thrown);

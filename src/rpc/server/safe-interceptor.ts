@@ -1,5 +1,5 @@
 import type { HandlerContext, Interceptor } from "@connectrpc/connect";
-import { dropStray, isThenable } from "../../core/hooks.ts";
+import { ignoreRejection, isThenable } from "../../core/hooks.ts";
 
 type AnyFn = ReturnType<Interceptor>;
 type AnyImpl = (input: unknown, context: HandlerContext) => unknown;
@@ -12,14 +12,14 @@ type AnyImpl = (input: unknown, context: HandlerContext) => unknown;
 export function applyInterceptor(interceptor: Interceptor, next: AnyFn): AnyFn {
   const fn: unknown = interceptor(next);
   if (typeof fn === "function") return fn as AnyFn;
-  dropStray(fn);
+  ignoreRejection(fn);
   throw new TypeError(
     "Cannot run an interceptor: it returned no function; make it (next) => async (request) => …",
   );
 }
 
 /** The same interceptor, where what is none fails the call and nothing else. */
-export function soundInterceptor(interceptor: Interceptor): Interceptor {
+export function safeInterceptor(interceptor: Interceptor): Interceptor {
   return (next) => applyInterceptor(interceptor, next);
 }
 
@@ -27,25 +27,25 @@ export function soundInterceptor(interceptor: Interceptor): Interceptor {
 export function iteratorOf<T>(messages: AsyncIterable<T>): AsyncIterator<T> {
   const iterator = messages[Symbol.asyncIterator]() as AsyncIterator<T> | undefined;
   if (typeof iterator?.next === "function") return iterator;
-  dropStray(iterator);
+  ignoreRejection(iterator);
   throw new TypeError("Cannot read a stream: it has no iterator; return an async iterable");
 }
 
 /** The same implementation of a streaming method, whose stream may come late, and may never come. */
-export function soundStream(impl: AnyImpl): AnyImpl {
+export function safeStream(impl: AnyImpl): AnyImpl {
   return function stream(input, context) {
     const output = impl(input, context);
     return isThenable(output)
       ? lateStream(output as PromiseLike<AsyncIterable<unknown>>)
-      : soundIterable(output as AsyncIterable<unknown>);
+      : safeIterable(output as AsyncIterable<unknown>);
   };
 }
 
 /** The same messages, read by way of {@link iteratorOf}. */
-export function soundIterable<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
+export function safeIterable<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
   return { [Symbol.asyncIterator]: () => iteratorOf(messages) };
 }
 
 async function* lateStream(stream: PromiseLike<AsyncIterable<unknown>>): AsyncGenerator<unknown> {
-  yield* soundIterable(await stream);
+  yield* safeIterable(await stream);
 }

@@ -4,18 +4,18 @@ import type { Call } from "../../core/call.ts";
 import { outcomeOfCancelledCall, outcomeOfMeshError } from "../../core/classifier.ts";
 import { isUpstream } from "../../core/upstream.ts";
 import { outcomeOfCode } from "../client/classifier.ts";
-import type { RpcGate } from "./dispatcher.ts";
 import { errorResponse } from "../dialect/error-response.ts";
-import { guardResponse, type ServedCall } from "./response-body.ts";
-import type { RpcWire } from "../dialect/rpc-dialect.ts";
+import type { RpcDialect } from "../dialect/rpc-dialect.ts";
+import type { CallLifecycle } from "./dispatcher.ts";
+import { type ServedCall, trackResponse } from "./response-body.ts";
 
 /**
  * Waits for the response, or for the end of the call if that comes first: a handler need not listen to its signal.
  * Never rejects.
  */
-export function answerOf(
+export function responseOf(
   served: ServedCall,
-  gate: RpcGate,
+  gate: CallLifecycle,
   serve: () => Promise<UniversalServerResponse>,
 ): Promise<UniversalServerResponse> {
   const { call, wire } = served;
@@ -40,7 +40,7 @@ export function answerOf(
         return;
       }
       try {
-        const guarded = guardResponse(response, served, gate);
+        const guarded = trackResponse(response, served, gate);
         detach();
         resolve(guarded);
       } catch (error) {
@@ -60,7 +60,12 @@ function begun<T>(task: () => Promise<T>): Promise<T> {
 }
 
 /** The response to a call that the chain refused, or whose handler failed before its first word. Never throws. */
-export function refusal(gate: RpcGate, call: Call, wire: RpcWire, thrown: unknown): UniversalServerResponse {
+export function refusal(
+  gate: CallLifecycle,
+  call: Call,
+  wire: RpcDialect,
+  thrown: unknown,
+): UniversalServerResponse {
   const error = gate.errorFor(call, thrown);
   const own = isUpstream(thrown) ? undefined : outcomeOfMeshError(thrown);
   call.end(outcomeOfCancelledCall(call) ?? own ?? outcomeOfCode(error.code));

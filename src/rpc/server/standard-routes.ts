@@ -6,8 +6,8 @@ import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts"
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import type { Health } from "../../serve/health.ts";
 import { healthService } from "../health/health-service.ts";
-import { operationOf } from "./method-router.ts";
 import { reflectionService } from "../reflection/reflection-service.ts";
+import { operationOf } from "./method-router.ts";
 import type { RpcRouter } from "./router.ts";
 
 /** What is served beside the services of the routes. */

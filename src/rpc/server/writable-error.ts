@@ -10,11 +10,11 @@ import { codeFromRpc } from "../dialect/mesh-error-codes.ts";
  *
  * @throws TypeError for metadata and details that cannot be written at all
  */
-export function soundError(error: ConnectError): ConnectError {
+export function writableError(error: ConnectError): ConnectError {
   checkSendable(error.metadata);
   for (const detail of error.details) checkDetail(detail);
   const code = rpcCodeFromNumber(error.code) === undefined ? codeFromRpc("unknown") : error.code;
-  const text = soundText(error.rawMessage);
+  const text = writableText(error.rawMessage);
   return code === error.code && text === error.rawMessage ? error : copyOf(error, code, text);
 }
 
@@ -26,7 +26,7 @@ function checkDetail(detail: ConnectError["details"][number]): void {
 }
 
 /** Halves of characters have no UTF-8. */
-function soundText(text: unknown): string {
+function writableText(text: unknown): string {
   return new TextDecoder().decode(new TextEncoder().encode(text === undefined ? "" : String(text)));
 }
 

@@ -3,15 +3,16 @@
  *
  * @module
  */
+
+import { messageCompressions } from "../../net/connect/message-compression.ts";
+import { openRpcTransport } from "../../net/connect/rpc-transport.ts";
+import { listen } from "../../net/listen/listen.ts";
 import { asyncContext } from "../../net/platform/async-context.ts";
 import { serverCapabilities } from "../../net/platform/capabilities.ts";
-import { faultOf } from "../../net/platform/socket-fault.ts";
-import { listen } from "../../net/listen/listen.ts";
-import { messageCompressions } from "../../net/connect/message-compression.ts";
-import { openRpcLeaf } from "../../net/connect/rpc-transport.ts";
 import { onSignals } from "../../net/platform/signals.ts";
+import { faultOf } from "../../net/platform/socket-fault.ts";
 import type { Capabilities, Runtime } from "../../net/port.ts";
-import { openHttpLeaf } from "./http-leaf.ts";
+import { openHttpTransport } from "./http-leaf.ts";
 
 /** What Bun can do. */
 export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: false };
@@ -20,8 +21,8 @@ export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: fa
 export const runtime: Runtime = {
   name: "bun",
   capabilities,
-  openHttpLeaf,
-  openRpcLeaf,
+  openHttpTransport,
+  openRpcTransport,
   messageCompressions,
   listen,
   faultOf,

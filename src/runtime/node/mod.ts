@@ -3,14 +3,15 @@
  *
  * @module
  */
+
+import { messageCompressions } from "../../net/connect/message-compression.ts";
+import { openRpcTransport } from "../../net/connect/rpc-transport.ts";
+import { openHttpTransport } from "../../net/connect/undici-transport.ts";
+import { listen } from "../../net/listen/listen.ts";
 import { asyncContext } from "../../net/platform/async-context.ts";
 import { serverCapabilities } from "../../net/platform/capabilities.ts";
-import { faultOf } from "../../net/platform/socket-fault.ts";
-import { listen } from "../../net/listen/listen.ts";
-import { messageCompressions } from "../../net/connect/message-compression.ts";
-import { openRpcLeaf } from "../../net/connect/rpc-transport.ts";
 import { onSignals } from "../../net/platform/signals.ts";
-import { openHttpLeaf } from "../../net/connect/undici-transport.ts";
+import { faultOf } from "../../net/platform/socket-fault.ts";
 import type { Capabilities, Runtime } from "../../net/port.ts";
 
 /** What Node can do. */
@@ -20,8 +21,8 @@ export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: fa
 export const runtime: Runtime = {
   name: "node",
   capabilities,
-  openHttpLeaf,
-  openRpcLeaf,
+  openHttpTransport,
+  openRpcTransport,
   messageCompressions,
   listen,
   faultOf,

@@ -1,8 +1,8 @@
 import { MeshError, type TransportFault } from "../../core/errors.ts";
 import type { TlsIdentity } from "../../core/identity.ts";
-import { createFetchLeaf, type FetchFunction } from "../../rest/fetch-transport.ts";
-import { createFetchRpcLeaf } from "../../rpc/client/fetch-rpc-transport.ts";
 import type { AsyncContext, Capabilities, Runtime, RuntimeName } from "../../net/port.ts";
+import { createFetchTransport, type FetchFunction } from "../../rest/fetch-transport.ts";
+import { createFetchRpcTransport } from "../../rpc/client/fetch-rpc-transport.ts";
 
 /** What tells one platform that has only `fetch` from another. */
 export interface EdgeRuntimeOptions {
@@ -35,11 +35,11 @@ export function createEdgeRuntime(options: EdgeRuntimeOptions): Runtime {
     capabilities,
     faultOf,
     asyncContext,
-    openHttpLeaf({ tls, maxConnectionsPerEndpoint }) {
+    openHttpTransport({ tls, maxConnectionsPerEndpoint }) {
       refusePem(tls);
-      return createFetchLeaf({ fetch, faultOf, maxConnectionsPerEndpoint });
+      return createFetchTransport({ fetch, faultOf, maxConnectionsPerEndpoint });
     },
-    openRpcLeaf(rpc) {
+    openRpcTransport(rpc) {
       refusePem(rpc.tls);
       if (rpc.protocol === "grpc") {
         throw new MeshError(
@@ -47,7 +47,7 @@ export function createEdgeRuntime(options: EdgeRuntimeOptions): Runtime {
           `Cannot call ${rpc.origin} by native gRPC on ${name}: its fetch shows no trailers; use protocol "connect" or "grpc-web"`,
         );
       }
-      return createFetchRpcLeaf({
+      return createFetchRpcTransport({
         fetch: async (url, init) => fetch(url, init as RequestInit),
         options: { ...rpc, platform: name, bidi: capabilities.fetchBidi },
       });

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { FetchFunction } from "../../rest/fetch-transport.ts";
+
 import type { Capabilities, Runtime } from "../../net/port.ts";
+import type { FetchFunction } from "../../rest/fetch-transport.ts";
 import { createEdgeRuntime } from "./edge-runtime.ts";
 import { faultOf } from "./fault.ts";
 

@@ -2,9 +2,17 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { describe, it } from "node:test";
 import { limits } from "../../../src/net/listen/listener-limits.ts";
-import { unless } from "../../support/capability.ts";
+import {
+  type Answer,
+  http1,
+  openTcp,
+  raw,
+  serve,
+  statusOf,
+  untilClosed,
+} from "../../net/listen/listener-fixture.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
-import { type Answer, http1, openTcp, raw, serve, statusOf, untilClosed } from "../../net/listen/listener-fixture.ts";
+import { unless } from "../../support/capability.ts";
 
 const last = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { frameType, h2 } from "../../../src/http/http2/frame/frame-types.ts";
-import { endHeaders, endStream, frame } from "./connection-fixture.ts";
-import { unless } from "../../support/capability.ts";
+import { http1, serve, settled, signal, type TestServer } from "../../net/listen/listener-fixture.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { words } from "../../rpc/client/grpc-frames.ts";
+import { unless } from "../../support/capability.ts";
+import { endHeaders, endStream, frame } from "./connection-fixture.ts";
 import { RawPeer } from "./http2-peer.ts";
-import { http1, serve, settled, signal, type TestServer } from "../../net/listen/listener-fixture.ts";
 
 /** A request that is answered by nothing but headers. */
 const connectTarget = [":method", "GET", ":scheme", "http", ":path", "/", ":authority", "999.999.999.999"];
@@ -63,9 +63,9 @@ describe("an HTTP/2 client that means harm", unless("listen"), () => {
     const peer = await connect();
     let id = 1;
     for (let round = 0; round < 4; round++) {
-      const asked = Array.from({ length: 500 }, (_, at) => id + 2 * at);
-      for (const each of asked) peer.get(each, "/text");
-      for (const each of asked) await peer.next(frameType.data, each);
+      const sentRequest = Array.from({ length: 500 }, (_, at) => id + 2 * at);
+      for (const each of sentRequest) peer.get(each, "/text");
+      for (const each of sentRequest) await peer.next(frameType.data, each);
       id += 1_000;
       for (let at = 0; at < 450; at++, id += 2) {
         peer.get(id, "/slow");

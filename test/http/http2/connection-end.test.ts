@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { frameType, Http2Error, h2, maxInt31, readUint32 } from "../../../src/http/http2/frame/frame-types.ts";
+import {
+  frameType,
+  Http2Error,
+  h2,
+  maxInt31,
+  readUint32,
+} from "../../../src/http/http2/frame/frame-types.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { carry, getFields, Log, Played, pairOf, postFields, sideOf, words } from "./connection-fixture.ts";
 
@@ -14,7 +20,7 @@ describe("a GOAWAY", () => {
     for (const stream of streams) stream.end();
     client.send(frameType.goaway, 0, 0, words(maxInt31, h2.noError));
     assert.deepEqual(
-      streams.map(({ fate }) => fate),
+      streams.map(({ closeReason }) => closeReason),
       [undefined, undefined, undefined],
     );
     assert.equal(client.side.connection.usable, false);
@@ -23,7 +29,7 @@ describe("a GOAWAY", () => {
     client.send(frameType.goaway, 0, 0, words(1, h2.noError));
     client.send(frameType.goaway, 0, 0, words(5, h2.noError));
     assert.deepEqual(
-      streams.map(({ fate }) => fate),
+      streams.map(({ closeReason }) => closeReason),
       [undefined, "refused", "refused"],
     );
     client.headers(3, okFields, true);
@@ -40,7 +46,7 @@ describe("a GOAWAY", () => {
     const log = new Log();
     const stream = client.side.connection.request(getFields, log);
     client.send(frameType.goaway, 0, 0, words(1, h2.enhanceYourCalm));
-    assert.equal(stream.fate, "lost");
+    assert.equal(stream.closeReason, "lost");
     assert.deepEqual(log.events, ["close"]);
     assert.deepEqual(client.side.host.goaways, [h2.enhanceYourCalm]);
     assert.match(String(client.side.host.error), /code 11/);

@@ -118,7 +118,7 @@ describe("a client that does not read", () => {
       let waiting = 0;
       for (; sent < 20_000 && server.side.host.closed === 0; sent++) {
         send(server, sent);
-        server.side.connection.outbox.flush();
+        server.side.connection.frameWriter.flush();
         if (sent % 100 === 0) waiting = server.side.wire.waitingBytes;
       }
       assert.equal(server.told().at(-1), "goaway enhanceYourCalm");
@@ -131,8 +131,8 @@ describe("a client that does not read", () => {
     const server = new Played("server");
     server.side.wire.full = true;
     for (let sent = 0; sent < 900; sent++) server.send(frameType.ping, 0, 0, words(1, 2));
-    server.side.connection.outbox.flush();
-    assert.equal(server.side.connection.outbox.congested, true);
+    server.side.connection.frameWriter.flush();
+    assert.equal(server.side.connection.frameWriter.congested, true);
     server.side.wire.full = false;
     server.side.connection.drained();
     assert.equal(server.sent().length, 900);

@@ -1,13 +1,10 @@
+import type { Wire } from "../../../src/http/http2/codec/frame-writer.ts";
+import type { ConnectionHandler, ConnectionOptions } from "../../../src/http/http2/connection-options.ts";
 import { ByteSink } from "../../../src/http/http2/frame/byte-sink.ts";
-import { Http2Connection } from "../../../src/http/http2/http2-connection.ts";
-import type {
-  ConnectionHandler,
-  ConnectionOptions,
-} from "../../../src/http/http2/connection-options.ts";
 import { frameType, h2, preface, readUint32 } from "../../../src/http/http2/frame/frame-types.ts";
 import { HpackDecoder } from "../../../src/http/http2/hpack/hpack-decoder.ts";
 import { HpackEncoder } from "../../../src/http/http2/hpack/hpack-encoder.ts";
-import type { Wire } from "../../../src/http/http2/codec/frame-writer.ts";
+import { Http2Connection } from "../../../src/http/http2/http2-connection.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../../src/http/http2/streams/stream.ts";
 
 export const endStream = 0x1;
@@ -216,8 +213,8 @@ export function sideOf(role: "client" | "server", overrides: Partial<ConnectionO
 /** Carries bytes between two sides until both have nothing more to say. */
 export function carry(a: Side, b: Side): void {
   for (;;) {
-    a.connection.outbox.flush();
-    b.connection.outbox.flush();
+    a.connection.frameWriter.flush();
+    b.connection.frameWriter.flush();
     const [fromA, fromB] = [a.wire.take(), b.wire.take()];
     if (fromA.length + fromB.length === 0) return;
     b.connection.receive(fromA);
@@ -269,7 +266,7 @@ export class Played {
 
   /** What this side has sent since the last time. */
   sent(): Frame[] {
-    this.side.connection.outbox.flush();
+    this.side.connection.frameWriter.flush();
     const bytes = this.side.wire.take();
     const isPreface = preface.every((byte, at) => bytes[at] === byte);
     return framesOf(isPreface ? bytes.subarray(preface.length) : bytes);

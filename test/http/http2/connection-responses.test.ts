@@ -49,7 +49,7 @@ describe("an answer", () => {
     stream.write(text(100));
     carry(client, server);
     assert.deepEqual(log.events, ["headers 200 ended", "end", "close"]);
-    assert.deepEqual([stream.fate, stream.rstCode], ["peer-reset", h2.noError]);
+    assert.deepEqual([stream.closeReason, stream.rstCode], ["peer-reset", h2.noError]);
     // What is on its way meets a stream that is gone.
     stream.write(text(100), true);
     carry(client, server);
@@ -107,7 +107,7 @@ describe("an answer", () => {
       client.sent();
       send(client);
       assert.deepEqual(client.told(), ["reset 1 protocolError"]);
-      assert.equal(stream.fate, "own-reset");
+      assert.equal(stream.closeReason, "own-reset");
       assert.equal(log.events.at(-1), "close");
       assert.equal(client.side.host.closed, 0);
     });
@@ -159,7 +159,7 @@ describe("a handler of an HTTP/2 stream", () => {
     const stream = client.connection.request(getFields, log);
     stream.end();
     carry(client, server);
-    assert.deepEqual([stream.fate, stream.rstCode], ["peer-reset", h2.internalError]);
+    assert.deepEqual([stream.closeReason, stream.rstCode], ["peer-reset", h2.internalError]);
     assert.equal(client.host.closed + server.host.closed + server.host.open, 0);
     server.host.serve = (each) => each.respond(okFields, true);
     const next = new Log();

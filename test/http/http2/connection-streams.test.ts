@@ -39,7 +39,7 @@ describe("two HTTP/2 connections", () => {
     assert.deepEqual(server.host.streams[0]?.fields, postFields);
     assert.deepEqual(server.host.streams[0]?.log.events, ["data 5", "end", "close"]);
     assert.deepEqual(log.events, ["headers 200", "data 10", "trailers x-sum=10", "end", "close"]);
-    assert.equal(stream.fate, "complete");
+    assert.equal(stream.closeReason, "complete");
     assert.equal(client.connection.streams.size + server.connection.streams.size + server.host.open, 0);
   });
 
@@ -98,7 +98,7 @@ describe("a chunk of an HTTP/2 connection", () => {
   stream.write(text(300));
   stream.writeMessage(0, text(20));
   stream.endWithTrailers(["x-end", "1"]);
-  connection.outbox.flush();
+  connection.frameWriter.flush();
   const ping = frame(frameType.ping, 0, 0, text(8));
   const bytes = concat([wire.take(), ping]);
   connection.destroy();
@@ -122,7 +122,7 @@ describe("a chunk of an HTTP/2 connection", () => {
       const server = sideOf("server");
       server.connection.receive(short.slice(0, cut));
       server.connection.receive(short.slice(cut));
-      server.connection.outbox.flush();
+      server.connection.frameWriter.flush();
       assert.equal(server.wire.take().slice(-8)[0], 0x61, `cut at ${cut}`);
     }
   });
@@ -194,10 +194,10 @@ describe("flow control", () => {
     };
     const log = new Log();
     client.connection.request(getFields, log).end();
-    client.connection.outbox.flush();
+    client.connection.frameWriter.flush();
     server.connection.receive(client.wire.take());
     assert.ok(wrote < 100_000, `${wrote} bytes at once`);
-    assert.equal(server.connection.outbox.congested, true);
+    assert.equal(server.connection.frameWriter.congested, true);
     server.wire.full = false;
     server.connection.drained();
     carry(client, server);

@@ -96,7 +96,7 @@ describe("a handler of a stream that throws", () => {
       assert.equal(client.told().at(-1), "reset 1 internalError");
       assert.deepEqual(client.side.host.errors, [bug]);
       assert.equal(stream.failure, bug);
-      assert.deepEqual([stream.fate, failing.events.at(-1)], ["own-reset", "close"]);
+      assert.deepEqual([stream.closeReason, failing.events.at(-1)], ["own-reset", "close"]);
       client.headers(3, okFields, true);
       assert.deepEqual(fine.events, ["headers 200 ended", "end", "close"]);
     });

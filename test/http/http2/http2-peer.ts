@@ -2,9 +2,9 @@ import type { Socket } from "node:net";
 import { ByteSink } from "../../../src/http/http2/frame/byte-sink.ts";
 import { frameType, preface, readUint32 } from "../../../src/http/http2/frame/frame-types.ts";
 import { HpackEncoder } from "../../../src/http/http2/hpack/hpack-encoder.ts";
-import { type Frame, frame } from "./connection-fixture.ts";
-import type { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { openTcp, within } from "../../net/listen/listener-fixture.ts";
+import type { Cleanup } from "../../rpc/client/grpc-checks.ts";
+import { type Frame, frame } from "./connection-fixture.ts";
 
 function pseudoOf(method: string, path: string): string[] {
   return [":method", method, ":scheme", "http", ":path", path, ":authority", "a"];
@@ -74,7 +74,7 @@ export class RawPeer {
         this.#frames.splice(at, 1);
         return found;
       }
-      await this.#news(`a frame of type ${type}`);
+      await this.#watcher(`a frame of type ${type}`);
     }
   }
 
@@ -84,7 +84,7 @@ export class RawPeer {
     for (;;) {
       const at = this.#frames.findIndex((each) => each.id === id && each.type <= frameType.headers);
       if (at === -1) {
-        await this.#news(`the end of stream ${id}`);
+        await this.#watcher(`the end of stream ${id}`);
         continue;
       }
       const [found] = this.#frames.splice(at, 1);
@@ -94,7 +94,7 @@ export class RawPeer {
   }
 
   /** Waits until something arrives. */
-  async #news(what: string): Promise<void> {
+  async #watcher(what: string): Promise<void> {
     if (this.#closed) throw new Error(`The server closed before ${what}`);
     await within(
       new Promise<void>((resolve) => {

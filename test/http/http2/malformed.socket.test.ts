@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { frameType, h2 } from "../../../src/http/http2/frame/frame-types.ts";
-import { endHeaders, endStream } from "./connection-fixture.ts";
-import { blockOf, literals } from "./literal-fields.ts";
-import { unless } from "../../support/capability.ts";
+import { http1, serve, settled, signal, type TestServer } from "../../net/listen/listener-fixture.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { words } from "../../rpc/client/grpc-frames.ts";
+import { unless } from "../../support/capability.ts";
+import { endHeaders, endStream } from "./connection-fixture.ts";
 import { RawPeer } from "./http2-peer.ts";
-import { http1, serve, settled, signal, type TestServer } from "../../net/listen/listener-fixture.ts";
+import { blockOf, literals } from "./literal-fields.ts";
 
 describe("an HTTP/2 client that breaks the rules", unless("listen"), () => {
   const cleanup = new Cleanup();

@@ -236,7 +236,7 @@ describe("bodies that a peer asks for and does not take", () => {
     const streams = [1, 2, 3].map(() => client.side.connection.request(postFields, new Log()));
     for (const stream of streams) stream.write(bytes(2_400_000), true);
     assert.deepEqual(
-      streams.map(({ fate }) => fate),
+      streams.map(({ closeReason }) => closeReason),
       ["own-reset", undefined, undefined],
     );
     assert.match(String(streams[0]!.failure), /More than 1000000 bytes wait/);

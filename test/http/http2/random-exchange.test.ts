@@ -79,7 +79,7 @@ class Party implements StreamHandler {
 
 /** Carries what one side has written, in chunks of any size. */
 function carryPieces(from: Side, to: Side, random: () => number): void {
-  from.connection.outbox.flush();
+  from.connection.frameWriter.flush();
   const bytes = from.wire.take();
   for (let at = 0; at < bytes.length; ) {
     const end = at + 1 + Math.floor(random() ** 5 * 70_000);
@@ -141,7 +141,7 @@ describe("two connections that do whatever they may", () => {
       let complete = 0;
       for (const { asking, serving } of parties) {
         assert.equal(asking.closed && serving?.closed !== false, true);
-        if (asking.stream.fate !== "complete") continue;
+        if (asking.stream.closeReason !== "complete") continue;
         complete++;
         assert.deepEqual([asking.ended, asking.heard], [true, serving!.total]);
         assert.deepEqual([serving!.ended, serving!.heard], [true, asking.total]);

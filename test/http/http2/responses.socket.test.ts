@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { frameType } from "../../../src/http/http2/frame/frame-types.ts";
-import { endHeaders, endStream } from "./connection-fixture.ts";
-import { unless } from "../../support/capability.ts";
-import { Cleanup } from "../../rpc/client/grpc-checks.ts";
-import { RawPeer } from "./http2-peer.ts";
 import { serve, settled, type TestServer } from "../../net/listen/listener-fixture.ts";
+import { Cleanup } from "../../rpc/client/grpc-checks.ts";
+import { unless } from "../../support/capability.ts";
+import { endHeaders, endStream } from "./connection-fixture.ts";
+import { RawPeer } from "./http2-peer.ts";
 
 const service = "/datapunk.mesh.test.v1.EchoService";
 /** An empty message with its prefix, and one without. */

@@ -94,7 +94,7 @@ describe("the end of a response", () => {
     assert.equal(server.told().at(-1), "data 1 5");
     stream.end();
     assert.deepEqual(server.told(), ["data 1 0"]);
-    assert.equal(stream.fate, "complete");
+    assert.equal(stream.closeReason, "complete");
   });
 
   it("is with the last byte that waits for a window, when there are no trailers", () => {

@@ -79,7 +79,7 @@ describe("a response of which too little is taken", () => {
     both.server.headers(1, getFields, true);
     host.streams[0]!.stream.respond(okFields, false);
     wire.full = true;
-    connection.outbox.flush();
+    connection.frameWriter.flush();
     const lived = await every(both, 5_000, 600_000);
     assert.ok(lived >= 300_000 && lived <= 315_000, `${lived} ms`);
     assert.equal(both.server.told().at(-1), "goaway enhanceYourCalm");

@@ -9,10 +9,10 @@ import type { TlsIdentity } from "../../../src/core/identity.ts";
 import type { Mesh, TransportOptions } from "../../../src/mesh/options.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { errorOf } from "../../rest/lake.ts";
-import { unless } from "../../support/capability.ts";
-import { createAuthority, type TestAuthority } from "../../support/certificates.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { listenOn } from "../../rpc/client/grpc-fixture.ts";
+import { unless } from "../../support/capability.ts";
+import { createAuthority, type TestAuthority } from "../../support/certificates.ts";
 import { within } from "../listen/listener-fixture.ts";
 
 /** What can happen to a connection before its TLS handshake is through. */

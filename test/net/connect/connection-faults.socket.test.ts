@@ -3,17 +3,17 @@ import { connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { createMesh, staticDiscovery } from "../../../mod.ts";
-import type { Mesh } from "../../../src/mesh/options.ts";
 import { frameType, h2 } from "../../../src/http/http2/frame/frame-types.ts";
+import type { Mesh } from "../../../src/mesh/options.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { endHeaders, frame } from "../../http/http2/connection-fixture.ts";
-import { unless } from "../../support/capability.ts";
-import { metricValue } from "../../support/metric-value.ts";
 import { Cleanup, deferred, failure } from "../../rpc/client/grpc-checks.ts";
 import { listenOn } from "../../rpc/client/grpc-fixture.ts";
 import { words } from "../../rpc/client/grpc-frames.ts";
-import { within } from "../listen/listener-fixture.ts";
 import { serveMesh, until } from "../../rpc/socket-fixture.ts";
+import { unless } from "../../support/capability.ts";
+import { metricValue } from "../../support/metric-value.ts";
+import { within } from "../listen/listener-fixture.ts";
 
 /** What a server can do to a connection. */
 const faults: [string, (socket: Socket) => void][] = [

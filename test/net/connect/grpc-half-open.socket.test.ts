@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { Code } from "@connectrpc/connect";
-import { VirtualClock } from "../../support/virtual-clock.ts";
-import { freezingProxy } from "./freezing-proxy.ts";
 import { Cleanup, failure, faultOf } from "../../rpc/client/grpc-checks.ts";
 import { open, serve } from "../../rpc/client/grpc-fixture.ts";
 import { until } from "../../rpc/socket-fixture.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+import { freezingProxy } from "./freezing-proxy.ts";
 
 const cleanup = new Cleanup();
 afterEach(() => cleanup.run());
@@ -15,11 +15,11 @@ describe("a gRPC connection on which packets no longer pass", () => {
     const clock = new VirtualClock();
     const { origin } = await serve(cleanup);
     const proxy = await freezingProxy(cleanup, origin);
-    const { client, leaf } = open(cleanup, proxy.origin, { clock, pingTimeoutMs: 5_000 });
+    const { client, transport } = open(cleanup, proxy.origin, { clock, pingTimeoutMs: 5_000 });
     assert.equal((await client.echo({ text: "before" })).text, "before");
     proxy.freeze();
     const lost = failure(client.echo({ text: "lost" }, { timeoutMs: 1_000 }));
-    await until(() => leaf.pool.streams === 1);
+    await until(() => transport.pool.streams === 1);
     await clock.advance(1_000);
     assert.equal((await lost).code, Code.DeadlineExceeded);
     const next = client.echo({ text: "after" }, { timeoutMs: 1_000 });
@@ -27,7 +27,7 @@ describe("a gRPC connection on which packets no longer pass", () => {
     assert.equal((await next).text, "after");
     assert.equal(proxy.connections, 2);
     await clock.advance(5_000);
-    assert.equal(leaf.pool.sessions, 1);
+    assert.equal(transport.pool.sessions, 1);
     assert.equal(clock.pending, 0);
   });
 
@@ -36,11 +36,11 @@ describe("a gRPC connection on which packets no longer pass", () => {
     const slow = { get: () => new Promise<never>(() => {}) };
     const { origin } = await serve(cleanup, { service: slow });
     const proxy = await freezingProxy(cleanup, origin);
-    const { client, leaf } = open(cleanup, proxy.origin, { clock, pingTimeoutMs: 5_000 });
+    const { client, transport } = open(cleanup, proxy.origin, { clock, pingTimeoutMs: 5_000 });
     await client.echo({ text: "before" });
     for (let turn = 0; turn < 3; turn++) {
       const late = failure(client.get({ text: "late" }, { timeoutMs: 1_000 }));
-      await until(() => leaf.pool.streams === 1);
+      await until(() => transport.pool.streams === 1);
       await clock.advance(1_000);
       assert.equal((await late).code, Code.DeadlineExceeded);
       assert.equal((await client.echo({ text: "next" })).text, "next");
@@ -53,18 +53,18 @@ describe("a gRPC connection on which packets no longer pass", () => {
     const clock = new VirtualClock();
     const { origin } = await serve(cleanup);
     const proxy = await freezingProxy(cleanup, origin);
-    const { client, leaf } = open(cleanup, proxy.origin, { clock, pingTimeoutMs: 5_000 });
+    const { client, transport } = open(cleanup, proxy.origin, { clock, pingTimeoutMs: 5_000 });
     assert.equal((await client.echo({ text: "before" })).text, "before");
     proxy.freeze();
     const lost = failure(client.echo({ text: "lost" }, { timeoutMs: 6_000 }));
-    await until(() => leaf.pool.streams === 1);
+    await until(() => transport.pool.streams === 1);
     await clock.advance(6_000);
     assert.equal((await lost).code, Code.DeadlineExceeded);
     const next = client.echo({ text: "after" }, { timeoutMs: 10_000 });
     await clock.advance(5_000);
     assert.equal((await next).text, "after");
     assert.equal(proxy.connections, 2);
-    assert.equal(leaf.pool.sessions, 1);
+    assert.equal(transport.pool.sessions, 1);
   });
 
   it("is not doubted for one slow call when others are answered on it", async () => {
@@ -74,10 +74,10 @@ describe("a gRPC connection on which packets no longer pass", () => {
     };
     const { origin } = await serve(cleanup, { service: slow });
     const proxy = await freezingProxy(cleanup, origin);
-    const { client, leaf } = open(cleanup, proxy.origin, { clock, pingTimeoutMs: 5_000 });
+    const { client, transport } = open(cleanup, proxy.origin, { clock, pingTimeoutMs: 5_000 });
     async function* nothing(): AsyncGenerator<{ text: string }> {}
     const waiting = failure(client.chat(nothing(), { timeoutMs: 6_000 })[Symbol.asyncIterator]().next());
-    await until(() => leaf.pool.streams === 1);
+    await until(() => transport.pool.streams === 1);
     await clock.advance(5_000);
     await client.echo({ text: "meanwhile" });
     await clock.advance(1_000);
@@ -92,11 +92,11 @@ describe("a gRPC connection on which packets no longer pass", () => {
     const { origin } = await serve(cleanup);
     const proxy = await freezingProxy(cleanup, origin);
     const keepalive = { intervalMs: 10_000, timeoutMs: 5_000 };
-    const { client, leaf } = open(cleanup, proxy.origin, { clock, keepalive });
+    const { client, transport } = open(cleanup, proxy.origin, { clock, keepalive });
     await client.echo({ text: "before" });
     proxy.freeze();
     const lost = failure(client.echo({ text: "lost" }));
-    await until(() => leaf.pool.streams === 1);
+    await until(() => transport.pool.streams === 1);
     await clock.advance(10_000);
     await clock.advance(10_000);
     assert.equal((await lost).code, Code.Unavailable);

@@ -4,12 +4,12 @@ import { Code, createClient } from "@connectrpc/connect";
 import { createMesh, staticDiscovery } from "../../../mod.ts";
 import type { ClientPolicy } from "../../../src/mesh/options.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
+import { Cleanup, failure } from "../../rpc/client/grpc-checks.ts";
+import { serveMesh } from "../../rpc/socket-fixture.ts";
 import { unless } from "../../support/capability.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
-import { freezingProxy } from "./freezing-proxy.ts";
-import { Cleanup, failure } from "../../rpc/client/grpc-checks.ts";
 import { within } from "../listen/listener-fixture.ts";
-import { serveMesh } from "../../rpc/socket-fixture.ts";
+import { freezingProxy } from "./freezing-proxy.ts";
 
 describe("an RPC client whose connection drops every packet", unless("listen", "grpcClient"), () => {
   const cleanup = new Cleanup();

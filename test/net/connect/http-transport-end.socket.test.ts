@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
-import { unless } from "../../support/capability.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
-import { httpOrigin, newCall, openLeaf, send, tcpOrigin } from "./http-transport-fixture.ts";
+import { unless } from "../../support/capability.ts";
 import { signal, within } from "../listen/listener-fixture.ts";
+import { httpOrigin, newCall, openTransport, send, tcpOrigin } from "./http-transport-fixture.ts";
 
 describe("HTTP leaf that comes to an end", unless("listen"), () => {
   const cleanup = new Cleanup();
   afterEach(() => cleanup.run());
 
   it("stops waiting for an answer when the call is cancelled, with its reason", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const came = signal();
     const left = signal();
     const origin = await tcpOrigin(cleanup, (socket) => {
@@ -19,7 +19,7 @@ describe("HTTP leaf that comes to an end", unless("listen"), () => {
     });
     const call = newCall();
     const reason = new Error("no longer needed");
-    const answer = send(leaf, `${origin}/`, { call });
+    const answer = send(transport, `${origin}/`, { call });
     await within(came.promise, "the request");
     call.cancel(reason);
     await assert.rejects(answer, (error) => error === reason);
@@ -27,7 +27,7 @@ describe("HTTP leaf that comes to an end", unless("listen"), () => {
   });
 
   it("sends nothing for a call that was cancelled before", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     let requests = 0;
     const origin = await httpOrigin(cleanup, (_request, response) => {
       requests++;
@@ -36,13 +36,13 @@ describe("HTTP leaf that comes to an end", unless("listen"), () => {
     const call = newCall();
     const reason = new Error("too late");
     call.cancel(reason);
-    await assert.rejects(send(leaf, `${origin}/`, { call }), (error) => error === reason);
-    await (await send(leaf, `${origin}/`)).text();
+    await assert.rejects(send(transport, `${origin}/`, { call }), (error) => error === reason);
+    await (await send(transport, `${origin}/`)).text();
     assert.equal(requests, 1);
   });
 
   it("stops reading a body when the call is cancelled, with its reason", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const left = signal();
     const origin = await httpOrigin(cleanup, (_request, response) => {
       response.write("begun");
@@ -51,7 +51,7 @@ describe("HTTP leaf that comes to an end", unless("listen"), () => {
     for (const read of ["text", "body"] as const) {
       const call = newCall();
       const reason = new Error(`no more ${read}`);
-      const answer = await send(leaf, `${origin}/`, { call });
+      const answer = await send(transport, `${origin}/`, { call });
       const whole = read === "text" ? answer.text() : new Response(answer.body).text();
       call.cancel(reason);
       await assert.rejects(within(whole, "the body"), (error) => error === reason);
@@ -60,31 +60,31 @@ describe("HTTP leaf that comes to an end", unless("listen"), () => {
   });
 
   it("ends the exchange when the body is cancelled", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const left = signal();
     const origin = await httpOrigin(cleanup, (_request, response) => {
       response.write("begun");
       response.once("close", () => left.fire());
     });
-    const { body } = await send(leaf, `${origin}/`);
+    const { body } = await send(transport, `${origin}/`);
     await body?.cancel();
     await within(left.promise, "the connection to end");
   });
 
   it("cancels the source of a body that cannot be sent", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const cancelled = signal();
     const origin = await tcpOrigin(cleanup, (socket) => socket.once("data", () => socket.destroy()));
     const body = new ReadableStream<Uint8Array>({
       pull: (controller) => controller.enqueue(new Uint8Array(1_000)),
       cancel: () => cancelled.fire(),
     });
-    await assert.rejects(send(leaf, `${origin}/`, { method: "POST", body }));
+    await assert.rejects(send(transport, `${origin}/`, { method: "POST", body }));
     await within(cancelled.promise, "the source to be cancelled");
   });
 
   it("closes when the last answer is read, and takes no more calls", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const go = signal();
     const began = signal();
     const origin = await httpOrigin(cleanup, async (_request, response) => {
@@ -92,10 +92,10 @@ describe("HTTP leaf that comes to an end", unless("listen"), () => {
       await go.promise;
       response.end("last");
     });
-    const answer = send(leaf, `${origin}/`);
+    const answer = send(transport, `${origin}/`);
     await within(began.promise, "the request");
-    const closed = leaf.close();
-    await assert.rejects(send(leaf, `${origin}/`), { code: "ERR_SHUTTING_DOWN" });
+    const closed = transport.close();
+    await assert.rejects(send(transport, `${origin}/`), { code: "ERR_SHUTTING_DOWN" });
     go.fire();
     assert.equal(await (await answer).text(), "last");
     await within(closed, "the close");
@@ -103,7 +103,7 @@ describe("HTTP leaf that comes to an end", unless("listen"), () => {
 
   it("refuses a bound that is none", () => {
     for (const maxConnectionsPerEndpoint of [0, -1, 1.5, Number.NaN]) {
-      assert.throws(() => openLeaf(cleanup, { maxConnectionsPerEndpoint }), RangeError);
+      assert.throws(() => openTransport(cleanup, { maxConnectionsPerEndpoint }), RangeError);
     }
   });
 });

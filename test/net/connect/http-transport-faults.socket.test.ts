@@ -4,11 +4,11 @@ import { createServer as createTcpServer } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import { isTransportError, type TransportFault } from "../../../src/core/errors.ts";
 import type { TlsIdentity } from "../../../src/core/identity.ts";
+import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { unless } from "../../support/capability.ts";
 import { createAuthority } from "../../support/certificates.ts";
-import { Cleanup } from "../../rpc/client/grpc-checks.ts";
-import { deadPort, httpOrigin, listening, openLeaf, send, tcpOrigin } from "./http-transport-fixture.ts";
 import { serve, within } from "../listen/listener-fixture.ts";
+import { deadPort, httpOrigin, listening, openTransport, send, tcpOrigin } from "./http-transport-fixture.ts";
 
 async function faultOf(promise: Promise<unknown>): Promise<TransportFault> {
   const error = await promise.then(
@@ -25,22 +25,22 @@ describe("faults of the HTTP leaf", unless("listen"), () => {
   afterEach(() => cleanup.run());
 
   it("knows a refused connection", async () => {
-    const fault = await faultOf(send(openLeaf(cleanup), `http://127.0.0.1:${await deadPort()}/`));
+    const fault = await faultOf(send(openTransport(cleanup), `http://127.0.0.1:${await deadPort()}/`));
     assert.equal(fault, "refused");
   });
 
   it("knows a name that nobody has", async () => {
-    assert.equal(await faultOf(send(openLeaf(cleanup), "http://nobody.invalid/")), "dns");
+    assert.equal(await faultOf(send(openTransport(cleanup), "http://nobody.invalid/")), "dns");
   });
 
   it("knows a connection that ends before the answer", async () => {
     const origin = await tcpOrigin(cleanup, (socket) => socket.once("data", () => socket.end()));
-    assert.ok(["closed", "reset"].includes(await faultOf(send(openLeaf(cleanup), `${origin}/`))));
+    assert.ok(["closed", "reset"].includes(await faultOf(send(openTransport(cleanup), `${origin}/`))));
   });
 
   it("knows a connection that is reset", async () => {
     const origin = await tcpOrigin(cleanup, (socket) => socket.once("data", () => socket.resetAndDestroy()));
-    assert.ok(["closed", "reset"].includes(await faultOf(send(openLeaf(cleanup), `${origin}/`))));
+    assert.ok(["closed", "reset"].includes(await faultOf(send(openTransport(cleanup), `${origin}/`))));
   });
 
   it("knows a connection that ends in the body", async () => {
@@ -49,10 +49,10 @@ describe("faults of the HTTP leaf", unless("listen"), () => {
       response.write("ten bytes.");
       setImmediate(() => response.socket?.destroy());
     });
-    const leaf = openLeaf(cleanup);
-    const cut = await send(leaf, `${origin}/`);
+    const transport = openTransport(cleanup);
+    const cut = await send(transport, `${origin}/`);
     assert.ok(["closed", "reset"].includes(await faultOf(within(cut.text(), "the body"))));
-    const streamed = await send(leaf, `${origin}/`);
+    const streamed = await send(transport, `${origin}/`);
     const read = async (): Promise<void> => {
       for await (const _ of streamed.body ?? []);
     };
@@ -63,16 +63,16 @@ describe("faults of the HTTP leaf", unless("listen"), () => {
     const origin = await tcpOrigin(cleanup, (socket) =>
       socket.once("data", () => socket.end("220 smtp.test\r\n")),
     );
-    const fault = await faultOf(send(openLeaf(cleanup), `${origin}/`));
+    const fault = await faultOf(send(openTransport(cleanup), `${origin}/`));
     assert.ok(["unknown", "closed", "reset"].includes(fault), fault);
   });
 
   it("takes up again with an endpoint that came back", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const port = await deadPort();
-    assert.equal(await faultOf(send(leaf, `http://127.0.0.1:${port}/`)), "refused");
+    assert.equal(await faultOf(send(transport, `http://127.0.0.1:${port}/`)), "refused");
     await serve(cleanup, () => new Response("back"), { ports: { all: port } });
-    assert.equal(await (await send(leaf, `http://127.0.0.1:${port}/`)).text(), "back");
+    assert.equal(await (await send(transport, `http://127.0.0.1:${port}/`)).text(), "back");
   });
 });
 
@@ -96,8 +96,8 @@ describe("HTTP leaf with certificates", unless("listen", "mtlsClient", "mtlsServ
       { tls: { ...(await authority.issue()), clientAuth: "require" } },
     );
     const tls = await authority.issue({ commonName: "gateway", uri: ["spiffe://datapunk.test/gateway"] });
-    const leaf = openLeaf(cleanup, { tls });
-    const answer = await send(leaf, `https://localhost:${server.port}/`);
+    const transport = openTransport(cleanup, { tls });
+    const answer = await send(transport, `https://localhost:${server.port}/`);
     assert.equal(await answer.text(), "spiffe://datapunk.test/gateway");
   });
 
@@ -106,10 +106,13 @@ describe("HTTP leaf with certificates", unless("listen", "mtlsClient", "mtlsServ
     const server = await serve(cleanup, (request) => new Response(request.body), {
       tls: { ...(await authority.issue()), clientAuth: "require" },
     });
-    const leaf = openLeaf(cleanup, { tls: await authority.issue() });
+    const transport = openTransport(cleanup, { tls: await authority.issue() });
     const body = "0123456789".repeat(100_000);
     const stream = new Blob([body]).stream();
-    const answer = await send(leaf, `https://localhost:${server.port}/`, { method: "POST", body: stream });
+    const answer = await send(transport, `https://localhost:${server.port}/`, {
+      method: "POST",
+      body: stream,
+    });
     assert.equal(await answer.text(), body);
   });
 
@@ -121,7 +124,7 @@ describe("HTTP leaf with certificates", unless("listen", "mtlsClient", "mtlsServ
     });
     const stranger = { ...(await other.issue()), ca: authority.ca };
     const fault = await faultOf(
-      send(openLeaf(cleanup, { tls: stranger }), `https://localhost:${server.port}/`),
+      send(openTransport(cleanup, { tls: stranger }), `https://localhost:${server.port}/`),
     );
     assert.ok(["tls", "reset", "closed"].includes(fault), fault);
   });
@@ -141,7 +144,7 @@ describe("HTTP leaf with certificates", unless("listen", "mtlsClient", "mtlsServ
           : await of();
       const tls = await authority.issue();
       const origin = await httpsOrigin(server);
-      assert.equal(await faultOf(send(openLeaf(cleanup, { tls }), `${origin}/`)), "tls");
+      assert.equal(await faultOf(send(openTransport(cleanup, { tls }), `${origin}/`)), "tls");
     });
   }
 
@@ -152,6 +155,6 @@ describe("HTTP leaf with certificates", unless("listen", "mtlsClient", "mtlsServ
       createTcpServer((socket) => socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"))),
     );
     const tls = await authority.issue();
-    assert.equal(await faultOf(send(openLeaf(cleanup, { tls }), `https://localhost:${port}/`)), "tls");
+    assert.equal(await faultOf(send(openTransport(cleanup, { tls }), `https://localhost:${port}/`)), "tls");
   });
 });

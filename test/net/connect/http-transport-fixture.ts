@@ -2,19 +2,19 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { runtime } from "#runtime";
 import { Call } from "../../../src/core/call.ts";
-import type { HttpBody, HttpLeaf, HttpResponse } from "../../../src/rest/http-transport.ts";
-import type { LeafOptions } from "../../../src/net/port.ts";
+import type { HttpTransportOptions } from "../../../src/net/port.ts";
+import type { HttpBody, HttpResponse, HttpTransport } from "../../../src/rest/http-transport.ts";
 import type { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { within } from "../listen/listener-fixture.ts";
 
 /** Opens a leaf that is closed with the test. */
-export function openLeaf(cleanup: Cleanup, options: Partial<LeafOptions> = {}): HttpLeaf {
-  const leaf = runtime.openHttpLeaf({ tls: undefined, maxConnectionsPerEndpoint: 100, ...options });
+export function openTransport(cleanup: Cleanup, options: Partial<HttpTransportOptions> = {}): HttpTransport {
+  const transport = runtime.openHttpTransport({ tls: undefined, maxConnectionsPerEndpoint: 100, ...options });
   cleanup.add(() => {
     // A test may leave answers unread; their end is not this one's business.
-    leaf.close().catch(() => {});
+    transport.close().catch(() => {});
   });
-  return leaf;
+  return transport;
 }
 
 /** A client's call to the service `lake`. */
@@ -31,9 +31,13 @@ export interface SendOptions {
 }
 
 /** Sends one request through a leaf. */
-export function send(leaf: HttpLeaf, url: string, options: SendOptions = {}): Promise<HttpResponse> {
+export function send(
+  transport: HttpTransport,
+  url: string,
+  options: SendOptions = {},
+): Promise<HttpResponse> {
   const { call = newCall(), method = "GET", headers = {}, body } = options;
-  return within(leaf.send(call, { method, url, headers, body }), "an answer");
+  return within(transport.send(call, { method, url, headers, body }), "an answer");
 }
 
 /** Opens any server of Node's kind and returns its port; its sockets end with the test. */

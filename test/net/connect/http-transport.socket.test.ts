@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
-import { unless } from "../../support/capability.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
-import { httpOrigin, newCall, openLeaf, send } from "./http-transport-fixture.ts";
+import { unless } from "../../support/capability.ts";
 import { signal, within } from "../listen/listener-fixture.ts";
+import { httpOrigin, newCall, openTransport, send } from "./http-transport-fixture.ts";
 
 describe("HTTP leaf", unless("listen"), () => {
   const cleanup = new Cleanup();
   afterEach(() => cleanup.run());
 
   it("sends method, path, query, headers and body as they are", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const origin = await httpOrigin(cleanup, (request, response) => {
       const chunks: Buffer[] = [];
       request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -24,7 +24,7 @@ describe("HTTP leaf", unless("listen"), () => {
     });
     for (const body of ["text ü", new TextEncoder().encode("text ü"), new Blob(["text ", "ü"]).stream()]) {
       const url = `${origin}/a%20b/c?d=e&f=%2F`;
-      const answer = await send(leaf, url, { method: "PATCH", headers: { "x-one": "1" }, body });
+      const answer = await send(transport, url, { method: "PATCH", headers: { "x-one": "1" }, body });
       assert.equal(answer.status, 200);
       assert.equal(answer.headers.get("content-type"), "application/json");
       assert.deepEqual(await answer.json(), {
@@ -37,31 +37,31 @@ describe("HTTP leaf", unless("listen"), () => {
   });
 
   it("reads answers as text, bytes and stream", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const text = "täglich ".repeat(50_000);
     const origin = await httpOrigin(cleanup, (_request, response) => response.end(text));
-    assert.equal(await (await send(leaf, `${origin}/`)).text(), text);
-    assert.equal(new TextDecoder().decode(await (await send(leaf, `${origin}/`)).bytes()), text);
-    const { body } = await send(leaf, `${origin}/`);
+    assert.equal(await (await send(transport, `${origin}/`)).text(), text);
+    assert.equal(new TextDecoder().decode(await (await send(transport, `${origin}/`)).bytes()), text);
+    const { body } = await send(transport, `${origin}/`);
     assert.ok(body);
     assert.equal(await new Response(body).text(), text);
   });
 
   it("reads a body once", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const origin = await httpOrigin(cleanup, (_request, response) => response.end("once"));
-    const answer = await send(leaf, `${origin}/`);
+    const answer = await send(transport, `${origin}/`);
     assert.equal(await answer.text(), "once");
     await assert.rejects(answer.text(), TypeError);
   });
 
   it("keeps repeated headers", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const origin = await httpOrigin(cleanup, (_request, response) => {
       response.writeHead(200, { "set-cookie": ["a=1", "b=2"], "x-one": "1" });
       response.end();
     });
-    const { headers } = await send(leaf, `${origin}/`);
+    const { headers } = await send(transport, `${origin}/`);
     const pairs = [...headers].filter(([name]) => name === "set-cookie");
     assert.deepEqual(pairs, [
       ["set-cookie", "a=1"],
@@ -72,7 +72,7 @@ describe("HTTP leaf", unless("listen"), () => {
   });
 
   it("has no body after HEAD, 204 and 304", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const origin = await httpOrigin(cleanup, (request, response) => {
       response.writeHead(
         Number(request.url?.slice(1)),
@@ -85,7 +85,7 @@ describe("HTTP leaf", unless("listen"), () => {
       ["GET", 204],
       ["GET", 304],
     ] as const) {
-      const answer = await send(leaf, `${origin}/${status}`, { method });
+      const answer = await send(transport, `${origin}/${status}`, { method });
       assert.equal(answer.status, status);
       assert.equal(answer.body, null);
       assert.equal(await answer.text(), "");
@@ -93,30 +93,30 @@ describe("HTTP leaf", unless("listen"), () => {
   });
 
   it("shows redirects instead of following them", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const origin = await httpOrigin(cleanup, (_request, response) => {
       response.writeHead(302, { location: "/elsewhere" });
       response.end();
     });
-    const answer = await send(leaf, `${origin}/`);
+    const answer = await send(transport, `${origin}/`);
     assert.equal(answer.status, 302);
     assert.equal(answer.headers.get("location"), "/elsewhere");
   });
 
   it("uses a connection again", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const ports = new Set<number | undefined>();
     const origin = await httpOrigin(cleanup, (request, response) => {
       ports.add(request.socket.remotePort);
       response.end("again");
     });
-    for (let index = 0; index < 20; index++) await (await send(leaf, `${origin}/`)).text();
+    for (let index = 0; index < 20; index++) await (await send(transport, `${origin}/`)).text();
     // A pool may learn a moment after its caller that a connection is free.
     assert.ok(ports.size <= 2, `${ports.size} connections for one request at a time`);
   });
 
   it("opens no more connections to an endpoint than it may, and makes the rest wait", async () => {
-    const leaf = openLeaf(cleanup, { maxConnectionsPerEndpoint: 3 });
+    const transport = openTransport(cleanup, { maxConnectionsPerEndpoint: 3 });
     const open = new Set<number | undefined>();
     const waiting: (() => unknown)[] = [];
     const three = signal();
@@ -126,10 +126,10 @@ describe("HTTP leaf", unless("listen"), () => {
       if (waiting.length === 3) three.fire();
     });
     const other = await httpOrigin(cleanup, (_request, response) => response.end("other"));
-    const answers = Array.from({ length: 9 }, async () => (await send(leaf, `${origin}/`)).text());
+    const answers = Array.from({ length: 9 }, async () => (await send(transport, `${origin}/`)).text());
     await within(three.promise, "three requests");
     // Another endpoint has connections of its own, and its round trip lets a fourth request come if it can.
-    assert.equal(await (await send(leaf, `${other}/`)).text(), "other");
+    assert.equal(await (await send(transport, `${other}/`)).text(), "other");
     assert.equal(waiting.length, 3);
     for (let index = 0; index < 9; index++) {
       let next = waiting.shift();
@@ -145,7 +145,7 @@ describe("HTTP leaf", unless("listen"), () => {
   });
 
   it("makes a server wait for a body that nobody reads", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const chunk = Buffer.alloc(65_536, 97);
     const chunks = 1_024;
     let written = 0;
@@ -163,11 +163,11 @@ describe("HTTP leaf", unless("listen"), () => {
       more();
     });
     const ping = await httpOrigin(cleanup, (_request, response) => response.end("pong"));
-    const { body } = await send(leaf, `${origin}/`);
+    const { body } = await send(transport, `${origin}/`);
     assert.ok(body);
     let same = 0;
     for (let before = -1; same < 20; ) {
-      await (await send(leaf, `${ping}/`)).text();
+      await (await send(transport, `${ping}/`)).text();
       same = written === before ? same + 1 : 0;
       before = written;
       assert.ok(written < chunks, "nothing held the server back");
@@ -178,7 +178,7 @@ describe("HTTP leaf", unless("listen"), () => {
   });
 
   it("makes the source of a body wait for a server that does not read", async () => {
-    const leaf = openLeaf(cleanup);
+    const transport = openTransport(cleanup);
     const chunks = 1_024;
     const read = signal();
     let length = 0;
@@ -205,10 +205,10 @@ describe("HTTP leaf", unless("listen"), () => {
       },
       { highWaterMark: 0 },
     );
-    const answer = leaf.send(newCall(), { method: "POST", url: `${origin}/`, headers: {}, body });
+    const answer = transport.send(newCall(), { method: "POST", url: `${origin}/`, headers: {}, body });
     let same = 0;
     for (let before = -1; same < 20; ) {
-      await (await send(leaf, `${ping}/`)).text();
+      await (await send(transport, `${ping}/`)).text();
       same = pulled === before ? same + 1 : 0;
       before = pulled;
       assert.ok(pulled < chunks, "nothing held the source back");

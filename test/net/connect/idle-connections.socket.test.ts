@@ -3,16 +3,16 @@ import { createServer, type Socket } from "node:net";
 import { after, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { runtime } from "#runtime";
-import type { RestClient } from "../../../src/rest/rest-client.ts";
 import { createMesh } from "../../../src/mesh/mesh.ts";
 import type { Mesh } from "../../../src/mesh/options.ts";
+import type { RestClient } from "../../../src/rest/rest-client.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { errorOf } from "../../rest/lake.ts";
+import { until } from "../../rpc/socket-fixture.ts";
 import { unless } from "../../support/capability.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { closeAll, listening, meshOver } from "../listen/http-fixture.ts";
 import { within } from "../listen/listener-fixture.ts";
-import { until } from "../../rpc/socket-fixture.ts";
 
 interface Peer {
   readonly mesh: Mesh;

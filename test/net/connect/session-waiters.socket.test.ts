@@ -5,7 +5,7 @@ import { type Client, Code, createClient, type Transport } from "@connectrpc/con
 import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
 import { systemClock } from "../../../src/core/clock.ts";
-import { RpcLeaves } from "../../../src/mesh/rpc-transports.ts";
+import { RpcTransports } from "../../../src/mesh/rpc-transports.ts";
 import { createHttp2Client } from "../../../src/net/connect/http2-fetch-client.ts";
 import { type PoolState, poolDefaults, SessionPool } from "../../../src/net/connect/session-pool.ts";
 import { PendingSession, SessionQueue } from "../../../src/net/connect/session-queue.ts";
@@ -24,8 +24,8 @@ interface Opened {
 }
 
 function openGrpc(origin: string): Opened {
-  const { leaf } = open(cleanup, origin, { maxSessions: 1 });
-  return { transport: leaf.transport, state: () => leaf.pool, close: () => leaf.close() };
+  const { transport } = open(cleanup, origin, { maxSessions: 1 });
+  return { transport: transport.transport, state: () => transport.pool, close: () => transport.close() };
 }
 
 const openOver =
@@ -146,7 +146,7 @@ for (const [dialect, opening] of Object.entries(dialects)) {
     it("keep no leaf from being released after they gave up", async () => {
       const { transport, client, state, close, free } = await fullLeaf(opening);
       let closed = false;
-      const leaves = new RpcLeaves(() => ({
+      const transports = new RpcTransports(() => ({
         transport,
         state,
         close: () => {
@@ -154,16 +154,16 @@ for (const [dialect, opening] of Object.entries(dialects)) {
           return close();
         },
       }));
-      leaves.opener({} as never)("grpc", "http://full.test");
+      transports.opener({} as never)("grpc", "http://full.test");
       const stop = new AbortController();
       const call = failure(client.echo({ text: "" }, { signal: stop.signal }));
       await until(() => state().waiting === 1);
-      assert.equal(leaves.release("http://full.test"), false);
+      assert.equal(transports.release("http://full.test"), false);
       stop.abort();
       await call;
       free();
       await until(() => state().streams === 0);
-      assert.equal(leaves.release("http://full.test"), true);
+      assert.equal(transports.release("http://full.test"), true);
       assert.equal(closed, true);
     });
 

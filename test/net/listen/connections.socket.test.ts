@@ -3,11 +3,11 @@ import type { Socket } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import type { TlsIdentity } from "../../../src/core/identity.ts";
 import type { ListenOptions } from "../../../src/net/port.ts";
+import { RawPeer } from "../../http/http2/http2-peer.ts";
+import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { unless } from "../../support/capability.ts";
 import { createAuthority } from "../../support/certificates.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
-import { Cleanup } from "../../rpc/client/grpc-checks.ts";
-import { RawPeer } from "../../http/http2/http2-peer.ts";
 import {
   http1,
   openTcp,

@@ -3,14 +3,14 @@ import { Agent, request as httpRequest } from "node:http";
 import { afterEach, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
-import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import { frameType, h2, readUint32 } from "../../../src/http/http2/frame/frame-types.ts";
+import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
+import { RawPeer } from "../../http/http2/http2-peer.ts";
+import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { OpenAdmission } from "../../rpc/echo.ts";
 import { unless } from "../../support/capability.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
-import { Cleanup } from "../../rpc/client/grpc-checks.ts";
-import { RawPeer } from "../../http/http2/http2-peer.ts";
 import {
   foreignSession,
   http1,

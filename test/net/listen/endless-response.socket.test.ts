@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
-import { unless } from "../../support/capability.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
-import { http1, openTcp, serve, within } from "./listener-fixture.ts";
 import { until } from "../../rpc/socket-fixture.ts";
+import { unless } from "../../support/capability.ts";
+import { http1, openTcp, serve, within } from "./listener-fixture.ts";
 
 /** More pieces than any buffers hold. */
 const many = 100_000;

@@ -7,10 +7,10 @@ import {
 import { connect as connectTcp, type Socket } from "node:net";
 import { Http2SessionManager } from "@connectrpc/connect-node";
 import { runtime } from "#runtime";
-import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import type { Listener, ListenOptions } from "../../../src/net/port.ts";
-import { echoRoutes, OpenAdmission } from "../../rpc/echo.ts";
+import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import type { Cleanup } from "../../rpc/client/grpc-checks.ts";
+import { echoRoutes, OpenAdmission } from "../../rpc/echo.ts";
 
 /** Fails instead of hanging when `promise` does not settle: a bound, not a measurement. */
 export async function within<T>(promise: Promise<T>, what: string, ms = 15_000): Promise<T> {

@@ -9,9 +9,9 @@ import {
 } from "@connectrpc/connect-node";
 import { runtime } from "#runtime";
 import { EchoRequestSchema, EchoResponseSchema, EchoService } from "../../gen/test/v1/echo_pb.ts";
+import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { all, errorOf, streamOf } from "../../rpc/echo.ts";
 import { unless } from "../../support/capability.ts";
-import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import {
   type Answer,
   foreignSession,
@@ -178,7 +178,7 @@ describe("one port in the clear", unless("listen"), () => {
 
   for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
     it(`serves the mesh's own ${protocol} leaf`, unless("grpcClient"), async () => {
-      const leaf = runtime.openRpcLeaf({
+      const transport = runtime.openRpcTransport({
         origin: `http://127.0.0.1:${server.port}`,
         protocol,
         tls: undefined,
@@ -186,8 +186,8 @@ describe("one port in the clear", unless("listen"), () => {
         maxMessageBytes: 4_194_304,
         maxConnectionsPerEndpoint: 100,
       });
-      cleanup.add(() => leaf.close());
-      const client = createClient(EchoService, leaf.transport);
+      cleanup.add(() => transport.close());
+      const client = createClient(EchoService, transport.transport);
       assert.equal((await within(client.echo({ text: "leaf" }), "an answer")).text, "leaf");
       const expanded = await within(all(client.expand({ text: "x", count: 2 })), "a stream");
       assert.equal(expanded.length, 2);
@@ -201,10 +201,10 @@ describe("one port in the clear", unless("listen"), () => {
       createGrpcTransport(foreignSession(cleanup, `http://127.0.0.1:${server.port}`)),
     );
     await within(client.echo({ text: "who" }), "an answer");
-    const [arrival] = server.admission.arrivals;
-    assert.equal(arrival?.protocol, "grpc");
-    assert.equal(arrival?.connection.remoteAddress, "127.0.0.1");
-    assert.equal(arrival?.connection.httpVersion, "2");
+    const [inbound] = server.admission.arrivals;
+    assert.equal(inbound?.protocol, "grpc");
+    assert.equal(inbound?.connection.remoteAddress, "127.0.0.1");
+    assert.equal(inbound?.connection.httpVersion, "2");
   });
 
   for (const version of ["1.1", "2"] as const) {

@@ -4,8 +4,8 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { createMesh } from "../../../src/mesh/mesh.ts";
-import { unless } from "../../support/capability.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
+import { unless } from "../../support/capability.ts";
 import {
   http1,
   http2,

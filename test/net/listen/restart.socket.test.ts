@@ -3,8 +3,8 @@ import { afterEach, describe, it } from "node:test";
 import { staticDiscovery } from "../../../src/discovery/static-discovery.ts";
 import { createMesh } from "../../../src/mesh/mesh.ts";
 import type { Server } from "../../../src/mesh/options.ts";
-import { unless } from "../../support/capability.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
+import { unless } from "../../support/capability.ts";
 
 const restarts = 4;
 const workers = 16;

@@ -4,10 +4,10 @@ import { createClient } from "@connectrpc/connect";
 import { runtime } from "#runtime";
 import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
+import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { all, echoRoutes, errorOf, OpenAdmission } from "../../rpc/echo.ts";
 import { unless } from "../../support/capability.ts";
 import { createAuthority } from "../../support/certificates.ts";
-import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { serve, signal, within } from "./listener-fixture.ts";
 
 describe("RPC leaf against the listener", unless("listen", "grpcClient"), () => {
@@ -15,8 +15,8 @@ describe("RPC leaf against the listener", unless("listen", "grpcClient"), () => 
   afterEach(() => cleanup.run());
 
   for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
-    const open = (origin: string, tls?: Parameters<typeof runtime.openRpcLeaf>[0]["tls"]) => {
-      const leaf = runtime.openRpcLeaf({
+    const open = (origin: string, tls?: Parameters<typeof runtime.openRpcTransport>[0]["tls"]) => {
+      const transport = runtime.openRpcTransport({
         origin,
         protocol,
         tls,
@@ -24,8 +24,8 @@ describe("RPC leaf against the listener", unless("listen", "grpcClient"), () => 
         maxMessageBytes: 100_000,
         maxConnectionsPerEndpoint: 100,
       });
-      cleanup.add(() => leaf.close());
-      return createClient(EchoService, leaf.transport);
+      cleanup.add(() => transport.close());
+      return createClient(EchoService, transport.transport);
     };
 
     it(`shows its certificate (${protocol})`, unless("mtlsClient"), async () => {
@@ -104,7 +104,7 @@ describe("RPC leaf against the listener", unless("listen", "grpcClient"), () => 
     });
     const origin = `http://127.0.0.1:${server.port}`;
     const clients = (["grpc", "grpc-web", "connect"] as const).map((protocol) => {
-      const leaf = runtime.openRpcLeaf({
+      const transport = runtime.openRpcTransport({
         origin,
         protocol,
         tls: undefined,
@@ -112,8 +112,8 @@ describe("RPC leaf against the listener", unless("listen", "grpcClient"), () => 
         maxMessageBytes: 4_000_000,
         maxConnectionsPerEndpoint: 100,
       });
-      cleanup.add(() => leaf.close());
-      return createClient(EchoService, leaf.transport);
+      cleanup.add(() => transport.close());
+      return createClient(EchoService, transport.transport);
     });
     const texts = Array.from({ length: 60 }, (_, index) => `call ${index}`);
     const answers = await within(

@@ -6,10 +6,10 @@ import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import type { RpcDispatcher } from "../../../src/rpc/server/dispatcher.ts";
 import { createFetchDispatch } from "../../../src/rpc/server/fetch-dispatch.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
+import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { all, echoRoutes, errorOf, OpenAdmission } from "../../rpc/echo.ts";
 import { unless } from "../../support/capability.ts";
 import { createAuthority } from "../../support/certificates.ts";
-import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import {
   foreignSession,
   http1,

@@ -5,9 +5,9 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
+import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { OpenAdmission } from "../../rpc/echo.ts";
 import { unless } from "../../support/capability.ts";
-import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import {
   foreignSession,
   http1,

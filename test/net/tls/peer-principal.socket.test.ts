@@ -5,10 +5,14 @@ import { staticDiscovery } from "../../../src/discovery/static-discovery.ts";
 import { createMesh } from "../../../src/mesh/mesh.ts";
 import type { Mesh, Server } from "../../../src/mesh/options.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
+import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { echoRoutes } from "../../rpc/echo.ts";
 import { unless } from "../../support/capability.ts";
-import { createAuthority, type LeafOptions, type TestAuthority } from "../../support/certificates.ts";
-import { Cleanup } from "../../rpc/client/grpc-checks.ts";
+import {
+  createAuthority,
+  type HttpTransportOptions,
+  type TestAuthority,
+} from "../../support/certificates.ts";
 
 const gateway = "spiffe://datapunk.test/gateway";
 
@@ -33,7 +37,7 @@ describe("a server that lets in one SPIFFE ID", unless("listen", "mtlsServer", "
   });
   after(() => cleanup.run());
 
-  async function decisionOn(options: LeafOptions): Promise<Decision> {
+  async function decisionOn(options: HttpTransportOptions): Promise<Decision> {
     const client = createMesh({
       service: "client",
       tls: await authority.issue(options),

@@ -5,18 +5,22 @@ import { runtime } from "#runtime";
 import type { TlsIdentity } from "../../../src/core/identity.ts";
 import { peerIdentityFromDer } from "../../../src/net/tls/peer-identity.ts";
 import { unless } from "../../support/capability.ts";
-import { createAuthority, type LeafOptions, type TestAuthority } from "../../support/certificates.ts";
+import {
+  createAuthority,
+  type HttpTransportOptions,
+  type TestAuthority,
+} from "../../support/certificates.ts";
 
 describe("identity of a peer", () => {
   let authority: TestAuthority;
   before(async () => {
     authority = await createAuthority();
   });
-  const identityOf = async (options: LeafOptions) =>
+  const identityOf = async (options: HttpTransportOptions) =>
     peerIdentityFromDer(new Uint8Array(new X509Certificate((await authority.issue(options)).cert).raw));
 
   /** The identity in a certificate some of whose bytes (hex) were replaced by as many others. */
-  const patched = async (options: LeafOptions, from: string, to: string) => {
+  const patched = async (options: HttpTransportOptions, from: string, to: string) => {
     const der = Buffer.from(new X509Certificate((await authority.issue(options)).cert).raw).toString("hex");
     assert.ok(der.includes(from));
     return peerIdentityFromDer(new Uint8Array(Buffer.from(der.replaceAll(from, to), "hex")));
@@ -156,12 +160,12 @@ describe("a broken TLS identity", unless("mtlsClient", "mtlsServer"), () => {
     ];
   });
 
-  const leaf = { maxConnectionsPerEndpoint: 100 };
+  const transport = { maxConnectionsPerEndpoint: 100 };
   const openers: Record<string, (tls: TlsIdentity) => unknown> = {
-    "an HTTP client": (tls) => runtime.openHttpLeaf({ ...leaf, tls }),
+    "an HTTP client": (tls) => runtime.openHttpTransport({ ...transport, tls }),
     "a gRPC client": (tls) =>
-      runtime.openRpcLeaf({
-        ...leaf,
+      runtime.openRpcTransport({
+        ...transport,
         tls,
         origin: "https://localhost:1",
         protocol: "grpc",
@@ -187,7 +191,7 @@ describe("a broken TLS identity", unless("mtlsClient", "mtlsServer"), () => {
   }
 
   it("is told from a good one", async () => {
-    const client = runtime.openHttpLeaf({ ...leaf, tls: good });
+    const client = runtime.openHttpTransport({ ...transport, tls: good });
     await client.close();
   });
 });

@@ -5,9 +5,9 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import type { PeerIdentity, TlsIdentity } from "../../../src/core/identity.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
+import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { unless } from "../../support/capability.ts";
 import { createAuthority, type TestAuthority } from "../../support/certificates.ts";
-import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import {
   foreignSession,
   http1,

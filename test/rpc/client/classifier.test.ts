@@ -27,12 +27,12 @@ describe("rpcClassifier()", () => {
   });
 
   it("knows which codes are the caller's, the server's, or of the moment", () => {
-    const verdicts: Record<string, string[]> = {};
+    const outcomes: Record<string, string[]> = {};
     for (let code = 1; code <= 16; code++) {
-      const { verdict, status } = plain.error(newCall(), wire(code));
-      verdicts[verdict] = [...(verdicts[verdict] ?? []), status];
+      const { kind, status } = plain.error(newCall(), wire(code));
+      outcomes[kind] = [...(outcomes[kind] ?? []), status];
     }
-    assert.deepEqual(verdicts, {
+    assert.deepEqual(outcomes, {
       failure: ["canceled", "unknown", "internal", "data_loss"],
       success: [
         "invalid_argument",
@@ -51,15 +51,15 @@ describe("rpcClassifier()", () => {
   });
 
   it("takes numbers nobody defined for unknown, and 0 for success", () => {
-    assert.equal(outcomeOfCode(0).verdict, "success");
+    assert.equal(outcomeOfCode(0).kind, "success");
     assert.equal(outcomeOfCode(99).status, "unknown");
   });
 
   it("calls a call cancelled only when it was", () => {
     const call = newCall();
-    assert.equal(plain.error(call, wire(Code.Canceled)).verdict, "failure");
+    assert.equal(plain.error(call, wire(Code.Canceled)).kind, "failure");
     call.cancel();
-    assert.equal(plain.error(call, wire(Code.Unavailable)).verdict, "cancelled");
+    assert.equal(plain.error(call, wire(Code.Unavailable)).kind, "cancelled");
     const late = newCall();
     late.cancel(new MeshError("ERR_DEADLINE_EXCEEDED", "late"));
     assert.equal(plain.error(late, new ConnectError("aborted", Code.Canceled)).status, "deadline_exceeded");
@@ -93,17 +93,14 @@ describe("rpcClassifier()", () => {
     const wrapped = (code: Code, cause: unknown): ConnectError =>
       new ConnectError("socket", code, undefined, undefined, new Error("between", { cause }));
     const reset = faulty.error(newCall(), wrapped(Code.Aborted, socket("ECONNRESET")));
-    assert.deepEqual(
-      [reset.verdict, reset.status, reset.neverStarted],
-      ["retryable", "transport_reset", false],
-    );
+    assert.deepEqual([reset.kind, reset.status, reset.neverStarted], ["retryable", "transport_reset", false]);
     const refused = faulty.error(newCall(), wrapped(Code.Unavailable, socket("ECONNREFUSED")));
     assert.deepEqual([refused.status, refused.neverStarted], ["transport_refused", true]);
     const raw = faulty.error(newCall(), socket("ECONNREFUSED"));
     assert.equal(raw.status, "transport_refused");
     const ring = new Error("ring");
     ring.cause = ring;
-    assert.equal(faulty.error(newCall(), ring).verdict, "failure");
+    assert.equal(faulty.error(newCall(), ring).kind, "failure");
   });
 
   it("believes the server, whatever an error carries as cause", () => {
@@ -115,21 +112,21 @@ describe("rpcClassifier()", () => {
   it("knows a refused stream for one that never started", () => {
     const text = "http/2 stream closed with error code REFUSED_STREAM (0x7)";
     const refused = plain.error(newCall(), new ConnectError(text, Code.Unavailable));
-    assert.deepEqual([refused.verdict, refused.neverStarted], ["retryable", true]);
+    assert.deepEqual([refused.kind, refused.neverStarted], ["retryable", true]);
     const said = wire(Code.Unavailable);
     assert.equal(plain.error(newCall(), said).neverStarted, false);
   });
 
   it("knows the other resets of a stream for the server's doing", () => {
-    const verdicts = (["ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED"] as const).map(
+    const outcomes = (["ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED"] as const).map(
       (name) => {
         const code = name === "ENHANCE_YOUR_CALM" ? Code.ResourceExhausted : Code.PermissionDenied;
         const text = `http/2 stream closed with error code ${name} (0xb)`;
-        const { verdict, status, neverStarted } = plain.error(newCall(), new ConnectError(text, code));
-        return [verdict, status, neverStarted];
+        const { kind, status, neverStarted } = plain.error(newCall(), new ConnectError(text, code));
+        return [kind, status, neverStarted];
       },
     );
-    assert.deepEqual(verdicts, [
+    assert.deepEqual(outcomes, [
       ["rejected", "resource_exhausted", false],
       ["retryable", "transport_reset", false],
       ["retryable", "transport_reset", false],
@@ -141,15 +138,15 @@ describe("rpcClassifier()", () => {
       "message size 9 is larger than configured readMaxBytes 1",
       Code.ResourceExhausted,
     );
-    const { verdict, status } = plain.error(newCall(), error);
-    assert.deepEqual([verdict, status], ["success", "message_too_large"]);
+    const { kind, status } = plain.error(newCall(), error);
+    assert.deepEqual([kind, status], ["success", "message_too_large"]);
   });
 
   it("keeps the verdict of the mesh's own refusals, also when they are wrapped", () => {
     const open = new MeshError("ERR_BREAKER_OPEN", "open");
     for (const error of [open, new ConnectError("open", Code.Unavailable, undefined, undefined, open)]) {
-      const { verdict, status, local } = plain.error(newCall(), error);
-      assert.deepEqual([verdict, status, local], ["rejected", "breaker_open", true]);
+      const { kind, status, local } = plain.error(newCall(), error);
+      assert.deepEqual([kind, status, local], ["rejected", "breaker_open", true]);
     }
   });
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { isMeshError } from "../../../src/core/errors.ts";
-import { createFetchRpcLeaf } from "../../../src/rpc/client/fetch-rpc-transport.ts";
+import { createFetchRpcTransport } from "../../../src/rpc/client/fetch-rpc-transport.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { all, errorOf, serveInProcess, streamOf } from "../echo.ts";
 
@@ -10,14 +10,14 @@ const origin = "https://echo.test";
 
 for (const protocol of ["connect", "grpc-web"] as const) {
   for (const useBinaryFormat of [true, false]) {
-    describe(`createFetchRpcLeaf() by ${protocol}, ${useBinaryFormat ? "binary" : "JSON"}`, () => {
+    describe(`createFetchRpcTransport() by ${protocol}, ${useBinaryFormat ? "binary" : "JSON"}`, () => {
       function open() {
         const server = serveInProcess();
-        const leaf = createFetchRpcLeaf({
+        const transport = createFetchRpcTransport({
           fetch: server.fetch,
           options: { origin, protocol, useBinaryFormat },
         });
-        return { ...server, client: createClient(EchoService, leaf.transport) };
+        return { ...server, client: createClient(EchoService, transport.transport) };
       }
 
       it("calls a unary method and shows header and trailer", async () => {
@@ -78,20 +78,20 @@ for (const protocol of ["connect", "grpc-web"] as const) {
   }
 }
 
-describe("createFetchRpcLeaf()", () => {
+describe("createFetchRpcTransport()", () => {
   it("refuses native gRPC and names the alternative", () => {
     assert.throws(
-      () => createFetchRpcLeaf({ fetch: failing(new Error()), options: { origin, protocol: "grpc" } }),
+      () => createFetchRpcTransport({ fetch: failing(new Error()), options: { origin, protocol: "grpc" } }),
       (error) => isMeshError(error, "ERR_CAPABILITY") && /"connect" or "grpc-web"/.test(error.message),
     );
   });
 
   it("refuses a bidi call where fetch cannot stream both ways", async () => {
-    const leaf = createFetchRpcLeaf({
+    const transport = createFetchRpcTransport({
       fetch: failing(new Error("must not be called")),
       options: { origin, protocol: "connect", bidi: false },
     });
-    const client = createClient(EchoService, leaf.transport);
+    const client = createClient(EchoService, transport.transport);
     const error = await errorOf(all(client.chat(streamOf({ text: "a" }))));
     assert.equal(error.code, Code.Unimplemented);
     assert.match(error.rawMessage, /use native gRPC/);
@@ -99,8 +99,11 @@ describe("createFetchRpcLeaf()", () => {
 
   it("keeps the cause of a fault, also when it is named like an abort", async () => {
     const fault = new DOMException("socket gone", "AbortError");
-    const leaf = createFetchRpcLeaf({ fetch: failing(fault), options: { origin, protocol: "connect" } });
-    const error = await errorOf(createClient(EchoService, leaf.transport).echo({}));
+    const transport = createFetchRpcTransport({
+      fetch: failing(fault),
+      options: { origin, protocol: "connect" },
+    });
+    const error = await errorOf(createClient(EchoService, transport.transport).echo({}));
     assert.equal(error.code, Code.Unavailable);
     assert.equal(error.cause, fault);
   });
@@ -116,8 +119,8 @@ describe("createFetchRpcLeaf()", () => {
         }),
         { headers: { "content-type": "application/connect+proto" } },
       );
-    const leaf = createFetchRpcLeaf({ fetch, options: { origin, protocol: "connect" } });
-    const error = await errorOf(all(createClient(EchoService, leaf.transport).expand({ count: 1 })));
+    const transport = createFetchRpcTransport({ fetch, options: { origin, protocol: "connect" } });
+    const error = await errorOf(all(createClient(EchoService, transport.transport).expand({ count: 1 })));
     assert.equal(error.code, Code.Unavailable);
     assert.equal(error.cause, fault);
   });
@@ -125,14 +128,14 @@ describe("createFetchRpcLeaf()", () => {
   it("sends one message as plain bytes, and only streams of messages as a stream", async () => {
     const { fetch } = serveInProcess();
     const bodies: string[] = [];
-    const leaf = createFetchRpcLeaf({
+    const transport = createFetchRpcTransport({
       fetch: (url, init) => {
         bodies.push(init.body instanceof Uint8Array ? "bytes" : `stream, duplex ${init.duplex}`);
         return fetch(url, init);
       },
       options: { origin, protocol: "connect" },
     });
-    const client = createClient(EchoService, leaf.transport);
+    const client = createClient(EchoService, transport.transport);
     await client.echo({ text: "a" });
     await all(client.expand({ count: 1 }));
     await client.collect(streamOf({ text: "a" }));
@@ -142,14 +145,14 @@ describe("createFetchRpcLeaf()", () => {
   it("sends calls without side effects as GET when asked to", async () => {
     const { fetch } = serveInProcess();
     const methods: string[] = [];
-    const leaf = createFetchRpcLeaf({
+    const transport = createFetchRpcTransport({
       fetch: (url, init) => {
         methods.push(init.method);
         return fetch(url, init);
       },
       options: { origin, protocol: "connect", useHttpGet: true },
     });
-    const client = createClient(EchoService, leaf.transport);
+    const client = createClient(EchoService, transport.transport);
     assert.equal((await client.get({ text: "cached" })).text, "cached");
     assert.equal((await client.echo({ text: "not" })).text, "not");
     assert.deepEqual(methods, ["GET", "POST"]);
@@ -157,7 +160,7 @@ describe("createFetchRpcLeaf()", () => {
 
   it("takes a body that fetch has decoded for what it is", async () => {
     const { fetch } = serveInProcess();
-    const leaf = createFetchRpcLeaf({
+    const transport = createFetchRpcTransport({
       fetch: async (url, init) => {
         const response = await fetch(url, init);
         const headers = new Headers(response.headers);
@@ -167,19 +170,25 @@ describe("createFetchRpcLeaf()", () => {
       },
       options: { origin, protocol: "connect" },
     });
-    assert.equal((await createClient(EchoService, leaf.transport).echo({ text: "whole" })).text, "whole");
+    assert.equal(
+      (await createClient(EchoService, transport.transport).echo({ text: "whole" })).text,
+      "whole",
+    );
   });
 
   it("refuses messages above the limit, each way", async () => {
     const { fetch } = serveInProcess();
-    const leaf = createFetchRpcLeaf({ fetch, options: { origin, protocol: "connect", maxMessageBytes: 64 } });
-    const client = createClient(EchoService, leaf.transport);
+    const transport = createFetchRpcTransport({
+      fetch,
+      options: { origin, protocol: "connect", maxMessageBytes: 64 },
+    });
+    const client = createClient(EchoService, transport.transport);
     const sent = await errorOf(client.echo({ payload: new Uint8Array(100) }));
     assert.equal(sent.code, Code.ResourceExhausted);
     const large = serveInProcess({
       routes: (router) => router.service(EchoService, { echo: () => ({ payload: new Uint8Array(100) }) }),
     });
-    const small = createFetchRpcLeaf({
+    const small = createFetchRpcTransport({
       fetch: large.fetch,
       options: { origin, protocol: "connect", maxMessageBytes: 64 },
     });
@@ -189,7 +198,7 @@ describe("createFetchRpcLeaf()", () => {
 
   it("stops with the signal, as a cancelled call", async () => {
     const abort = new AbortController();
-    const leaf = createFetchRpcLeaf({
+    const transport = createFetchRpcTransport({
       fetch: (_url, init) =>
         new Promise((_resolve, reject) => {
           init.signal?.addEventListener("abort", () => reject(init.signal?.reason));
@@ -197,7 +206,9 @@ describe("createFetchRpcLeaf()", () => {
         }),
       options: { origin, protocol: "connect" },
     });
-    const error = await errorOf(createClient(EchoService, leaf.transport).echo({}, { signal: abort.signal }));
+    const error = await errorOf(
+      createClient(EchoService, transport.transport).echo({}, { signal: abort.signal }),
+    );
     assert.equal(error.code, Code.Canceled);
   });
 });

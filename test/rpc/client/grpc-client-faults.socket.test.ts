@@ -7,6 +7,7 @@ import { Call } from "../../../src/core/call.ts";
 import { rpcClassifier } from "../../../src/rpc/client/classifier.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { endHeaders, endStream } from "../../http/http2/connection-fixture.ts";
+import { closeAll, leavesOf } from "../socket-fixture.ts";
 import { all, Cleanup, failure, faultOf } from "./grpc-checks.ts";
 import { open } from "./grpc-fixture.ts";
 import {
@@ -19,7 +20,6 @@ import {
   type WriteFrame,
   words,
 } from "./grpc-frames.ts";
-import { closeAll, leavesOf } from "../socket-fixture.ts";
 
 const cleanup = new Cleanup();
 afterEach(() => cleanup.run());
@@ -29,10 +29,10 @@ after(closeAll);
 const classifier = rpcClassifier({ faultOf: (error) => runtime.faultOf(error) });
 
 /** What breakers, balancing and metrics make of an error. */
-function verdictOn(error: ConnectError): string {
+function outcomeOf(error: ConnectError): string {
   const call = new Call({ side: "client", protocol: "grpc", service: "s", operation: "o" });
-  const { verdict, status, neverStarted } = classifier.error(call, error);
-  return `${verdict} ${status}${neverStarted ? ", never started" : ""}`;
+  const { kind, status, neverStarted } = classifier.error(call, error);
+  return `${kind} ${status}${neverStarted ? ", never started" : ""}`;
 }
 
 /** `grpc-status: 0`, as HPACK writes it without a table. */
@@ -76,12 +76,12 @@ describe("the gRPC client and a server that breaks off", () => {
       if (type === frameTypes.headers) write(frameTypes.reset, 0, id, words(resets[index]![0]));
     });
     const { client } = open(cleanup, origin);
-    for (const [rst, code, fault, verdict] of resets) {
+    for (const [rst, code, fault, kind] of resets) {
       const calls = [failure(client.echo({ text: "" })), failure(all(client.expand({ text: "" })))];
       for (const error of await Promise.all(calls)) {
         assert.equal(error.code, code, `RST_STREAM ${rst}: ${error.message}`);
         assert.equal(faultOf(error), fault, `RST_STREAM ${rst}`);
-        assert.equal(verdictOn(error), verdict, `RST_STREAM ${rst}`);
+        assert.equal(outcomeOf(error), kind, `RST_STREAM ${rst}`);
       }
       index++;
     }
@@ -99,9 +99,9 @@ describe("the gRPC client and a server that breaks off", () => {
         if (type === frameTypes.headers) write(frameTypes.reset, 0, id, words(resets[index]![0]));
       });
       const client = createClient(EchoService, leavesOf(protocol)(origin).transport);
-      for (const [rst, verdict] of resets) {
+      for (const [rst, kind] of resets) {
         const error = await failure(client.echo({ text: "" }));
-        assert.equal(verdictOn(error), verdict, `RST_STREAM ${rst}: ${error.message}`);
+        assert.equal(outcomeOf(error), kind, `RST_STREAM ${rst}: ${error.message}`);
         index++;
       }
     });
@@ -129,7 +129,7 @@ describe("the gRPC client and a server that breaks off", () => {
       const error = await failure(client.echo({ text: "" }));
       assert.equal(error.code, Code.Internal, what);
       assert.equal(error.rawMessage, "the headers of the answer are larger than the limit", what);
-      assert.equal(verdictOn(error), "failure internal", what);
+      assert.equal(outcomeOf(error), "failure internal", what);
     }
     assert.equal((await client.echo({ text: "" })).text, "well");
     assert.equal(connections, 1);

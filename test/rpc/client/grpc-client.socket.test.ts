@@ -5,20 +5,12 @@ import { gzipSync } from "node:zlib";
 import { Code, createContextValues } from "@connectrpc/connect";
 import { Call } from "../../../src/core/call.ts";
 import { MeshError } from "../../../src/core/errors.ts";
-import { meshCall } from "../../../src/rpc/context.ts";
 import { httpStatusOf } from "../../../src/rpc/client/http-status.ts";
+import { meshCall } from "../../../src/rpc/context.ts";
 import { endHeaders } from "../../http/http2/connection-fixture.ts";
 import { all, Cleanup, deferred, failure, faultOf } from "./grpc-checks.ts";
 import { open, serveRaw } from "./grpc-fixture.ts";
-import {
-  answerFrame,
-  concat,
-  framed,
-  frameTypes,
-  responseBlock,
-  serveFrames,
-  words,
-} from "./grpc-frames.ts";
+import { answerFrame, concat, framed, frameTypes, responseBlock, serveFrames, words } from "./grpc-frames.ts";
 
 const cleanup = new Cleanup();
 afterEach(() => cleanup.run());

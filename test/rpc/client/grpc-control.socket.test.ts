@@ -82,7 +82,7 @@ describe("control of calls on the gRPC wire", () => {
     assert.equal((await call).code, Code.Canceled);
     await seen;
     assert.deepEqual(
-      outcomes.map(({ verdict }) => verdict),
+      outcomes.map(({ kind }) => kind),
       ["cancelled"],
     );
   });
@@ -117,8 +117,8 @@ describe("control of calls on the gRPC wire", () => {
         },
       },
     });
-    const { leaf } = open(cleanup, origin);
-    const response = await leaf.transport.stream(
+    const { transport } = open(cleanup, origin);
+    const response = await transport.transport.stream(
       EchoService.method.expand,
       undefined,
       undefined,

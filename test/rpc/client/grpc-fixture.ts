@@ -15,14 +15,14 @@ import type { Clock } from "../../../src/core/clock.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import type { TlsIdentity } from "../../../src/core/identity.ts";
 import type { Outcome } from "../../../src/core/outcome.ts";
-import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
-import type { AnswerCompression } from "../../../src/rpc/server/dispatcher.ts";
-import { createGrpcLeaf, type GrpcLeaf } from "../../../src/rpc/client/grpc-client.ts";
-import type { GrpcLeafOptions } from "../../../src/rpc/client/grpc-client-options.ts";
-import { createGrpcHandler } from "../../../src/rpc/server/grpc-handler.ts";
 import { messageCompressions } from "../../../src/net/connect/message-compression.ts";
 import { connectionOver } from "../../../src/net/socket-transport.ts";
-import type { Admission, Arrival } from "../../../src/serve/admission.ts";
+import { createGrpcTransport, type GrpcTransport } from "../../../src/rpc/client/grpc-client.ts";
+import type { GrpcTransportOptions } from "../../../src/rpc/client/grpc-client-options.ts";
+import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
+import type { ResponseCompression } from "../../../src/rpc/server/dispatcher.ts";
+import { createGrpcHandler } from "../../../src/rpc/server/grpc-handler.ts";
+import type { Admission, InboundRequest } from "../../../src/serve/admission.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import type { Cleanup } from "./grpc-checks.ts";
 import { answerFrame, frame } from "./grpc-frames.ts";
@@ -47,11 +47,11 @@ export const echo: Partial<ServiceImpl<typeof EchoService>> = {
 /** How a test server differs from the plain one. */
 export interface ServeOptions {
   readonly service?: Partial<ServiceImpl<typeof EchoService>>;
-  readonly admit?: (call: Call, arrival: Arrival) => void | Promise<void>;
+  readonly admit?: (call: Call, inbound: InboundRequest) => void | Promise<void>;
   readonly interceptors?: readonly Interceptor[];
   readonly maxMessageBytes?: number;
   readonly maxTimeoutMs?: number;
-  readonly compressAnswers?: AnswerCompression;
+  readonly responseCompression?: ResponseCompression;
   /** @default all that is built in */
   readonly acceptCompression?: readonly Compression[];
   readonly tls?: TlsIdentity;
@@ -68,19 +68,19 @@ export interface Served {
 function admissionOf(options: ServeOptions, outcomes: Outcome[]): Admission {
   const { clock = systemClock } = options;
   return {
-    open(arrival) {
-      const deadline = arrival.timeoutMs === undefined ? Infinity : clock.now() + arrival.timeoutMs;
+    open(inbound) {
+      const deadline = inbound.timeoutMs === undefined ? Infinity : clock.now() + inbound.timeoutMs;
       const call = new Call({
         side: "server",
-        protocol: arrival.protocol,
+        protocol: inbound.protocol,
         service: "test",
-        operation: arrival.operation,
+        operation: inbound.operation,
         deadline,
       });
       call.onEnd((outcome) => outcomes.push(outcome));
       return call;
     },
-    admit: (call, arrival) => options.admit?.(call, arrival),
+    admit: (call, inbound) => options.admit?.(call, inbound),
   };
 }
 
@@ -108,7 +108,7 @@ export async function serve(cleanup: Cleanup, options: ServeOptions = {}): Promi
   const {
     acceptCompression = messageCompressions,
     clock,
-    compressAnswers,
+    responseCompression,
     interceptors,
     maxMessageBytes,
     maxTimeoutMs,
@@ -122,7 +122,7 @@ export async function serve(cleanup: Cleanup, options: ServeOptions = {}): Promi
     ...(interceptors === undefined ? {} : { interceptors }),
     ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
     ...(maxTimeoutMs === undefined ? {} : { maxTimeoutMs }),
-    ...(compressAnswers === undefined ? {} : { compressAnswers }),
+    ...(responseCompression === undefined ? {} : { responseCompression }),
   });
   const connection = { remoteAddress: "127.0.0.1", encrypted: false, httpVersion: "2", peer: undefined };
   const handle = createGrpcHandler(dispatcher);
@@ -187,9 +187,9 @@ export async function serveRaw(
 export function open(
   cleanup: Cleanup,
   origin: string,
-  options: Partial<GrpcLeafOptions> = {},
-): { leaf: GrpcLeaf; client: Client<typeof EchoService> } {
-  const leaf = createGrpcLeaf({
+  options: Partial<GrpcTransportOptions> = {},
+): { transport: GrpcTransport; client: Client<typeof EchoService> } {
+  const transport = createGrpcTransport({
     origin,
     protocol: "grpc",
     tls: undefined,
@@ -199,8 +199,8 @@ export function open(
     closeGraceMs: 0,
     ...options,
   });
-  cleanup.add(() => leaf.close());
-  return { leaf, client: createClient(EchoService, leaf.transport) };
+  cleanup.add(() => transport.close());
+  return { transport, client: createClient(EchoService, transport.transport) };
 }
 
 /** A bare HTTP/2 session, for requests that no client would make. */

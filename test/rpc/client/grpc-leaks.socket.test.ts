@@ -7,8 +7,8 @@ import { type Client, Code, ConnectError, createClient } from "@connectrpc/conne
 import { createMesh, staticDiscovery } from "../../../mod.ts";
 import type { Mesh, Server } from "../../../src/mesh/options.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
-import { all, echoRoutes } from "../echo.ts";
 import { metricValue } from "../../support/metric-value.ts";
+import { all, echoRoutes } from "../echo.ts";
 import { until } from "../socket-fixture.ts";
 
 /** Calls of the run that is measured; `MESH_LEAK_CALLS` makes it another number. */

@@ -140,7 +140,7 @@ describe("the sessions of the gRPC client", () => {
       },
       { maxConcurrentStreams: 2 },
     );
-    const { client, leaf } = open(cleanup, origin, { maxSessions: 2 });
+    const { client, transport } = open(cleanup, origin, { maxSessions: 2 });
     const calls: Promise<unknown>[] = [];
     // The first answer tells the client the server's settings.
     calls.push(client.echo({ text: "" }));
@@ -155,7 +155,7 @@ describe("the sessions of the gRPC client", () => {
     assert.equal(sessions.size, 2);
     // Both are full, and no third may be opened: this one waits for a place.
     const waiting = client.echo({ text: "" });
-    assert.deepEqual({ ...leaf.pool }, { sessions: 2, connecting: false, streams: 4, waiting: 1 });
+    assert.deepEqual({ ...transport.pool }, { sessions: 2, connecting: false, streams: 4, waiting: 1 });
     arrived = deferred();
     answer(held.shift()!, "");
     await calls.shift();
@@ -164,18 +164,18 @@ describe("the sessions of the gRPC client", () => {
     for (const stream of held) answer(stream, "");
     await Promise.all([...calls, waiting]);
     // A place is given back when its stream has closed, just after the answer.
-    while (leaf.pool.streams > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (transport.pool.streams > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 
   it("verifies a connection after idleness, and goes on using it", async () => {
     const clock = new VirtualClock();
     const { origin } = await serve(cleanup);
-    const { client, leaf } = open(cleanup, origin, { clock, verifyAfterIdleMs: 30_000 });
+    const { client, transport } = open(cleanup, origin, { clock, verifyAfterIdleMs: 30_000 });
     await client.echo({ text: "first" });
     await clock.advance(31_000);
     // The ping is answered, so nothing else happens.
     assert.equal((await client.echo({ text: "second" })).text, "second");
-    assert.equal(leaf.pool.sessions, 1);
+    assert.equal(transport.pool.sessions, 1);
     assert.equal(clock.pending, 0);
   });
 
@@ -189,9 +189,9 @@ describe("the sessions of the gRPC client", () => {
       connections++;
       write(frameTypes.reset, 0, id, words(constants.NGHTTP2_REFUSED_STREAM));
     });
-    const { client, leaf } = open(cleanup, origin, { clock, pingTimeoutMs: 5_000 });
+    const { client, transport } = open(cleanup, origin, { clock, pingTimeoutMs: 5_000 });
     await failure(client.echo({ text: "" }));
-    while (leaf.pool.streams > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (transport.pool.streams > 0) await new Promise((resolve) => setImmediate(resolve));
     await clock.advance(31_000);
     const second = failure(client.echo({ text: "" }));
     await pinged.promise;
@@ -224,20 +224,20 @@ describe("the sessions of the gRPC client", () => {
 
   it("takes no calls after it was closed", async () => {
     const { origin } = await serve(cleanup);
-    const { client, leaf } = open(cleanup, origin);
+    const { client, transport } = open(cleanup, origin);
     await client.echo({ text: "" });
-    await leaf.close();
+    await transport.close();
     const error = await failure(client.echo({ text: "" }));
     assert.equal(error.code, Code.Unavailable);
     assert.equal((error.cause as MeshError).code, "ERR_SHUTTING_DOWN");
-    assert.equal(leaf.pool.sessions, 0);
+    assert.equal(transport.pool.sessions, 0);
   });
 
   it("closes at once after calls that were cancelled", async () => {
     const clock = new VirtualClock();
     const { origin } = await serve(cleanup);
     for (let turn = 0; turn < 10; turn++) {
-      const { client, leaf } = open(cleanup, origin, { clock });
+      const { client, transport } = open(cleanup, origin, { clock });
       const stop = new AbortController();
       const talk = deferred();
       async function* requests(): AsyncGenerator<{ text: string }> {
@@ -254,7 +254,7 @@ describe("the sessions of the gRPC client", () => {
       assert.equal((await failure(answers.next())).code, Code.Canceled);
       talk.resolve();
       // Nobody moves the clock: the grace that open calls would get never ends.
-      await leaf.close();
+      await transport.close();
     }
   });
 
@@ -265,7 +265,7 @@ describe("the sessions of the gRPC client", () => {
       else if (index % 3 === 1) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
       else stream.respond({ ":status": 503 }, { endStream: true });
     });
-    const { client, leaf } = open(cleanup, origin, { clock });
+    const { client, transport } = open(cleanup, origin, { clock });
     const controller = new AbortController();
     const settled = await Promise.allSettled(
       Array.from({ length: 30 }, () =>
@@ -273,7 +273,7 @@ describe("the sessions of the gRPC client", () => {
       ),
     );
     assert.equal(settled.filter(({ status }) => status === "fulfilled").length, 10);
-    while (leaf.pool.streams > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (transport.pool.streams > 0) await new Promise((resolve) => setImmediate(resolve));
     assert.equal(clock.pending, 0);
   });
 });

@@ -3,12 +3,12 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createMesh, staticDiscovery } from "../../../mod.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
+import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
 import { Fault } from "../../support/hostile-values.ts";
 import { type StrayFailures, watchStrayFailures } from "../../support/stray-failures.ts";
-import { all, Cleanup, each, failure } from "./grpc-checks.ts";
-import { within } from "../../net/listen/listener-fixture.ts";
 import { serveMesh, until } from "../socket-fixture.ts";
+import { all, Cleanup, each, failure } from "./grpc-checks.ts";
 
 type Echo = Client<typeof EchoService>;
 type Requests = AsyncIterable<{ text: string }>;

@@ -6,11 +6,11 @@ import { compose, type Layer } from "../../../src/core/service.ts";
 import { type RetryOptions, retry } from "../../../src/policy/retry.ts";
 import { timeout } from "../../../src/policy/timeout.ts";
 import { rpcClassifier } from "../../../src/rpc/client/classifier.ts";
-import { isReplayable, type RpcRequest, type RpcResponse } from "../../../src/rpc/client/rpc-request.ts";
 import type { FetchFunction } from "../../../src/rpc/client/fetch-client.ts";
-import { createFetchRpcLeaf } from "../../../src/rpc/client/fetch-rpc-transport.ts";
-import type { RpcLeaf } from "../../../src/rpc/client/rpc-transport.ts";
+import { createFetchRpcTransport } from "../../../src/rpc/client/fetch-rpc-transport.ts";
 import { createMeshTransport, type MeshTransportOptions } from "../../../src/rpc/client/mesh-transport.ts";
+import { isReplayable, type RpcRequest, type RpcResponse } from "../../../src/rpc/client/rpc-request.ts";
+import type { RpcTransport } from "../../../src/rpc/client/rpc-transport.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { serveInProcess } from "../echo.ts";
@@ -41,8 +41,8 @@ export interface OpenClientOptions<C extends Clock = VirtualClock>
 export function inProcessLeaf(
   fetch: FetchFunction = serveInProcess().fetch,
   protocol: "connect" | "grpc-web" = "connect",
-): RpcLeaf {
-  return createFetchRpcLeaf({ fetch, options: { origin: "https://echo.test", protocol } });
+): RpcTransport {
+  return createFetchRpcTransport({ fetch, options: { origin: "https://echo.test", protocol } });
 }
 
 /** Makes a client of the EchoService with deadline, retry and a picker of endpoints. */
@@ -73,11 +73,11 @@ export function openClient<C extends Clock = VirtualClock>(
     attempts.push(call);
     return next(call, request);
   });
-  const leaf = rest.leafFor === undefined ? inProcessLeaf() : undefined;
+  const rpcTransport = rest.transportFor === undefined ? inProcessLeaf() : undefined;
   const transport = createMeshTransport({
     service: "echo",
     protocol: "connect",
-    leafFor: () => leaf as RpcLeaf,
+    transportFor: () => rpcTransport as RpcTransport,
     ...rest,
     pipeline: compose(...layers),
     classifier,

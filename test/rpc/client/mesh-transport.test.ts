@@ -3,8 +3,8 @@ import { describe, it } from "node:test";
 import { Code, ConnectError, createContextValues, type Interceptor } from "@connectrpc/connect";
 import { Call } from "../../../src/core/call.ts";
 import { MeshError } from "../../../src/core/errors.ts";
+import type { RpcTransport } from "../../../src/rpc/client/rpc-transport.ts";
 import { meshCall, meshCallOptions } from "../../../src/rpc/context.ts";
-import type { RpcLeaf } from "../../../src/rpc/client/rpc-transport.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { settle, VirtualClock } from "../../support/virtual-clock.ts";
 import { all, errorOf, serveInProcess, streamOf } from "../echo.ts";
@@ -13,7 +13,7 @@ import { inProcessLeaf, openClient } from "./mesh-client.ts";
 /** Wraps a leaf so that the test sees what each attempt is given. */
 function spiedLeaf(
   seen: { timeoutMs: number | undefined; header: Headers; signal: unknown; call: unknown }[],
-): RpcLeaf {
+): RpcTransport {
   const { transport, close } = inProcessLeaf();
   return {
     close,
@@ -28,7 +28,7 @@ function spiedLeaf(
 }
 
 /** A leaf that never answers, and stops with its signal. */
-const silentLeaf: RpcLeaf = {
+const silentLeaf: RpcTransport = {
   close: async () => {},
   transport: {
     unary: (_method, signal) => stopped(signal),
@@ -112,16 +112,16 @@ describe("createMeshTransport()", () => {
   it("gives each attempt the time that is left, and headers of its own", async () => {
     const seen: Parameters<typeof spiedLeaf>[0] = [];
     let failures = 1;
-    const leaf = spiedLeaf(seen);
+    const transport = spiedLeaf(seen);
     const { client, clock } = openClient({
-      leafFor: () => {
-        if (failures-- > 0) return { ...leaf, transport: { ...leaf.transport, unary: failOnce } };
-        return leaf;
+      transportFor: () => {
+        if (failures-- > 0) return { ...transport, transport: { ...transport.transport, unary: failOnce } };
+        return transport;
       },
       decorate: (call, header) => header.set("x-attempt", String(call.attempt)),
     });
-    const failOnce: RpcLeaf["transport"]["unary"] = (method, signal, timeoutMs, header, input, values) =>
-      leaf.transport
+    const failOnce: RpcTransport["transport"]["unary"] = (method, signal, timeoutMs, header, input, values) =>
+      transport.transport
         .unary(method, signal, timeoutMs, header, input, values)
         .then(() => Promise.reject(new ConnectError("not now", Code.Unavailable)));
     await clock.run(client.get({ text: "a" }, { timeoutMs: 2_000, headers: { "x-own": "kept" } }));
@@ -138,8 +138,8 @@ describe("createMeshTransport()", () => {
 
   it("takes 30 s without a word, and no bound at all for a timeout of 0", async () => {
     const seen: Parameters<typeof spiedLeaf>[0] = [];
-    const leaf = spiedLeaf(seen);
-    const { client, calls } = openClient({ leafFor: () => leaf });
+    const transport = spiedLeaf(seen);
+    const { client, calls } = openClient({ transportFor: () => transport });
     await client.echo({});
     await client.echo({}, { timeoutMs: 0 });
     assert.deepEqual(
@@ -151,8 +151,8 @@ describe("createMeshTransport()", () => {
 
   it("writes a time too long for the protocol's milliseconds itself", async () => {
     const seen: Parameters<typeof spiedLeaf>[0] = [];
-    const leaf = spiedLeaf(seen);
-    const { client } = openClient({ leafFor: () => leaf, protocol: "grpc" });
+    const transport = spiedLeaf(seen);
+    const { client } = openClient({ transportFor: () => transport, protocol: "grpc" });
     await client.echo({}, { timeoutMs: 100_000_000_000 });
     assert.equal(seen[0]?.header.get("grpc-timeout"), "1666667M");
     assert.equal(seen[0]?.timeoutMs, 0);
@@ -160,8 +160,8 @@ describe("createMeshTransport()", () => {
 
   it("makes no signal for a leaf that follows the call", async () => {
     const seen: Parameters<typeof spiedLeaf>[0] = [];
-    const leaf = spiedLeaf(seen);
-    const { client } = openClient({ leafFor: () => ({ ...leaf, followsCall: true }) });
+    const transport = spiedLeaf(seen);
+    const { client } = openClient({ transportFor: () => ({ ...transport, followsCall: true }) });
     await client.echo({});
     assert.equal(seen[0]?.signal, undefined);
     assert.ok(seen[0]?.call instanceof Call);
@@ -177,7 +177,11 @@ describe("createMeshTransport()", () => {
       deadline: clock.now() + 500,
       priority: 2,
     });
-    const { client, calls } = openClient({ clock, currentCall: () => parent, leafFor: () => silentLeaf });
+    const { client, calls } = openClient({
+      clock,
+      currentCall: () => parent,
+      transportFor: () => silentLeaf,
+    });
     const answer = errorOf(client.get({}));
     await settle();
     assert.deepEqual([calls[0]?.deadline, calls[0]?.priority], [parent.deadline, 2]);
@@ -187,7 +191,7 @@ describe("createMeshTransport()", () => {
   });
 
   it("says deadline_exceeded when the time is up, never canceled", async () => {
-    const { client, clock, outcome } = openClient({ leafFor: () => silentLeaf });
+    const { client, clock, outcome } = openClient({ transportFor: () => silentLeaf });
     const answer = errorOf(client.get({}, { timeoutMs: 1_000 }));
     await clock.advance(1_010);
     const error = await answer;
@@ -197,7 +201,7 @@ describe("createMeshTransport()", () => {
   });
 
   it("says canceled after the caller's abort", async () => {
-    const { client, outcome } = openClient({ leafFor: () => silentLeaf });
+    const { client, outcome } = openClient({ transportFor: () => silentLeaf });
     const abort = new AbortController();
     const answer = errorOf(client.get({}, { signal: abort.signal }));
     await settle();
@@ -207,13 +211,13 @@ describe("createMeshTransport()", () => {
       [error.code, error.rawMessage, (error.cause as Error).message],
       [Code.Canceled, "enough", "enough"],
     );
-    assert.equal(outcome()?.verdict, "cancelled");
+    assert.equal(outcome()?.kind, "cancelled");
   });
 
   it("maps what the pipeline refuses, with the reason as cause", async () => {
     const cause = new MeshError("ERR_BREAKER_OPEN", "Cannot call echo: its breaker is open");
     const { client, outcome } = openClient({
-      leafFor: () => {
+      transportFor: () => {
         throw cause;
       },
     });
@@ -242,8 +246,8 @@ describe("createMeshTransport()", () => {
           },
         }),
     });
-    const leaf = inProcessLeaf(fetch);
-    const { client, outcome } = openClient({ leafFor: () => leaf });
+    const transport = inProcessLeaf(fetch);
+    const { client, outcome } = openClient({ transportFor: () => transport });
     const error = await errorOf(client.echo({}));
     assert.deepEqual(
       [error.code, error.rawMessage, error.metadata.get("x-hint")],
@@ -253,7 +257,7 @@ describe("createMeshTransport()", () => {
       error.details.map((each) => "type" in each && [each.type, [...each.value]]),
       [["some.Detail", [8, 1]]],
     );
-    assert.deepEqual([outcome()?.verdict, outcome()?.status], ["success", "already_exists"]);
+    assert.deepEqual([outcome()?.kind, outcome()?.status], ["success", "already_exists"]);
   });
 
   it("runs Connect's interceptors once around the call, outermost first", async () => {

@@ -4,13 +4,13 @@ import { Code, createClient } from "@connectrpc/connect";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import { createMesh, staticDiscovery } from "../../../mod.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
-import { all } from "../echo.ts";
+import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
+import { all } from "../echo.ts";
+import { serveMesh } from "../socket-fixture.ts";
 import { Cleanup, failure } from "./grpc-checks.ts";
 import { type RawAnswer, request, serveRaw, session } from "./grpc-fixture.ts";
 import { answerFrame, concat, frame, framed } from "./grpc-frames.ts";
-import { within } from "../../net/listen/listener-fixture.ts";
-import { serveMesh } from "../socket-fixture.ts";
 
 const ascii = (text: string): Uint8Array => new TextEncoder().encode(text);
 

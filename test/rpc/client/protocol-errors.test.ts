@@ -3,8 +3,8 @@ import { describe, it } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
-import { createFetchRpcLeaf } from "../../../src/rpc/client/fetch-rpc-transport.ts";
-import { blameServer } from "../../../src/rpc/client/protocol-errors.ts";
+import { createFetchRpcTransport } from "../../../src/rpc/client/fetch-rpc-transport.ts";
+import { serverFaults } from "../../../src/rpc/client/protocol-errors.ts";
 import { EchoResponseSchema, EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { errorOf, streamOf } from "../echo.ts";
 
@@ -12,14 +12,14 @@ const message = encodeEnvelope(0, toBinary(EchoResponseSchema, create(EchoRespon
 const end = (json: string): Uint8Array => encodeEnvelope(2, new TextEncoder().encode(json));
 
 function answering(...parts: readonly Uint8Array[]) {
-  const leaf = createFetchRpcLeaf({
+  const transport = createFetchRpcTransport({
     fetch: async () =>
       new Response(new Blob(parts as Uint8Array<ArrayBuffer>[]), {
         headers: { "content-type": "application/connect+proto" },
       }),
     options: { origin: "https://echo.test", protocol: "connect" },
   });
-  return createClient(EchoService, leaf.transport);
+  return createClient(EchoService, transport.transport);
 }
 
 async function read(...parts: readonly Uint8Array[]): Promise<{ texts: string[]; error: ConnectError }> {
@@ -64,7 +64,7 @@ describe("an answer that breaks Connect's protocol", () => {
       "x-from": "here",
     });
     const fail = (): Promise<never> => Promise.reject(broken);
-    const transport = blameServer({ unary: fail, stream: fail } as Transport);
+    const transport = serverFaults({ unary: fail, stream: fail } as Transport);
     const error = await errorOf(createClient(EchoService, transport).echo({}));
     assert.deepEqual([error.code, error.metadata.get("x-from")], [Code.Internal, "here"]);
     assert.equal(error.cause, broken);
@@ -81,7 +81,7 @@ describe("an answer that breaks Connect's protocol", () => {
         },
       }),
     };
-    const transport = blameServer({
+    const transport = serverFaults({
       unary: () => Promise.reject(new Error("not called")),
       stream: async () => ({ message: messages, header: new Headers(), trailer: new Headers() }),
     } as unknown as Transport);

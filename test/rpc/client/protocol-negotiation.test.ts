@@ -3,10 +3,10 @@ import { describe, it } from "node:test";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import { Call } from "../../../src/core/call.ts";
 import { isMeshError, TransportError } from "../../../src/core/errors.ts";
-import { meshCall } from "../../../src/rpc/context.ts";
 import { withHttpStatus } from "../../../src/rpc/client/http-status.ts";
-import type { RpcLeaf } from "../../../src/rpc/client/rpc-transport.ts";
 import { CapableProtocol } from "../../../src/rpc/client/protocol-negotiation.ts";
+import type { RpcTransport } from "../../../src/rpc/client/rpc-transport.ts";
+import { meshCall } from "../../../src/rpc/context.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { serveInProcess } from "../echo.ts";
@@ -22,7 +22,7 @@ function choiceAfter(refusalMs: number) {
     await clock.advance(refusalMs);
     throw withHttpStatus(new ConnectError("HTTP 415", Code.Unknown), 415);
   };
-  const grpc: RpcLeaf = { transport: { unary: refusing, stream: refusing }, close: async () => {} };
+  const grpc: RpcTransport = { transport: { unary: refusing, stream: refusing }, close: async () => {} };
   const seen: (string | null)[] = [];
   const { fetch } = serveInProcess();
   const connect = inProcessLeaf((url, init) => {
@@ -40,7 +40,7 @@ function choiceAfter(refusalMs: number) {
     const deadline = clock.now() + deadlineMs;
     const made = new Call({ side: "client", protocol: "grpc", service: "s", operation: "o", deadline });
     const values = createContextValues().set(meshCall, made);
-    const { transport } = choice.leafFor(origin);
+    const { transport } = choice.transportFor(origin);
     return transport.unary(echo, undefined, timeoutMs, undefined, { text: "" }, values);
   }
   return { call, choice, seen };
@@ -83,7 +83,7 @@ describe("the choice of the protocol", () => {
     const ways: string[] = [];
     const open =
       (http: string) =>
-      (protocol: string, to: string): RpcLeaf => {
+      (protocol: string, to: string): RpcTransport => {
         const unary = async (): Promise<never> => {
           ways.push(`${protocol}${http} ${to}`);
           const refusal = protocol === "grpc" ? refusing.get(to) : undefined;
@@ -100,7 +100,7 @@ describe("the choice of the protocol", () => {
     const choice = new CapableProtocol(() => endpoints, open(""), open("/1.1"), clock);
     async function call(to: string): Promise<readonly string[]> {
       ways.length = 0;
-      await choice.leafFor(to).transport.unary(echo, undefined, undefined, undefined, { text: "" });
+      await choice.transportFor(to).transport.unary(echo, undefined, undefined, undefined, { text: "" });
       return [...ways];
     }
     return { clock, choice, refusing, call };

@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createMesh } from "../../../src/mesh/mesh.ts";
 import { h2 } from "../../../src/http/http2/frame/frame-types.ts";
-import { connectionOver } from "../../../src/net/socket-transport.ts";
 import type { Http2Stream } from "../../../src/http/http2/streams/stream.ts";
+import { createMesh } from "../../../src/mesh/mesh.ts";
+import { connectionOver } from "../../../src/net/socket-transport.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
+import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
 import { Cleanup } from "./grpc-checks.ts";
 import { listenOn } from "./grpc-fixture.ts";
-import { within } from "../../net/listen/listener-fixture.ts";
 
 const options = {
   role: "server",
@@ -32,10 +32,10 @@ const contentType = {
 async function refusing(
   cleanup: Cleanup,
   before: (stream: Http2Stream) => void,
-): Promise<{ readonly origin: string; readonly asked: () => number }> {
-  let asked = 0;
+): Promise<{ readonly origin: string; readonly sentRequest: () => number }> {
+  let sentRequest = 0;
   const onStream = (stream: Http2Stream): void => {
-    asked++;
+    sentRequest++;
     stream.handler = {
       onHeaders() {},
       onData() {},
@@ -51,7 +51,7 @@ async function refusing(
   const server = createServer((socket) => {
     connectionOver(socket, { ...nothing, onStream }, options);
   });
-  return { origin: await listenOn(cleanup, server), asked: () => asked };
+  return { origin: await listenOn(cleanup, server), sentRequest: () => sentRequest };
 }
 
 describe("a call that is refused", unless("listen", "grpcClient"), () => {
@@ -85,7 +85,7 @@ describe("a call that is refused", unless("listen", "grpcClient"), () => {
           assert.equal(ConnectError.from(error).code, Code.Unavailable);
           return true;
         });
-        assert.equal(server.asked() > 1, attempts === "many", `${server.asked()} requests`);
+        assert.equal(server.sentRequest() > 1, attempts === "many", `${server.sentRequest()} requests`);
       });
     }
   }

@@ -3,17 +3,17 @@ import { createServer } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import type { Discovery } from "../../../src/discovery/discovery.ts";
-import { createMesh } from "../../../src/mesh/mesh.ts";
 import { h2 } from "../../../src/http/http2/frame/frame-types.ts";
-import { connectionOver } from "../../../src/net/socket-transport.ts";
 import type { Http2Stream } from "../../../src/http/http2/streams/stream.ts";
+import { createMesh } from "../../../src/mesh/mesh.ts";
+import { connectionOver } from "../../../src/net/socket-transport.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
-import { all, streamOf } from "../echo.ts";
+import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
+import { all, streamOf } from "../echo.ts";
+import { serveMesh } from "../socket-fixture.ts";
 import { Cleanup } from "./grpc-checks.ts";
 import { listenOn } from "./grpc-fixture.ts";
-import { within } from "../../net/listen/listener-fixture.ts";
-import { serveMesh } from "../socket-fixture.ts";
 
 const options = {
   role: "server",

@@ -7,16 +7,16 @@ import { MeshError } from "../../../src/core/errors.ts";
 import { meshErrorFromConnectError } from "../../../src/rpc/dialect/mesh-error-codes.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { all, errorOf, streamOf } from "../echo.ts";
-import { type OpenClientOptions, openClient as openMeshClient } from "./mesh-client.ts";
 import { closeAll, deadOrigin, leavesOf, serveEcho, until } from "../socket-fixture.ts";
+import { type OpenClientOptions, openClient as openMeshClient } from "./mesh-client.ts";
 
 after(closeAll);
 
 for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
-  const leafFor = leavesOf(protocol);
+  const transportFor = leavesOf(protocol);
   const openClient = (origins: readonly string[], options: OpenClientOptions<typeof systemClock> = {}) =>
     openMeshClient({
-      leafFor,
+      transportFor,
       protocol,
       origins,
       clock: systemClock,
@@ -142,8 +142,8 @@ for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
         })(),
       );
       assert.equal(error.code, Code.Canceled);
-      assert.equal(outcome()?.verdict, "cancelled");
-      await until(() => ended && server.admission.call.outcome?.verdict === "cancelled");
+      assert.equal(outcome()?.kind, "cancelled");
+      await until(() => ended && server.admission.call.outcome?.kind === "cancelled");
     });
 
     it("says so when the server dies in the middle of a stream, and finds the next one", async () => {
@@ -171,7 +171,7 @@ for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
       assert.deepEqual(seen, [0]);
       assert.equal(error.code, Code.Unavailable, String(error));
       assert.deepEqual(
-        [outcome()?.status, outcome()?.verdict, outcome()?.neverStarted],
+        [outcome()?.status, outcome()?.kind, outcome()?.neverStarted],
         ["transport_reset", "retryable", false],
       );
 
@@ -194,7 +194,7 @@ describe("RPC over sockets by grpc", () => {
   it("streams both ways at once", async () => {
     const server = await serveEcho();
     const { client } = openMeshClient({
-      leafFor: leavesOf("grpc"),
+      transportFor: leavesOf("grpc"),
       protocol: "grpc",
       origins: [server.origin],
       clock: systemClock,

@@ -6,11 +6,11 @@ import { afterEach, describe, it } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { createMesh, staticDiscovery } from "../../../mod.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
+import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
 import { Cleanup, failure } from "./grpc-checks.ts";
-import { within } from "../../net/listen/listener-fixture.ts";
 
-const root = resolve(import.meta.dirname, "../..");
+const root = resolve(import.meta.dirname, "../../..");
 const program = "test/rpc/client/echo-process.ts";
 
 describe("a server process that is killed", unless("listen", "grpcClient"), () => {

@@ -42,8 +42,8 @@ describe("createMeshTransport() with a retry", () => {
   for (const protocol of ["connect", "grpc-web"] as const) {
     it(`repeats a call without side effects, by ${protocol}`, async () => {
       const { fetch, requests } = serveFlaky(2);
-      const leaf = inProcessLeaf(fetch, protocol);
-      const { client, clock, outcome } = openClient({ leafFor: () => leaf, protocol });
+      const transport = inProcessLeaf(fetch, protocol);
+      const { client, clock, outcome } = openClient({ transportFor: () => transport, protocol });
       const response = await clock.run(client.get({ text: "again" }));
       assert.equal(response.text, "again");
       assert.deepEqual(requests, ["again", "again", "again"]);
@@ -52,8 +52,8 @@ describe("createMeshTransport() with a retry", () => {
 
     it(`repeats a stream that failed before its first message, by ${protocol}`, async () => {
       const { fetch, requests } = serveFlaky(1);
-      const leaf = inProcessLeaf(fetch, protocol);
-      const { client, clock, attempts, outcome } = openClient({ leafFor: () => leaf, protocol });
+      const transport = inProcessLeaf(fetch, protocol);
+      const { client, clock, attempts, outcome } = openClient({ transportFor: () => transport, protocol });
       const responses = await clock.run(all(client.expand({ text: "again" })));
       assert.deepEqual(
         responses.map(({ text }) => text),
@@ -70,8 +70,8 @@ describe("createMeshTransport() with a retry", () => {
 
   it("never repeats a stream after its first message", async () => {
     const { fetch, requests } = serveFlaky(1, unavailable, 1);
-    const leaf = inProcessLeaf(fetch);
-    const { client, outcome } = openClient({ leafFor: () => leaf });
+    const transport = inProcessLeaf(fetch);
+    const { client, outcome } = openClient({ transportFor: () => transport });
     const error = await errorOf(all(client.expand({ text: "once" })));
     assert.deepEqual([error.code, error.rawMessage], [Code.Unavailable, "restarting"]);
     assert.deepEqual(requests, ["once"]);
@@ -80,8 +80,8 @@ describe("createMeshTransport() with a retry", () => {
 
   it("repeats a call of unknown idempotency only when it never started", async () => {
     const { fetch, requests } = serveFlaky(1);
-    const leaf = inProcessLeaf(fetch);
-    const once = openClient({ leafFor: () => leaf });
+    const transport = inProcessLeaf(fetch);
+    const once = openClient({ transportFor: () => transport });
     assert.equal((await errorOf(once.client.echo({ text: "once" }))).code, Code.Unavailable);
     assert.deepEqual(requests, ["once"]);
 
@@ -89,15 +89,15 @@ describe("createMeshTransport() with a retry", () => {
     const refusing = inProcessLeaf((url, init) =>
       refusals-- > 0 ? Promise.reject(new TransportError("refused", "connection refused")) : fetch(url, init),
     );
-    const twice = openClient({ leafFor: () => refusing });
+    const twice = openClient({ transportFor: () => refusing });
     assert.equal((await twice.clock.run(twice.client.echo({ text: "at last" }))).text, "at last");
     assert.equal(twice.attempts.length, 3);
   });
 
   it("takes the caller's word over the method's", async () => {
     const { fetch, requests } = serveFlaky(1);
-    const leaf = inProcessLeaf(fetch);
-    const { client, clock } = openClient({ leafFor: () => leaf });
+    const transport = inProcessLeaf(fetch);
+    const { client, clock } = openClient({ transportFor: () => transport });
     const contextValues = createContextValues().set(meshCallOptions, { idempotency: "idempotent" });
     assert.equal((await clock.run(client.echo({ text: "twice" }, { contextValues }))).text, "twice");
     assert.deepEqual(requests, ["twice", "twice"]);
@@ -108,8 +108,8 @@ describe("createMeshTransport() with a retry", () => {
       1,
       () => new ConnectError("later", Code.ResourceExhausted, { "grpc-retry-pushback-ms": "1234" }),
     );
-    const leaf = inProcessLeaf(fetch);
-    const { client, clock } = openClient({ leafFor: () => leaf });
+    const transport = inProcessLeaf(fetch);
+    const { client, clock } = openClient({ transportFor: () => transport });
     const before = clock.now();
     await clock.run(client.get({}));
     assert.equal(clock.now() - before, 1234);
@@ -120,8 +120,8 @@ describe("createMeshTransport() with a retry", () => {
       1,
       () => new ConnectError("do not", Code.Unavailable, { "grpc-retry-pushback-ms": "-1" }),
     );
-    const leaf = inProcessLeaf(fetch);
-    const { client } = openClient({ leafFor: () => leaf });
+    const transport = inProcessLeaf(fetch);
+    const { client } = openClient({ transportFor: () => transport });
     const error = await errorOf(client.get({ text: "a" }));
     assert.deepEqual([error.code, error.rawMessage, requests.length], [Code.Unavailable, "do not", 1]);
   });
@@ -129,8 +129,8 @@ describe("createMeshTransport() with a retry", () => {
   it("shows the last attempt's own error", async () => {
     let count = 0;
     const { fetch } = serveFlaky(9, () => new ConnectError(`failure ${++count}`, Code.Unavailable));
-    const leaf = inProcessLeaf(fetch);
-    const { client, clock, outcome } = openClient({ leafFor: () => leaf });
+    const transport = inProcessLeaf(fetch);
+    const { client, clock, outcome } = openClient({ transportFor: () => transport });
     const error = await clock.run(errorOf(client.get({})));
     assert.deepEqual(
       [error.code, error.rawMessage, error.isWireError],
@@ -141,8 +141,8 @@ describe("createMeshTransport() with a retry", () => {
 
   it("never sends a request stream twice once it was read", async () => {
     const { fetch, requests } = serveFlaky(1);
-    const leaf = inProcessLeaf(fetch);
-    const { client } = openClient({ leafFor: () => leaf });
+    const transport = inProcessLeaf(fetch);
+    const { client } = openClient({ transportFor: () => transport });
     const contextValues = createContextValues().set(meshCallOptions, { idempotency: "idempotent" });
     const error = await errorOf(client.collect(streamOf({ text: "a" }, { text: "b" }), { contextValues }));
     assert.equal(error.code, Code.Unavailable);
@@ -152,10 +152,10 @@ describe("createMeshTransport() with a retry", () => {
   it("sends a request stream to the next endpoint while nobody has read it", async () => {
     const { fetch, requests } = serveFlaky(0);
     let refusals = 1;
-    const leaf = inProcessLeaf((url, init) =>
+    const transport = inProcessLeaf((url, init) =>
       refusals-- > 0 ? Promise.reject(new TransportError("refused", "connection refused")) : fetch(url, init),
     );
-    const { client, clock, attempts } = openClient({ leafFor: () => leaf });
+    const { client, clock, attempts } = openClient({ transportFor: () => transport });
     const response = await clock.run(client.collect(streamOf({ text: "a" }, { text: "b" })));
     assert.equal(response.text, "a b");
     assert.deepEqual([requests, attempts.length], [["a b"], 2]);
@@ -163,7 +163,7 @@ describe("createMeshTransport() with a retry", () => {
 
   it("does not repeat a message that is too large", async () => {
     const { client, attempts } = openClient({
-      leafFor: () => {
+      transportFor: () => {
         throw new ConnectError(
           "message size 9 is larger than configured writeMaxBytes 1",
           Code.ResourceExhausted,
@@ -176,8 +176,8 @@ describe("createMeshTransport() with a retry", () => {
 
   it("cancels the wait before the next attempt with the call", async () => {
     const { fetch, requests } = serveFlaky(1);
-    const leaf = inProcessLeaf(fetch);
-    const { client, clock } = openClient({ leafFor: () => leaf });
+    const transport = inProcessLeaf(fetch);
+    const { client, clock } = openClient({ transportFor: () => transport });
     const abort = new AbortController();
     const answer = errorOf(client.get({ text: "a" }, { signal: abort.signal }));
     await settle();

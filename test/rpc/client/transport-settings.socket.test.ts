@@ -8,13 +8,13 @@ import { staticDiscovery } from "../../../src/discovery/static-discovery.ts";
 import { createMesh } from "../../../src/mesh/mesh.ts";
 import type { Mesh, MeshOptions, TransportOptions } from "../../../src/mesh/options.ts";
 import { type EchoRequest, EchoRequestSchema, EchoService } from "../../gen/test/v1/echo_pb.ts";
-import { all, errorOf, streamOf } from "../echo.ts";
+import { freezingProxy } from "../../net/connect/freezing-proxy.ts";
+import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
 import { createAuthority } from "../../support/certificates.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
-import { freezingProxy } from "../../net/connect/freezing-proxy.ts";
+import { all, errorOf, streamOf } from "../echo.ts";
 import { Cleanup } from "./grpc-checks.ts";
-import { within } from "../../net/listen/listener-fixture.ts";
 
 /** What a handler saw of one call. */
 interface Seen {
@@ -270,7 +270,7 @@ describe("options of mesh.transport()", unless("listen", "grpcClient"), () => {
     );
     assert.throws(
       () =>
-        runtime.openRpcLeaf({
+        runtime.openRpcTransport({
           origin: "http://127.0.0.1:1",
           protocol: "grpc",
           httpVersion: "1.1",

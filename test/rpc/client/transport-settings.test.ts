@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { isMeshError } from "../../../src/core/errors.ts";
 import { createMesh } from "../../../src/mesh/mesh.ts";
 import type { TransportOptions } from "../../../src/mesh/options.ts";
-import { checkWireOptions } from "../../../src/rpc/client/transport-settings.ts";
+import { checkTransportEncoding } from "../../../src/rpc/client/transport-settings.ts";
 import { createWebRuntime } from "../../../src/runtime/web/mod.ts";
 
 const sockets = { name: "here", fetchOnly: false };
@@ -47,7 +47,7 @@ describe("options of an RPC transport", () => {
   for (const [what, options, message] of wrong) {
     it(`refuses ${what}`, () => {
       const mesh = createMesh({ service: "page" });
-      assert.throws(() => checkWireOptions(options, "connect", sockets), message);
+      assert.throws(() => checkTransportEncoding(options, "connect", sockets), message);
       assert.throws(() => mesh.transport("echo", { ...options, protocol: "connect" }), message);
     });
   }
@@ -59,13 +59,13 @@ describe("options of an RPC transport", () => {
       { httpVersion: "2", keepalive: { intervalMs: 1, timeoutMs: 1, whenIdle: true }, maxSendBytes: 1 },
       { jsonOptions: { ignoreUnknownFields: false }, binaryOptions: {}, compressMinBytes: Infinity },
     ];
-    for (const options of right) checkWireOptions(options, "connect", sockets);
-    checkWireOptions({ sendCompression: "gzip", acceptCompression: ["gzip"] }, "connect", fetchOnly);
+    for (const options of right) checkTransportEncoding(options, "connect", sockets);
+    checkTransportEncoding({ sendCompression: "gzip", acceptCompression: ["gzip"] }, "connect", fetchOnly);
   });
 
   it("refuses gRPC over HTTP/1.1, and names the alternatives", () => {
     assert.throws(
-      () => checkWireOptions({ httpVersion: "1.1" }, "grpc", sockets),
+      () => checkTransportEncoding({ httpVersion: "1.1" }, "grpc", sockets),
       (error) =>
         isMeshError(error, "ERR_CAPABILITY") && /needs HTTP\/2; use protocol "connect"/.test(error.message),
     );
@@ -84,7 +84,7 @@ describe("options of an RPC transport", () => {
       for (const open of [
         () => mesh.transport("echo", options),
         () =>
-          runtime.openRpcLeaf({
+          runtime.openRpcTransport({
             origin: "https://echo.test",
             protocol: "connect",
             tls: undefined,

@@ -33,8 +33,8 @@ function openSlow(messages = 1): MeshClient & { readonly ended: string[] } {
         },
       }),
   });
-  const leaf = inProcessLeaf(fetch);
-  return { ...openClient({ leafFor: () => leaf }), ended };
+  const transport = inProcessLeaf(fetch);
+  return { ...openClient({ transportFor: () => transport }), ended };
 }
 
 function expand(client: MeshClient, timeoutMs?: number, signal?: AbortSignal): Promise<ExpandResponse> {
@@ -79,7 +79,7 @@ describe("a stream of createMeshTransport()", () => {
     const mesh = openClient();
     const error = await errorOf(all(mesh.client.expand({ text: "lost", count: 2, fail: Code.DataLoss })));
     assert.deepEqual([error.code, error.rawMessage], [Code.DataLoss, "lost"]);
-    assert.deepEqual([mesh.outcome()?.verdict, mesh.outcome()?.status], ["failure", "data_loss"]);
+    assert.deepEqual([mesh.outcome()?.kind, mesh.outcome()?.status], ["failure", "data_loss"]);
     assert.equal(mesh.attempts[0]?.outcome, mesh.outcome());
   });
 
@@ -90,7 +90,7 @@ describe("a stream of createMeshTransport()", () => {
       assert.equal(index, 0);
       break;
     }
-    assert.equal(mesh.outcome()?.verdict, "cancelled");
+    assert.equal(mesh.outcome()?.kind, "cancelled");
     await settle();
     await settle();
     assert.deepEqual(mesh.ended, ["handler"]);
@@ -130,12 +130,12 @@ describe("a stream of createMeshTransport()", () => {
       })(),
     );
     assert.equal(error.code, Code.Canceled);
-    assert.equal(mesh.outcome()?.verdict, "cancelled");
+    assert.equal(mesh.outcome()?.kind, "cancelled");
   });
 
   it("lets go of the request stream when the call ends", async () => {
     const mesh = openClient({
-      leafFor: () => {
+      transportFor: () => {
         throw new ConnectError("no way", Code.FailedPrecondition);
       },
     });

@@ -4,7 +4,7 @@ import { Code, ConnectError, createClient, type ServiceImpl } from "@connectrpc/
 import { MeshError } from "../../../src/core/errors.ts";
 import { isUpstream, markUpstream } from "../../../src/core/upstream.ts";
 import type { FetchFunction } from "../../../src/rpc/client/fetch-client.ts";
-import { createFetchRpcLeaf } from "../../../src/rpc/client/fetch-rpc-transport.ts";
+import { createFetchRpcTransport } from "../../../src/rpc/client/fetch-rpc-transport.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { all, errorOf, serveInProcess } from "../echo.ts";
 import { inProcessLeaf, openClient } from "./mesh-client.ts";
@@ -40,14 +40,17 @@ function front(dialect: "connect" | "grpc-web", service: Echo) {
     onError: (_, error) => told.push(error),
     routes: (router) => router.service(EchoService, service),
   });
-  const leaf = createFetchRpcLeaf({ fetch, options: { origin: "https://front.test", protocol: dialect } });
-  return { client: createClient(EchoService, leaf.transport), told, admission };
+  const transport = createFetchRpcTransport({
+    fetch,
+    options: { origin: "https://front.test", protocol: dialect },
+  });
+  return { client: createClient(EchoService, transport.transport), told, admission };
 }
 
 /** A mesh client of a service that answers as `fetch` does. */
 function behind(fetch: FetchFunction) {
-  const leaf = inProcessLeaf(fetch);
-  return openClient({ leafFor: () => leaf, retry: false }).client;
+  const transport = inProcessLeaf(fetch);
+  return openClient({ transportFor: () => transport, retry: false }).client;
 }
 
 function saying(code: Code, metadata: Record<string, string> = {}): FetchFunction {

@@ -4,12 +4,16 @@ import { type Client, Code, ConnectError, createClient } from "@connectrpc/conne
 import { Call } from "../../../src/core/call.ts";
 import { isMeshError, MeshError, TransportError } from "../../../src/core/errors.ts";
 import { rpcClassifier } from "../../../src/rpc/client/classifier.ts";
-import { callerError, connectErrorFromMeshError, meshErrorFromConnectError } from "../../../src/rpc/dialect/mesh-error-codes.ts";
-import { connectErrorFromProblem, problemFromConnectError } from "../../../src/rpc/problem.ts";
+import {
+  callerError,
+  connectErrorFromMeshError,
+  meshErrorFromConnectError,
+} from "../../../src/rpc/dialect/mesh-error-codes.ts";
 import { wireError } from "../../../src/rpc/dialect/wire-error.ts";
+import { connectErrorFromProblem, problemFromConnectError } from "../../../src/rpc/problem.ts";
 import { EchoRequestSchema, EchoService } from "../../gen/test/v1/echo_pb.ts";
-import { errorOf, serveInProcess } from "../echo.ts";
 import { inProcessLeaf } from "../client/mesh-client.ts";
+import { errorOf, serveInProcess } from "../echo.ts";
 
 function newCall(): Call {
   return new Call({ side: "client", protocol: "connect", service: "echo", operation: "a.B/C" });
@@ -85,8 +89,8 @@ describe("callerError()", () => {
     const error = new ConnectError("protocol error: missing EndStreamResponse", Code.InvalidArgument);
     const shown = callerError(newCall(), error);
     assert.equal(shown.code, Code.Unavailable);
-    const { verdict, status, neverStarted } = rpcClassifier().error(newCall(), shown);
-    assert.deepEqual([verdict, status, neverStarted], ["retryable", "transport_closed", false]);
+    const { kind, status, neverStarted } = rpcClassifier().error(newCall(), shown);
+    assert.deepEqual([kind, status, neverStarted], ["retryable", "transport_closed", false]);
     error.isWireError = true;
     assert.equal(callerError(newCall(), error), error);
   });

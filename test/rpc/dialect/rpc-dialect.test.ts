@@ -3,8 +3,8 @@ import { describe, it } from "node:test";
 import { Code } from "@connectrpc/connect";
 import { errorFromProblem } from "../../../src/http/problem.ts";
 import { createMesh } from "../../../src/mesh/mesh.ts";
+import { dialectOf } from "../../../src/rpc/dialect/rpc-dialect.ts";
 import { connectErrorFromProblem } from "../../../src/rpc/problem.ts";
-import { wireOf } from "../../../src/rpc/dialect/rpc-dialect.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { echoRoutes } from "../echo.ts";
 
@@ -15,7 +15,7 @@ describe("a name from outside that every object knows", () => {
   it("is no content type", () => {
     for (const name of inherited) {
       for (const type of [name, `${name}; charset=utf-8`, name.toUpperCase()]) {
-        assert.deepEqual(wireOf(type), { protocol: "connect", enveloped: false, json: true }, type);
+        assert.deepEqual(dialectOf(type), { protocol: "connect", enveloped: false, json: true }, type);
       }
     }
   });

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Protocol } from "../../../src/core/call.ts";
-import { fitsMilliseconds, formatTimeout, parseGrpcTimeout, readTimeout } from "../../../src/rpc/dialect/timeout-header.ts";
+import {
+  fitsMilliseconds,
+  formatTimeout,
+  parseGrpcTimeout,
+  readTimeout,
+} from "../../../src/rpc/dialect/timeout-header.ts";
 
 function read(protocol: Protocol, value: string): number | undefined {
   const name = protocol === "connect" ? "connect-timeout-ms" : "grpc-timeout";

@@ -5,7 +5,7 @@ import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../../src/gen/grpc/health/v1/health_pb.ts";
-import { createFetchRpcLeaf } from "../../../src/rpc/client/fetch-rpc-transport.ts";
+import { createFetchRpcTransport } from "../../../src/rpc/client/fetch-rpc-transport.ts";
 import { healthService } from "../../../src/rpc/health/health-service.ts";
 import { createHealth, type Health as MeshHealth } from "../../../src/serve/health.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
@@ -36,7 +36,7 @@ describe("gRPC health of a handler", () => {
       const options = { health, services, checkIntervalMs: 5_000, clock: new VirtualClock() };
       router.service(Health, healthService(options));
     };
-    const { transport } = createFetchRpcLeaf({
+    const { transport } = createFetchRpcTransport({
       fetch: serveInProcess({ routes }).fetch,
       options: { origin: "https://echo.test", protocol: "connect" },
     });
@@ -125,7 +125,7 @@ function watched(
     router.service(Health, healthService({ health, services, checkIntervalMs: 5_000, clock }));
   };
   const { fetch } = serveInProcess({ routes });
-  const { transport } = createFetchRpcLeaf({
+  const { transport } = createFetchRpcTransport({
     fetch,
     options: { origin: "https://echo.test", protocol: "connect" },
   });

@@ -16,8 +16,8 @@ import {
 import { ServerReflection } from "../../../src/gen/grpc/reflection/v1/reflection_pb.ts";
 import type { Mesh, MeshTransport, ServeOptions, Server } from "../../../src/mesh/options.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
-import { all, echoRoutes, errorOf, streamOf } from "../echo.ts";
 import { metricValue } from "../../support/metric-value.ts";
+import { all, echoRoutes, errorOf, streamOf } from "../echo.ts";
 
 const closers: (() => Promise<unknown>)[] = [];
 after(async () => {

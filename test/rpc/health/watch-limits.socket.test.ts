@@ -4,10 +4,10 @@ import { Code, createClient } from "@connectrpc/connect";
 import { createMesh } from "../../../mod.ts";
 import { Health } from "../../../src/gen/grpc/health/v1/health_pb.ts";
 import type { ServedHealthOptions, Server } from "../../../src/mesh/options.ts";
-import { echoRoutes } from "../echo.ts";
+import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
 import { Cleanup, failure } from "../client/grpc-checks.ts";
-import { within } from "../../net/listen/listener-fixture.ts";
+import { echoRoutes } from "../echo.ts";
 import { closeAll, leavesOf, until } from "../socket-fixture.ts";
 
 for (const protocol of ["grpc", "grpc-web", "connect"] as const) {

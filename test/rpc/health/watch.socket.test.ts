@@ -7,10 +7,10 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "../../../src/gen/grpc/health/v1/health_pb.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
-import { echoRoutes } from "../echo.ts";
+import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
 import { Cleanup } from "../client/grpc-checks.ts";
-import { within } from "../../net/listen/listener-fixture.ts";
+import { echoRoutes } from "../echo.ts";
 
 describe("Watch of gRPC health over a socket", unless("listen", "grpcClient"), () => {
   const cleanup = new Cleanup();

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { ChunkBuffer } from "../../../src/rpc/message/chunk-buffer.ts";
 import { EnvelopeReader } from "../../../src/rpc/message/envelope.ts";
-import { GatheredBytes } from "../../../src/rpc/message/chunk-buffer.ts";
 import { concat, words } from "../../http/http2/connection-fixture.ts";
 
 const long = 4 * 1024 * 1024;
@@ -104,51 +104,51 @@ describe("the messages of a stream", () => {
 
 describe("what is held of a message that is still on its way", () => {
   /** All memory that the pieces keep, shared or not, and what each of them costs besides. */
-  function heldBy(gathered: GatheredBytes): number {
-    const pieces = gathered.pieces();
+  function heldBy(buffered: ChunkBuffer): number {
+    const pieces = buffered.pieces();
     const buffers = new Set(pieces.map(({ buffer }) => buffer));
     return [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0) + pieces.length * 110;
   }
 
   it("is little more than its bytes, in parts of one byte", () => {
-    const gathered = new GatheredBytes();
-    for (let at = 0; at < long; at++) gathered.add(new Uint8Array([at]));
-    assert.ok(heldBy(gathered) < long * 1.05, `${heldBy(gathered)} bytes`);
-    assert.ok(gathered.pieces().length < 100);
+    const buffered = new ChunkBuffer();
+    for (let at = 0; at < long; at++) buffered.add(new Uint8Array([at]));
+    assert.ok(heldBy(buffered) < long * 1.05, `${heldBy(buffered)} bytes`);
+    assert.ok(buffered.pieces().length < 100);
   });
 
   it("does not follow the buffers that its parts were read from", () => {
     for (const length of [1, 500, 2_000, 4_000]) {
       for (const parts of [1, 3, 20, 300]) {
-        const gathered = new GatheredBytes();
-        for (let at = 0; at < parts; at++) gathered.add(new Uint8Array(64 * 1024).subarray(0, length));
+        const buffered = new ChunkBuffer();
+        for (let at = 0; at < parts; at++) buffered.add(new Uint8Array(64 * 1024).subarray(0, length));
         assert.ok(
-          heldBy(gathered) < 2 * parts * length + 2_048,
-          `${heldBy(gathered)} bytes for ${parts} * ${length}`,
+          heldBy(buffered) < 2 * parts * length + 2_048,
+          `${heldBy(buffered)} bytes for ${parts} * ${length}`,
         );
       }
     }
   });
 
   it("stays within bounds when small parts and large ones take turns", () => {
-    const gathered = new GatheredBytes();
+    const buffered = new ChunkBuffer();
     let came = 0;
     for (; came < long; came += 1_025) {
-      gathered.add(new Uint8Array(1));
-      gathered.add(new Uint8Array(1_024));
+      buffered.add(new Uint8Array(1));
+      buffered.add(new Uint8Array(1_024));
     }
-    assert.ok(heldBy(gathered) < came * 1.5, `${heldBy(gathered)} bytes`);
+    assert.ok(heldBy(buffered) < came * 1.5, `${heldBy(buffered)} bytes`);
   });
 
   it("is the parts themselves when they are large", () => {
-    const gathered = new GatheredBytes();
+    const buffered = new ChunkBuffer();
     const read = patternOf(65_536);
     const parts = [read.subarray(9, 16_393), read.subarray(16_402, 32_786), read];
-    for (const part of parts) gathered.add(part);
+    for (const part of parts) buffered.add(part);
     assert.deepEqual(
-      gathered.pieces().map(({ byteOffset }) => byteOffset),
+      buffered.pieces().map(({ byteOffset }) => byteOffset),
       [9, 16_402, 0],
     );
-    assert.ok(gathered.pieces().every(({ buffer }) => buffer === read.buffer));
+    assert.ok(buffered.pieces().every(({ buffer }) => buffer === read.buffer));
   });
 });

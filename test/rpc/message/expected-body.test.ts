@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { frameType } from "../../../src/http/http2/frame/frame-types.ts";
 import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import { createGrpcHandler } from "../../../src/rpc/server/grpc-handler.ts";
-import { frameType } from "../../../src/http/http2/frame/frame-types.ts";
-import { echoRoutes, OpenAdmission } from "../echo.ts";
-import { VirtualClock } from "../../support/virtual-clock.ts";
 import { Played } from "../../http/http2/connection-fixture.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+import { echoRoutes, OpenAdmission } from "../echo.ts";
 
 const connection = { remoteAddress: "127.0.0.1", encrypted: false, httpVersion: "2", peer: undefined };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
-import { createFetchRpcLeaf } from "../../../src/rpc/client/fetch-rpc-transport.ts";
+import { createFetchRpcTransport } from "../../../src/rpc/client/fetch-rpc-transport.ts";
 import { gzip } from "../../../src/rpc/message/gzip.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { errorOf, serveInProcess } from "../echo.ts";
@@ -32,7 +32,7 @@ describe("gzip", () => {
   it("packs messages both ways in gRPC-Web", async () => {
     const server = serveInProcess();
     const encodings: (string | null)[] = [];
-    const leaf = createFetchRpcLeaf({
+    const transport = createFetchRpcTransport({
       fetch: async (url, init) => {
         const response = await server.fetch(url, init);
         encodings.push(init.headers.get("grpc-encoding"), response.headers.get("grpc-encoding"));
@@ -46,7 +46,7 @@ describe("gzip", () => {
       },
     });
     const payload = new Uint8Array(50_000);
-    const response = await createClient(EchoService, leaf.transport).echo({ payload });
+    const response = await createClient(EchoService, transport.transport).echo({ payload });
     assert.equal(response.payload.length, payload.length);
     assert.deepEqual(encodings, ["gzip", "gzip"]);
   });

@@ -131,7 +131,7 @@ for (const [dialect, method] of dialects) {
       await settle();
       client.abort();
       await answer;
-      assert.equal(admission.call.outcome?.verdict, "cancelled");
+      assert.equal(admission.call.outcome?.kind, "cancelled");
       assert.deepEqual(noted, ["aborted"]);
       await release();
       assert.equal(clock.now(), new VirtualClock().now());
@@ -201,7 +201,7 @@ for (const dialect of streams) {
       await body?.next();
       await body?.return?.();
       await settle();
-      assert.equal(admission.call.outcome?.verdict, "cancelled");
+      assert.equal(admission.call.outcome?.kind, "cancelled");
       assert.deepEqual(noted, ["aborted", "finally"]);
       await release();
     });

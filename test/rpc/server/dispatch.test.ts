@@ -84,7 +84,7 @@ for (const [dialect, method] of dialects) {
       const bad = await readRaw(dialect, await rawCall(dispatcher, { dialect, method, message }));
       assert.deepEqual([bad.code, bad.message], ["not_found", "none such"]);
       assert.deepEqual(
-        [admission.calls[1]?.outcome?.status, admission.calls[1]?.outcome?.verdict],
+        [admission.calls[1]?.outcome?.status, admission.calls[1]?.outcome?.kind],
         ["not_found", "success"],
       );
     });
@@ -106,7 +106,7 @@ for (const [dialect, method] of dialects) {
       const end = await readRaw(dialect, await rawCall(dispatcher, { dialect, method }));
       assert.deepEqual([end.code, end.message], ["internal", "internal error"]);
       assert.deepEqual(reported, [`datapunk.mesh.test.v1.EchoService/${method}`, secret]);
-      assert.equal(admission.call.outcome?.verdict, "failure");
+      assert.equal(admission.call.outcome?.kind, "failure");
     });
 
     it("maps the mesh's errors, and keeps the text of those that tell of this side's network", async () => {

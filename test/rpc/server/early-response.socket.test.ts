@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { afterEach, describe, it } from "node:test";
+import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
 import { Cleanup, deferred } from "../client/grpc-checks.ts";
-import { within } from "../../net/listen/listener-fixture.ts";
 import { serveMesh } from "../socket-fixture.ts";
 
 /** Beyond what a message may have, and beyond what sockets hold. */

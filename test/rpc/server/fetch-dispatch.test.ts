@@ -115,7 +115,7 @@ describe("createFetchDispatch()", () => {
     });
     assert.equal(response?.status, 400);
     assert.match((await response?.text()) ?? "", /^{"code":"invalid_argument"/);
-    assert.equal(admission.call.outcome?.verdict, "success");
+    assert.equal(admission.call.outcome?.kind, "success");
   });
 
   it("hands the connection and the headers to admission", async () => {
@@ -129,11 +129,11 @@ describe("createFetchDispatch()", () => {
       },
       body: "{}",
     });
-    const [arrival] = admission.arrivals;
-    assert.equal(arrival?.connection, someConnection);
-    assert.equal(arrival?.headers.get("authorization"), "Bearer x");
+    const [inbound] = admission.arrivals;
+    assert.equal(inbound?.connection, someConnection);
+    assert.equal(inbound?.headers.get("authorization"), "Bearer x");
     assert.deepEqual(
-      [arrival?.protocol, arrival?.operation, arrival?.timeoutMs],
+      [inbound?.protocol, inbound?.operation, inbound?.timeoutMs],
       ["connect", "datapunk.mesh.test.v1.EchoService/Echo", 1500],
     );
   });
@@ -166,6 +166,6 @@ describe("createFetchDispatch()", () => {
     await reader?.cancel();
     await settle();
     assert.equal(noted.at(-1), "stopped");
-    assert.equal(admission.call.outcome?.verdict, "cancelled");
+    assert.equal(admission.call.outcome?.kind, "cancelled");
   });
 });

@@ -3,9 +3,9 @@ import { afterEach, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { createMesh, staticDiscovery } from "../../../mod.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
+import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
 import { Cleanup, deferred } from "../client/grpc-checks.ts";
-import { within } from "../../net/listen/listener-fixture.ts";
 import { serveMesh, until } from "../socket-fixture.ts";
 
 const workers = 40;

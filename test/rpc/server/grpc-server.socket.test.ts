@@ -62,9 +62,9 @@ describe("the gRPC server", () => {
 
   it("admits a call before a byte of its body is read", async () => {
     const options: ServeOptions = {
-      admit(_call, arrival) {
-        assert.equal(arrival.operation, "datapunk.mesh.test.v1.EchoService/Echo");
-        assert.equal(arrival.headers.get("x-token"), "wrong");
+      admit(_call, inbound) {
+        assert.equal(inbound.operation, "datapunk.mesh.test.v1.EchoService/Echo");
+        assert.equal(inbound.headers.get("x-token"), "wrong");
         throw new MeshError("ERR_UNAUTHENTICATED", "who are you?");
       },
     };
@@ -123,7 +123,7 @@ describe("the gRPC server", () => {
   it("reads and writes the encodings that it was given, and no others", async () => {
     const flipped = async (bytes: Uint8Array) => Uint8Array.from(bytes, (byte) => byte ^ 255);
     const flip = { name: "flip", compress: flipped, decompress: flipped };
-    const { origin } = await serve(cleanup, { acceptCompression: [flip], compressAnswers: "accepted" });
+    const { origin } = await serve(cleanup, { acceptCompression: [flip], responseCompression: "accepted" });
     const http2 = session(cleanup, origin);
     const message = frame({ payload: new Uint8Array(5000) }).subarray(5);
     const encoded = framed(await flipped(message), 1);
@@ -150,7 +150,7 @@ describe("the gRPC server", () => {
   });
 
   it("compresses every answer that the client accepts compressed, where that is asked for", async () => {
-    const { origin } = await serve(cleanup, { compressAnswers: "accepted" });
+    const { origin } = await serve(cleanup, { responseCompression: "accepted" });
     const http2 = session(cleanup, origin);
     const body = frame({ payload: new Uint8Array(5000) });
     const read = await request(http2, { "grpc-accept-encoding": "identity, snappy, br, gzip" }, body);

@@ -3,12 +3,12 @@ import { afterEach, describe, it } from "node:test";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
-import { OpenAdmission } from "../echo.ts";
+import { serve, settled, type TestServer } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { all, Cleanup, failure } from "../client/grpc-checks.ts";
 import { open } from "../client/grpc-fixture.ts";
-import { serve, settled, type TestServer } from "../../net/listen/listener-fixture.ts";
+import { OpenAdmission } from "../echo.ts";
 import { until } from "../socket-fixture.ts";
 
 /** `Headers` take it, and no header block does. */

@@ -4,12 +4,12 @@ import { type Client, Code, createClient } from "@connectrpc/connect";
 import { createMesh } from "../../../mod.ts";
 import type { Server } from "../../../src/mesh/options.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
+import { type Echo, type Hooks, iterable, plain, rpcHooks } from "../../hono/hooks-fixture.ts";
+import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
 import { Fault, secret } from "../../support/hostile-values.ts";
 import { type StrayFailures, watchStrayFailures } from "../../support/stray-failures.ts";
 import { all, Cleanup, failure } from "../client/grpc-checks.ts";
-import { type Echo, type Hooks, iterable, plain, rpcHooks } from "../../hono/hooks-fixture.ts";
-import { within } from "../../net/listen/listener-fixture.ts";
 import { closeAll, leavesOf, until } from "../socket-fixture.ts";
 
 for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
@@ -94,7 +94,7 @@ for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
 
     it("may be the one that is told of errors", async () => {
       const fault = new Fault();
-      let asked = 0;
+      let sentRequest = 0;
       const { server } = await serve(
         {
           method: "echo",
@@ -104,7 +104,7 @@ for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
             },
           }),
           onError: (each) => () => {
-            asked++;
+            sentRequest++;
             return each.here();
           },
         },
@@ -114,7 +114,7 @@ for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
       await fault.forEach(async (how) => {
         assert.equal((await failure(call(client, "echo"))).code, Code.Internal, how);
       });
-      assert.ok(asked > 0);
+      assert.ok(sentRequest > 0);
       await within(call(client, "expand"), "the next call");
       await quiet(server);
     });

@@ -3,13 +3,20 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { MeshError } from "../../../src/core/errors.ts";
 import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
-import { echoRoutes, OpenAdmission } from "../echo.ts";
+import {
+  http1,
+  http2,
+  openHttp2,
+  serve,
+  settled,
+  type TestServer,
+} from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
 import { type StrayFailures, watchStrayFailures } from "../../support/stray-failures.ts";
 import { Cleanup } from "../client/grpc-checks.ts";
 import { type RawAnswer, request } from "../client/grpc-fixture.ts";
 import { frame } from "../client/grpc-frames.ts";
-import { http1, http2, openHttp2, serve, settled, type TestServer } from "../../net/listen/listener-fixture.ts";
+import { echoRoutes, OpenAdmission } from "../echo.ts";
 import { until } from "../socket-fixture.ts";
 
 const echo = `/${EchoService.typeName}/Echo`;

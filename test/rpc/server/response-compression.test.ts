@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
-import type { DispatcherOptions } from "../../../src/rpc/server/create-dispatcher.ts";
+import { dialectOf, isCompressed } from "../../../src/rpc/dialect/rpc-dialect.ts";
 import { gzip } from "../../../src/rpc/message/gzip.ts";
-import { isCompressed, wireOf } from "../../../src/rpc/dialect/rpc-dialect.ts";
+import type { DispatcherOptions } from "../../../src/rpc/server/create-dispatcher.ts";
 import { EchoRequestSchema } from "../../gen/test/v1/echo_pb.ts";
 import { serveInProcess, someConnection } from "../echo.ts";
 import { connectStream, connectUnary, type Dialect, grpc, grpcWeb } from "../raw.ts";
@@ -19,7 +19,7 @@ const dialects: readonly (readonly [Dialect, method: string, encoding: string, a
 
 /** Sends a large message, compressed or not, and says whether the answer came compressed. */
 async function answerIsCompressed(
-  options: Pick<DispatcherOptions, "compressAnswers" | "compressMinBytes">,
+  options: Pick<DispatcherOptions, "responseCompression" | "compressMinBytes">,
   [dialect, method, encoding, accept]: (typeof dialects)[number],
   request: { readonly compressed: boolean; readonly accept: string | undefined },
 ): Promise<boolean> {
@@ -72,11 +72,11 @@ describe("the compression of answers", () => {
 
     it(`is what the client accepts where that is asked for (${name})`, async () => {
       const whether = (compressed: boolean, accept?: string): Promise<boolean> =>
-        answerIsCompressed({ compressAnswers: "accepted" }, dialect, { compressed, accept });
+        answerIsCompressed({ responseCompression: "accepted" }, dialect, { compressed, accept });
       assert.equal(await whether(false, "snappy, gzip"), true);
       assert.equal(await whether(false), false);
       assert.equal(await whether(true, "identity"), false);
-      const small = { compressAnswers: "accepted", compressMinBytes: 10_000 } as const;
+      const small = { responseCompression: "accepted", compressMinBytes: 10_000 } as const;
       assert.equal(await answerIsCompressed(small, dialect, { compressed: false, accept: "gzip" }), false);
     });
   }
@@ -85,7 +85,7 @@ describe("the compression of answers", () => {
     const of = (query: string): boolean =>
       isCompressed(
         { method: "GET", url: `https://echo.test/a.B/Get?${query}`, header: new Headers() },
-        wireOf(null),
+        dialectOf(null),
       );
     assert.deepEqual(
       [
@@ -99,6 +99,6 @@ describe("the compression of answers", () => {
   });
 
   it("is one of two", () => {
-    assert.throws(() => serveInProcess({ compressAnswers: "always" as "accepted" }), TypeError);
+    assert.throws(() => serveInProcess({ responseCompression: "always" as "accepted" }), TypeError);
   });
 });

@@ -4,8 +4,8 @@ import { ViolationsSchema } from "@bufbuild/protovalidate/gen/buf/validate/valid
 import { Code, createClient } from "@connectrpc/connect";
 import { createMesh, staticDiscovery } from "../../../mod.ts";
 import { protovalidate } from "../../../src/validate/mod.ts";
-import { all, errorOf, streamOf } from "../echo.ts";
 import { handlerOf, type RuledClient, said, short } from "../../validate/ruled-service.ts";
+import { all, errorOf, streamOf } from "../echo.ts";
 
 const closers: (() => Promise<unknown>)[] = [];
 after(async () => {

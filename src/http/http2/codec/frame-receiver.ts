@@ -1,23 +1,23 @@
+import { AbuseLimits } from "../abuse-limits.ts";
 import type { ConnectionCore } from "../connection-core.ts";
 import { ControlFrames } from "../frame/control-frames.ts";
 import type { FrameSink } from "../frame/frame-parser.ts";
 import { frameFlag, frameType, Http2Error, h2 } from "../frame/frame-types.ts";
-import { HeaderBlocks } from "./header-blocks.ts";
 import { joinedFieldOf, requestFault, responseFault, trailersFault } from "../frame/header-rules.ts";
-import { PeerGuard } from "../abuse-limits.ts";
 import type { Fields, Http2Stream } from "../streams/stream.ts";
+import { HeaderBlocks } from "./header-blocks.ts";
 
 /** Judges the frames that arrive and acts on them: the reading half of a connection. */
 export class Receiver implements FrameSink {
   readonly #connection: ConnectionCore;
   readonly #blocks: HeaderBlocks;
-  readonly #guard: PeerGuard;
+  readonly #guard: AbuseLimits;
   readonly #control: ControlFrames;
   #settingsCame = false;
 
   constructor(connection: ConnectionCore) {
     this.#connection = connection;
-    this.#guard = new PeerGuard(connection);
+    this.#guard = new AbuseLimits(connection);
     this.#control = new ControlFrames(connection, this.#guard);
     this.#blocks = new HeaderBlocks(connection.options.maxHeaderListBytes);
   }

@@ -31,7 +31,7 @@ const maxSpareBytes = 4 * flushBytes;
  * The outgoing side of a connection. All frames made in one turn of the event loop leave in one write: a
  * system call costs more than a small call's frames.
  */
-export class Outbox {
+export class FrameWriter {
   readonly #wire: Wire;
   readonly #encoder: HpackEncoder;
   readonly #flushLater: () => void = () => {

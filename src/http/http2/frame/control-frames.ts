@@ -1,3 +1,4 @@
+import type { AbuseLimits } from "../abuse-limits.ts";
 import type { ConnectionCore } from "../connection-core.ts";
 import {
   defaultWindowBytes,
@@ -9,17 +10,16 @@ import {
   readUint32,
   writeUint32,
 } from "./frame-types.ts";
-import type { PeerGuard } from "../abuse-limits.ts";
 
 /** Acts on the frames that carry neither headers nor data. */
 export class ControlFrames {
   readonly #connection: ConnectionCore;
-  readonly #guard: PeerGuard;
+  readonly #guard: AbuseLimits;
   /** Bytes of DATA that the peer has allowed so far on all streams, and how many had been sent at its last ping. */
   #allowedBytes: number = defaultWindowBytes;
   #sentAtPing = 0;
 
-  constructor(connection: ConnectionCore, guard: PeerGuard) {
+  constructor(connection: ConnectionCore, guard: AbuseLimits) {
     this.#connection = connection;
     this.#guard = guard;
   }
@@ -65,12 +65,12 @@ export class ControlFrames {
       this.#guard.uselessFrame();
       return;
     }
-    this.#guard.asked();
-    const { peer, outbox } = this.#connection;
+    this.#guard.sentRequest();
+    const { peer, frameWriter } = this.#connection;
     const before = peer.initialWindowBytes;
     peer.apply(bytes, start, end);
     // Before the frames that the new settings make possible.
-    outbox.frame(frameType.settings, frameFlag.ack, 0, 0);
+    frameWriter.frame(frameType.settings, frameFlag.ack, 0, 0);
     this.#connection.settingsChanged(peer.initialWindowBytes - before);
   }
 
@@ -84,9 +84,9 @@ export class ControlFrames {
     // Whoever measures what the way can carry (grpc-go, gRPC core, hyper) asks once for data that came: as often as it
     // gets data, and on a short way thousands of times a second. That is no more than this side sends anyway.
     const sentBytes = this.#allowedBytes - this.#connection.sendWindow;
-    if (sentBytes === this.#sentAtPing) this.#guard.asked();
+    if (sentBytes === this.#sentAtPing) this.#guard.sentRequest();
     this.#sentAtPing = sentBytes;
-    const sink = this.#connection.outbox.frame(frameType.ping, frameFlag.ack, 0, 8);
+    const sink = this.#connection.frameWriter.frame(frameType.ping, frameFlag.ack, 0, 8);
     writeUint32(sink.bytes, sink.length, readUint32(bytes, start));
     writeUint32(sink.bytes, sink.length + 4, readUint32(bytes, start + 4));
     sink.length += 8;

@@ -1,3 +1,4 @@
+import type { FrameWriter } from "../codec/frame-writer.ts";
 import {
   defaultFrameBytes,
   defaultWindowBytes,
@@ -10,7 +11,6 @@ import {
   setting,
   writeUint32,
 } from "./frame-types.ts";
-import type { Outbox } from "../codec/frame-writer.ts";
 
 /** What the peer asks of this side. */
 export class PeerSettings {
@@ -62,14 +62,14 @@ interface OwnSettings {
 }
 
 /** Writes the SETTINGS frame that says how this side behaves. */
-export function writeSettings(outbox: Outbox, options: OwnSettings, ownFrameBytes: number): void {
+export function writeSettings(frameWriter: FrameWriter, options: OwnSettings, ownFrameBytes: number): void {
   const settings: readonly (readonly [id: number, value: number])[] = [
     [setting.initialWindowSize, options.streamWindowBytes],
     [setting.maxFrameSize, ownFrameBytes],
     [setting.maxHeaderListSize, options.maxHeaderListBytes],
     options.role === "server" ? [setting.maxConcurrentStreams, options.maxStreams] : [setting.enablePush, 0],
   ];
-  const sink = outbox.frame(frameType.settings, 0, 0, settings.length * 6);
+  const sink = frameWriter.frame(frameType.settings, 0, 0, settings.length * 6);
   for (const [id, value] of settings) {
     sink.bytes[sink.length] = id >>> 8;
     sink.bytes[sink.length + 1] = id;

@@ -2,7 +2,7 @@
 const maxRemembered = 256;
 
 /** The streams that this side reset, whose late frames are ignored. */
-export class ResetMemory {
+export class ClosedStreams {
   readonly #ids = new Set<number>();
   #forgotten = 0;
 

@@ -7,7 +7,7 @@ const streamClosed = (handler: ConnectionHandler): void => handler.onStreamClose
 const settingsCame = (handler: ConnectionHandler): void => handler.onSettings();
 
 /** Calls the handler of a connection, and bears whatever it throws. */
-export class GuardedHandler {
+export class SafeHandler {
   readonly #handler: ConnectionHandler;
 
   constructor(handler: ConnectionHandler) {

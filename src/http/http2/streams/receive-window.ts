@@ -1,5 +1,5 @@
+import type { FrameWriter } from "../codec/frame-writer.ts";
 import { defaultWindowBytes, frameType, Http2Error, h2 } from "../frame/frame-types.ts";
-import type { Outbox } from "../codec/frame-writer.ts";
 
 /** Bytes in paused streams, beyond which the whole connection gets no more credit. */
 const maxHeldBytes = 16 * 1024 * 1024;
@@ -9,15 +9,15 @@ const maxHeldBytes = 16 * 1024 * 1024;
  * reader of one stream does not stop the others; only when slow readers hold very much, the connection waits.
  */
 export class ReceiveWindow {
-  readonly #outbox: Outbox;
+  readonly #frameWriter: FrameWriter;
   readonly #size: number;
   #left: number = defaultWindowBytes;
   #owed = 0;
   #held = 0;
   #withheld = 0;
 
-  constructor(outbox: Outbox, size: number) {
-    this.#outbox = outbox;
+  constructor(frameWriter: FrameWriter, size: number) {
+    this.#frameWriter = frameWriter;
     this.#size = size;
   }
 
@@ -62,8 +62,8 @@ export class ReceiveWindow {
   }
 
   #send(bytes: number): void {
-    if (bytes <= 0 || this.#outbox.closed) return;
+    if (bytes <= 0 || this.#frameWriter.closed) return;
     this.#left += bytes;
-    this.#outbox.words(frameType.windowUpdate, 0, bytes);
+    this.#frameWriter.words(frameType.windowUpdate, 0, bytes);
   }
 }

@@ -20,7 +20,7 @@ export interface StreamHandler {
 }
 
 /** Hears nothing. */
-export const deaf: StreamHandler = {
+export const ignoreStream: StreamHandler = {
   onHeaders() {},
   onData() {},
   onTrailers() {},

@@ -1,9 +1,9 @@
-import type { Outbox } from "../codec/frame-writer.ts";
-import type { ReceiveWindow } from "./receive-window.ts";
+import type { FrameWriter } from "../codec/frame-writer.ts";
 import type { PeerSettings } from "../frame/settings.ts";
+import type { ReceiveWindow } from "./receive-window.ts";
 
 /** What ended a stream. */
-export type StreamFate =
+export type StreamCloseReason =
   /** Both sides said everything. */
   | "complete"
   /** The peer's RST_STREAM. */
@@ -18,7 +18,7 @@ export type StreamFate =
 /** What a stream needs of its connection. */
 export interface StreamHost<Stream> {
   readonly options: { readonly streamWindowBytes: number };
-  readonly outbox: Outbox;
+  readonly frameWriter: FrameWriter;
   readonly window: ReceiveWindow;
   readonly peer: PeerSettings;
   /** Bytes that the peer lets this side send on all streams. */
@@ -34,7 +34,7 @@ export interface StreamHost<Stream> {
   /** Resets a stream. */
   reset(stream: Stream, code: number): void;
   /** A stream is over. */
-  forget(stream: Stream, fate: StreamFate, code: number): void;
+  forget(stream: Stream, closeReason: StreamCloseReason, code: number): void;
   /** Its handler threw. */
   failed(stream: Stream, error: unknown): void;
   /** It waits for a window or for the wire. */

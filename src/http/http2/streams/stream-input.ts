@@ -1,13 +1,13 @@
 import { ByteQueue } from "../../byte-queue.ts";
+import type { FrameWriter } from "../codec/frame-writer.ts";
 import { frameType } from "../frame/frame-types.ts";
-import type { Outbox } from "../codec/frame-writer.ts";
 import type { ReceiveWindow } from "./receive-window.ts";
 import type { Fields, StreamHandler } from "./stream-handler.ts";
 
 /** What the reading half of a stream needs of the connection. */
 interface InputHost {
   readonly options: { readonly streamWindowBytes: number };
-  readonly outbox: Outbox;
+  readonly frameWriter: FrameWriter;
   readonly window: ReceiveWindow;
   /** Counts the chunks that came from the wire. */
   readonly turn: number;
@@ -206,6 +206,6 @@ export abstract class StreamInput {
     if (owed * 2 < this.connection.options.streamWindowBytes || this.closed || this.remoteEnded) return;
     this.#owed = 0;
     this.receiveWindow += owed;
-    this.connection.outbox.words(frameType.windowUpdate, this.id, owed);
+    this.connection.frameWriter.words(frameType.windowUpdate, this.id, owed);
   }
 }

@@ -2,7 +2,7 @@ import { ByteQueue } from "../../byte-queue.ts";
 import { h2 } from "../frame/frame-types.ts";
 import { checkFields } from "../hpack/hpack-encoder.ts";
 import type { Fields, StreamHandler } from "./stream-handler.ts";
-import type { StreamFate, StreamHost } from "./stream-host.ts";
+import type { StreamCloseReason, StreamHost } from "./stream-host.ts";
 import { StreamInput } from "./stream-input.ts";
 
 export type { Fields, StreamHandler } from "./stream-handler.ts";
@@ -23,7 +23,7 @@ export class Http2Stream extends StreamInput {
   /** Whether anything of the response has gone out, or has come in on a client. */
   answered = false;
   localEnded = false;
-  fate: StreamFate | undefined = undefined;
+  closeReason: StreamCloseReason | undefined = undefined;
   /** The code of the reset that ended it, else 0. */
   rstCode: number = h2.noError;
   /** Why this side gave it up, when that was not the peer's fault: what a handler threw, for one. */
@@ -57,8 +57,8 @@ export class Http2Stream extends StreamInput {
 
   /** Whether the peer says that it never looked at the stream, and nothing that it said before belies that. */
   get neverStarted(): boolean {
-    const refused = this.fate === "peer-reset" && this.rstCode === h2.refusedStream;
-    return !this.answered && (refused || this.fate === "refused");
+    const refused = this.closeReason === "peer-reset" && this.rstCode === h2.refusedStream;
+    return !this.answered && (refused || this.closeReason === "refused");
   }
 
   /**
@@ -67,7 +67,7 @@ export class Http2Stream extends StreamInput {
    * @throws {TypeError} for fields that cannot be sent; the stream is as before then
    */
   informational(fields: Fields): void {
-    if (this.writable && !this.answered) this.connection.outbox.headers(this.id, fields, false);
+    if (this.writable && !this.answered) this.connection.frameWriter.headers(this.id, fields, false);
   }
 
   /** Tells a client that waits for it to send the body (`expect: 100-continue`); nothing when the response has begun. */
@@ -82,7 +82,7 @@ export class Http2Stream extends StreamInput {
    */
   respond(fields: Fields, ends: boolean): void {
     if (!this.writable) return;
-    this.connection.outbox.headers(this.id, fields, ends);
+    this.connection.frameWriter.headers(this.id, fields, ends);
     this.answered = true;
     if (ends) this.#localEnd();
   }
@@ -112,19 +112,19 @@ export class Http2Stream extends StreamInput {
   writeMessage(flags: number, body: Uint8Array, ends = false): boolean {
     if (!this.writable) return false;
     const { connection } = this;
-    const { outbox } = connection;
+    const { frameWriter } = connection;
     const total = body.length + 5;
     if (
       body.length <= 8192 &&
       this.#queue === undefined &&
-      !outbox.congested &&
+      !frameWriter.congested &&
       total <= this.sendWindow &&
       total <= connection.sendWindow
     ) {
       this.sendWindow -= total;
       connection.sendWindow -= total;
       this.allSentBytes += total;
-      outbox.message(this.id, flags, body, ends);
+      frameWriter.message(this.id, flags, body, ends);
       if (ends) this.#localEnd();
       return true;
     }
@@ -150,7 +150,7 @@ export class Http2Stream extends StreamInput {
     if (fields.length === 0) {
       this.end();
     } else if (this.#queue === undefined) {
-      this.connection.outbox.headers(this.id, fields, true);
+      this.connection.frameWriter.headers(this.id, fields, true);
       this.#localEnd();
     } else {
       checkFields(fields);
@@ -169,7 +169,7 @@ export class Http2Stream extends StreamInput {
   allow(bytes: number): void {
     this.sendWindow += bytes;
     if (this.#queue === undefined) return;
-    if (this.connection.outbox.congested) this.connection.block(this);
+    if (this.connection.frameWriter.congested) this.connection.block(this);
     else this.pump();
   }
 
@@ -200,15 +200,15 @@ export class Http2Stream extends StreamInput {
   }
 
   /** For the connection: the stream is over. */
-  finish(fate: StreamFate, code: number): void {
+  finish(closeReason: StreamCloseReason, code: number): void {
     if (this.closed) return;
     this.closed = true;
-    this.fate = fate;
+    this.closeReason = closeReason;
     this.rstCode = code;
     this.connection.queuedBytes -= this.queuedBytes;
     this.#queue = undefined;
     this.connection.unblock(this);
-    if (fate === "own-reset") this.dropHeld();
+    if (closeReason === "own-reset") this.dropHeld();
     else this.flush();
     try {
       this.handler.onClose();
@@ -232,16 +232,16 @@ export class Http2Stream extends StreamInput {
   /** Sends as much as the windows and the wire allow, and says how much that was. */
   #emit(bytes: Uint8Array, ends: boolean): number {
     const { connection } = this;
-    const { outbox } = connection;
+    const { frameWriter } = connection;
     const total = bytes.length;
     let at = 0;
-    while (at < total && !outbox.congested && !this.closed) {
-      const size = Math.min(total - at, this.sendWindow, connection.sendWindow, outbox.maxFrameBytes);
+    while (at < total && !frameWriter.congested && !this.closed) {
+      const size = Math.min(total - at, this.sendWindow, connection.sendWindow, frameWriter.maxFrameBytes);
       if (size <= 0) break;
       this.sendWindow -= size;
       connection.sendWindow -= size;
       const last = ends && at + size === total;
-      outbox.data(this.id, at === 0 && size === total ? bytes : bytes.subarray(at, at + size), last);
+      frameWriter.data(this.id, at === 0 && size === total ? bytes : bytes.subarray(at, at + size), last);
       at += size;
       if (last) this.#localEnd();
     }
@@ -250,7 +250,7 @@ export class Http2Stream extends StreamInput {
   }
 
   #hasRoom(): boolean {
-    if (this.queuedBytes < highWaterBytes && !this.connection.outbox.congested) return true;
+    if (this.queuedBytes < highWaterBytes && !this.connection.frameWriter.congested) return true;
     // There are no next bytes.
     if (this.localEnded) return true;
     this.#wantsDrain = true;
@@ -259,9 +259,9 @@ export class Http2Stream extends StreamInput {
   }
 
   #sayEnd(): void {
-    const { outbox } = this.connection;
-    if (this.#trailers !== undefined) outbox.headers(this.id, this.#trailers, true);
-    else if (!outbox.endData(this.id)) outbox.data(this.id, noBytes, true);
+    const { frameWriter } = this.connection;
+    if (this.#trailers !== undefined) frameWriter.headers(this.id, this.#trailers, true);
+    else if (!frameWriter.endData(this.id)) frameWriter.data(this.id, noBytes, true);
     this.#localEnd();
   }
 

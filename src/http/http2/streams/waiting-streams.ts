@@ -24,7 +24,7 @@ interface Host {
   readonly options: { readonly minProgressBytes?: number };
   readonly over: boolean;
   readonly sendWindow: number;
-  readonly outbox: { readonly congested: boolean };
+  readonly frameWriter: { readonly congested: boolean };
   readonly queuedBytes: number;
   readonly maxQueuedBytes: number;
   reset(stream: Http2Stream, code: number): void;
@@ -107,7 +107,7 @@ export class WaitingStreams {
     const host = this.#host;
     let left = this.#shared.size;
     for (const stream of this.#shared) {
-      if (left-- === 0 || host.outbox.congested || host.over) return;
+      if (left-- === 0 || host.frameWriter.congested || host.over) return;
       if (forWindow && host.sendWindow <= 0) return;
       // It comes back, behind the others, when it still waits.
       this.#shared.delete(stream);

@@ -1,0 +1,12 @@
+export {
+  type AppOptions,
+  type CreateAppOptions,
+  createApp,
+  type MiddlewareOptions,
+  meshMiddleware,
+} from "./app.ts";
+export { bodyLimit } from "./body-limit.ts";
+export type { CallScope } from "./chain-parts.ts";
+export type { CorsOptions } from "./cors.ts";
+export type { MeshEnv } from "./env.ts";
+export { type StandardSchema, ValidationError, type ValidationTarget, validate } from "./validate.ts";
