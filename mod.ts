@@ -30,13 +30,13 @@ export type { ResponsePromise } from "./src/rest/response-promise.ts";
 export type { RestClient, RestDefaults, RestOptions } from "./src/rest/rest-client.ts";
 export type { RestHealth } from "./src/rest/rest-health.ts";
 export type { RestResponse } from "./src/rest/rest-response.ts";
-export type { RpcProtocol } from "./src/rpc/client/protocol-negotiation.ts";
 export type {
   RpcCompression,
   RpcKeepalive,
   RpcTransportEncoding,
 } from "./src/rpc/client/transport-settings.ts";
 export { type MeshCallOptions, meshCall, meshCallOptions } from "./src/rpc/context.ts";
+export type { RpcProtocol } from "./src/rpc/dialect/rpc-protocol.ts";
 export type { RpcHealth, RpcHealthOptions } from "./src/rpc/health/rpc-health.ts";
 export type { ResponseCompression } from "./src/rpc/server/dispatcher.ts";
 export type { RpcRouter } from "./src/rpc/server/router.ts";

@@ -1,4 +1,5 @@
-import type { PeerIdentity } from "./identity.ts";
+import type { Clock } from "./clock.ts";
+import type { PeerIdentity, TlsIdentity } from "./identity.ts";
 
 /** What a server knows of the connection that a request came by. */
 export interface Connection {
@@ -10,4 +11,19 @@ export interface Connection {
   readonly httpVersion: string;
   /** The certificate that the peer proved to own; undefined when it showed none. Read once per connection. */
   readonly peer: PeerIdentity | undefined;
+}
+
+/** How a client connects. */
+export interface ConnectOptions {
+  readonly tls: TlsIdentity | undefined;
+  /** Upper bound of HTTP/1.1 connections to one origin. */
+  readonly maxConnectionsPerEndpoint: number;
+  /**
+   * How long an unused HTTP/1.1 connection is kept, in milliseconds.
+   *
+   * @default 4_000; where the server announces to keep it for longer, until a second before that, and 30_000 at most
+   */
+  readonly idleTimeoutMs?: number | undefined;
+  /** Times what a transport does by itself. @default the system's */
+  readonly clock?: Clock | undefined;
 }

@@ -6,7 +6,7 @@ import { MeshError } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import type { Layer, Service } from "../core/service.ts";
 import type { Discovery } from "../discovery/discovery.ts";
-import type { HttpTransportOptions, Runtime } from "../net/port.ts";
+import type { ConnectOptions, Runtime } from "../net/port.ts";
 import { httpClassifier } from "../rest/classifier.ts";
 import type { HttpResponse, HttpTransport } from "../rest/http-transport.ts";
 import { createMeshFetch, type MeshFetch } from "../rest/mesh-fetch.ts";
@@ -232,7 +232,7 @@ function checkService(service: string): string {
 }
 
 /** What a transport's options say to its leaves; undefined is said by leaving it out. */
-function rpcSettings(options: TransportOptions, connection: HttpTransportOptions): RpcTransportSettings {
+function rpcSettings(options: TransportOptions, connection: ConnectOptions): RpcTransportSettings {
   const { protocol: _, interceptors: __, ...wire } = options;
   const said = Object.entries(wire).filter(([, value]) => value !== undefined);
   return {

@@ -1,6 +1,7 @@
 import type { RpcTransportOptions } from "../net/port.ts";
-import type { OpenTransport, RpcProtocol } from "../rpc/client/protocol-negotiation.ts";
+import type { OpenTransport } from "../rpc/client/protocol-negotiation.ts";
 import type { RpcTransport, RpcTransportState } from "../rpc/client/rpc-transport.ts";
+import type { RpcProtocol } from "../rpc/dialect/rpc-protocol.ts";
 
 /** How a leaf calls, whatever it calls. */
 export type RpcTransportSettings = Omit<RpcTransportOptions, "origin" | "protocol">;

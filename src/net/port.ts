@@ -1,16 +1,15 @@
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
-import type { Connection } from "../core/connection.ts";
+import type { Connection, ConnectOptions } from "../core/connection.ts";
 import type { TransportFault } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import type { HttpTransport } from "../rest/http-transport.ts";
-import type { RpcProtocol } from "../rpc/client/protocol-negotiation.ts";
-import type { RpcTransport } from "../rpc/client/rpc-transport.ts";
-import type { RpcTransportEncoding } from "../rpc/client/transport-settings.ts";
+import type { RpcTransport, RpcTransportOptions } from "../rpc/client/rpc-transport.ts";
 import type { RpcDispatcher } from "../rpc/server/dispatcher.ts";
 
-export type { RpcTransport } from "../rpc/client/rpc-transport.ts";
+export type { ConnectOptions } from "../core/connection.ts";
+export type { RpcTransport, RpcTransportOptions } from "../rpc/client/rpc-transport.ts";
 
 /** The runtimes that have an adapter; `web` is any platform with `fetch` and nothing else. */
 export type RuntimeName = "node" | "deno" | "bun" | "workerd" | "web";
@@ -33,31 +32,6 @@ export interface Capabilities {
   readonly asyncContext: boolean;
   /** Receive SIGTERM and SIGINT. */
   readonly signals: boolean;
-}
-
-/** How the HTTP leaf connects. */
-export interface HttpTransportOptions {
-  readonly tls: TlsIdentity | undefined;
-  /** Upper bound of HTTP/1.1 connections to one origin. */
-  readonly maxConnectionsPerEndpoint: number;
-  /**
-   * How long an unused HTTP/1.1 connection is kept, in milliseconds.
-   *
-   * @default 4_000; where the server announces to keep it for longer, until a second before that, and 30_000 at most
-   */
-  readonly idleTimeoutMs?: number | undefined;
-  /** Times what the leaf does by itself. @default the system's */
-  readonly clock?: Clock | undefined;
-}
-
-/** How one endpoint is called by RPC. */
-export interface RpcTransportOptions extends HttpTransportOptions, RpcTransportEncoding {
-  readonly origin: string;
-  readonly protocol: RpcProtocol;
-  readonly useBinaryFormat: boolean;
-  readonly maxMessageBytes: number;
-  /** Whether Connect calls without side effects go out as GET. @default false */
-  readonly useHttpGet?: boolean;
 }
 
 /** Server side of TLS. */
@@ -122,7 +96,7 @@ export interface Runtime {
   readonly name: RuntimeName;
   readonly capabilities: Capabilities;
   /** @throws MeshError `ERR_TLS_CONFIG` for a broken identity, `ERR_CAPABILITY` where the runtime cannot use PEM */
-  openHttpTransport(options: HttpTransportOptions): HttpTransport;
+  openHttpTransport(options: ConnectOptions): HttpTransport;
   /** @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY` (for example native gRPC on workerd) */
   openRpcTransport(options: RpcTransportOptions): RpcTransport;
   /** @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY` */

@@ -8,7 +8,7 @@ const signingAlgorithm = { name: "ECDSA", hash: "SHA-256" };
 const hourMs = 3_600_000;
 
 /** What a test certificate says; by default one for `localhost` and the loopback addresses. */
-export interface HttpTransportOptions {
+export interface ConnectOptions {
   readonly commonName?: string;
   readonly organization?: string;
   /** @default ["localhost"] */
@@ -29,7 +29,7 @@ export interface TestAuthority {
   /** The root certificate, PEM. */
   readonly ca: string;
   /** A leaf certificate with its key (PKCS#8), and this authority as the root to trust. */
-  issue(options?: HttpTransportOptions): Promise<TlsIdentity>;
+  issue(options?: ConnectOptions): Promise<TlsIdentity>;
 }
 
 function generateKeys(): Promise<CryptoKeyPair> {
@@ -47,7 +47,7 @@ async function pemOfKey(key: CryptoKey): Promise<string> {
   return x509.PemConverter.encode(await crypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
 }
 
-function subjectOf(options: HttpTransportOptions): x509.Name {
+function subjectOf(options: ConnectOptions): x509.Name {
   const name: x509.JsonNameParams = [{ CN: [{ utf8String: options.commonName ?? "test" }] }];
   if (options.organization !== undefined) name.push({ O: [{ utf8String: options.organization }] });
   return new x509.Name(name);

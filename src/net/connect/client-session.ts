@@ -7,6 +7,7 @@ import type { ConnectionHandler } from "../../http/http2/connection-options.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Http2Connection } from "../../http/http2/http2-connection.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
+import type { RpcConnection } from "../../rpc/client/rpc-connection.ts";
 import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
 import {
   connectFault,
@@ -47,7 +48,7 @@ const maxUsefulStreams = 10_000;
 const lastComfortableId = 2 ** 31 - 100_000;
 
 /** One HTTP/2 connection of a pool. */
-export class ClientSession implements ConnectionHandler {
+export class ClientSession implements ConnectionHandler, RpcConnection {
   readonly #options: SessionOptions;
   readonly #onChange: (session: ClientSession) => void;
   #connection!: Http2Connection;

@@ -7,11 +7,11 @@ import type {
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import { fieldOf } from "../../http/http2/frame/header-rules.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
+import { PendingConnection } from "../../rpc/client/connection-queue.ts";
+import type { RpcConnection } from "../../rpc/client/rpc-connection.ts";
 import { headersFromFields } from "../../rpc/dialect/header-metadata.ts";
 import { errorFromCancel } from "../../rpc/dialect/transport-faults.ts";
-import type { ClientSession } from "./client-session.ts";
 import type { SessionPool } from "./session-pool.ts";
-import { PendingSession } from "./session-queue.ts";
 
 /** Bytes of an answer that may wait for their reader before the server is held back. */
 const highWaterBytes = 64 * 1024;
@@ -94,8 +94,8 @@ class ClientExchange implements StreamHandler {
   readonly #resolve: (response: UniversalClientResponse) => void;
   readonly #reject: (error: unknown) => void;
   readonly #trailer = new Headers();
-  #pending: PendingSession | undefined;
-  #session: ClientSession | undefined;
+  #pending: PendingConnection<RpcConnection> | undefined;
+  #session: RpcConnection | undefined;
   #stream!: Http2Stream;
   #body!: ResponseChunks;
   #sending: AsyncIterator<Uint8Array> | undefined;
@@ -122,14 +122,14 @@ class ClientExchange implements StreamHandler {
     signal?.addEventListener("abort", this.#onAbort);
     const session = pool.take();
     // Never rejects: the request fails instead.
-    if (session instanceof PendingSession) void this.#startLater(session);
+    if (session instanceof PendingConnection) void this.#startLater(session);
     else this.#open(session);
   }
 
-  async #startLater(pending: PendingSession): Promise<void> {
+  async #startLater(pending: PendingConnection<RpcConnection>): Promise<void> {
     this.#pending = pending;
     try {
-      const session = await pending.session;
+      const session = await pending.connection;
       if (this.#over) session.release();
       else this.#open(session);
     } catch (error) {
@@ -138,7 +138,7 @@ class ClientExchange implements StreamHandler {
     }
   }
 
-  #open(session: ClientSession): void {
+  #open(session: RpcConnection): void {
     const { body } = this.#request;
     this.#pending = undefined;
     try {

@@ -1,7 +1,6 @@
 import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
 import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
-import { createGrpcTransport } from "../../rpc/client/grpc-client.ts";
 import { serverFaults } from "../../rpc/client/protocol-errors.ts";
 import {
   checkTransportEncoding,
@@ -10,6 +9,7 @@ import {
 } from "../../rpc/client/transport-settings.ts";
 import type { RpcTransport, RpcTransportOptions } from "../port.ts";
 import { checkTlsIdentity } from "../tls/tls-identity.ts";
+import { openGrpcTransport } from "./grpc-transport.ts";
 import { messageCompression } from "./message-compression.ts";
 import { openUniversalClient } from "./universal-client.ts";
 
@@ -27,7 +27,7 @@ export function openRpcTransport(options: RpcTransportOptions): RpcTransport {
   const { tls, protocol } = options;
   checkTransportEncoding(options, protocol, platform);
   if (tls !== undefined) checkTlsIdentity(tls);
-  if (protocol === "grpc") return createGrpcTransport(options);
+  if (protocol === "grpc") return openGrpcTransport(options);
   const client = openUniversalClient({ ...options, httpVersion: options.httpVersion ?? "2" });
   const create = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
   return {

@@ -1,6 +1,7 @@
 import { MeshError } from "../../core/errors.ts";
+import { ConnectionQueue, PendingConnection } from "../../rpc/client/connection-queue.ts";
+import type { RpcConnection, RpcConnectionPool } from "../../rpc/client/rpc-connection.ts";
 import { ClientSession, type SessionOptions } from "./client-session.ts";
-import { PendingSession, SessionQueue } from "./session-queue.ts";
 
 /** What a {@link SessionPool} is made of. */
 export interface PoolOptions extends SessionOptions {
@@ -14,8 +15,6 @@ export const poolDefaults = {
   verifyAfterIdleMs: 30_000,
   pingTimeoutMs: 5_000,
   maxSessions: 8,
-  /** How long open calls may go on when the pool is closed. */
-  closeGraceMs: 30_000,
 } as const;
 
 /** The state of a pool, for metrics. */
@@ -36,10 +35,10 @@ export interface PoolState {
  * when no more may be opened. A session that got a GOAWAY takes no new calls and closes with its last one; one that is
  * in doubt takes none until it has proved to be alive.
  */
-export class SessionPool {
+export class SessionPool implements RpcConnectionPool {
   readonly #options: PoolOptions;
   #sessions: ClientSession[] = [];
-  readonly #waiters = new SessionQueue();
+  readonly #waiters = new ConnectionQueue<RpcConnection>();
   #connecting = false;
   #closed = false;
   readonly #onSessionChange: (session: ClientSession) => void = (session) => this.#changed(session);
@@ -66,12 +65,12 @@ export class SessionPool {
    * What is waited for fails with a `TransportError` when no connection can be made, and with the `MeshError`
    * `ERR_SHUTTING_DOWN` after {@link close}.
    */
-  take(): ClientSession | PendingSession {
+  take(): RpcConnection | PendingConnection<RpcConnection> {
     if (this.#waiters.length === 0) {
       const session = this.#pick();
       if (session !== undefined) {
         if (session.verifying !== undefined || session.doubtful) {
-          const pending = new PendingSession();
+          const pending = new PendingConnection<RpcConnection>();
           // Never rejects: the answer to a ping comes, or the session is destroyed.
           void this.#verify(session, pending);
           return pending;
@@ -80,7 +79,7 @@ export class SessionPool {
         return session;
       }
     }
-    return this.#wait(new PendingSession());
+    return this.#wait(new PendingConnection<RpcConnection>());
   }
 
   #pick(): ClientSession | undefined {
@@ -90,7 +89,7 @@ export class SessionPool {
     return undefined;
   }
 
-  async #verify(session: ClientSession, pending: PendingSession): Promise<void> {
+  async #verify(session: ClientSession, pending: PendingConnection<RpcConnection>): Promise<void> {
     // Reserved during the ping, so that calls which come meanwhile do not each ping too.
     session.reserve();
     const alive = await session.verify();
@@ -102,7 +101,7 @@ export class SessionPool {
     if (!pending.dropped) this.#wait(pending);
   }
 
-  #wait(pending: PendingSession): PendingSession {
+  #wait(pending: PendingConnection<RpcConnection>): PendingConnection<RpcConnection> {
     if (this.#closed) {
       pending.reject(this.#closedError());
     } else {

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { Agent, type buildConnector, Client, type Dispatcher, Pool } from "undici";
 import { type Clock, systemClock } from "../../core/clock.ts";
-import type { HttpTransportOptions } from "../port.ts";
+import type { ConnectOptions } from "../port.ts";
 import { defaultIdleMs, IdleLimits } from "./idle-limits.ts";
 
 /** A new connection that takes longer is given up; a deadline may end the call sooner. */
@@ -101,7 +101,7 @@ class WatchedClient extends Client implements WatchedConnection {
 }
 
 /** Makes the connections of an HTTP leaf. */
-export function openAgent(options: HttpTransportOptions): Agent {
+export function openAgent(options: ConnectOptions): Agent {
   const { tls, maxConnectionsPerEndpoint: connections, idleTimeoutMs, clock = systemClock } = options;
   const own = { limits: new IdleLimits(), idleMs: idleTimeoutMs ?? Infinity, clock };
   return new Agent({

@@ -4,7 +4,7 @@ import { MeshError, TransportError } from "../../core/errors.ts";
 import type { HttpRequest, HttpResponse, HttpTransport } from "../../rest/http-transport.ts";
 import { TransportResponse } from "../../rest/transport-response.ts";
 import { faultOf, faultOfConnect } from "../platform/socket-fault.ts";
-import type { HttpTransportOptions } from "../port.ts";
+import type { ConnectOptions } from "../port.ts";
 import { checkTlsIdentity } from "../tls/tls-identity.ts";
 import { openAgent, type WatchedConnection, type WatchedHandler } from "./undici-agent.ts";
 import { ResponseBody } from "./undici-body.ts";
@@ -174,7 +174,7 @@ function asError(reason: unknown): Error {
  *
  * @throws MeshError `ERR_TLS_CONFIG`
  */
-export function openHttpTransport(options: HttpTransportOptions): HttpTransport {
+export function openHttpTransport(options: ConnectOptions): HttpTransport {
   const { tls, maxConnectionsPerEndpoint: connections } = options;
   if (!Number.isInteger(connections) || connections < 1) {
     throw new RangeError(

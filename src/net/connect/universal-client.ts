@@ -5,14 +5,17 @@ import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import type { RpcTransportState } from "../../rpc/client/rpc-transport.ts";
 import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
-import type { HttpTransportOptions } from "../port.ts";
+import type { ConnectOptions } from "../port.ts";
 import { connectionError, watchSockets } from "./http1-sockets.ts";
 import { createHttp2Client } from "./http2-fetch-client.ts";
 import { defaultIdleMs, IdleLimits } from "./idle-limits.ts";
 import { poolDefaults, SessionPool } from "./session-pool.ts";
 
+/** How long open calls may go on when the client is closed. */
+const closeGraceMs = 30_000;
+
 /** How {@link openUniversalClient} connects. */
-export interface UniversalClientOptions extends HttpTransportOptions {
+export interface UniversalClientOptions extends ConnectOptions {
   readonly origin: string;
   readonly httpVersion: "1.1" | "2";
   /** Pings on HTTP/2 connections. @default every 30 s while calls are open, unanswered for 10 s at most */
@@ -60,7 +63,7 @@ function openHttp2(options: UniversalClientOptions): UniversalClient {
   return {
     httpClient: createHttp2Client(pool),
     state: () => pool.state,
-    close: () => pool.close(poolDefaults.closeGraceMs),
+    close: () => pool.close(closeGraceMs),
   };
 }
 

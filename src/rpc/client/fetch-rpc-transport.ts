@@ -3,10 +3,10 @@ import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
 import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
 import { MeshError } from "../../core/errors.ts";
+import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
 import { gzip } from "../message/gzip.ts";
 import { createFetchClient, type FetchFunction } from "./fetch-client.ts";
 import { serverFaults } from "./protocol-errors.ts";
-import type { RpcProtocol } from "./protocol-negotiation.ts";
 import type { RpcTransport } from "./rpc-transport.ts";
 import {
   checkTransportEncoding,

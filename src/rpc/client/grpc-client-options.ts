@@ -1,8 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../../core/clock.ts";
-import { type PoolState, poolDefaults, SessionPool } from "../../net/connect/session-pool.ts";
-import type { RpcTransportOptions } from "../../net/port.ts";
 import type { Expected } from "../dialect/error-trailers.ts";
 import { contentTypeJson, contentTypeProto } from "../dialect/grpc-headers.ts";
 import { addField, isReserved } from "../dialect/header-metadata.ts";
@@ -10,22 +8,14 @@ import { formatGrpcTimeout } from "../dialect/timeout-header.ts";
 import { codecsOf, type EncodeOptions, type FormatOptions, type MessageCodec } from "../message/codec.ts";
 import { acceptedEncodings, compressionNamed } from "../message/compression.ts";
 import { Metadata } from "./attempt-metadata.ts";
+import type { RpcConnectionPool } from "./rpc-connection.ts";
+import type { RpcTransportOptions } from "./rpc-transport.ts";
 import { defaultCompressMinBytes } from "./transport-settings.ts";
 
-/** Options of the gRPC client beyond those that every RPC leaf has. */
+/** Options of the gRPC client beyond those that every RPC transport has. */
 export interface GrpcTransportOptions extends RpcTransportOptions {
-  /** Connect interceptors around every call, the first one outermost. @default none */
-  readonly interceptors?: readonly Interceptor[] | undefined;
   /** Timeout of calls that state none, in milliseconds. @default none */
   readonly defaultTimeoutMs?: number | undefined;
-  /** Sessions to the endpoint at most. @default 8 */
-  readonly maxSessions?: number | undefined;
-  /** @default 10_000 */
-  readonly connectTimeoutMs?: number | undefined;
-  /** A session unused for so long is verified by a ping before its next call. @default 30_000 */
-  readonly verifyAfterIdleMs?: number | undefined;
-  /** How long that ping may take. @default 5_000 */
-  readonly pingTimeoutMs?: number | undefined;
   /** How long {@link RpcTransport.close} lets open calls finish. @default 30_000 */
   readonly closeGraceMs?: number | undefined;
 }
@@ -43,8 +33,7 @@ export interface MethodPlan {
 export class ClientConfig implements Expected {
   readonly origin: string;
   readonly clock: Clock;
-  readonly pool: SessionPool;
-  readonly interceptors: readonly Interceptor[];
+  readonly pool: RpcConnectionPool;
   readonly encode: EncodeOptions;
   readonly maxReceiveBytes: number;
   readonly defaultTimeoutMs: number | undefined;
@@ -55,12 +44,11 @@ export class ClientConfig implements Expected {
   readonly #pseudo: readonly string[];
   readonly #common: readonly string[];
 
-  constructor(options: GrpcTransportOptions) {
-    const url = parseOrigin(options.origin);
+  constructor(options: GrpcTransportOptions, pool: RpcConnectionPool) {
+    const url = originOf(options.origin);
     const { clock = systemClock } = options;
     this.origin = url.origin;
     this.clock = clock;
-    this.interceptors = options.interceptors ?? [];
     this.defaultTimeoutMs = options.defaultTimeoutMs;
     this.maxReceiveBytes = limit("maxMessageBytes", options.maxMessageBytes);
     const { sendCompression } = options;
@@ -85,21 +73,7 @@ export class ClientConfig implements Expected {
       ...(this.acceptEncoding === "" ? [] : ["grpc-accept-encoding", this.acceptEncoding]),
       ...(compression === undefined ? [] : ["grpc-encoding", compression.name]),
     ];
-    this.pool = new SessionPool({
-      origin: this.origin,
-      tls: options.tls,
-      clock,
-      connectTimeoutMs: options.connectTimeoutMs ?? poolDefaults.connectTimeoutMs,
-      verifyAfterIdleMs: options.verifyAfterIdleMs ?? poolDefaults.verifyAfterIdleMs,
-      pingTimeoutMs: options.pingTimeoutMs ?? poolDefaults.pingTimeoutMs,
-      keepalive: options.keepalive,
-      maxSessions: limit("maxSessions", options.maxSessions ?? poolDefaults.maxSessions),
-    });
-  }
-
-  /** A look at the sessions, for metrics. */
-  get poolState(): PoolState {
-    return this.pool.state;
+    this.pool = pool;
   }
 
   /** What the method needs. */
@@ -120,14 +94,16 @@ export class ClientConfig implements Expected {
   }
 }
 
-function limit(name: string, value: number): number {
+/** @throws RangeError for a number of bytes or things that is out of range */
+export function limit(name: string, value: number): number {
   if (!(value >= 1 && value <= 0xffffffff)) {
     throw new RangeError(`Cannot use ${name}: ${value} is not between 1 and 4294967295`);
   }
   return value;
 }
 
-function parseOrigin(origin: string): URL {
+/** @throws TypeError when it is no origin of HTTP */
+export function originOf(origin: string): URL {
   const url = URL.canParse(origin) ? new URL(origin) : undefined;
   if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
     throw new TypeError(`Cannot call ${origin}: an endpoint is an http: or https: origin`);

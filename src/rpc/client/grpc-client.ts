@@ -1,20 +1,8 @@
-import type { DescMessage, DescMethod, DescMethodStreaming, DescMethodUnary } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
-import {
-  type ContextValues,
-  createContextValues,
-  type StreamRequest,
-  type StreamResponse,
-  type Transport,
-  type UnaryRequest,
-  type UnaryResponse,
-} from "@connectrpc/connect";
+import type { DescMethodStreaming, DescMethodUnary } from "@bufbuild/protobuf";
+import type { ContextValues, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 import { Call } from "../../core/call.ts";
-import { type PoolState, poolDefaults } from "../../net/connect/session-pool.ts";
-import type { RpcTransport } from "../../net/port.ts";
 import { meshCall } from "../context.ts";
 import type { CancelSource } from "./cancel-source.ts";
-import { runIntercepted } from "./client-interceptors.ts";
 import {
   ClientConfig,
   type GrpcTransportOptions,
@@ -22,6 +10,8 @@ import {
   type RequestMetadata,
   requestHeaders,
 } from "./grpc-client-options.ts";
+import type { RpcConnectionPool } from "./rpc-connection.ts";
+import type { RpcTransport, RpcTransportState } from "./rpc-transport.ts";
 import { StreamCall } from "./stream-call.ts";
 import { UnaryCall } from "./unary-call.ts";
 
@@ -32,9 +22,11 @@ export interface GrpcTransport extends RpcTransport {
    * costs more than the rest of a small call.
    */
   readonly followsCall: true;
-  /** The sessions at this moment, for metrics. */
-  readonly pool: PoolState;
+  state(): RpcTransportState;
 }
+
+/** How long open calls may go on when the transport is closed. */
+const defaultCloseGraceMs = 30_000;
 
 type Cancel = AbortSignal | CancelSource | undefined;
 
@@ -89,40 +81,21 @@ function makeTransport(config: ClientConfig): Transport {
     ...[method, signal, timeout, header, message, values]: UnaryArguments
   ): Promise<UnaryResponse> {
     const cancel = cancelOf(signal, values);
-    const timeoutMs = timeoutOf(config, timeout, cancel);
-    if (config.interceptors.length === 0) {
-      return callUnary(config, method, cancel, timeoutMs, metadataOf(header), message);
-    }
-    return runIntercepted<UnaryRequest, UnaryResponse>(config, cancel, timeoutMs, {
-      request: (requestSignal) => ({
-        ...requestCommon(config, method, header, values, requestSignal),
-        stream: false,
-        method,
-        message: create(method.input, message as never),
-      }),
-      next: (request) =>
-        callUnary(config, method, request.signal, timeoutMs, request.header, request.message),
-    });
+    return callUnary(config, method, cancel, timeoutOf(config, timeout, cancel), metadataOf(header), message);
   }
 
   async function stream(
     ...[method, signal, timeout, header, messages, values]: StreamArguments
   ): Promise<StreamResponse> {
     const cancel = cancelOf(signal, values);
-    const timeoutMs = timeoutOf(config, timeout, cancel);
-    if (config.interceptors.length === 0) {
-      return callStream(config, method, cancel, timeoutMs, metadataOf(header), messages);
-    }
-    return runIntercepted<StreamRequest, StreamResponse>(config, cancel, timeoutMs, {
-      request: (requestSignal) => ({
-        ...requestCommon(config, method, header, values, requestSignal),
-        stream: true,
-        method,
-        message: normalized(method.input, messages),
-      }),
-      next: (request) =>
-        callStream(config, method, request.signal, timeoutMs, request.header, request.message),
-    });
+    return callStream(
+      config,
+      method,
+      cancel,
+      timeoutOf(config, timeout, cancel),
+      metadataOf(header),
+      messages,
+    );
   }
 
   return { unary: unary as Transport["unary"], stream: stream as Transport["stream"] };
@@ -146,44 +119,19 @@ type StreamArguments = [
   values: ContextValues | undefined,
 ];
 
-/** What the requests that interceptors see have in common. */
-function requestCommon(
-  config: ClientConfig,
-  method: DescMethod,
-  header: HeadersInit | undefined,
-  values: ContextValues | undefined,
-  signal: AbortSignal,
-): Pick<UnaryRequest, "service" | "requestMethod" | "url" | "header" | "contextValues" | "signal"> {
-  return {
-    service: method.parent,
-    requestMethod: "POST",
-    url: config.planOf(method).url,
-    header: new Headers(header),
-    contextValues: values ?? createContextValues(),
-    signal,
-  };
-}
-
-async function* normalized(desc: DescMessage, messages: AsyncIterable<object>): StreamRequest["message"] {
-  for await (const message of messages) yield create(desc, message as never);
-}
-
 /**
- * Opens the gRPC client of one endpoint, straight on HTTP/2 streams. It connects at the first call.
+ * Makes the gRPC client of one endpoint, straight on HTTP/2 streams. It connects at the first call.
  *
  * @throws TypeError for an origin that is none
  * @throws RangeError for a limit out of range
  */
-export function createGrpcTransport(options: GrpcTransportOptions): GrpcTransport {
-  const config = new ClientConfig(options);
-  const graceMs = options.closeGraceMs ?? poolDefaults.closeGraceMs;
+export function createGrpcTransport(options: GrpcTransportOptions, pool: RpcConnectionPool): GrpcTransport {
+  const config = new ClientConfig(options, pool);
+  const graceMs = options.closeGraceMs ?? defaultCloseGraceMs;
   return {
     transport: makeTransport(config),
     followsCall: true,
-    get pool(): PoolState {
-      return config.poolState;
-    },
-    state: () => config.poolState,
-    close: () => config.pool.close(graceMs),
+    state: () => pool.state,
+    close: () => pool.close(graceMs),
   };
 }

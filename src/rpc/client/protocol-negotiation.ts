@@ -4,11 +4,9 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import type { Endpoint } from "../../core/endpoint.ts";
 import { isTransportError, MeshError, TransportError } from "../../core/errors.ts";
 import { meshCall } from "../context.ts";
+import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
 import { httpStatusOf } from "./http-status.ts";
 import type { RpcTransport } from "./rpc-transport.ts";
-
-/** The protocols that an RPC can travel by. */
-export type RpcProtocol = "grpc" | "grpc-web" | "connect";
 
 /** What one transport speaks, now and to each endpoint. */
 export interface ProtocolNegotiation {

@@ -1,6 +1,9 @@
 import type { Transport } from "@connectrpc/connect";
+import type { ConnectOptions } from "../../core/connection.ts";
+import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
+import type { RpcTransportEncoding } from "./transport-settings.ts";
 
-/** The connections of a leaf at one moment. */
+/** The connections of a transport at one moment. */
 export interface RpcTransportState {
   /** HTTP/2 sessions that take new calls. */
   readonly sessions: number;
@@ -14,7 +17,7 @@ export interface RpcTransportState {
 export interface RpcTransport {
   readonly transport: Transport;
   /**
-   * Whether the leaf follows the `Call` it finds in its context values (`contextValues.get(meshCall)`):
+   * Whether the transport follows the `Call` it finds in its context values (`contextValues.get(meshCall)`):
    * it stops with it and takes its deadline from it. It is then given no `AbortSignal`, which saves making one per call.
    *
    * @default false
@@ -26,4 +29,14 @@ export interface RpcTransport {
   busy?(): boolean;
   /** Closes idle connections and lets used ones finish. */
   close(): Promise<void>;
+}
+
+/** How one endpoint is called by RPC. */
+export interface RpcTransportOptions extends ConnectOptions, RpcTransportEncoding {
+  readonly origin: string;
+  readonly protocol: RpcProtocol;
+  readonly useBinaryFormat: boolean;
+  readonly maxMessageBytes: number;
+  /** Whether Connect calls without side effects go out as GET. @default false */
+  readonly useHttpGet?: boolean;
 }

@@ -2,16 +2,16 @@ import type { DescMethodStreaming } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
-import type { ClientSession } from "../../net/connect/client-session.ts";
-import { PendingSession } from "../../net/connect/session-queue.ts";
 import { checkResponse, endsWell, errorOfEnd } from "../dialect/error-trailers.ts";
 import { headersOf, pendingTrailers } from "../dialect/header-metadata.ts";
 import { deadlineExceeded, errorFromCancel, orDeadline } from "../dialect/transport-faults.ts";
 import { MessageReader } from "../message/message-reader.ts";
 import { MessageWriter } from "../message/message-writer.ts";
 import { type CancelSource, watchCancel } from "./cancel-source.ts";
+import { PendingConnection } from "./connection-queue.ts";
 import type { ClientConfig, MethodPlan } from "./grpc-client-options.ts";
 import { readableError } from "./readable-error.ts";
+import type { RpcConnection } from "./rpc-connection.ts";
 
 /** What one streaming call is made of. */
 export interface StreamInit {
@@ -30,8 +30,8 @@ export class StreamCall implements StreamHandler {
   readonly #resolve: (response: StreamResponse) => void;
   readonly #reject: (error: unknown) => void;
   readonly #trailer = pendingTrailers();
-  #session: ClientSession | undefined = undefined;
-  #pending: PendingSession | undefined = undefined;
+  #session: RpcConnection | undefined = undefined;
+  #pending: PendingConnection<RpcConnection> | undefined = undefined;
   #stream: Http2Stream | undefined = undefined;
   #inbound: MessageReader | undefined = undefined;
   #outbound: MessageWriter | undefined = undefined;
@@ -64,12 +64,12 @@ export class StreamCall implements StreamHandler {
       this.#unwatch = watchCancel(cancel, (reason) => this.#cancelled(errorFromCancel(reason)));
     }
     if (this.#done) return;
-    let session: ClientSession;
+    let session: RpcConnection;
     try {
       const taken = config.pool.take();
-      if (taken instanceof PendingSession) {
+      if (taken instanceof PendingConnection) {
         this.#pending = taken;
-        session = await taken.session;
+        session = await taken.connection;
         this.#pending = undefined;
       } else {
         session = taken;
@@ -83,7 +83,7 @@ export class StreamCall implements StreamHandler {
     else this.#open(session);
   }
 
-  #open(session: ClientSession): void {
+  #open(session: RpcConnection): void {
     const { config, plan, messages, headers } = this.#init;
     let stream: Http2Stream;
     try {

@@ -6,7 +6,7 @@ import type {
 } from "@bufbuild/protobuf";
 import { MeshError } from "../../core/errors.ts";
 import { checkNumber, checkOptions } from "../../core/options.ts";
-import type { RpcProtocol } from "./protocol-negotiation.ts";
+import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
 
 /** The encodings of messages, as headers name them. */
 export type RpcCompression = "gzip" | "br";

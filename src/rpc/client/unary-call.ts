@@ -2,8 +2,6 @@ import type { DescMessage, DescMethodUnary, Message, MessageShape } from "@bufbu
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
-import type { ClientSession } from "../../net/connect/client-session.ts";
-import { PendingSession } from "../../net/connect/session-queue.ts";
 import { checkResponse, endsWell, errorOfEnd } from "../dialect/error-trailers.ts";
 import { headersOf } from "../dialect/header-metadata.ts";
 import { deadlineExceeded, errorFromCancel, orDeadline } from "../dialect/transport-faults.ts";
@@ -11,8 +9,10 @@ import { decodeMessageBody, type EncodedMessage, encodeMessage } from "../messag
 import type { Compression } from "../message/compression.ts";
 import { EnvelopeReader } from "../message/envelope.ts";
 import { type CancelSource, watchCancel } from "./cancel-source.ts";
+import { PendingConnection } from "./connection-queue.ts";
 import type { ClientConfig, MethodPlan } from "./grpc-client-options.ts";
 import { readableError } from "./readable-error.ts";
+import type { RpcConnection } from "./rpc-connection.ts";
 
 const noFields: Fields = [];
 
@@ -33,8 +33,8 @@ export class UnaryCall implements StreamHandler {
   readonly #resolve: (response: UnaryResponse) => void;
   readonly #reject: (error: unknown) => void;
   readonly #reader: EnvelopeReader;
-  #session: ClientSession | undefined = undefined;
-  #pending: PendingSession | undefined = undefined;
+  #session: RpcConnection | undefined = undefined;
+  #pending: PendingConnection<RpcConnection> | undefined = undefined;
   #stream: Http2Stream | undefined = undefined;
   #headers: Fields | undefined = undefined;
   #trailers: Fields | undefined = undefined;
@@ -81,12 +81,12 @@ export class UnaryCall implements StreamHandler {
     }
     if (this.#done) return;
     const session = config.pool.take();
-    if (session instanceof PendingSession) {
+    if (session instanceof PendingConnection) {
       this.#pending = session;
       // Nobody looks at it when the call ends before it has a session.
       if (encoded instanceof Promise) encoded.catch(() => {});
       // Never rejects: the call fails instead.
-      void this.#sendLater(session.session, encoded);
+      void this.#sendLater(session.connection, encoded);
     } else if (encoded instanceof Promise) {
       // As above.
       void this.#sendLater(session, encoded);
@@ -96,10 +96,10 @@ export class UnaryCall implements StreamHandler {
   }
 
   async #sendLater(
-    session: ClientSession | Promise<ClientSession>,
+    session: RpcConnection | Promise<RpcConnection>,
     encoded: EncodedMessage | Promise<EncodedMessage>,
   ): Promise<void> {
-    let taken: ClientSession;
+    let taken: RpcConnection;
     try {
       taken = await session;
     } catch (error) {
@@ -116,7 +116,7 @@ export class UnaryCall implements StreamHandler {
     }
   }
 
-  #send(session: ClientSession, encoded: EncodedMessage): void {
+  #send(session: RpcConnection, encoded: EncodedMessage): void {
     if (this.#done) {
       session.release();
       return;

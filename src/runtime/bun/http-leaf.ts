@@ -1,5 +1,5 @@
 import { faultOf } from "../../net/platform/socket-fault.ts";
-import type { HttpTransportOptions } from "../../net/port.ts";
+import type { ConnectOptions } from "../../net/port.ts";
 import { checkTlsIdentity } from "../../net/tls/tls-identity.ts";
 import { createFetchTransport } from "../../rest/fetch-transport.ts";
 import type { HttpTransport } from "../../rest/http-transport.ts";
@@ -9,7 +9,7 @@ import type { HttpTransport } from "../../rest/http-transport.ts";
  *
  * @throws MeshError `ERR_TLS_CONFIG`
  */
-export function openHttpTransport(options: HttpTransportOptions): HttpTransport {
+export function openHttpTransport(options: ConnectOptions): HttpTransport {
   const { tls, maxConnectionsPerEndpoint, idleTimeoutMs, clock } = options;
   if (tls !== undefined) checkTlsIdentity(tls);
   return createFetchTransport({

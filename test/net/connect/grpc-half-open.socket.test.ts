@@ -19,7 +19,7 @@ describe("a gRPC connection on which packets no longer pass", () => {
     assert.equal((await client.echo({ text: "before" })).text, "before");
     proxy.freeze();
     const lost = failure(client.echo({ text: "lost" }, { timeoutMs: 1_000 }));
-    await until(() => transport.pool.streams === 1);
+    await until(() => transport.state().streams === 1);
     await clock.advance(1_000);
     assert.equal((await lost).code, Code.DeadlineExceeded);
     const next = client.echo({ text: "after" }, { timeoutMs: 1_000 });
@@ -27,7 +27,7 @@ describe("a gRPC connection on which packets no longer pass", () => {
     assert.equal((await next).text, "after");
     assert.equal(proxy.connections, 2);
     await clock.advance(5_000);
-    assert.equal(transport.pool.sessions, 1);
+    assert.equal(transport.state().sessions, 1);
     assert.equal(clock.pending, 0);
   });
 
@@ -40,7 +40,7 @@ describe("a gRPC connection on which packets no longer pass", () => {
     await client.echo({ text: "before" });
     for (let turn = 0; turn < 3; turn++) {
       const late = failure(client.get({ text: "late" }, { timeoutMs: 1_000 }));
-      await until(() => transport.pool.streams === 1);
+      await until(() => transport.state().streams === 1);
       await clock.advance(1_000);
       assert.equal((await late).code, Code.DeadlineExceeded);
       assert.equal((await client.echo({ text: "next" })).text, "next");
@@ -57,14 +57,14 @@ describe("a gRPC connection on which packets no longer pass", () => {
     assert.equal((await client.echo({ text: "before" })).text, "before");
     proxy.freeze();
     const lost = failure(client.echo({ text: "lost" }, { timeoutMs: 6_000 }));
-    await until(() => transport.pool.streams === 1);
+    await until(() => transport.state().streams === 1);
     await clock.advance(6_000);
     assert.equal((await lost).code, Code.DeadlineExceeded);
     const next = client.echo({ text: "after" }, { timeoutMs: 10_000 });
     await clock.advance(5_000);
     assert.equal((await next).text, "after");
     assert.equal(proxy.connections, 2);
-    assert.equal(transport.pool.sessions, 1);
+    assert.equal(transport.state().sessions, 1);
   });
 
   it("is not doubted for one slow call when others are answered on it", async () => {
@@ -77,7 +77,7 @@ describe("a gRPC connection on which packets no longer pass", () => {
     const { client, transport } = open(cleanup, proxy.origin, { clock, pingTimeoutMs: 5_000 });
     async function* nothing(): AsyncGenerator<{ text: string }> {}
     const waiting = failure(client.chat(nothing(), { timeoutMs: 6_000 })[Symbol.asyncIterator]().next());
-    await until(() => transport.pool.streams === 1);
+    await until(() => transport.state().streams === 1);
     await clock.advance(5_000);
     await client.echo({ text: "meanwhile" });
     await clock.advance(1_000);
@@ -96,7 +96,7 @@ describe("a gRPC connection on which packets no longer pass", () => {
     await client.echo({ text: "before" });
     proxy.freeze();
     const lost = failure(client.echo({ text: "lost" }));
-    await until(() => transport.pool.streams === 1);
+    await until(() => transport.state().streams === 1);
     await clock.advance(10_000);
     await clock.advance(10_000);
     assert.equal((await lost).code, Code.Unavailable);

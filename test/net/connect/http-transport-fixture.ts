@@ -2,13 +2,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { runtime } from "#runtime";
 import { Call } from "../../../src/core/call.ts";
-import type { HttpTransportOptions } from "../../../src/net/port.ts";
+import type { ConnectOptions } from "../../../src/net/port.ts";
 import type { HttpBody, HttpResponse, HttpTransport } from "../../../src/rest/http-transport.ts";
 import type { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { within } from "../listen/listener-fixture.ts";
 
 /** Opens a leaf that is closed with the test. */
-export function openTransport(cleanup: Cleanup, options: Partial<HttpTransportOptions> = {}): HttpTransport {
+export function openTransport(cleanup: Cleanup, options: Partial<ConnectOptions> = {}): HttpTransport {
   const transport = runtime.openHttpTransport({ tls: undefined, maxConnectionsPerEndpoint: 100, ...options });
   cleanup.add(() => {
     // A test may leave answers unread; their end is not this one's business.

@@ -8,7 +8,7 @@ import { systemClock } from "../../../src/core/clock.ts";
 import { RpcTransports } from "../../../src/mesh/rpc-transports.ts";
 import { createHttp2Client } from "../../../src/net/connect/http2-fetch-client.ts";
 import { type PoolState, poolDefaults, SessionPool } from "../../../src/net/connect/session-pool.ts";
-import { PendingSession, SessionQueue } from "../../../src/net/connect/session-queue.ts";
+import { ConnectionQueue, PendingConnection } from "../../../src/rpc/client/connection-queue.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { Cleanup, deferred, failure } from "../../rpc/client/grpc-checks.ts";
 import { open, serveRaw } from "../../rpc/client/grpc-fixture.ts";
@@ -25,7 +25,7 @@ interface Opened {
 
 function openGrpc(origin: string): Opened {
   const { transport } = open(cleanup, origin, { maxSessions: 1 });
-  return { transport: transport.transport, state: () => transport.pool, close: () => transport.close() };
+  return { transport: transport.transport, state: () => transport.state(), close: () => transport.close() };
 }
 
 const openOver =
@@ -186,8 +186,8 @@ for (const [dialect, opening] of Object.entries(dialects)) {
 
 describe("the queue of those who wait for a session", () => {
   it("lets the first, the last and one in the middle leave, and keeps the order of the others", () => {
-    const queue = new SessionQueue();
-    const all = Array.from({ length: 6 }, () => new PendingSession());
+    const queue = new ConnectionQueue<never>();
+    const all = Array.from({ length: 6 }, () => new PendingConnection<never>());
     for (const pending of all) queue.push(pending);
     for (const index of [0, 5, 2]) all[index]!.drop();
     all[2]!.drop();
@@ -197,7 +197,7 @@ describe("the queue of those who wait for a session", () => {
       [1, 3, 4, undefined],
     );
     assert.equal(queue.length, 0);
-    const next = new PendingSession();
+    const next = new PendingConnection<never>();
     queue.push(next);
     assert.equal(queue.shift(), next);
   });

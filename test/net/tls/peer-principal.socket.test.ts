@@ -8,11 +8,7 @@ import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { echoRoutes } from "../../rpc/echo.ts";
 import { unless } from "../../support/capability.ts";
-import {
-  createAuthority,
-  type HttpTransportOptions,
-  type TestAuthority,
-} from "../../support/certificates.ts";
+import { type ConnectOptions, createAuthority, type TestAuthority } from "../../support/certificates.ts";
 
 const gateway = "spiffe://datapunk.test/gateway";
 
@@ -37,7 +33,7 @@ describe("a server that lets in one SPIFFE ID", unless("listen", "mtlsServer", "
   });
   after(() => cleanup.run());
 
-  async function decisionOn(options: HttpTransportOptions): Promise<Decision> {
+  async function decisionOn(options: ConnectOptions): Promise<Decision> {
     const client = createMesh({
       service: "client",
       tls: await authority.issue(options),

@@ -5,22 +5,18 @@ import { runtime } from "#runtime";
 import type { TlsIdentity } from "../../../src/core/identity.ts";
 import { peerIdentityFromDer } from "../../../src/net/tls/peer-identity.ts";
 import { unless } from "../../support/capability.ts";
-import {
-  createAuthority,
-  type HttpTransportOptions,
-  type TestAuthority,
-} from "../../support/certificates.ts";
+import { type ConnectOptions, createAuthority, type TestAuthority } from "../../support/certificates.ts";
 
 describe("identity of a peer", () => {
   let authority: TestAuthority;
   before(async () => {
     authority = await createAuthority();
   });
-  const identityOf = async (options: HttpTransportOptions) =>
+  const identityOf = async (options: ConnectOptions) =>
     peerIdentityFromDer(new Uint8Array(new X509Certificate((await authority.issue(options)).cert).raw));
 
   /** The identity in a certificate some of whose bytes (hex) were replaced by as many others. */
-  const patched = async (options: HttpTransportOptions, from: string, to: string) => {
+  const patched = async (options: ConnectOptions, from: string, to: string) => {
     const der = Buffer.from(new X509Certificate((await authority.issue(options)).cert).raw).toString("hex");
     assert.ok(der.includes(from));
     return peerIdentityFromDer(new Uint8Array(Buffer.from(der.replaceAll(from, to), "hex")));

@@ -15,10 +15,13 @@ import type { Clock } from "../../../src/core/clock.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import type { TlsIdentity } from "../../../src/core/identity.ts";
 import type { Outcome } from "../../../src/core/outcome.ts";
+import {
+  openGrpcTransport,
+  type PooledGrpcOptions,
+  type PooledGrpcTransport,
+} from "../../../src/net/connect/grpc-transport.ts";
 import { messageCompressions } from "../../../src/net/connect/message-compression.ts";
 import { connectionOver } from "../../../src/net/socket-transport.ts";
-import { createGrpcTransport, type GrpcTransport } from "../../../src/rpc/client/grpc-client.ts";
-import type { GrpcTransportOptions } from "../../../src/rpc/client/grpc-client-options.ts";
 import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import type { ResponseCompression } from "../../../src/rpc/server/dispatcher.ts";
 import { createGrpcHandler } from "../../../src/rpc/server/grpc-handler.ts";
@@ -187,9 +190,9 @@ export async function serveRaw(
 export function open(
   cleanup: Cleanup,
   origin: string,
-  options: Partial<GrpcTransportOptions> = {},
-): { transport: GrpcTransport; client: Client<typeof EchoService> } {
-  const transport = createGrpcTransport({
+  options: Partial<PooledGrpcOptions> = {},
+): { transport: PooledGrpcTransport; client: Client<typeof EchoService> } {
+  const transport = openGrpcTransport({
     origin,
     protocol: "grpc",
     tls: undefined,

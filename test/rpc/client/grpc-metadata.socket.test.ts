@@ -4,6 +4,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
 import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { ClientConfig, requestHeaders } from "../../../src/rpc/client/grpc-client-options.ts";
+import type { RpcConnectionPool } from "../../../src/rpc/client/rpc-connection.ts";
 import { EchoRequestSchema, EchoResponseSchema, EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { all, Cleanup, failure } from "./grpc-checks.ts";
 import { open, request, serve, serveRaw, session } from "./grpc-fixture.ts";
@@ -15,6 +16,15 @@ afterEach(() => cleanup.run());
 function binaryValues(headers: Headers | undefined, name: string): number[][] {
   return (headers?.get(name) ?? "").split(",").map((value) => [...decodeBinaryHeader(value.trim())]);
 }
+
+/** Nothing is sent. */
+const noConnections: RpcConnectionPool = {
+  take() {
+    throw new Error("no call is made here");
+  },
+  state: { sessions: 0, streams: 0, waiting: 0 },
+  async close() {},
+};
 
 describe("the metadata of gRPC calls", () => {
   it("carries metadata both ways: repeated keys, binary values, headers and trailers", async () => {
@@ -103,14 +113,17 @@ describe("the metadata of gRPC calls", () => {
   });
 
   it("puts every binary value of a request into a field of its own", () => {
-    const config = new ClientConfig({
-      origin: "http://localhost",
-      protocol: "grpc",
-      tls: undefined,
-      useBinaryFormat: true,
-      maxConnectionsPerEndpoint: 1,
-      maxMessageBytes: 1,
-    });
+    const config = new ClientConfig(
+      {
+        origin: "http://localhost",
+        protocol: "grpc",
+        tls: undefined,
+        useBinaryFormat: true,
+        maxConnectionsPerEndpoint: 1,
+        maxMessageBytes: 1,
+      },
+      noConnections,
+    );
     const plan = config.planOf(EchoService.method.echo);
     const metadata = new Headers([
       ["x-some-bin", "AAEC"],

@@ -155,7 +155,7 @@ describe("the sessions of the gRPC client", () => {
     assert.equal(sessions.size, 2);
     // Both are full, and no third may be opened: this one waits for a place.
     const waiting = client.echo({ text: "" });
-    assert.deepEqual({ ...transport.pool }, { sessions: 2, connecting: false, streams: 4, waiting: 1 });
+    assert.deepEqual({ ...transport.state() }, { sessions: 2, connecting: false, streams: 4, waiting: 1 });
     arrived = deferred();
     answer(held.shift()!, "");
     await calls.shift();
@@ -164,7 +164,7 @@ describe("the sessions of the gRPC client", () => {
     for (const stream of held) answer(stream, "");
     await Promise.all([...calls, waiting]);
     // A place is given back when its stream has closed, just after the answer.
-    while (transport.pool.streams > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (transport.state().streams > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 
   it("verifies a connection after idleness, and goes on using it", async () => {
@@ -175,7 +175,7 @@ describe("the sessions of the gRPC client", () => {
     await clock.advance(31_000);
     // The ping is answered, so nothing else happens.
     assert.equal((await client.echo({ text: "second" })).text, "second");
-    assert.equal(transport.pool.sessions, 1);
+    assert.equal(transport.state().sessions, 1);
     assert.equal(clock.pending, 0);
   });
 
@@ -191,7 +191,7 @@ describe("the sessions of the gRPC client", () => {
     });
     const { client, transport } = open(cleanup, origin, { clock, pingTimeoutMs: 5_000 });
     await failure(client.echo({ text: "" }));
-    while (transport.pool.streams > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (transport.state().streams > 0) await new Promise((resolve) => setImmediate(resolve));
     await clock.advance(31_000);
     const second = failure(client.echo({ text: "" }));
     await pinged.promise;
@@ -230,7 +230,7 @@ describe("the sessions of the gRPC client", () => {
     const error = await failure(client.echo({ text: "" }));
     assert.equal(error.code, Code.Unavailable);
     assert.equal((error.cause as MeshError).code, "ERR_SHUTTING_DOWN");
-    assert.equal(transport.pool.sessions, 0);
+    assert.equal(transport.state().sessions, 0);
   });
 
   it("closes at once after calls that were cancelled", async () => {
@@ -273,7 +273,7 @@ describe("the sessions of the gRPC client", () => {
       ),
     );
     assert.equal(settled.filter(({ status }) => status === "fulfilled").length, 10);
-    while (transport.pool.streams > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (transport.state().streams > 0) await new Promise((resolve) => setImmediate(resolve));
     assert.equal(clock.pending, 0);
   });
 });

@@ -1,26 +1,24 @@
-import type { ClientSession } from "./client-session.ts";
-
-/** A call that waits for a place on a session. */
-export class PendingSession {
+/** A call that waits for a place on a connection. */
+export class PendingConnection<C> {
   /** Settles when there is one, or none can be had; never once the call has dropped out. */
-  readonly session: Promise<ClientSession>;
-  resolve!: (session: ClientSession) => void;
+  readonly connection: Promise<C>;
+  resolve!: (connection: C) => void;
   reject!: (error: unknown) => void;
   /** Whether nobody waits any more. */
   dropped = false;
   /** Where it stands, while it does. */
-  queue: SessionQueue | undefined = undefined;
-  before: PendingSession | undefined = undefined;
-  after: PendingSession | undefined = undefined;
+  queue: ConnectionQueue<C> | undefined = undefined;
+  before: PendingConnection<C> | undefined = undefined;
+  after: PendingConnection<C> | undefined = undefined;
 
   constructor() {
-    this.session = new Promise((resolve, reject) => {
+    this.connection = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
     });
   }
 
-  /** Gives up waiting. A session that was already handed over arrives all the same, and must be given back. */
+  /** Gives up waiting. A connection that was already handed over arrives all the same, and must be given back. */
   drop(): void {
     this.dropped = true;
     this.queue?.remove(this);
@@ -28,13 +26,13 @@ export class PendingSession {
 }
 
 /** Those who wait, first come first served; one in the middle leaves as cheaply as the first. */
-export class SessionQueue {
-  #first: PendingSession | undefined = undefined;
-  #last: PendingSession | undefined = undefined;
+export class ConnectionQueue<C> {
+  #first: PendingConnection<C> | undefined = undefined;
+  #last: PendingConnection<C> | undefined = undefined;
   /** How many wait. */
   length = 0;
 
-  push(pending: PendingSession): void {
+  push(pending: PendingConnection<C>): void {
     pending.queue = this;
     pending.before = this.#last;
     if (this.#last === undefined) this.#first = pending;
@@ -44,13 +42,13 @@ export class SessionQueue {
   }
 
   /** Takes out the one that has waited longest. */
-  shift(): PendingSession | undefined {
+  shift(): PendingConnection<C> | undefined {
     const first = this.#first;
     if (first !== undefined) this.remove(first);
     return first;
   }
 
-  remove(pending: PendingSession): void {
+  remove(pending: PendingConnection<C>): void {
     const { before, after } = pending;
     if (before === undefined) this.#first = after;
     else before.after = after;

@@ -1,0 +1,2 @@
+/** The protocols that an RPC can travel by. */
+export type RpcProtocol = "grpc" | "grpc-web" | "connect";
