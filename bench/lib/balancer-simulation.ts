@@ -48,7 +48,7 @@ async function p99(balancer: (random: () => number) => Balancer): Promise<number
   for (let i = 0; i < calls; i += 1) {
     const start = clock.now();
     const call = new Call({ side: "client", protocol: "rest", service: "echo", operation: "GET" });
-    void service(call, undefined).then(() => latencies.push(clock.now() - start), fail);
+    void Promise.resolve(service(call, undefined)).then(() => latencies.push(clock.now() - start), fail);
     await clock.advance(exponential(arrivalMs));
   }
   await clock.advance(10_000);

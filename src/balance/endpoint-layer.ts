@@ -147,7 +147,7 @@ export function balanced(options: BalancedOptions): BalancedLayer {
       }
       const start = clock.now();
       const state = set.balancer.pick(states, call.get(triedOrigins), start);
-      const permit = state?.breaker === undefined ? 1 : state.breaker.acquire(start);
+      const permit = state?.breaker === undefined ? 1 : state.breaker.acquire(call, start);
       if (state === undefined || permit === 0) return refusals.reject(allOpen(call, states, start));
       call.endpoint = state.endpoint;
       const remainingMs = call.deadline - start;

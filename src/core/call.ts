@@ -1,5 +1,6 @@
 import type { Endpoint } from "./endpoint.ts";
 import { MeshError } from "./errors.ts";
+import type { CallEvent } from "./events.ts";
 import { reportLost } from "./hooks.ts";
 import type { PeerIdentity, Principal } from "./identity.ts";
 import type { Outcome } from "./outcome.ts";
@@ -42,15 +43,22 @@ export interface CallInit {
   readonly signal?: AbortSignal | undefined;
   /** The call on whose behalf this one is made; its cancellation and context carry over. */
   readonly parent?: Call | undefined;
+  /** When it began, on the mesh clock. @default 0 */
+  readonly startedAt?: number;
+  /** Told what is decided about the call. @default whoever listens to the parent */
+  readonly onEvent?: CallEventListener | undefined;
 }
 
+/** Listens to what is decided about calls. */
+export type CallEventListener = (event: CallEvent, call: Call) => void;
+
 type CancelListener = (reason: unknown) => void;
-type EndListener = (outcome: Outcome) => void;
+type EndListener = (outcome: Outcome, call: Call) => void;
 
 /** One listener that throws must keep neither the others nor whoever ends the call from going on. */
-function tell<T>(listener: (value: T) => void, value: T): void {
+function tell<T>(listener: (value: T, call: Call) => void, value: T, call: Call): void {
   try {
-    listener(value);
+    listener(value, call);
   } catch (error) {
     reportLost("A listener of a call", error);
   }
@@ -84,15 +92,24 @@ export class Call {
   retryOwnedUpstream: boolean;
   peer: PeerIdentity | undefined;
   principal: Principal | undefined;
-  /** Where this attempt goes; set by the layer that picks, read by the leaf. */
+  /** Where this attempt goes; set by the layer that picks, read by the transport. */
   endpoint: Endpoint | undefined;
+  /** When it began, on the mesh clock. */
+  readonly startedAt: number;
+  /**
+   * Notes something that was decided about the call; undefined when nobody listens, so that `call.note?.({ … })` costs
+   * one comparison then.
+   */
+  readonly note: ((event: CallEvent) => void) | undefined;
 
   #values: Map<symbol, unknown> | undefined;
   #cancelled = false;
   #reason: unknown;
   #controller: AbortController | undefined;
   #cancelListeners: Set<CancelListener> | undefined;
-  #endListeners: EndListener[] | undefined;
+  /** One, nearly always. */
+  #endListeners: EndListener | EndListener[] | undefined;
+  readonly #onEvent: CallEventListener | undefined;
   #outcome: Outcome | undefined;
   #detach: (() => void) | undefined;
 
@@ -114,6 +131,10 @@ export class Call {
     this.peer = undefined;
     this.principal = parent?.principal;
     this.endpoint = undefined;
+    this.startedAt = init.startedAt ?? 0;
+    const onEvent = init.onEvent ?? (parent === undefined ? undefined : parent.#onEvent);
+    this.#onEvent = onEvent;
+    this.note = onEvent === undefined ? undefined : (event) => tell(onEvent, event, this);
     if (parent !== undefined) this.#follow(parent);
     if (init.signal !== undefined) this.#followSignal(init.signal);
   }
@@ -129,6 +150,7 @@ export class Call {
       deadline,
       attempt,
       parent: this,
+      startedAt: this.startedAt,
     });
   }
 
@@ -161,7 +183,7 @@ export class Call {
     this.#detach?.();
     this.#detach = undefined;
     this.#controller?.abort(reason);
-    if (listeners !== undefined) for (const listener of listeners) tell(listener, reason);
+    if (listeners !== undefined) for (const listener of listeners) tell(listener, reason, this);
   }
 
   /** Calls `listener` when the call is cancelled, at once if it already is; the returned function removes it. */
@@ -180,14 +202,16 @@ export class Call {
     if (this.#cancelled) throw this.#reason;
   }
 
-  /** The final verdict, once {@link end} was called. */
+  /** How it ended, once {@link end} was called; undefined until then, while a stream is open for example. */
   get outcome(): Outcome | undefined {
     return this.#outcome;
   }
 
   /**
-   * States the final verdict, once; later ones are ignored. A response that is a stream ends the call
-   * when the stream ends (its classifier answers `pending` until then).
+   * States how the call ended, once; later statements are ignored.
+   *
+   * The adapter that knows the protocol states it: at the response, or at the end of its body or stream. Whoever made
+   * the call sees to it that it ends, whatever is thrown on the way; everybody else listens.
    */
   end(outcome: Outcome): void {
     if (this.#outcome !== undefined) return;
@@ -197,14 +221,18 @@ export class Call {
     this.#cancelListeners = undefined;
     const listeners = this.#endListeners;
     this.#endListeners = undefined;
-    if (listeners !== undefined) for (const listener of listeners) tell(listener, outcome);
+    if (listeners === undefined) return;
+    if (typeof listeners === "function") tell(listeners, outcome, this);
+    else for (const listener of listeners) tell(listener, outcome, this);
   }
 
-  /** Calls `listener` with the final verdict, at once if it is already there. */
+  /** Calls `listener` when the call ends, at once if it has ended. */
   onEnd(listener: EndListener): void {
-    if (this.#outcome !== undefined) listener(this.#outcome);
-    else if (this.#endListeners === undefined) this.#endListeners = [listener];
-    else this.#endListeners.push(listener);
+    const listeners = this.#endListeners;
+    if (this.#outcome !== undefined) listener(this.#outcome, this);
+    else if (listeners === undefined) this.#endListeners = listener;
+    else if (typeof listeners === "function") this.#endListeners = [listeners, listener];
+    else listeners.push(listener);
   }
 
   /** The value of a context slot, inherited from the parent, or the key's default. */

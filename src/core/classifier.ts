@@ -60,3 +60,15 @@ export const defaultClassifier: Classifier = {
   error: (call, error) =>
     outcomeOfCancelledCall(call) ?? outcomeOfMeshError(error) ?? outcome("retryable", "error"),
 };
+
+/**
+ * How a call failed: as its transport has stated it, else as the error says. Ends the call with that.
+ *
+ * For whoever made the call, and so has to see to it that it ends.
+ */
+export function endWithError(call: Call, error: unknown): Outcome {
+  if (call.outcome === undefined) {
+    call.end(outcomeOfCancelledCall(call) ?? outcomeOfMeshError(error) ?? outcome("failure", "error"));
+  }
+  return call.outcome as Outcome;
+}

@@ -5,10 +5,19 @@
  *
  * @module
  */
-export { Call, type CallInit, type CallKey, callKey, type Idempotency, type Protocol } from "./call.ts";
+export {
+  Call,
+  type CallEventListener,
+  type CallInit,
+  type CallKey,
+  callKey,
+  type Idempotency,
+  type Protocol,
+} from "./call.ts";
 export {
   type Classifier,
   defaultClassifier,
+  endWithError,
   outcomeOfCancelledCall,
   outcomeOfMeshError,
   pending,
@@ -25,11 +34,14 @@ export {
   TransportError,
   type TransportFault,
 } from "./errors.ts";
+export type { CallEvent } from "./events.ts";
 export { type HeaderSource, meshHeaders } from "./headers.ts";
 export type { PeerIdentity, Principal, TlsIdentity } from "./identity.ts";
 export { type Outcome, type OutcomeKind, ok, outcome } from "./outcome.ts";
+export type { Limiter, Permit } from "./permit.ts";
 export { type Random, systemRandom } from "./random.ts";
 export { type AnyLayer, compose, type Layer, type ProtectOptions, protect, type Service } from "./service.ts";
+export { createSource, isSource, type SettableSource, type Source, sourceOf } from "./source.ts";
 export {
   httpStatusFromMeshError,
   httpStatusFromRpc,

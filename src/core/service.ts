@@ -1,8 +1,12 @@
 import { Call, type CallInit } from "./call.ts";
-import { type Classifier, defaultClassifier, pending } from "./classifier.ts";
+import { type Classifier, defaultClassifier, endWithError, pending } from "./classifier.ts";
 
-/** One exchange: a call and its request in, the response out. */
-export type Service<Req, Res> = (call: Call, request: Req) => Promise<Res>;
+/**
+ * One exchange: a call and its request in, the response out; at once, where nothing on the way has to wait.
+ *
+ * The response may still be under way when it is handed out: the call ends with its body or stream (see `Call.onEnd`).
+ */
+export type Service<Req, Res> = (call: Call, request: Req) => Res | Promise<Res>;
 
 /** Wraps a service with one concern; the same layer serves client and server, REST and RPC. */
 export type Layer<Req = unknown, Res = unknown> = (next: Service<Req, Res>) => Service<Req, Res>;
@@ -26,7 +30,7 @@ export interface ProtectOptions
   extends Partial<
     Pick<CallInit, "service" | "operation" | "idempotency" | "deadline" | "signal" | "parent">
   > {
-  /** Tells which results are streams: those end their call themselves. @default defaultClassifier */
+  /** States how a call ended, from what the function returned or threw. @default defaultClassifier */
   readonly classifier?: Classifier;
 }
 
@@ -48,8 +52,20 @@ export function protect<Req, Res>(
   run: (request: Req, call: Call) => Promise<Res> | Res,
   options: ProtectOptions = {},
 ): (request: Req, options?: ProtectOptions) => Promise<Res> {
-  const service = (layer as Layer<Req, Res>)(async (call, request) => run(request, call));
   const { classifier = defaultClassifier } = options;
+  /** What a transport does for a protocol: states how each attempt ended. */
+  async function attempt(call: Call, request: Req): Promise<Res> {
+    try {
+      const response = await run(request, call);
+      const outcome = classifier.response(call, response);
+      if (outcome !== pending) call.end(outcome);
+      return response;
+    } catch (error) {
+      call.end(classifier.error(call, error));
+      throw error;
+    }
+  }
+  const service = (layer as Layer<Req, Res>)(attempt);
   const init: CallInit = {
     side: "client",
     protocol: "local",
@@ -61,12 +77,9 @@ export function protect<Req, Res>(
   return async (request, each) => {
     const call = new Call(each === undefined ? init : { ...init, ...each });
     try {
-      const response = await service(call, request);
-      const verdict = classifier.response(call, response);
-      if (verdict !== pending) call.end(verdict);
-      return response;
+      return await service(call, request);
     } catch (error) {
-      call.end(classifier.error(call, error));
+      endWithError(call, error);
       throw error;
     }
   };

@@ -55,9 +55,9 @@ export function clientPipeline(
   const shared = { clock, classifier };
   const layers: AnyLayer[] = [clientMetrics({ metrics, ...shared })];
   // The deadline itself is set by whoever makes the call: here it is enforced.
-  layers.push(timeout({ timeoutMs: Infinity, ...shared }));
+  layers.push(timeout({ timeoutMs: Infinity, clock }));
   if (policy.maxConcurrent !== undefined && policy.maxConcurrent !== Infinity) {
-    layers.push(bulkhead({ maxConcurrent: policy.maxConcurrent, maxQueued: 0, ...shared }));
+    layers.push(bulkhead({ maxConcurrent: policy.maxConcurrent, maxQueued: 0, clock }));
   }
   if (policy.retry !== false) {
     layers.push(
@@ -79,7 +79,7 @@ export function clientPipeline(
   });
   layers.push(attemptMetrics({ metrics, ...shared }), toEndpoints);
   if (policy.attemptTimeoutMs !== undefined) {
-    layers.push(attemptTimeout({ timeoutMs: policy.attemptTimeoutMs, ...shared }));
+    layers.push(attemptTimeout({ timeoutMs: policy.attemptTimeoutMs, clock }));
   }
   return Object.assign(compose(...layers), { endpoints: toEndpoints.endpoints });
 }

@@ -1,6 +1,9 @@
+import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
+import { MeshError } from "../core/errors.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
 import type { Outcome } from "../core/outcome.ts";
+import type { Limiter, Permit } from "../core/permit.ts";
 import { type Random, systemRandom } from "../core/random.ts";
 import { BreakerWindow } from "./breaker-window.ts";
 
@@ -53,16 +56,13 @@ export interface BreakerSnapshot {
   readonly consecutiveFailures: number;
 }
 
-/** Permission for one call, to be handed back with its verdict; 0 is a refusal. */
-export type BreakerPermit = number;
-
 /**
  * The state of one circuit breaker, for whoever wants to decide for himself where calls go.
  *
  * It computes from elapsed time alone: an open breaker becomes half-open when somebody asks, so it needs
  * no timer and can live at module scope on every platform. Made by {@link createBreaker}.
  */
-export class Breaker {
+export class Breaker implements Limiter {
   /** What it measures time with. */
   readonly clock: Clock;
   readonly #options: Required<Omit<BreakerOptions, "onStateChange" | "clock" | "random">>;
@@ -71,7 +71,7 @@ export class Breaker {
   readonly #window: BreakerWindow;
   #state: BreakerState = "closed";
   /** Changes with the state, so that a call let through before cannot pass for a probe. */
-  #generation: BreakerPermit = 1;
+  #generation: Permit = 1;
   #openings = 0;
   #openUntil = 0;
   #openedForMs = 0;
@@ -128,7 +128,7 @@ export class Breaker {
    *
    * @returns the permit, or 0 when the call must not be made
    */
-  acquire(now: number = this.clock.now()): BreakerPermit {
+  acquire(_call?: Call, now: number = this.clock.now()): Permit {
     if (this.#state === "closed") return this.#generation;
     if (this.retryAfterMs(now) > 0) return 0;
     if (this.#state === "open") {
@@ -142,12 +142,12 @@ export class Breaker {
   }
 
   /**
-   * Hands a permit back with the verdict on its call.
+   * Hands a permit back with the outcome of its call.
    *
    * @param remainingMs - what was left until the call's deadline when it was let through
    */
   release(
-    permit: BreakerPermit,
+    permit: Permit,
     outcome: Outcome,
     remainingMs: number = Infinity,
     now: number = this.clock.now(),
@@ -168,6 +168,14 @@ export class Breaker {
     if (!failed) return;
     const { calls, failures } = this.#window;
     if (calls >= this.#options.minCalls && failures >= calls * this.#options.failureRate) this.#open(now);
+  }
+
+  refusal(call: Call, now: number = this.clock.now()): MeshError {
+    return new MeshError(
+      "ERR_BREAKER_OPEN",
+      `Cannot call ${call.service} ${call.operation}: its circuit breaker is ${this.state}`,
+      { retryAfterMs: Math.ceil(this.retryAfterMs(now)) },
+    );
   }
 
   /** What is worth keeping; give it to {@link restore} of another breaker, in another process even. */

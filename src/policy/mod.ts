@@ -9,12 +9,11 @@ export { type Backoff, type FullJitterOptions, fullJitter } from "./backoff.ts";
 export {
   Breaker,
   type BreakerOptions,
-  type BreakerPermit,
   type BreakerSnapshot,
   type BreakerState,
   createBreaker,
 } from "./breaker.ts";
-export { type BulkheadOptions, bulkhead } from "./bulkhead.ts";
+export { Bulkhead, type BulkheadOptions, bulkhead, createBulkhead } from "./bulkhead.ts";
 export { type CircuitBreakerOptions, circuitBreaker } from "./circuit-breaker.ts";
 export {
   type DeadlineEntry,
@@ -23,6 +22,7 @@ export {
   type DeadlineWheelOptions,
   deadlinesOf,
 } from "./deadline-wheel.ts";
+export { type LimitedOptions, limited } from "./limited.ts";
 export {
   type RateLimitDecision,
   RateLimitError,

@@ -1,6 +1,6 @@
 import { triedOrigins } from "../core/attempts.ts";
 import type { Call } from "../core/call.ts";
-import { type Classifier, defaultClassifier, pending } from "../core/classifier.ts";
+import { endWithError } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
@@ -32,8 +32,6 @@ export interface RetryOptions {
   readonly discard?: (response: never) => void;
   /** Told of each retry before its wait begins; `attempt` is the one that failed. */
   readonly onRetry?: (call: Call, outcome: Outcome, attempt: number, waitMs: number) => void;
-  /** @default defaultClassifier */
-  readonly classifier?: Classifier;
   /** @default systemClock */
   readonly clock?: Clock;
   /** @default systemRandom */
@@ -48,7 +46,7 @@ function budgetFrom(budget: RetryOptions["budget"]): RetryBudget | undefined {
   return retryBudget(budget);
 }
 
-/** Whether the verdict, the call and the server allow another attempt; its bounds are checked elsewhere. */
+/** Whether the outcome, the call and the server allow another attempt; its bounds are checked elsewhere. */
 function mayRepeat(call: Call, outcome: Outcome): boolean {
   if (outcome.local || call.cancelled) return false;
   if (outcome.kind !== "retryable" && outcome.kind !== "rejected") return false;
@@ -89,7 +87,7 @@ export function retry(options: RetryOptions = {}): AnyLayer {
   const discard = checkFunction(who, "discard", options.discard) as ((response: unknown) => void) | undefined;
   const onRetry = checkFunction(who, "onRetry", options.onRetry);
   const budget = budgetFrom(options.budget);
-  const { classifier = defaultClassifier, clock = systemClock, random = systemRandom } = options;
+  const { clock = systemClock, random = systemRandom } = options;
   if (maxAttempts === 1) return (next) => next;
 
   /** Milliseconds until the next attempt; negative when there is none. */
@@ -110,12 +108,10 @@ export function retry(options: RetryOptions = {}): AnyLayer {
   }
 
   /** Ends an attempt whose response nobody will read. */
-  function abandon(attempt: Call, outcome: Outcome, failed: boolean, response: unknown): void {
-    if (!failed) {
-      if (discard !== undefined) discard(response);
-      else attempt.cancel(new MeshError("ERR_CANCELLED", "The attempt was given up for another one"));
-    }
-    attempt.end(outcome);
+  function abandon(attempt: Call, failed: boolean, response: unknown): void {
+    if (failed) return;
+    if (discard !== undefined) discard(response);
+    else attempt.cancel(new MeshError("ERR_CANCELLED", "The attempt was given up for another one"));
   }
 
   return function retryLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
@@ -141,35 +137,36 @@ export function retry(options: RetryOptions = {}): AnyLayer {
           failed = true;
           error = thrown;
         }
-        const verdict = failed ? classifier.error(fork, error) : classifier.response(fork, response as Res);
-        if (verdict === pending) {
-          fork.onEnd((outcome) => call.end(outcome));
+        const outcome = failed ? endWithError(fork, error) : fork.outcome;
+        if (outcome === undefined) {
+          // A response that is still under way: the call ends when this attempt does.
+          fork.onEnd((late) => call.end(late));
           return response as Res;
         }
-        const refusal = verdict.neverStarted && !refused;
-        const waitMs = verdict.kind === "success" ? -1 : waitAfter(call, request, verdict, attempt, refusal);
-        refused ||= verdict.neverStarted;
+        const refusal = outcome.neverStarted && !refused;
+        const waitMs = outcome.kind === "success" ? -1 : waitAfter(call, request, outcome, attempt, refusal);
+        refused ||= outcome.neverStarted;
         if (waitMs < 0) {
-          fork.end(verdict);
           // A refusal of our own (the breaker opened meanwhile) would hide what really happened.
-          if (failed && verdict.local && lastOutcome !== undefined) {
+          if (failed && outcome.local && lastOutcome !== undefined) {
             call.end(lastOutcome);
             throw lastError;
           }
-          call.end(verdict);
+          call.end(outcome);
           if (failed) throw error;
           return response as Res;
         }
-        abandon(fork, verdict, failed, response);
-        onRetry?.(call, verdict, attempt, waitMs);
+        abandon(fork, failed, response);
+        call.note?.({ type: "retry", attempt, outcome, waitMs });
+        onRetry?.(call, outcome, attempt, waitMs);
         if (fork.endpoint !== undefined) tried = [...tried, fork.endpoint.origin];
-        lastOutcome = failed ? verdict : undefined;
+        lastOutcome = failed ? outcome : undefined;
         lastError = error;
         if (waitMs > 0) {
           try {
             await waitFor(call, clock, waitMs);
           } catch (reason) {
-            call.end(classifier.error(call, reason));
+            endWithError(call, reason);
             throw reason;
           }
         }

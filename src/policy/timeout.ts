@@ -1,5 +1,4 @@
 import type { Call } from "../core/call.ts";
-import { type Classifier, defaultClassifier, pending } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
@@ -16,8 +15,6 @@ export interface TimeoutOptions {
    * @default 30000
    */
   readonly timeoutMs?: number;
-  /** Tells which responses are streams: those keep their deadline until they end. @default defaultClassifier */
-  readonly classifier?: Classifier;
   /** @default systemClock */
   readonly clock?: Clock;
   /** Who watches the deadline. @default deadlinesOf(clock) */
@@ -33,7 +30,7 @@ export interface AttemptTimeoutOptions extends Omit<TimeoutOptions, "timeoutMs">
 function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
   checkOptions(who, options);
   const timeoutMs = checkNumber(who, "timeoutMs", options.timeoutMs, { above: true, max: Infinity });
-  const { classifier = defaultClassifier, clock = systemClock } = options;
+  const { clock = systemClock } = options;
   const deadlines = options.deadlines ?? deadlinesOf(clock);
   const refusals = new Refusals(clock);
 
@@ -45,35 +42,34 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
     );
   }
 
+  function watch(call: Call, startMs: number, expired?: (error: MeshError) => void): void {
+    const entry = deadlines.add(call.deadline, () => {
+      const error = exceeded(call, startMs);
+      call.note?.({ type: "deadline-exceeded" });
+      call.cancel(error);
+      expired?.(error);
+    });
+    call.onEnd(() => deadlines.remove(entry));
+  }
+
   return function timeoutLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
     return function timed(call, request) {
       const now = clock.now();
       if (now + timeoutMs < call.deadline) call.deadline = now + timeoutMs;
       if (call.deadline <= now) call.cancel(exceeded(call, now));
       if (call.cancelled) return refusals.reject(call.reason);
-      if (call.deadline === Infinity) return next(call, request);
+      const result = next(call, request);
+      if (call.deadline === Infinity) return result;
+      if (!(result instanceof Promise)) {
+        // A response that is still under way keeps its deadline until it ends.
+        if (call.outcome === undefined) watch(call, now);
+        return result;
+      }
       return new Promise<Res>((resolve, reject) => {
-        // First in line, so that whoever waits hears of the reason and not of what it does to the work below.
+        // Told within the cancelling, so that whoever waits hears of the reason and not of what it does to the work below.
         call.onCancel(reject);
-        const entry = deadlines.add(call.deadline, () => call.cancel(exceeded(call, now)));
-        const fail = (error: unknown): void => {
-          deadlines.remove(entry);
-          reject(error);
-        };
-        try {
-          next(call, request).then((response) => {
-            try {
-              if (classifier.response(call, response) === pending) call.onEnd(() => deadlines.remove(entry));
-              else deadlines.remove(entry);
-              resolve(response);
-            } catch (error) {
-              fail(error);
-            }
-          }, fail);
-        } catch (error) {
-          // A service may fail before it has a promise.
-          fail(error);
-        }
+        watch(call, now);
+        result.then(resolve, reject);
       });
     };
   };

@@ -2,6 +2,7 @@ import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { Service } from "../core/service.ts";
+import { outcomeOfError, outcomeOfStatus } from "../http/status-outcome.ts";
 import { endsItsCall } from "./classifier.ts";
 import type { HttpBody, HttpResponse, HttpTransport } from "./http-transport.ts";
 import type { RestRequest } from "./rest-request.ts";
@@ -23,24 +24,40 @@ export interface TransportServiceOptions {
 export function createTransportService(options: TransportServiceOptions): Service<RestRequest, HttpResponse> {
   const { transport, decorate, maxConnectionsPerEndpoint = 100, clock = systemClock } = options;
   const unread = new UnreadBodies({ clock, maxConnectionsPerEndpoint });
+
+  function send(
+    call: Call,
+    { method, body }: RestRequest,
+    url: string,
+    headers: Record<string, string>,
+  ): Promise<HttpResponse> {
+    if (typeof body !== "function" && !(body instanceof ReadableStream)) {
+      return transport.send(call, { method, url, headers, body: body as HttpBody | undefined });
+    }
+    const upload = new Upload(typeof body === "function" ? body() : body);
+    return transport.send(call, { method, url, headers, body: upload.stream }).catch((error) => {
+      throw upload.failureOf(call) ?? error;
+    });
+  }
+
   return async function sendToEndpoint(call, request) {
     if (call.endpoint === undefined) {
       throw new MeshError("ERR_NO_ENDPOINTS", `Cannot call ${call.service}: no endpoint was picked for it`);
     }
-    const { method, body } = request;
     const { origin } = call.endpoint;
     const url = origin + request.target;
     unread.makeRoom(origin);
     const headers = { ...request.headers };
     decorate?.(call, headers);
     let response: HttpResponse;
-    if (typeof body === "function" || body instanceof ReadableStream) {
-      const upload = new Upload(typeof body === "function" ? body() : body);
-      response = await transport.send(call, { method, url, headers, body: upload.stream }).catch((error) => {
-        throw upload.failureOf(call) ?? error;
-      });
-    } else {
-      response = await transport.send(call, { method, url, headers, body: body as HttpBody | undefined });
+    try {
+      response = await send(call, request, url, headers);
+    } catch (error) {
+      call.end(outcomeOfError(call, error));
+      throw error;
+    }
+    if (response.settled !== false || endsItsCall(response.status)) {
+      call.end(outcomeOfStatus(response.status, response.headers));
     }
     if (response instanceof TransportResponse) {
       response.url = url;

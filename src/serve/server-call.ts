@@ -15,8 +15,6 @@ export interface CallObserver {
  * platforms merely looking at a request's signal makes one, and costs as much as the rest of the chain.
  */
 export class ServerCall extends Call {
-  /** When it came, on the mesh clock. */
-  readonly startedAt: number;
   /** Whether it counts against the limit of concurrent requests. */
   holdsPlace = false;
   readonly #keeper: CallObserver;
@@ -25,9 +23,8 @@ export class ServerCall extends Call {
   #unfollow: (() => void) | undefined;
 
   constructor(init: CallInit, inbound: InboundRequest, startedAt: number, keeper: CallObserver) {
-    super(init);
+    super({ ...init, startedAt });
     this.#inbound = inbound;
-    this.startedAt = startedAt;
     this.#keeper = keeper;
   }
 

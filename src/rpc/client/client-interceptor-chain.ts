@@ -27,7 +27,7 @@ export function intercept(
   service: string,
   send: Service<RpcRequest, RpcResponse>,
 ): Promise<RpcResponse> {
-  const innermost: AnyFn = (intercepted) => send(call, requestFrom(request, intercepted));
+  const innermost: AnyFn = async (intercepted) => send(call, requestFrom(request, intercepted));
   const chain = interceptors.reduceRight<AnyFn>(
     (next, interceptor) => applyInterceptor(interceptor, next),
     innermost,

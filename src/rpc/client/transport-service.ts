@@ -4,7 +4,7 @@ import type { Call } from "../../core/call.ts";
 import type { Classifier } from "../../core/classifier.ts";
 import type { Clock } from "../../core/clock.ts";
 import { MeshError } from "../../core/errors.ts";
-import type { Outcome } from "../../core/outcome.ts";
+import { type Outcome, ok } from "../../core/outcome.ts";
 import type { Service } from "../../core/service.ts";
 import { meshCall } from "../context.ts";
 import { callerError } from "../dialect/mesh-error-codes.ts";
@@ -50,7 +50,7 @@ export function transportService(options: TransportServiceOptions): Service<RpcR
     try {
       if (request.input === undefined) {
         const method = request.method as DescMethodUnary;
-        return await transport.transport.unary(
+        const response = await transport.transport.unary(
           method,
           signal,
           timeoutMs,
@@ -58,6 +58,8 @@ export function transportService(options: TransportServiceOptions): Service<RpcR
           request.message as MessageInit,
           values,
         );
+        call.end(ok);
+        return response;
       }
       const method = request.method as DescMethodStreaming;
       const messages = request.input.open() as AsyncIterable<MessageInit>;
@@ -66,7 +68,9 @@ export function transportService(options: TransportServiceOptions): Service<RpcR
       request.input.settle();
       return answer;
     } catch (error) {
-      throw callerError(call, error);
+      const shown = callerError(call, error);
+      call.end(options.classifier.error(call, shown));
+      throw shown;
     }
   };
 }
