@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import type { Import } from "./imports.ts";
-import { adapterOf, edgeModules, partOf, platformParts, siblingsOf } from "./levels.ts";
+import { adapterOf, edgeModules, edgeNet, partOf, platformParts, siblingsOf } from "./levels.ts";
 import type { Source, Tree, Violation } from "./tree.ts";
 
 const platformModule =
@@ -13,7 +13,7 @@ function targetOf(source: Source, specifier: string): string | undefined {
   return posix.join(posix.dirname(source.file), specifier);
 }
 
-/** Import direction, the wall between HTTP and RPC, siblings, packages, and platform modules. */
+/** Import direction, walls between parts, siblings, packages, and platform modules. */
 export function checkImports(tree: Tree): Violation[] {
   const violations: Violation[] = [];
   for (const source of tree.sources.values()) {
@@ -32,7 +32,7 @@ export function checkImports(tree: Tree): Violation[] {
       const other = partOf(target);
       if (!other) report("import-outside", `${specifier} is no part of the library`);
       else if (own.part.never?.includes(other.name)) {
-        report("http-rpc-wall", `${own.name} and ${other.name} never import each other`);
+        report("wall", `${own.name} never imports ${other.name}`);
       } else if (other.part.level > own.part.level) {
         report(
           "import-direction",
@@ -45,9 +45,14 @@ export function checkImports(tree: Tree): Violation[] {
   return violations;
 }
 
+/** What adapters may not import of each other, and those for the edge of `src/net`, which has sockets. */
 function siblingProblems(file: string, target: string, line: number): Violation[] {
   const own = adapterOf(file);
   const other = adapterOf(target);
+  if (own !== undefined && own in edgeModules && target.startsWith("src/net/") && target !== edgeNet) {
+    const message = `the ${own} adapter has no sockets: of src/net it may import ${edgeNet} only`;
+    return [{ file, line, rule: "edge-net", message }];
+  }
   if (own === undefined || other === undefined || own === other || siblingsOf[own]?.includes(other))
     return [];
   return [{ file, line, rule: "runtime-siblings", message: `the ${own} adapter may not import ${other}` }];

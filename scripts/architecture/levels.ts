@@ -67,3 +67,6 @@ export const edgeModules: Readonly<Record<string, readonly string[]>> = {
   web: [],
   workerd: ["node:async_hooks"],
 };
+
+/** The one file of `src/net` that an adapter on the edge may import: what a runtime must offer. */
+export const edgeNet = "src/net/port.ts";

@@ -43,13 +43,16 @@ export const age = (wallClock: () => number = Date.now): number => wallClock();
 import Counter from "prom-client/lib/counter.js";
 export const made = (registry: Registry): unknown => [Counter, registry];
 `,
-  "src/http/c.ts":
+  "src/http/http2/h.ts": 'import { a } from "../../core/a.ts";\nexport const h = a;\n',
+  "src/hono/c.ts":
     'import { Hono } from "hono";\nimport { cors } from "hono/cors";\nexport const c = [Hono, cors];\n',
+  "src/rest/r.ts": 'export { h } from "../http/http2/h.ts";\n',
   "src/rpc/d.ts": 'import { Code } from "@connectrpc/connect";\nexport const d = Code;\n',
   "src/net/port.ts": 'export type { B } from "../policy/b.ts";\n',
-  "src/runtime/deno/mod.ts": 'import { e } from "../http2/e.ts";\nexport const runtime = [e, Deno];\n',
-  "src/runtime/http2/e.ts": 'import { connect } from "node:http2";\nexport const e = connect;\n',
-  "src/runtime/web/mod.ts": "export const runtime = 1;\n",
+  "src/net/connect/e.ts": 'import { connect } from "node:net";\nexport const e = [connect, Buffer];\n',
+  "src/runtime/deno/mod.ts":
+    'import { e } from "../../net/connect/e.ts";\nexport const runtime = [e, Deno];\n',
+  "src/runtime/web/mod.ts": 'export type { B } from "../../net/port.ts";\nexport const runtime = 1;\n',
   "src/gen/long_generated_pb.ts": `${"// generated\n".repeat(400)}`,
   "test/x.test.ts":
     'import { it } from "node:test";\nit(String(process.pid), () => { setTimeout(() => {}, Date.now()); });\n',
@@ -83,18 +86,30 @@ export function drop(): void {
   ],
   [
     "a type import that points up",
-    { "src/policy/up.ts": '\nexport type X = import("../http/c.ts").C;\n' },
+    { "src/policy/up.ts": '\nexport type X = import("../hono/c.ts").C;\n' },
     [/^src\/policy\/up\.ts:2 {2}import-direction: /],
   ],
   [
     "the runtime imported below the public face",
-    { "src/server/up.ts": 'export * from "#runtime";\n' },
-    [/^src\/server\/up\.ts:1 {2}import-direction: /],
+    { "src/serve/up.ts": 'export * from "#runtime";\n' },
+    [/^src\/serve\/up\.ts:1 {2}import-direction: /],
   ],
   [
-    "http importing rpc and rpc importing http",
-    { "src/http/x.ts": 'export { d } from "../rpc/d.ts";\n', "src/rpc/x.ts": 'import "../http/c.ts";\n' },
-    [/^src\/http\/x\.ts:1 {2}http-rpc-wall/, /^src\/rpc\/x\.ts:1 {2}http-rpc-wall/],
+    "rest importing rpc, rpc importing rest, and serve importing hono",
+    {
+      "src/rest/x.ts": 'export { d } from "../rpc/d.ts";\n',
+      "src/rpc/x.ts": 'import "../rest/r.ts";\n',
+      "src/serve/x.ts": 'import "../hono/c.ts";\n',
+    },
+    [/^src\/rest\/x\.ts:1 {2}wall/, /^src\/rpc\/x\.ts:1 {2}wall/, /^src\/serve\/x\.ts:1 {2}wall/],
+  ],
+  [
+    "a policy importing an engine, and an engine importing rpc",
+    {
+      "src/policy/x.ts": 'import "../http/http2/h.ts";\n',
+      "src/http/x.ts": 'import "../rpc/d.ts";\n',
+    },
+    [/^src\/http\/x\.ts:1 {2}import-direction/, /^src\/policy\/x\.ts:1 {2}wall/],
   ],
   [
     "a circle of imports, of types too",
@@ -112,7 +127,7 @@ export function drop(): void {
   ],
   ["a file name in another style", { "src/core/aB.ts": "export {};\n" }, [/^src\/core\/aB\.ts {2}file-name/]],
   [
-    "platform modules outside the runtime adapters",
+    "platform modules outside net and the runtime adapters",
     {
       "src/http/x.ts":
         'import { readFile } from "node:fs";\nexport const x = () => import("bun:ffi");\nreadFile;\n',
@@ -120,19 +135,19 @@ export function drop(): void {
     [/^src\/http\/x\.ts:1 {2}platform-import: node:fs/, /^src\/http\/x\.ts:2 {2}platform-import: bun:ffi/],
   ],
   [
-    "platform modules and HTTP/2 in an adapter for the edge",
-    { "src/runtime/web/x.ts": 'import "node:fs";\nimport "../http2/e.ts";\n' },
-    [/^src\/runtime\/web\/x\.ts:1 {2}platform-import/, /^src\/runtime\/web\/x\.ts:2 {2}runtime-siblings/],
+    "platform modules and sockets in an adapter for the edge",
+    { "src/runtime/web/x.ts": 'import "node:fs";\nimport "../../net/connect/e.ts";\n' },
+    [/^src\/runtime\/web\/x\.ts:1 {2}platform-import/, /^src\/runtime\/web\/x\.ts:2 {2}edge-net/],
   ],
   [
     "one adapter importing another",
-    { "src/runtime/http2/x.ts": 'import "../deno/mod.ts";\n' },
-    [/^src\/runtime\/http2\/x\.ts:1 {2}runtime-siblings/],
+    { "src/runtime/bun/x.ts": 'import "../deno/mod.ts";\n' },
+    [/^src\/runtime\/bun\/x\.ts:1 {2}runtime-siblings/],
   ],
   [
-    "platform globals outside the runtime adapters",
+    "platform globals outside net and the runtime adapters",
     {
-      "src/server/x.ts":
+      "src/serve/x.ts":
         "export const a = typeof Deno;\nexport const b = globalThis.Bun;\nexport const c = a ? process : { a: Buffer };\n",
     },
     [/x\.ts:1 .*: Deno/, /x\.ts:2 .*: Bun/, /x\.ts:3 .*: Buffer/, /x\.ts:3 .*: process/],
@@ -143,20 +158,24 @@ export function drop(): void {
       "src/core/x.ts": 'import { Hono } from "hono";\nexport const x = Hono;\n',
       "src/telemetry/x.ts": 'import { Registry } from "prom-client";\nexport const x = Registry;\n',
       "src/http/x.ts": 'export { Code } from "@connectrpc/connect";\n',
+      "src/rest/x.ts": 'export { Hono } from "hono";\n',
     },
     [
       /^src\/core\/x\.ts:1 {2}third-party/,
       /^src\/http\/x\.ts:1 {2}third-party/,
+      /^src\/rest\/x\.ts:1 {2}third-party/,
       /^src\/telemetry\/x\.ts:1 {2}third-party/,
     ],
   ],
   [
     "time and chance taken past the clock",
     {
+      "src/http/http1/x.ts": "setImmediate(() => {});\n",
       "src/policy/x.ts":
         "export const a = Date.now();\nsetTimeout(() => {}, 1);\nexport const b = Math.random() + performance.now();\nexport const c = new Date();\nAbortSignal.timeout(1);\n",
     },
     [
+      /http1\/x\.ts:1 .*setImmediate/,
       /:1 .*Date\.now/,
       /:2 .*setTimeout/,
       /:3 .*Math\.random/,
