@@ -35,10 +35,10 @@ for (const figure of figures) {
   try {
     const result = await judge(figure);
     measured.push(result);
-    const verdict = result.met === undefined ? "" : result.met ? "met" : "short";
+    const outcome = result.met === undefined ? "" : result.met ? "met" : "short";
     const digits = result.ratio >= 100 ? 0 : 2;
     console.log(
-      `${result.name.padEnd(width)}  ${result.ratio.toFixed(digits).padStart(8)}  ${result.target.padEnd(7)}  ${verdict}`,
+      `${result.name.padEnd(width)}  ${result.ratio.toFixed(digits).padStart(8)}  ${result.target.padEnd(7)}  ${outcome}`,
     );
   } catch (error) {
     broken += 1;

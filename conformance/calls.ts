@@ -100,7 +100,7 @@ class Run {
   }
 }
 
-/** What the generator of a full-duplex call waits for: one answer to the message before. */
+/** What the generator of a full-duplex call waits for: one response to the message before. */
 class Turns {
   #resolve: (() => void) | undefined;
 
@@ -121,10 +121,10 @@ async function fullDuplex(client: ReturnType<typeof clientOf>, run: Run): Promis
   const messages = run.messages(BidiStreamRequestSchema);
   async function* requests(): AsyncGenerator<(typeof messages)[number]> {
     for (const message of messages) {
-      const answered = turns.next();
+      const responded = turns.next();
       await sleep(run.request.requestDelayMs);
       yield message;
-      await answered;
+      await responded;
     }
     yield* run.delayed<(typeof messages)[number]>([]);
   }

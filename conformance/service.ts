@@ -47,7 +47,7 @@ function payload(data: Uint8Array, requestInfo?: ConformancePayload_RequestInfo)
   return create(ConformancePayloadSchema, requestInfo === undefined ? { data } : { data, requestInfo });
 }
 
-async function answerOne(
+async function respondOnce(
   context: HandlerContext,
   definition: UnaryResponseDefinition | undefined,
   info: ConformancePayload_RequestInfo,
@@ -81,19 +81,19 @@ function beginStream(context: HandlerContext, definition: StreamResponseDefiniti
 /** The service that the suite's reference client calls. */
 export const conformanceService: Partial<ServiceImpl<typeof ConformanceService>> = {
   unary(request, context) {
-    return answerOne(context, request.responseDefinition, infoOf(context, UnaryRequestSchema, [request]));
+    return respondOnce(context, request.responseDefinition, infoOf(context, UnaryRequestSchema, [request]));
   },
 
   idempotentUnary(request, context) {
     const info = infoOf(context, IdempotentUnaryRequestSchema, [request]);
-    return answerOne(context, request.responseDefinition, info);
+    return respondOnce(context, request.responseDefinition, info);
   },
 
   async clientStream(requests, context) {
     const all = [];
     for await (const request of requests) all.push(request);
     const info = infoOf(context, ClientStreamRequestSchema, all);
-    return answerOne(context, all[0]?.responseDefinition, info);
+    return respondOnce(context, all[0]?.responseDefinition, info);
   },
 
   async *serverStream(request, context) {

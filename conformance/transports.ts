@@ -46,7 +46,7 @@ function identityOf(request: ClientCompatRequest): TlsIdentity | undefined {
   };
 }
 
-/** The leaf that a test asks for, opened as the mesh opens it. */
+/** The transport that a test asks for, opened as the mesh opens it. */
 export function openTransport(request: ClientCompatRequest): RpcTransport {
   const tls = identityOf(request);
   return runtime.openRpcTransport({

@@ -120,7 +120,7 @@ try {
     heading(styled("red", `Failed: ${error instanceof Error ? error.message : error}`));
   }
 }
-// Whoever asks a second time does not want to wait: the services are killed on the way out.
+// A second signal means that nobody wants to wait: the services are killed on the way out.
 for (const signal of signals) process.once(signal, () => process.exit(130));
 await fleet.close();
 print(`\nAll services drained and stopped.`);

@@ -66,9 +66,9 @@ async function generate(): Promise<void> {
   const gen = join(root, "conformance/gen");
   const stamp = join(gen, "VERSION");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === version) return;
-  const answer = await run("go", ["mod", "download", "-json", `${suite}@${version}`]);
-  // What the tool says about its progress stands before the answer.
-  const { Dir } = JSON.parse(answer.slice(answer.indexOf("{\n"))) as { readonly Dir: string };
+  const response = await run("go", ["mod", "download", "-json", `${suite}@${version}`]);
+  // What the tool says about its progress stands before the result.
+  const { Dir } = JSON.parse(response.slice(response.indexOf("{\n"))) as { readonly Dir: string };
   const template = {
     version: "v2",
     clean: true,
@@ -145,11 +145,11 @@ let failed = 0;
 for (const runtime of runtimes) {
   for (const mode of chosen(values.mode, modes, "mode")) {
     if (!isTestable(runtime, mode)) continue;
-    const verdict = await test(runner, runtime, mode, positionals);
-    passed += verdict.passed;
-    failed += verdict.failed;
-    if (verdict.failed > 0) console.log(verdict.output);
-    console.log(`${runtime} ${mode}: ${verdict.passed} of ${verdict.passed + verdict.failed} cases passed`);
+    const outcome = await test(runner, runtime, mode, positionals);
+    passed += outcome.passed;
+    failed += outcome.failed;
+    if (outcome.failed > 0) console.log(outcome.output);
+    console.log(`${runtime} ${mode}: ${outcome.passed} of ${outcome.passed + outcome.failed} cases passed`);
   }
 }
 console.log(`conformance: ${passed} passed, ${failed} failed`);

@@ -19,7 +19,7 @@ import {
   suiteKinds,
   type TestRuntime,
 } from "./test/suites.ts";
-import { parityProblems } from "./test/verdict.ts";
+import { parityProblems } from "./test/parity.ts";
 
 const usage = `npm test -- [--runtime name]… [--suite name]… [--filter text] [--timeout seconds]
 

@@ -3,7 +3,7 @@ import type { Balancer } from "../../src/balance/balancer.ts";
 import { Call } from "../../src/core/call.ts";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
 
-/** Ten endpoints; nine answer in about 5 ms, the last in about 100 ms. */
+/** Ten endpoints; nine respond in about 5 ms, the last in about 100 ms. */
 const meanMs = [5, 5, 5, 5, 5, 5, 5, 5, 5, 100];
 const origins = meanMs.map((_, i) => `http://10.0.0.${i + 1}:8080`);
 /** Calls arrive at this mean distance, whatever is still under way. */

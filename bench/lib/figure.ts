@@ -46,7 +46,7 @@ export async function paired(
   return { ratio: median(as.map((one, i) => one / (bs[i] ?? Number.NaN))), a: median(as), b: median(bs) };
 }
 
-/** Judges a figure. */
+/** Measures a figure and compares it with its target. */
 export async function judge(figure: Figure): Promise<Measured> {
   const ratio = await figure.measure();
   const { target } = figure;

@@ -24,7 +24,7 @@ async function tool(name: string, args: readonly string[]): Promise<string> {
   }
 }
 
-/** Requests a second of an HTTP/1.1 route, 32 connections; throws when any answer was not a success. */
+/** Requests a second of an HTTP/1.1 route, 32 connections; throws when any response was not a success. */
 export async function wrk(
   url: string,
   seconds: number,
@@ -46,7 +46,7 @@ export async function wrk(
   return Number(figure);
 }
 
-/** Unary gRPC calls a second, 4 connections with 16 streams each; throws when any answer was not a 2xx. */
+/** Unary gRPC calls a second, 4 connections with 16 streams each; throws when any response was not a 2xx. */
 export async function h2loadGrpc(url: string, message: Uint8Array, seconds: number): Promise<number> {
   const frame = new Uint8Array(5 + message.length);
   new DataView(frame.buffer).setUint32(1, message.length);

@@ -58,7 +58,7 @@ function stockApp(): Hono {
   const app = new Hono();
   const seconds = new Histogram({
     name: "http_request_duration_seconds",
-    help: "Time to answer",
+    help: "Time to respond",
     labelNames: ["method", "route", "status"],
     registers: [new Registry()],
   });

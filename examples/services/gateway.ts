@@ -2,7 +2,7 @@
  * The Nexus Gateway, on Node: the public face. Plain HTTP and a bearer token in front, mTLS behind.
  *
  * Shows one port for REST, gRPC, gRPC-Web and Connect; uploads and downloads passed on as streams; a REST
- * question answered out of a gRPC stream; server-sent events out of a subscription; and all that a
+ * question served from a gRPC stream; server-sent events out of a subscription; and all that a
  * caller needs to live through the restart of a service: a retry policy, nothing in the handlers.
  */
 import { fromJson, toJson } from "@bufbuild/protobuf";

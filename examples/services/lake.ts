@@ -1,5 +1,5 @@
 /*
- * The Lake, on Deno: keeps datasets on disk and answers questions about their rows.
+ * The Lake, on Deno: keeps datasets on disk and serves queries on their rows.
  *
  * Shows REST and gRPC on one port over mTLS, uploads and downloads as streams, a gRPC server stream,
  * access by certificate, and a call to another service on behalf of the one being served: it inherits

@@ -27,7 +27,7 @@ export function tlsIdentity(): TlsIdentity {
 }
 
 /**
- * Lets whoever started this process wait for it, and ends it with them: without this, services would
+ * Lets the parent process wait for this one, and ends it with them: without this, services would
  * outlive a start script that is killed.
  */
 export function announce(server: Server): void {

@@ -1,5 +1,5 @@
 /*
- * The Stream, on Bun: carries events from whoever publishes them to whoever follows their topic.
+ * The Stream, on Bun: carries events from publishers to the followers of a topic.
  *
  * Shows gRPC of three kinds (unary, client stream, server stream) and Connect on one port over mTLS, without
  * a line for either protocol; who published is read from the certificate, not from the message; a

@@ -34,7 +34,7 @@ async function withToken(tour: Tour, token: string | undefined): Promise<string>
   return `401 ${type}, code ${problem.code}`;
 }
 
-/** The handshake must fail: an answer of any kind would mean that the request got in. */
+/** The handshake must fail: a response of any kind would mean that the request got in. */
 async function handshake(tour: Tour, identity: Partial<TlsIdentity>): Promise<string> {
   const refused = await new Promise<string | undefined>((resolve) => {
     const sentRequest = request(
@@ -49,7 +49,7 @@ async function handshake(tour: Tour, identity: Partial<TlsIdentity>): Promise<st
     sentRequest.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
     sentRequest.end();
   });
-  check(refused !== undefined, "the handshake to be refused", "an answer");
+  check(refused !== undefined, "the handshake to be refused", "a response");
   check(refused !== "ECONNREFUSED" && refused !== "timed out", "a refused handshake", refused);
   return `refused during the handshake (${refused})`;
 }

@@ -21,7 +21,7 @@ export interface Scrape {
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Reads the calls out of an exposition in Prometheus' text format; `guests` names whoever calls from outside. */
+/** Reads the calls out of an exposition in Prometheus' text format; `guests` names callers from outside. */
 export function callsFromMetrics(
   service: string,
   exposition: string,

@@ -22,7 +22,7 @@ const right = { title: "", align: "right" } as const;
 
 const sources: readonly Source[] = [weather, earthquakes, flights];
 
-/** Uploads real data as streams; the Lake announces each to the Stream, which tells whoever follows. */
+/** Uploads real data as streams; the Lake announces each to the Stream, which tells the followers. */
 export const upload: Step = {
   title: "Upload three datasets as streams, while somebody follows the announcements",
   async run(tour) {
@@ -40,7 +40,7 @@ export const upload: Step = {
   },
 };
 
-/** Asks for rows through the gateway and compares the answers with the source files. */
+/** Asks for rows through the gateway and compares the responses with the source files. */
 export const query: Step = {
   title: "Query rows back, streamed out of the Lake over gRPC",
   async run(tour) {
@@ -55,9 +55,9 @@ export const query: Step = {
     for (const [source, column, equals] of questions) {
       const begun = performance.now();
       const search = new URLSearchParams({ column, equals });
-      const answer = await ask(tour, `/api/datasets/${source.name}/rows?${search}`);
+      const response = await ask(tour, `/api/datasets/${source.name}/rows?${search}`);
       let count = 0;
-      for await (const line of linesOf(answer)) {
+      for await (const line of linesOf(response)) {
         check(JSON.parse(line)[column] === equals, `rows with ${column} = ${equals}`, line);
         count++;
       }
@@ -80,8 +80,8 @@ export const query: Step = {
 export const download: Step = {
   title: "Download the flights as a stream",
   async run(tour) {
-    const answer = await ask(tour, `/api/datasets/${flights.name}/content`);
-    const sha256 = await hashOf(answer);
+    const response = await ask(tour, `/api/datasets/${flights.name}/content`);
+    const sha256 = await hashOf(response);
     check(sha256 === flights.sha256, `SHA-256 ${flights.sha256}`, sha256);
     tour.note(`${bytes(flights.sizeBytes)}, sha256 ${sha256.slice(0, 12)}…: the same bytes as uploaded`);
   },
@@ -90,8 +90,8 @@ export const download: Step = {
 async function put(tour: Tour, source: Source): Promise<StoredDataset> {
   const body = Readable.toWeb(createReadStream(source.path)) as ReadableStream<Uint8Array>;
   const headers = { "content-type": source.mediaType };
-  const answer = await ask(tour, `/api/datasets/${source.name}`, { method: "PUT", body, headers });
-  return (await answer.json()) as StoredDataset;
+  const response = await ask(tour, `/api/datasets/${source.name}`, { method: "PUT", body, headers });
+  return (await response.json()) as StoredDataset;
 }
 
 async function uploadAll(tour: Tour): Promise<void> {

@@ -12,11 +12,11 @@ export const restart: Step = {
   title: "Restart the Lake under traffic, without a failed request",
   async run(tour) {
     const traffic = mixedTraffic(tour);
-    await traffic.answered(60);
+    await traffic.responded(60);
     const slow = slowDownload(tour);
     await slow.begun;
     const { stopMs, startMs } = await tour.fleet.restart("lake");
-    await traffic.answered(60);
+    await traffic.responded(60);
     const report = await traffic.stop();
     const sha256 = await slow.sha256;
     const { failures } = report;
@@ -35,11 +35,11 @@ export const kill: Step = {
   title: "Kill the Lake with SIGKILL under traffic, and watch the gateway recover",
   async run(tour) {
     const traffic = mixedTraffic(tour);
-    await traffic.answered(60);
+    await traffic.responded(60);
     const downMs = await tour.fleet.kill("lake");
-    await traffic.answered(60);
+    await traffic.responded(60);
     const report = await traffic.stop();
-    // Only what had begun to be answered at that moment can break: one request of each worker at most.
+    // Only responses that had begun at that moment can break: one request of each worker at most.
     check(
       report.failures.length <= workers,
       `at most ${workers} broken requests`,
@@ -63,8 +63,8 @@ function mixedTraffic(tour: Tour): Traffic {
     },
     async () => {
       let rows = 0;
-      const answer = await ask(tour, `/api/datasets/${weather.name}/rows?column=weather&equals=snow`);
-      for await (const _ of linesOf(answer)) rows++;
+      const response = await ask(tour, `/api/datasets/${weather.name}/rows?column=weather&equals=snow`);
+      for await (const _ of linesOf(response)) rows++;
       check(rows === snow, `${snow} rows`, rows);
     },
     async () => {
@@ -80,8 +80,8 @@ function mixedTraffic(tour: Tour): Traffic {
 
 /** A download whose reader takes its time, so that it is in flight when the Lake is told to stop. */
 function slowDownload(tour: Tour): { begun: Promise<void>; sha256: Promise<string> } {
-  const answer = ask(tour, `/api/datasets/${flights.name}/content`);
-  const sha256 = answer.then((response) => {
+  const response = ask(tour, `/api/datasets/${flights.name}/content`);
+  const sha256 = response.then((response) => {
     const pace = new TransformStream<Uint8Array, Uint8Array>({
       async transform(piece, controller) {
         await sleep(2);
@@ -90,13 +90,13 @@ function slowDownload(tour: Tour): { begun: Promise<void>; sha256: Promise<strin
     });
     return hashOf(new Response(response.body?.pipeThrough(pace)));
   });
-  // Whoever awaits it first may be late.
+  // The first to await it may be late.
   sha256.catch(() => {});
-  return { begun: answer.then(() => {}), sha256 };
+  return { begun: response.then(() => {}), sha256 };
 }
 
 function summary({ requests, failures, medianMs, slowestMs }: TrafficReport): string {
   const failed =
-    failures.length === 0 ? "none failed" : `${failures.length} broke in mid-answer (${failures[0]})`;
+    failures.length === 0 ? "none failed" : `${failures.length} broke in mid-response (${failures[0]})`;
   return `${number(requests)} requests by ${workers} clients: ${failed}; median ${duration(medianMs)}, slowest ${duration(slowestMs)}`;
 }

@@ -2,7 +2,7 @@ import { duration, heading, number, print, styled, table } from "./account.ts";
 import { type CallCount, callsBetween, callsFromMetrics, type Scrape, sum } from "./calls.ts";
 import type { Step, Tour } from "./tour.ts";
 
-/** Whoever calls from outside of the mesh. */
+/** A caller from outside of the mesh. */
 const guests = "you";
 const stepTimeoutMs = 60_000;
 
@@ -47,7 +47,7 @@ export class TourGuide {
     print(
       styled(
         "dim",
-        "Mean times. The gateway's answers count to their first byte, all other calls to their end.",
+        "Mean times. The gateway's responses count to their first byte, all other calls to their end.",
       ),
       3,
     );

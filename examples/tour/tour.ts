@@ -12,7 +12,7 @@ export interface Tour {
   /** The bearer token that the gateway wants. */
   readonly token: string;
   readonly authority: DevAuthority;
-  /** The view of the mesh of whoever runs it: has a certificate of its own. */
+  /** The view of the mesh of the person who runs it: has a certificate of its own. */
   readonly operator: Mesh;
   readonly fleet: Fleet;
   /** Prints a line of the account. */
@@ -34,13 +34,11 @@ export function check(condition: boolean, expected: string, found: unknown): ass
 export async function ask(tour: Tour, path: string, init: RequestInit = {}): Promise<Response> {
   const headers = { authorization: `Bearer ${tour.token}`, ...(init.headers as Record<string, string>) };
   const signal = init.signal ?? AbortSignal.timeout(20_000);
-  // Node streams a request body only when told that the answer may come early.
+  // Node streams a request body only when told that the response may come early.
   const streaming = init.body instanceof ReadableStream ? { duplex: "half" } : {};
   const response = await fetch(tour.gateway + path, { ...init, ...streaming, headers, signal });
   if (response.ok) return response;
-  throw new Error(
-    `${init.method ?? "GET"} ${path} was answered with ${response.status}: ${await response.text()}`,
-  );
+  throw new Error(`${init.method ?? "GET"} ${path} got ${response.status}: ${await response.text()}`);
 }
 
 /** The lines of a body, as they arrive. */

@@ -10,8 +10,8 @@ export interface TrafficReport {
 
 /** Requests that go on until they are told to stop. */
 export interface Traffic {
-  /** Resolves when so many more requests were answered; fails after `timeoutMs`. */
-  answered(more: number, timeoutMs?: number): Promise<void>;
+  /** Resolves when so many more responses have come; fails after `timeoutMs`. */
+  responded(more: number, timeoutMs?: number): Promise<void>;
   stop(): Promise<TrafficReport>;
 }
 
@@ -41,12 +41,12 @@ export function startTraffic(workers: number, request: (n: number) => Promise<vo
 
   const all = Promise.all(Array.from({ length: workers }, work));
   return {
-    async answered(more, timeoutMs = 15_000) {
+    async responded(more, timeoutMs = 15_000) {
       const goal = durations.length - failures.length + more;
       const deadline = performance.now() + timeoutMs;
       while (durations.length - failures.length < goal) {
         if (performance.now() > deadline)
-          throw new Error(`Traffic got stuck: ${failures.at(-1) ?? "no answer"}`);
+          throw new Error(`Traffic got stuck: ${failures.at(-1) ?? "no response"}`);
         await sleep(10);
       }
     },

@@ -30,16 +30,16 @@ before(async () => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** JSON for REST and JSON for protobuf write the same numbers differently: 64-bit ones are text there. */
-function normalized(answer: {
+function normalized(response: {
   readonly datasets: readonly { name: string; rows?: unknown; sha256?: string }[];
 }): unknown {
-  return answer.datasets.map(({ name, rows = 0, sha256 = "" }) => ({ name, rows: Number(rows), sha256 }));
+  return response.datasets.map(({ name, rows = 0, sha256 = "" }) => ({ name, rows: Number(rows), sha256 }));
 }
 
 for (const runtime of runtimeNames) {
   for (const secure of [false, true]) {
     const wire = secure ? "mTLS" : "cleartext";
-    describe(`one port of a service on ${runtime}, ${wire}, gives the same answer to`, () => {
+    describe(`one port of a service on ${runtime}, ${wire}, gives the same response to`, () => {
       let service: Program;
       let url = "";
       const curlTls = secure ? ["--cacert", files.ca, "--cert", files.cert, "--key", files.key] : [];
@@ -52,7 +52,7 @@ for (const runtime of runtimeNames) {
 
       async function byCurl(version: string): Promise<void> {
         const report = "\n%{http_version}";
-        const answer = await output(curl!, [
+        const response = await output(curl!, [
           "--silent",
           "--show-error",
           "--fail",
@@ -64,13 +64,13 @@ for (const runtime of runtimeNames) {
           ...curlTls,
           `${url}/datasets`,
         ]);
-        const [body = "", httpVersion] = answer.trim().split("\n");
+        const [body = "", httpVersion] = response.trim().split("\n");
         assert.deepEqual(normalized(JSON.parse(body)), datasets);
         assert.equal(httpVersion, version === "--http1.1" ? "1.1" : "2");
       }
 
       async function byBuf(protocol: string, ...more: string[]): Promise<void> {
-        const answer = await output(bin("buf"), [
+        const response = await output(bin("buf"), [
           "curl",
           "--schema",
           "protos",
@@ -80,7 +80,7 @@ for (const runtime of runtimeNames) {
           ...curlTls,
           `${url}/datapunk.lake.v1.LakeService/ListDatasets`,
         ]);
-        assert.deepEqual(normalized(JSON.parse(answer)), datasets);
+        assert.deepEqual(normalized(JSON.parse(response)), datasets);
       }
 
       it("curl over HTTP/1.1", withCurl, () => byCurl("--http1.1"));
@@ -92,12 +92,12 @@ for (const runtime of runtimeNames) {
       it("Python's grpcio, unary and streamed", withPython, async () => {
         const client = join(root, "test/interop/support/client.py");
         const tls = secure ? [files.ca, files.cert, files.key] : [];
-        const answer = JSON.parse(
+        const response = JSON.parse(
           await output(python!, [client, descriptors, `localhost:${service.port}`, ...tls]),
         );
-        assert.deepEqual(normalized(answer), datasets);
+        assert.deepEqual(normalized(response), datasets);
         assert.deepEqual(
-          answer.streamed,
+          response.streamed,
           Array.from({ length: 1000 }, (_, index) => index),
         );
       });

@@ -98,7 +98,7 @@ describe("the Lake's store", () => {
     });
   }
 
-  it("deletes a dataset once, while whoever reads it reads on", async () => {
+  it("deletes a dataset once, while its readers read on", async () => {
     const store = await DatasetStore.open(folder);
     await store.put("numbers", "text/csv", bytes("a\n1\n"));
     const content = await store.content("numbers");

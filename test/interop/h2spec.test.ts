@@ -13,7 +13,7 @@ const withH2spec = needs(h2spec, "h2spec (scripts/h2spec builds it, with Go)");
 
 /** What may fail, and why that is no fault. */
 const accepted: Readonly<Record<string, "in the clear" | "always">> = {
-  // What is no HTTP/2 is HTTP/1.1 on the same port, and answered as such.
+  // What is no HTTP/2 is HTTP/1.1 on the same port, and gets an HTTP/1.1 response.
   "Sends invalid connection preface": "in the clear",
   // It takes 16384 bytes for the largest frame of every server; ours announces 65536.
   "Sends a large size HEADERS frame that exceeds the SETTINGS_MAX_FRAME_SIZE": "always",

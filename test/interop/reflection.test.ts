@@ -38,8 +38,8 @@ describe("a server with reflection, asked without a schema", () => {
     for (const protocol of ["grpc", "grpcweb", "connect"]) {
       it(`is called over ${protocol}, with what ${version} says`, async () => {
         const call = [...reflect, "--protocol", protocol, "--data"];
-        const answer = await curl(...call, '{"text":"hi"}', `${server.url}/${echo}/Echo`);
-        assert.deepEqual(JSON.parse(answer), { text: "hi" });
+        const response = await curl(...call, '{"text":"hi"}', `${server.url}/${echo}/Echo`);
+        assert.deepEqual(JSON.parse(response), { text: "hi" });
         const health = await curl(...call, "{}", `${server.url}/grpc.health.v1.Health/Check`);
         assert.deepEqual(JSON.parse(health), { status: "SERVING" });
       });

@@ -26,7 +26,7 @@ async function* mapped<T>(
 }
 
 /**
- * Answers with one JSON value a line. The first value is waited for, so that a failure up to there still
+ * Responds with one JSON value a line. The first value is waited for, so that a failure up to there still
  * gets a status of its own.
  */
 export async function ndjsonResponse(values: AsyncIterable<unknown>): Promise<Response> {
@@ -36,7 +36,7 @@ export async function ndjsonResponse(values: AsyncIterable<unknown>): Promise<Re
   });
 }
 
-/** Answers with server-sent events, starting at once: the first event may take its time. */
+/** Responds with server-sent events, starting at once: the first event may take its time. */
 export async function sseResponse<T>(
   events: AsyncIterable<T>,
   fields: (event: T) => { readonly id: string; readonly data: unknown },

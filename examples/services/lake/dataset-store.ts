@@ -116,7 +116,7 @@ export class DatasetStore {
         const handle = await open(join(this.#folder, entry.file), "r");
         return { info: entry.info, bytes: streamOf(handle) };
       } catch (error) {
-        // Replaced between look-up and open: look again. Whoever has the old file open keeps it to the end.
+        // Replaced between look-up and open: look again. Readers that have the old file open keep it to the end.
         if (this.#entries.get(name) === entry) throw error;
       }
     }

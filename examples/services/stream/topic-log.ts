@@ -18,7 +18,7 @@ export class FellBehindError extends Error {
 
 /**
  * One topic: the last `retention` events, in order. A follower is nothing but a position in it, so a
- * slow follower costs no memory: whoever falls behind what is kept is told so.
+ * slow follower costs no memory: one that falls behind what is kept is told so.
  */
 export class TopicLog {
   readonly name: string;

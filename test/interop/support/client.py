@@ -1,4 +1,4 @@
-"""Calls the Lake with grpcio and prints what it answers as JSON.
+"""Calls the Lake with grpcio and prints its responses as JSON.
 
     client.py DESCRIPTORS HOST:PORT [CA CERT KEY]
 
@@ -43,12 +43,12 @@ with channel:
             request_serializer=lambda request: request.SerializeToString(),
             response_deserializer=message(f"{name}Response").FromString,
         )
-    answer = methods["ListDatasets"](message("ListDatasetsRequest")(), timeout=10)
+    response = methods["ListDatasets"](message("ListDatasetsRequest")(), timeout=10)
     rows = methods["QueryRows"](message("QueryRowsRequest")(name="weather", limit=1000), timeout=10)
     print(
         json.dumps(
             {
-                "datasets": [{"name": d.name, "rows": d.rows, "sha256": d.sha256} for d in answer.datasets],
+                "datasets": [{"name": d.name, "rows": d.rows, "sha256": d.sha256} for d in response.datasets],
                 "streamed": [row.index for row in rows],
             }
         )

@@ -1,6 +1,6 @@
 /*
  * The cases of gRPC's interoperability suite, by the names they have there, for the mesh's client; and a few
- * more that only some servers can answer.
+ * more that only some servers support.
  */
 import assert from "node:assert/strict";
 import {
@@ -71,40 +71,40 @@ async function echoedValues(client: Client<typeof TestService>): Promise<number[
   return values.map((value) => [...decodeBinaryHeader(value.trim())]);
 }
 
-/** Cases that every server of the suite answers. */
+/** Cases for every server of the suite. */
 export const standardCases: Cases = {
   async empty_unary(client) {
-    const { $typeName, ...answer } = await client.emptyCall({});
-    assert.deepEqual(answer, {});
+    const { $typeName, ...response } = await client.emptyCall({});
+    assert.deepEqual(response, {});
   },
   async large_unary(client) {
-    const answer = await client.unaryCall({ responseSize: 314159, payload: payload(271828) });
-    assert.equal(answer.payload?.body.length, 314159);
+    const response = await client.unaryCall({ responseSize: 314159, payload: payload(271828) });
+    assert.equal(response.payload?.body.length, 314159);
   },
   async client_streaming(client) {
     const requests = requestSizes.map((size) => ({ payload: payload(size) }));
-    const answer = await client.streamingInputCall(streamOf(...requests));
-    assert.equal(answer.aggregatedPayloadSize, 74922);
+    const response = await client.streamingInputCall(streamOf(...requests));
+    assert.equal(response.aggregatedPayloadSize, 74922);
   },
   async server_streaming(client) {
     const responseParameters = responseSizes.map((size) => ({ size }));
     assert.deepEqual(await sizesOf(client.streamingOutputCall({ responseParameters })), responseSizes);
   },
   async ping_pong(client) {
-    let answered: () => void = () => {};
+    let responded: () => void = () => {};
     async function* pings() {
       for (const [index, size] of requestSizes.entries()) {
         const pong = new Promise<void>((resolve) => {
-          answered = resolve;
+          responded = resolve;
         });
         yield { payload: payload(size), responseParameters: [{ size: responseSizes[index]! }] };
         await pong;
       }
     }
     const sizes: unknown[] = [];
-    for await (const answer of client.fullDuplexCall(pings())) {
-      sizes.push(answer.payload?.body.length);
-      answered();
+    for await (const response of client.fullDuplexCall(pings())) {
+      sizes.push(response.payload?.body.length);
+      responded();
     }
     assert.deepEqual(sizes, responseSizes);
   },
@@ -167,9 +167,9 @@ export const standardCases: Cases = {
   },
   async cancel_after_begin(client) {
     const stop = new AbortController();
-    const answer = failure(client.streamingInputCall(nothingYet(), { signal: stop.signal }));
+    const response = failure(client.streamingInputCall(nothingYet(), { signal: stop.signal }));
     stop.abort();
-    assert.equal((await answer).code, Code.Canceled);
+    assert.equal((await response).code, Code.Canceled);
   },
   async cancel_after_first_response(client) {
     const stop = new AbortController();
@@ -177,10 +177,10 @@ export const standardCases: Cases = {
       yield { payload: payload(27182), responseParameters: [{ size: 31415 }] };
       yield* nothingYet<never>();
     }
-    const answers = client.fullDuplexCall(requests(), { signal: stop.signal })[Symbol.asyncIterator]();
-    assert.equal((await answers.next()).value.payload?.body.length, 31415);
+    const responses = client.fullDuplexCall(requests(), { signal: stop.signal })[Symbol.asyncIterator]();
+    assert.equal((await responses.next()).value.payload?.body.length, 31415);
     stop.abort();
-    assert.equal((await failure(answers.next())).code, Code.Canceled);
+    assert.equal((await failure(responses.next())).code, Code.Canceled);
   },
   async timeout_on_sleeping_server(client) {
     async function* requests() {
@@ -192,8 +192,8 @@ export const standardCases: Cases = {
   },
   async largest_message(client) {
     const size = 4 * 1024 * 1024 - 100;
-    const answer = await client.unaryCall({ responseSize: size, payload: payload(size) });
-    assert.equal(answer.payload?.body.length, size);
+    const response = await client.unaryCall({ responseSize: size, payload: payload(size) });
+    assert.equal(response.payload?.body.length, size);
   },
   async too_large_answer(client) {
     const error = await failure(client.unaryCall({ responseSize: 4 * 1024 * 1024 + 100 }));

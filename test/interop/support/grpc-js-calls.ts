@@ -25,11 +25,11 @@ import {
 } from "../../gen/test/grpc/testing/test_pb.ts";
 import { definitionOf } from "./grpc-js.ts";
 
-type Unary<Answer> = (
+type Unary<Datasets> = (
   request: Message,
   metadata: Metadata,
   options: CallOptions,
-  done: requestCallback<Answer>,
+  done: requestCallback<Datasets>,
 ) => ClientUnaryCall;
 type Reader = ClientReadableStream<StreamingOutputCallResponse>;
 type Duplex = ClientDuplexStream<Message, StreamingOutputCallResponse>;
@@ -55,25 +55,25 @@ export function clientOf(service: Parameters<typeof definitionOf>[0], options: o
 export const client: TestClient = clientOf(TestService);
 export const payload = (size: number): { body: Uint8Array } => ({ body: new Uint8Array(size) });
 
-interface Answered<Answer> {
-  readonly answer: Answer;
+interface CallResult<Datasets> {
+  readonly response: Datasets;
   readonly header: Metadata | undefined;
   readonly trailer: Metadata | undefined;
 }
 
-export function call<Answer>(
-  method: Unary<Answer>,
+export function call<Datasets>(
+  method: Unary<Datasets>,
   request: Message,
   metadata: Metadata = new Metadata(),
   on: TestClient = client,
-): Promise<Answered<Answer>> {
-  return new Promise<Answered<Answer>>((resolve, reject) => {
+): Promise<CallResult<Datasets>> {
+  return new Promise<CallResult<Datasets>>((resolve, reject) => {
     let header: Metadata | undefined;
     const options = { deadline: Date.now() + 10_000 };
-    const started = method.call(on, request, metadata, options, (error, answer) => {
-      // The status comes after the answer, in the same turn.
+    const started = method.call(on, request, metadata, options, (error, response) => {
+      // The status comes after the response, in the same turn.
       if (error) reject(error);
-      else setImmediate(() => resolve({ answer: answer as Answer, header, trailer }));
+      else setImmediate(() => resolve({ response: response as Datasets, header, trailer }));
     });
     let trailer: Metadata | undefined;
     started.on("metadata", (each) => {
@@ -100,8 +100,8 @@ export function outputRequest(init: MessageInitShape<typeof StreamingOutputCallR
   return create(StreamingOutputCallRequestSchema, init);
 }
 
-export async function sizesOf(answers: AsyncIterable<StreamingOutputCallResponse>): Promise<unknown[]> {
-  return Array.fromAsync(answers, ({ payload }) => payload?.body.length);
+export async function sizesOf(responses: AsyncIterable<StreamingOutputCallResponse>): Promise<unknown[]> {
+  return Array.fromAsync(responses, ({ payload }) => payload?.body.length);
 }
 
 export function openDuplex(metadata: Metadata = new Metadata(), options: CallOptions = {}): Duplex {
@@ -110,10 +110,10 @@ export function openDuplex(metadata: Metadata = new Metadata(), options: CallOpt
   return stream;
 }
 
-export async function largeUnary(size: number, answerSize: number, on: TestClient = client): Promise<void> {
-  const request = simpleRequest({ responseSize: answerSize, payload: payload(size) });
-  const { answer } = await call(on.unaryCall, request, undefined, on);
-  assert.equal(answer.payload?.body.length, answerSize);
+export async function largeUnary(size: number, responseSize: number, on: TestClient = client): Promise<void> {
+  const request = simpleRequest({ responseSize: responseSize, payload: payload(size) });
+  const { response } = await call(on.unaryCall, request, undefined, on);
+  assert.equal(response.payload?.body.length, responseSize);
 }
 
 export async function failsWith(message: string): Promise<void> {

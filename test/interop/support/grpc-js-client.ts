@@ -40,8 +40,8 @@ const special = "\t\ntest with whitespace\r\nand Unicode BMP â˜º and non-BMP ðŸ˜
 
 const cases: Record<string, () => Promise<void>> = {
   async empty_unary() {
-    const { answer } = await call(client.emptyCall, create(EmptySchema));
-    assert.deepEqual(answer, create(EmptySchema));
+    const { response } = await call(client.emptyCall, create(EmptySchema));
+    assert.deepEqual(response, create(EmptySchema));
   },
   large_unary: () => largeUnary(271828, 314159),
   async client_compressed_unary() {
@@ -58,8 +58,8 @@ const cases: Record<string, () => Promise<void>> = {
   },
   async client_streaming() {
     const sum = await new Promise((resolve, reject) => {
-      const stream = client.streamingInputCall((error, answer) =>
-        error ? reject(error) : resolve(answer?.aggregatedPayloadSize),
+      const stream = client.streamingInputCall((error, response) =>
+        error ? reject(error) : resolve(response?.aggregatedPayloadSize),
       );
       for (const size of requestSizes)
         stream.write(create(StreamingInputCallRequestSchema, { payload: payload(size) }));
@@ -79,11 +79,11 @@ const cases: Record<string, () => Promise<void>> = {
   async ping_pong() {
     const stream = openDuplex();
     for (const [index, size] of requestSizes.entries()) {
-      const answer = next(stream);
+      const response = next(stream);
       stream.write(
         outputRequest({ payload: payload(size), responseParameters: [{ size: responseSizes[index]! }] }),
       );
-      assert.equal((await answer).payload?.body.length, responseSizes[index]);
+      assert.equal((await response).payload?.body.length, responseSizes[index]);
     }
     stream.end();
     await new Promise((resolve) => stream.once("end", resolve));

@@ -59,7 +59,7 @@ function errorOf(status: EchoStatus, call: AnyCall, metadata: Metadata): object 
   return { code: status.code, details: status.message, metadata };
 }
 
-async function answer(
+async function response(
   parameters: readonly ResponseParameters[],
   call: AnyCall & { write(message: unknown): boolean; once(event: "drain", listener: () => void): unknown },
 ): Promise<void> {
@@ -71,7 +71,7 @@ async function answer(
   }
 }
 
-async function answerAll(
+async function respondAll(
   call: ServerDuplexStream<StreamingOutputCallRequest, unknown>,
   trailer: Metadata,
 ): Promise<void> {
@@ -83,7 +83,7 @@ async function answerAll(
       call.emit("error", errorOf(responseStatus, call, trailer));
       return;
     }
-    await answer(responseParameters, call);
+    await response(responseParameters, call);
   }
   call.end(trailer);
 }
@@ -103,7 +103,7 @@ server.addService(definition, {
     done(null, create(SimpleResponseSchema, { payload: { body: new Uint8Array(responseSize) } }), trailer);
   },
   async streamingOutputCall(call: ServerWritableStream<StreamingOutputCallRequest, unknown>) {
-    await answer(call.request.responseParameters, call);
+    await response(call.request.responseParameters, call);
     call.end();
   },
   streamingInputCall(
@@ -122,7 +122,7 @@ server.addService(definition, {
   fullDuplexCall(call: ServerDuplexStream<StreamingOutputCallRequest, unknown>) {
     const trailer = echoMetadata(call);
     // A cancelled call ends its requests with an error.
-    answerAll(call, trailer).catch(() => {});
+    respondAll(call, trailer).catch(() => {});
   },
 });
 server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {

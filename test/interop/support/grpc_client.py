@@ -22,11 +22,11 @@ RESPONSE_SIZES = [31415, 9, 2653, 58979]
 SPECIAL = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n"
 
 
-def method(kind, name, answer, service=SERVICE):
+def method(kind, name, response, service=SERVICE):
     return kind(
         f"/{service}/{name}",
         request_serializer=lambda request: request.SerializeToString(),
-        response_deserializer=getattr(messages, answer).FromString,
+        response_deserializer=getattr(messages, response).FromString,
     )
 
 
@@ -45,8 +45,8 @@ def payload(size):
     return messages.Payload(body=bytes(size))
 
 
-def duplex_request(size, answer):
-    wanted = [messages.ResponseParameters(size=answer)]
+def duplex_request(size, response):
+    wanted = [messages.ResponseParameters(size=response)]
     return messages.StreamingOutputCallRequest(response_parameters=wanted, payload=payload(size))
 
 
@@ -67,9 +67,9 @@ def empty_unary():
     expect(empty_call(messages.Empty(), timeout=10), messages.Empty())
 
 
-def large_unary(size=271828, answer_size=314159, **more):
-    request = messages.SimpleRequest(response_size=answer_size, payload=payload(size))
-    expect(len(unary_call(request, timeout=10, **more).payload.body), answer_size)
+def large_unary(size=271828, response_size=314159, **more):
+    request = messages.SimpleRequest(response_size=response_size, payload=payload(size))
+    expect(len(unary_call(request, timeout=10, **more).payload.body), response_size)
 
 
 def client_compressed_unary():
@@ -93,18 +93,18 @@ def client_streaming():
 
 def server_streaming():
     wanted = [messages.ResponseParameters(size=size) for size in RESPONSE_SIZES]
-    answers = output_call(messages.StreamingOutputCallRequest(response_parameters=wanted), timeout=10)
-    expect([len(answer.payload.body) for answer in answers], RESPONSE_SIZES)
+    responses = output_call(messages.StreamingOutputCallRequest(response_parameters=wanted), timeout=10)
+    expect([len(response.payload.body) for response in responses], RESPONSE_SIZES)
 
 
 def ping_pong():
     requests = queue.Queue()
-    answers = duplex_call(iter(requests.get, None), timeout=10)
-    for size, answer in zip(REQUEST_SIZES, RESPONSE_SIZES):
-        requests.put(duplex_request(size, answer))
-        expect(len(next(answers).payload.body), answer)
+    responses = duplex_call(iter(requests.get, None), timeout=10)
+    for size, response in zip(REQUEST_SIZES, RESPONSE_SIZES):
+        requests.put(duplex_request(size, response))
+        expect(len(next(responses).payload.body), response)
     requests.put(None)
-    expect(list(answers), [])
+    expect(list(responses), [])
 
 
 def empty_stream():
@@ -192,11 +192,11 @@ def cancel_after_begin():
 
 def cancel_after_first_response():
     requests = queue.Queue()
-    answers = duplex_call(iter(requests.get, None), timeout=10)
+    responses = duplex_call(iter(requests.get, None), timeout=10)
     requests.put(duplex_request(27182, 31415))
-    expect(len(next(answers).payload.body), 31415)
-    answers.cancel()
-    expect(error_of(lambda: next(answers)).code(), grpc.StatusCode.CANCELLED)
+    expect(len(next(responses).payload.body), 31415)
+    responses.cancel()
+    expect(error_of(lambda: next(responses)).code(), grpc.StatusCode.CANCELLED)
     requests.put(None)
 
 

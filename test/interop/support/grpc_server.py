@@ -61,7 +61,7 @@ def payload_of(size):
     return messages.Payload(body=bytes(size))
 
 
-def answers(request, context):
+def responses(request, context):
     for wanted in request.response_parameters:
         slept = 0
         while slept < wanted.interval_us and context.is_active():
@@ -89,14 +89,14 @@ def full_duplex_call(requests, context):
     echo_metadata(context)
     for request in requests:
         fail_when_asked(request, context)
-        yield from answers(request, context)
+        yield from responses(request, context)
 
 
 def handler(kind, behavior, request):
     return kind(
         behavior,
         request_deserializer=getattr(messages, request).FromString,
-        response_serializer=lambda answer: answer.SerializeToString(),
+        response_serializer=lambda response: response.SerializeToString(),
     )
 
 
@@ -107,7 +107,7 @@ handlers = {
     "EmptyCall": handler(grpc.unary_unary_rpc_method_handler, empty_call, "Empty"),
     "UnaryCall": handler(grpc.unary_unary_rpc_method_handler, unary_call, "SimpleRequest"),
     "StreamingOutputCall": handler(
-        grpc.unary_stream_rpc_method_handler, answers, "StreamingOutputCallRequest"
+        grpc.unary_stream_rpc_method_handler, responses, "StreamingOutputCallRequest"
     ),
     "StreamingInputCall": handler(
         grpc.stream_unary_rpc_method_handler, streaming_input_call, "StreamingInputCallRequest"

@@ -169,11 +169,11 @@ export const duplexCases: Readonly<Record<string, RpcCase>> = {
     assert.equal(index, sizes.length);
   },
   async "ping pong"(client, size) {
-    let answered: () => void = () => {};
+    let responded: () => void = () => {};
     async function* pings() {
       for (let index = 0; index < 4; index++) {
         const pong = new Promise<void>((resolve) => {
-          answered = resolve;
+          responded = resolve;
         });
         yield { payload: { body: pattern(size, index) } };
         await pong;
@@ -183,7 +183,7 @@ export const duplexCases: Readonly<Record<string, RpcCase>> = {
     for await (const { payload } of client.fullDuplexCall(pings())) {
       sameBytes(payload?.body, pattern(size, index), `message ${index}`);
       index++;
-      answered();
+      responded();
     }
     assert.equal(index, 4);
   },

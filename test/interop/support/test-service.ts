@@ -10,7 +10,7 @@ import {
   TestService,
 } from "../../gen/test/grpc/testing/test_pb.ts";
 
-/** Metadata that the service sends back: this one before the answer, and this one after it. */
+/** Metadata that the service sends back: this one before the response, and this one after it. */
 export const echoed = {
   initial: "x-grpc-test-echo-initial",
   trailing: "x-grpc-test-echo-trailing-bin",
@@ -49,7 +49,7 @@ function payloadOf(size: number): Payload {
   return create(PayloadSchema, { body: new Uint8Array(size) });
 }
 
-async function* answers(parameters: readonly ResponseParameters[], signal: AbortSignal) {
+async function* responses(parameters: readonly ResponseParameters[], signal: AbortSignal) {
   for (const { size, intervalUs } of parameters) {
     if (intervalUs > 0) await sleep(intervalUs / 1000, undefined, { signal });
     yield { payload: payloadOf(size) };
@@ -78,7 +78,7 @@ export function testRoutes(router: ConnectRouter): void {
       failWhenAsked(request.responseStatus, context);
       return { payload: payloadOf(request.responseSize) };
     },
-    streamingOutputCall: (request, context) => answers(request.responseParameters, context.signal),
+    streamingOutputCall: (request, context) => responses(request.responseParameters, context.signal),
     async streamingInputCall(requests, context) {
       let sum = 0;
       let count = 0;
@@ -94,7 +94,7 @@ export function testRoutes(router: ConnectRouter): void {
       echoMetadata(context);
       for await (const request of requests) {
         failWhenAsked(request.responseStatus, context);
-        yield* answers(request.responseParameters, context.signal);
+        yield* responses(request.responseParameters, context.signal);
       }
     },
   });
