@@ -1,4 +1,4 @@
-import { Call } from "../core/call.ts";
+import { Call, type CallEventListener } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import { isTransportError } from "../core/errors.ts";
 import type { Service } from "../core/service.ts";
@@ -20,13 +20,15 @@ import { discardResponse, isShort, TransportResponse } from "./transport-respons
 
 /** Options of {@link createMeshFetch}. */
 export interface MeshFetchOptions {
-  /** The whole pipeline to a service, discovery included. */
+  /** The whole pipeline to a service, the choice of an endpoint included. */
   readonly sendFor: (service: string) => Service<RestRequest, HttpResponse>;
-  /** The pipeline to one origin that discovery does not know; `https://example.org:8443`. */
+  /** The pipeline to one origin that no resolver knows; `https://example.org:8443`. */
   readonly sendToOrigin: (origin: string) => Service<RestRequest, HttpResponse>;
   readonly clock: Clock;
   /** The call whose handler runs now, to make calls on its behalf. @default none */
   readonly current?: () => Call | undefined;
+  /** Told what is decided about the calls. @default nobody is told */
+  readonly onEvent?: CallEventListener | undefined;
   /** The whole exchange, redirects and the reading of the answer included, in milliseconds. @default 30_000 */
   readonly timeoutMs?: number | ((service: string) => number);
 }
@@ -70,7 +72,7 @@ const nullBody: ReadonlySet<number> = new Set([204, 205, 304]);
  * ```
  */
 export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
-  const { sendFor, sendToOrigin, clock, current, timeoutMs = 30_000 } = options;
+  const { sendFor, sendToOrigin, clock, current, onEvent, timeoutMs = 30_000 } = options;
 
   return async function meshFetch(input, init = {}) {
     const given = await requestFrom(input, init);
@@ -92,6 +94,7 @@ export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
         idempotency: idempotencyOf(request.method, request.headers, init.idempotent),
         signal: given.signal,
         parent: init.parent ?? current?.(),
+        onEvent,
       });
       const send = url.protocol === "mesh:" ? sendFor(url.host) : sendToOrigin(url.origin);
       const response = await sent(send, call, request);

@@ -1,4 +1,4 @@
-import { Call, type Idempotency } from "../core/call.ts";
+import { Call, type CallEventListener, type Idempotency } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import { meshHeaders } from "../core/headers.ts";
 import type { Service } from "../core/service.ts";
@@ -24,8 +24,10 @@ export interface RestClientOptions {
   readonly clock: Clock;
   /** The call whose handler runs now, to make calls on its behalf. @default none */
   readonly current?: () => Call | undefined;
-  /** The whole call, in milliseconds, where neither defaults nor request say so. @default 30_000 */
-  readonly timeoutMs?: number;
+  /** Told what is decided about the calls. @default nobody is told */
+  readonly onEvent?: CallEventListener | undefined;
+  /** The whole call, in milliseconds, where neither defaults nor request say so; asked for each call. @default 30_000 */
+  readonly timeoutMs?: () => number;
   readonly defaults?: RestDefaults;
 }
 
@@ -80,18 +82,21 @@ export function idempotencyOf(
  * ```
  */
 export function createRestClient(options: RestClientOptions): RestClient {
-  const { service, send, clock, current, defaults = {} } = options;
+  const { service, send, clock, current, onEvent, defaults = {} } = options;
   const who = `Cannot call ${service}`;
-  const timeoutMs = checkTimeout(
-    `Cannot make a client of ${service}`,
-    defaults.timeoutMs ?? options.timeoutMs ?? 30_000,
-  );
+  if (defaults.timeoutMs !== undefined)
+    checkTimeout(`Cannot make a client of ${service}`, defaults.timeoutMs);
   if (defaults.maxResponseBytes !== undefined) {
     checkMaxResponseBytes(`Cannot make a client of ${service}`, defaults.maxResponseBytes);
   }
   const defaultHeaders: Record<string, string> = {};
   if (defaults.headers !== undefined)
     addHeaders(`Cannot make a client of ${service}`, defaultHeaders, defaults.headers);
+
+  function timeoutOf({ timeoutMs }: RestOptions): number {
+    if (timeoutMs !== undefined) return checkTimeout(who, timeoutMs);
+    return defaults.timeoutMs ?? options.timeoutMs?.() ?? 30_000;
+  }
 
   function request(method: string, path: string, each: RestOptions = {}): ResponsePromise {
     const target = targetFrom(who, path, each.query);
@@ -107,10 +112,11 @@ export function createRestClient(options: RestClientOptions): RestClient {
       protocol: "rest",
       service,
       operation: each.operation ?? methodLabel(method),
-      deadline: clock.now() + (each.timeoutMs === undefined ? timeoutMs : checkTimeout(who, each.timeoutMs)),
+      deadline: clock.now() + timeoutOf(each),
       idempotency: idempotencyOf(method, headers, each.idempotent),
       signal: each.signal,
       parent: each.parent ?? current?.(),
+      onEvent,
       ...priorityOf(each.priority ?? defaults.priority),
     });
     return new ResponsePromise({

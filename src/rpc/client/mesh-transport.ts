@@ -16,7 +16,7 @@ import {
   type Transport,
   type UnaryResponse,
 } from "@connectrpc/connect";
-import { Call, type Idempotency } from "../../core/call.ts";
+import { Call, type CallEventListener, type Idempotency } from "../../core/call.ts";
 import { type Classifier, pending } from "../../core/classifier.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { meshHeaders } from "../../core/headers.ts";
@@ -37,7 +37,7 @@ import { transportService } from "./transport-service.ts";
 
 /** Options of {@link createMeshTransport}. */
 export interface MeshTransportOptions {
-  /** The service to call, as discovery knows it. */
+  /** The service to call, as the resolver knows it. */
   readonly service: string;
   /** Everything between the caller and the wire: metrics, deadline, retry, balancing, breaker. */
   readonly pipeline: Layer<RpcRequest, RpcResponse>;
@@ -53,8 +53,10 @@ export interface MeshTransportOptions {
   readonly decorate?: (call: Call, header: MetadataSink) => void;
   /** The call whose handler runs now, on whose behalf this one is made. */
   readonly currentCall?: () => Call | undefined;
-  /** Longest time of a whole call, unless the caller says otherwise, in milliseconds. @default 30000 */
-  readonly defaultTimeoutMs?: number;
+  /** Told what is decided about the calls. @default nobody is told */
+  readonly onEvent?: CallEventListener | undefined;
+  /** Longest time of a whole call, unless the caller says otherwise, in milliseconds; a function where it may change. @default 30000 */
+  readonly defaultTimeoutMs?: number | (() => number);
   /** Connect interceptors, outside the mesh's own layers: they see the call, not its attempts. */
   readonly interceptors?: readonly Interceptor[];
   /** @default systemClock */
@@ -89,7 +91,8 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
 
   function open(method: DescMethod, each: CallSettings): Call {
     const own = each.contextValues?.get(meshCallOptions);
-    const timeoutMs = each.timeoutMs ?? defaultTimeoutMs;
+    const timeoutMs =
+      each.timeoutMs ?? (typeof defaultTimeoutMs === "function" ? defaultTimeoutMs() : defaultTimeoutMs);
     if (Number.isNaN(timeoutMs)) throw new RangeError("timeoutMs is NaN; pass milliseconds, or 0 for none");
     return new Call({
       side: "client",
@@ -100,6 +103,7 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
       deadline: timeoutMs > 0 ? clock.now() + timeoutMs : Infinity,
       parent: own?.parent === undefined ? options.currentCall?.() : (own.parent ?? undefined),
       signal: each.signal,
+      onEvent: options.onEvent,
       ...(own?.priority === undefined ? undefined : { priority: own.priority }),
     });
   }

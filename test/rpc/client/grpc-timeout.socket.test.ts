@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { type Client, Code, createClient } from "@connectrpc/connect";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import type { TransportOptions } from "../../../src/mesh/options.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
@@ -20,7 +20,7 @@ function meshClient(
 ): Client<typeof EchoService> {
   const mesh = createMesh({
     service: "tester",
-    discovery: staticDiscovery({ echo: [origin] }),
+    resolver: staticResolver({ echo: [origin] }),
     policies: { echo: { retry: { budget: false, backoff } } },
     clock,
   });
