@@ -11,7 +11,6 @@ import { createRestClient, type RestClient, type RestDefaults } from "../rest/re
 import { isReplayable as isRestReplayable, type RestRequest } from "../rest/rest-request.ts";
 import { discardResponse } from "../rest/transport-response.ts";
 import { createTransportService } from "../rest/transport-service.ts";
-import { rpcClassifier } from "../rpc/client/classifier.ts";
 import { defaultMaxMessageBytes } from "../rpc/client/fetch-rpc-transport.ts";
 import { createMeshTransport } from "../rpc/client/mesh-transport.ts";
 import {
@@ -83,7 +82,6 @@ export function createClients(given: ClientParts): Clients {
   });
   const parts: PipelineParts = { ...given, registry };
   const timeoutOf = (service: string): number => policies.timeoutOf(service);
-  const classifier = rpcClassifier({ faultOf: (error) => runtime.faultOf(error) });
 
   function restPipeline(
     transport: HttpTransport,
@@ -147,7 +145,7 @@ export function createClients(given: ClientParts): Clients {
         pipeline: (next) => new Pipeline<RpcRequest, RpcResponse>(parts, rpcDialect, next).toService(name),
         transportFor: (origin) => negotiation.transportFor(origin),
         protocol: () => negotiation.protocol,
-        classifier,
+        faultOf: (error) => runtime.faultOf(error),
         decorate: (call, header) => writeContext(call, (field, value) => header.set(field, value), clock),
         currentCall: current,
         onEvent,
