@@ -9,6 +9,14 @@ export * from "./src/core/mod.ts";
 export * from "./src/discovery/mod.ts";
 export * from "./src/hono/mod.ts";
 export { errorFromProblem, type Problem, problemFromError } from "./src/http/problem.ts";
+export {
+  type ClientLayer,
+  type ClientLayers,
+  type ClientRequest,
+  type ClientResponse,
+  type MeshLayers,
+  withHeaders,
+} from "./src/mesh/layers.ts";
 export { createMesh } from "./src/mesh/mesh.ts";
 export type {
   ClientPolicy,

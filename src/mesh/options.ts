@@ -1,10 +1,12 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { Hono } from "hono";
-import type { Call } from "../core/call.ts";
+import type { EndpointStatus } from "../balance/endpoint-registry.ts";
+import type { Call, CallEventListener } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import type { Random } from "../core/random.ts";
-import type { Discovery } from "../discovery/discovery.ts";
+import type { Source } from "../core/source.ts";
+import type { Resolver } from "../discovery/resolver.ts";
 import type { AppOptions, MeshEnv } from "../hono/app.ts";
 import type { ListenerLimits, Runtime } from "../net/port.ts";
 import type { BreakerOptions } from "../policy/breaker.ts";
@@ -20,6 +22,7 @@ import type { RpcValidation } from "../rpc/server/validation.ts";
 import type { AdmissionOptions } from "../serve/create-admission.ts";
 import type { HealthCheck } from "../serve/health.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { MeshLayers } from "./layers.ts";
 
 /** What the mesh does around the calls to one service. */
 export interface ClientPolicy {
@@ -28,7 +31,7 @@ export interface ClientPolicy {
   /** One attempt, in milliseconds; never more than what remains of the call. @default no own limit */
   readonly attemptTimeoutMs?: number;
   /** `false` for a single attempt. @default 3 attempts, see `retry()` */
-  readonly retry?: false | Omit<RetryOptions, "clock" | "random" | "classifier" | "replayable" | "onRetry">;
+  readonly retry?: false | Omit<RetryOptions, "clock" | "random" | "replayable" | "onRetry">;
   /** One breaker for each endpoint; `false` for none. @default see `circuitBreaker()` */
   readonly breaker?: false | Omit<BreakerOptions, "clock" | "random" | "onStateChange">;
   /** Calls in flight to the service; more are refused at once. @default no limit */
@@ -39,12 +42,24 @@ export interface ClientPolicy {
 export interface MeshOptions {
   /** The name of the service that this process is. */
   readonly service: string;
-  /** The identity shown to other services and the roots trusted; clients and servers both use it. @default cleartext */
-  readonly tls?: TlsIdentity;
-  /** Where the other services are. @default none is known */
-  readonly discovery?: Discovery;
-  /** Policies by the name of the called service; `"*"` holds for all, a name's own entry wins field by field. */
-  readonly policies?: Readonly<Record<string, ClientPolicy>>;
+  /**
+   * The identity shown to other services and the roots trusted; clients and servers both use it. Of a source, what opens
+   * later (a listener, RPC connections to another endpoint) takes the value of that time; what is open stays as it is.
+   *
+   * @default cleartext
+   */
+  readonly tls?: TlsIdentity | Source<TlsIdentity>;
+  /** Knows where the other services are; closed with the mesh. @default none is known */
+  readonly resolver?: Resolver;
+  /**
+   * Policies by the name of the called service; `"*"` holds for all, a name's own entry wins field by field. A source's
+   * new value holds for the next calls; one that is no good is told to `onError`, and the one before stays.
+   */
+  readonly policies?: Readonly<Record<string, ClientPolicy>> | Source<Readonly<Record<string, ClientPolicy>>>;
+  /** Layers of the program's own, at named positions; see `docs/layers.md`. @default none */
+  readonly layers?: MeshLayers;
+  /** Told what is decided about each call: the endpoint that was picked, retries, refusals. @default nobody is told */
+  readonly onEvent?: CallEventListener;
   /** HTTP/1.1 connections to one endpoint. @default 100 */
   readonly maxConnectionsPerEndpoint?: number;
   /**
@@ -205,6 +220,8 @@ export interface Mesh {
   transport(service: string, options?: TransportOptions): MeshTransport;
   /** Like the platform's `fetch`, through the pipeline: `mesh://lake/datasets`, or any http(s) URL. */
   readonly fetch: MeshFetch;
+  /** The endpoints of the services that were called so far, and what is known of them. */
+  endpoints(): readonly EndpointStatus[];
   /** A Hono app with the chain in place. */
   app(options?: AppOptions): Hono<MeshEnv>;
   /** @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there */
@@ -213,6 +230,6 @@ export interface Mesh {
   handler(options: HandlerOptions): MeshHandler;
   /** The call whose handler runs now; undefined outside of one, or where the runtime has no async context. */
   current(): Call | undefined;
-  /** Closes every connection of the clients; servers are closed by their own `close()`. */
+  /** Closes every connection of the clients, and the resolver; servers are closed by their own `close()`. */
   close(): Promise<void>;
 }

@@ -1,11 +1,8 @@
-import { Call } from "../core/call.ts";
+import { Call, type CallEventListener } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
-import { isTransportError } from "../core/errors.ts";
 import type { Service } from "../core/service.ts";
-import { markUpstream } from "../core/upstream.ts";
 import { EndToEndHeaders } from "../http/end-to-end-headers.ts";
 import { methodLabel } from "../http/method-label.ts";
-import { outcomeOfError, outcomeOfStatus } from "../http/status-outcome.ts";
 import { inTime } from "./body-chunks.ts";
 import { HttpError } from "./http-error.ts";
 import type { HttpResponse } from "./http-transport.ts";
@@ -16,17 +13,20 @@ import { encodeBody, type RestBody } from "./rest-body.ts";
 import { checkTimeout, idempotencyOf } from "./rest-client.ts";
 import type { RestRequest, SentRequest } from "./rest-request.ts";
 import { RestResponse } from "./rest-response.ts";
+import { sendCall } from "./send-call.ts";
 import { discardResponse, isShort, TransportResponse } from "./transport-response.ts";
 
 /** Options of {@link createMeshFetch}. */
 export interface MeshFetchOptions {
-  /** The whole pipeline to a service, discovery included. */
+  /** The whole pipeline to a service, the choice of an endpoint included. */
   readonly sendFor: (service: string) => Service<RestRequest, HttpResponse>;
-  /** The pipeline to one origin that discovery does not know; `https://example.org:8443`. */
+  /** The pipeline to one origin that no resolver knows; `https://example.org:8443`. */
   readonly sendToOrigin: (origin: string) => Service<RestRequest, HttpResponse>;
   readonly clock: Clock;
   /** The call whose handler runs now, to make calls on its behalf. @default none */
   readonly current?: () => Call | undefined;
+  /** Told what is decided about the calls. @default nobody is told */
+  readonly onEvent?: CallEventListener | undefined;
   /** The whole exchange, redirects and the reading of the answer included, in milliseconds. @default 30_000 */
   readonly timeoutMs?: number | ((service: string) => number);
 }
@@ -70,7 +70,7 @@ const nullBody: ReadonlySet<number> = new Set([204, 205, 304]);
  * ```
  */
 export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
-  const { sendFor, sendToOrigin, clock, current, timeoutMs = 30_000 } = options;
+  const { sendFor, sendToOrigin, clock, current, onEvent, timeoutMs = 30_000 } = options;
 
   return async function meshFetch(input, init = {}) {
     const given = await requestFrom(input, init);
@@ -92,9 +92,10 @@ export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
         idempotency: idempotencyOf(request.method, request.headers, init.idempotent),
         signal: given.signal,
         parent: init.parent ?? current?.(),
+        onEvent,
       });
       const send = url.protocol === "mesh:" ? sendFor(url.host) : sendToOrigin(url.origin);
-      const response = await sent(send, call, request);
+      const response = await sendCall(send, call, request);
       const location = given.redirect === "manual" ? undefined : locationOf(response);
       if (location === undefined)
         return await responseFrom({ call, clock, request, maxResponseBytes }, response, url, redirected > 0);
@@ -190,21 +191,6 @@ async function bodyFrom(
   if (encoded.contentType !== "" && !(body instanceof ReadableStream))
     headers["content-type"] ??= encoded.contentType;
   return encoded.body;
-}
-
-async function sent(
-  send: Service<RestRequest, HttpResponse>,
-  call: Call,
-  request: RestRequest,
-): Promise<HttpResponse> {
-  try {
-    const response = await send(call, request);
-    if (response.settled !== false) call.end(outcomeOfStatus(response.status, response.headers));
-    return response;
-  } catch (error) {
-    call.end(outcomeOfError(call, error));
-    throw isTransportError(error) ? markUpstream(error) : error;
-  }
 }
 
 async function responseFrom(

@@ -1,6 +1,7 @@
-import { Call, type Idempotency } from "../core/call.ts";
+import { Call, type CallEventListener, type Idempotency } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import { meshHeaders } from "../core/headers.ts";
+import { idempotencyFrom } from "../core/idempotency.ts";
 import type { Service } from "../core/service.ts";
 import { methodLabel } from "../http/method-label.ts";
 import type { HttpResponse } from "./http-transport.ts";
@@ -24,8 +25,10 @@ export interface RestClientOptions {
   readonly clock: Clock;
   /** The call whose handler runs now, to make calls on its behalf. @default none */
   readonly current?: () => Call | undefined;
-  /** The whole call, in milliseconds, where neither defaults nor request say so. @default 30_000 */
-  readonly timeoutMs?: number;
+  /** Told what is decided about the calls. @default nobody is told */
+  readonly onEvent?: CallEventListener | undefined;
+  /** The whole call, in milliseconds, where neither defaults nor request say so; asked for each call. @default 30_000 */
+  readonly timeoutMs?: () => number;
   readonly defaults?: RestDefaults;
 }
 
@@ -54,19 +57,15 @@ const idempotencyByMethod: Readonly<Record<string, Idempotency>> = {
   DELETE: "idempotent",
 };
 
-/**
- * What repeating a request does: what the caller says, else what the method promises, else what an
- * idempotency key promises.
- */
+/** What repeating a request does; the caller's `true` takes nothing away from what a safe method promises. */
 export function idempotencyOf(
   method: string,
   headers: Readonly<Record<string, string>>,
   word: boolean | undefined,
 ): Idempotency {
-  if (word === false) return "unknown";
-  const byMethod = idempotencyByMethod[method];
-  if (byMethod !== undefined) return byMethod;
-  return word === true || headers[meshHeaders.idempotencyKey] !== undefined ? "idempotent" : "unknown";
+  const ofMethod = idempotencyByMethod[method] ?? (word === true ? "idempotent" : undefined);
+  const hasKey = headers[meshHeaders.idempotencyKey] !== undefined;
+  return idempotencyFrom(word === false ? "unknown" : undefined, ofMethod, hasKey);
 }
 
 /**
@@ -80,18 +79,21 @@ export function idempotencyOf(
  * ```
  */
 export function createRestClient(options: RestClientOptions): RestClient {
-  const { service, send, clock, current, defaults = {} } = options;
+  const { service, send, clock, current, onEvent, defaults = {} } = options;
   const who = `Cannot call ${service}`;
-  const timeoutMs = checkTimeout(
-    `Cannot make a client of ${service}`,
-    defaults.timeoutMs ?? options.timeoutMs ?? 30_000,
-  );
+  if (defaults.timeoutMs !== undefined)
+    checkTimeout(`Cannot make a client of ${service}`, defaults.timeoutMs);
   if (defaults.maxResponseBytes !== undefined) {
     checkMaxResponseBytes(`Cannot make a client of ${service}`, defaults.maxResponseBytes);
   }
   const defaultHeaders: Record<string, string> = {};
   if (defaults.headers !== undefined)
     addHeaders(`Cannot make a client of ${service}`, defaultHeaders, defaults.headers);
+
+  function timeoutOf({ timeoutMs }: RestOptions): number {
+    if (timeoutMs !== undefined) return checkTimeout(who, timeoutMs);
+    return defaults.timeoutMs ?? options.timeoutMs?.() ?? 30_000;
+  }
 
   function request(method: string, path: string, each: RestOptions = {}): ResponsePromise {
     const target = targetFrom(who, path, each.query);
@@ -107,10 +109,11 @@ export function createRestClient(options: RestClientOptions): RestClient {
       protocol: "rest",
       service,
       operation: each.operation ?? methodLabel(method),
-      deadline: clock.now() + (each.timeoutMs === undefined ? timeoutMs : checkTimeout(who, each.timeoutMs)),
+      deadline: clock.now() + timeoutOf(each),
       idempotency: idempotencyOf(method, headers, each.idempotent),
       signal: each.signal,
       parent: each.parent ?? current?.(),
+      onEvent,
       ...priorityOf(each.priority ?? defaults.priority),
     });
     return new ResponsePromise({

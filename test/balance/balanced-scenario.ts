@@ -1,7 +1,7 @@
 import { type BalancedLayer, type BalancedOptions, balanced } from "../../src/balance/endpoint-layer.ts";
 import type { Endpoint } from "../../src/core/endpoint.ts";
-import type { Discovery } from "../../src/discovery/discovery.ts";
-import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
+import type { Discovery } from "../../src/discovery/resolver.ts";
+import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { type ScriptedService, type Step, scripted, scriptedService } from "../policy/scenario.ts";
 import { seededRandom } from "../support/random.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -49,7 +49,7 @@ export function balancedScenario(
 ): BalancedScenario {
   const clock = new VirtualClock();
   const layer = balanced({
-    discovery: staticDiscovery({ lake: [a, b] }),
+    resolver: staticResolver({ lake: [a, b] }),
     clock,
     random: seededRandom(1),
     classifier: scripted,

@@ -5,9 +5,9 @@ import type { Call } from "../../src/core/call.ts";
 import { isMeshError } from "../../src/core/errors.ts";
 import { ok } from "../../src/core/outcome.ts";
 import { compose } from "../../src/core/service.ts";
-import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { retry } from "../../src/policy/retry.ts";
-import { newCall, ScriptedError, scripted, scriptedService, streams, succeeds } from "../policy/scenario.ts";
+import { newCall, ScriptedError, scriptedService, streams, succeeds } from "../policy/scenario.ts";
 import { seededRandom } from "../support/random.ts";
 import { settle, VirtualClock } from "../support/virtual-clock.ts";
 import { a, b, c, changingDiscovery as changing, balancedScenario as setUp } from "./balanced-scenario.ts";
@@ -25,7 +25,7 @@ describe("balanced()", () => {
       code: "ERR_SERVICE_UNKNOWN",
       message: "Cannot call laek: discovery knows no service of that name; it knows lake",
     });
-    const bare = setUp({ discovery: staticDiscovery({}) }, succeeds);
+    const bare = setUp({ resolver: staticResolver({}) }, succeeds);
     await assert.rejects(bare.run(), { message: /knows no service of that name; it knows none$/ });
     const silent = setUp({ discovery: { endpoints: () => undefined } }, succeeds);
     await assert.rejects(silent.run(), {
@@ -45,7 +45,7 @@ describe("balanced()", () => {
   it("counts calls in flight until they end, and streams until the stream does", async () => {
     const gate = Promise.withResolvers<typeof succeeds>();
     const { run, calls, layer } = setUp(
-      { discovery: staticDiscovery({ lake: [a] }) },
+      { resolver: staticResolver({ lake: [a] }) },
       () => gate.promise,
       streams,
       () => {
@@ -69,7 +69,7 @@ describe("balanced()", () => {
 
   it("takes the time to the first answer of a stream for its latency, not how long it lasts", async () => {
     const holder: { clock?: VirtualClock } = {};
-    const { run, calls, clock, layer } = setUp({ discovery: staticDiscovery({ lake: [a] }) }, async () => {
+    const { run, calls, clock, layer } = setUp({ resolver: staticResolver({ lake: [a] }) }, async () => {
       await holder.clock?.sleep(30);
       return streams;
     });
@@ -83,7 +83,7 @@ describe("balanced()", () => {
   it("sends fewer calls to an endpoint that is slow", async () => {
     const holder: { clock?: VirtualClock } = {};
     const { run, calls, clock } = setUp(
-      { discovery: staticDiscovery({ lake: [a, b, c] }) },
+      { resolver: staticResolver({ lake: [a, b, c] }) },
       async (call: Call) => {
         await holder.clock?.sleep(call.endpoint?.origin === a ? 500 : 10);
         return succeeds;
@@ -100,10 +100,10 @@ describe("balanced() and retries", () => {
   it("goes elsewhere with each attempt while there is an elsewhere", async () => {
     for (let seed = 0; seed < 20; seed++) {
       const clock = new VirtualClock();
-      const discovery = staticDiscovery({ lake: [a, b, c] });
+      const discovery = staticResolver({ lake: [a, b, c] });
       const layer = compose(
-        retry({ clock, classifier: scripted, random: () => 0 }),
-        balanced({ discovery, clock, classifier: scripted, random: seededRandom(seed) }),
+        retry({ clock, random: () => 0 }),
+        balanced({ discovery, clock, random: seededRandom(seed) }),
       );
       const { run, calls } = scriptedService(layer, new ScriptedError("down"));
       await assert.rejects(clock.run(run()));
@@ -114,11 +114,10 @@ describe("balanced() and retries", () => {
   it("does not lose a call when one of two endpoints is dead", async () => {
     const clock = new VirtualClock();
     const layer = compose(
-      retry({ clock, classifier: scripted }),
+      retry({ clock }),
       balanced({
-        discovery: staticDiscovery({ lake: [a, b] }),
+        resolver: staticResolver({ lake: [a, b] }),
         clock,
-        classifier: scripted,
         random: seededRandom(3),
       }),
     );
@@ -187,7 +186,7 @@ describe("balanced() options", () => {
     const made: string[] = [];
     const { run, calls } = setUp(
       {
-        discovery: staticDiscovery({ lake: [a, b], stream: [a, b] }),
+        resolver: staticResolver({ lake: [a, b], stream: [a, b] }),
         balancer: (service) => {
           made.push(service);
           return { pick: (endpoints) => endpoints.at(-1), observe: () => {} };
@@ -206,7 +205,7 @@ describe("balanced() options", () => {
   });
 
   it("refuses what is wrong when it is made, not with the first call", () => {
-    const discovery = staticDiscovery({});
+    const discovery = staticResolver({});
     assert.throws(() => balanced({} as never), { name: "TypeError", message: /discovery is no Discovery/ });
     assert.throws(() => balanced(undefined as never), {
       name: "TypeError",

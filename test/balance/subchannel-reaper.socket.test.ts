@@ -3,7 +3,7 @@ import { afterEach, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { createMesh } from "../../mod.ts";
 import type { Endpoint } from "../../src/core/endpoint.ts";
-import type { Discovery } from "../../src/discovery/discovery.ts";
+import type { Discovery } from "../../src/discovery/resolver.ts";
 import type { Mesh, TransportOptions } from "../../src/mesh/options.ts";
 import { createDispatcher } from "../../src/rpc/server/create-dispatcher.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { type BalancedOptions, balanced } from "../../src/balance/endpoint-layer.ts";
 import { isMeshError } from "../../src/core/errors.ts";
 import { type AnyLayer, protect } from "../../src/core/service.ts";
-import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import { createBreaker } from "../../src/policy/breaker.ts";
 import { bulkhead } from "../../src/policy/bulkhead.ts";
@@ -40,7 +40,7 @@ function refusing(layer: AnyLayer, run: () => Promise<unknown> = () => Promise.r
 }
 
 function toNobody(options: Partial<BalancedOptions>) {
-  return refusing(balanced({ discovery: staticDiscovery({}), ...options }));
+  return refusing(balanced({ resolver: staticResolver({}), ...options }));
 }
 
 const cases: [string, () => () => Promise<unknown>][] = [
@@ -68,7 +68,7 @@ const cases: [string, () => () => Promise<unknown>][] = [
     () => {
       const mesh = createMesh({
         service: "gateway",
-        discovery: staticDiscovery({ lake: ["http://lake.test"] }),
+        resolver: staticResolver({ lake: ["http://lake.test"] }),
         runtime: createWebRuntime({ fetch: () => new Response("ok") }),
       });
       const lake = mesh.rest("lake");
@@ -81,7 +81,7 @@ const cases: [string, () => () => Promise<unknown>][] = [
     () => {
       const mesh = createMesh({
         service: "gateway",
-        discovery: staticDiscovery({ lake: ["http://lake.test"] }),
+        resolver: staticResolver({ lake: ["http://lake.test"] }),
         runtime: createWebRuntime({ fetch: () => new Response("no", { status: 500 }) }),
         policies: { lake: { retry: false, breaker: { minCalls: 1, openMs: 60_000 } } },
       });

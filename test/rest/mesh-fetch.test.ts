@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Hono } from "hono";
 import { isMeshError } from "../../src/core/errors.ts";
-import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { isHttpError } from "../../src/rest/http-error.ts";
 import { bodyOf, errorOf, lakeOf } from "./lake.ts";
 
@@ -218,12 +218,12 @@ describe("mesh.fetch and redirects", () => {
   });
 
   it("follows none out of a service", async () => {
-    const discovery = staticDiscovery({ lake: ["http://lake.test"], swamp: ["http://swamp.test"] });
+    const discovery = staticResolver({ lake: ["http://lake.test"], swamp: ["http://swamp.test"] });
     for (const location of ["http://evil.test/", "mesh://swamp/", "//evil.test/", "file:///etc/passwd"]) {
       const { mesh, requests } = redirecting(307, location, { discovery });
       const error = await errorOf(mesh.fetch("mesh://lake/from"));
       assert.ok(isHttpError(error, 307), `${location}: ${error}`);
-      assert.match(error.message, /transports the service/);
+      assert.match(error.message, /leaves the service/);
       assert.equal(requests.length, 1);
     }
   });

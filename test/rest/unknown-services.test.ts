@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { isMeshError } from "../../src/core/errors.ts";
-import type { Discovery } from "../../src/discovery/discovery.ts";
+import type { Discovery } from "../../src/discovery/resolver.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { errorOf, lakeOf } from "./lake.ts";
 

@@ -1,17 +1,16 @@
-/** What can cancel a call without an `AbortSignal`; the mesh's `Call` is one. */
-export interface CancelSource {
-  readonly cancelled: boolean;
-  readonly reason: unknown;
-  /** Calls `listener` once, at once if it happened already; the returned function removes it. */
-  onCancel(listener: (reason: unknown) => void): () => void;
-}
+import { Call } from "../../core/call.ts";
+import type { Clock } from "../../core/clock.ts";
+import { type DeadlineEntry, deadlinesOf } from "../../policy/deadline-wheel.ts";
 
-/** Calls `listener` when the source cancels; the returned function stops that. */
+/** What stops a call over one transport: a signal, or the mesh's call on whose behalf it is made. */
+export type CancelSource = AbortSignal | Call;
+
+/** Calls `listener` when the source cancels, at once if it has; the returned function stops that. */
 export function watchCancel(
-  source: AbortSignal | CancelSource,
+  source: CancelSource,
   listener: (reason: unknown) => void,
 ): (() => void) | undefined {
-  if ("onCancel" in source) return source.onCancel(listener);
+  if (source instanceof Call) return source.onCancel(listener);
   if (source.aborted) {
     listener(source.reason);
     return undefined;
@@ -19,4 +18,18 @@ export function watchCancel(
   const onAbort = (): void => listener(source.reason);
   source.addEventListener("abort", onAbort, { once: true });
   return () => source.removeEventListener("abort", onAbort);
+}
+
+/**
+ * Calls `expire` at the deadline, by the one wheel of the clock. A mesh's call is cancelled at its own deadline by its
+ * timeout layer: one that is no earlier costs nothing here.
+ */
+export function watchDeadline(
+  clock: Clock,
+  due: number,
+  source: CancelSource | undefined,
+  expire: () => void,
+): DeadlineEntry | undefined {
+  if (source instanceof Call && source.deadline <= due) return undefined;
+  return deadlinesOf(clock).add(due, expire);
 }

@@ -2,12 +2,13 @@ import type { DescMethodStreaming } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
+import { type DeadlineEntry, deadlinesOf } from "../../policy/deadline-wheel.ts";
 import { checkResponse, endsWell, errorOfEnd } from "../dialect/error-trailers.ts";
 import { headersOf, pendingTrailers } from "../dialect/header-metadata.ts";
 import { deadlineExceeded, errorFromCancel, orDeadline } from "../dialect/transport-faults.ts";
 import { MessageReader } from "../message/message-reader.ts";
 import { MessageWriter } from "../message/message-writer.ts";
-import { type CancelSource, watchCancel } from "./cancel-source.ts";
+import { type CancelSource, watchCancel, watchDeadline } from "./cancel-source.ts";
 import { PendingConnection } from "./connection-queue.ts";
 import type { ClientConfig, MethodPlan } from "./grpc-client-options.ts";
 import { readableError } from "./readable-error.ts";
@@ -21,7 +22,7 @@ export interface StreamInit {
   readonly headers: Fields;
   readonly messages: AsyncIterable<object>;
   readonly timeoutMs: number | undefined;
-  readonly cancel: AbortSignal | CancelSource | undefined;
+  readonly cancel: CancelSource | undefined;
 }
 
 /** One streaming call; its promise settles with the answer's headers, its messages end with the status. */
@@ -41,7 +42,7 @@ export class StreamCall implements StreamHandler {
   #done = false;
   #deadline = Number.POSITIVE_INFINITY;
   #unwatch: (() => void) | undefined = undefined;
-  #stopTimer: (() => void) | undefined = undefined;
+  #expiry: DeadlineEntry | undefined = undefined;
 
   constructor(
     init: StreamInit,
@@ -58,7 +59,7 @@ export class StreamCall implements StreamHandler {
     const { config, timeoutMs, cancel } = this.#init;
     if (timeoutMs !== undefined) {
       this.#deadline = config.clock.now() + timeoutMs;
-      this.#stopTimer = config.clock.schedule(() => this.fail(deadlineExceeded()), timeoutMs);
+      this.#expiry = watchDeadline(config.clock, this.#deadline, cancel, () => this.fail(deadlineExceeded()));
     }
     if (cancel !== undefined) {
       this.#unwatch = watchCancel(cancel, (reason) => this.#cancelled(errorFromCancel(reason)));
@@ -203,7 +204,7 @@ export class StreamCall implements StreamHandler {
 
   #settle(): void {
     this.#done = true;
-    this.#stopTimer?.();
+    if (this.#expiry !== undefined) deadlinesOf(this.#init.config.clock).remove(this.#expiry);
     if (!this.#answered) this.#unwatch?.();
     this.#pending?.drop();
     const stream = this.#stream;

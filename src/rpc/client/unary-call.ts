@@ -2,13 +2,14 @@ import type { DescMessage, DescMethodUnary, Message, MessageShape } from "@bufbu
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
+import { type DeadlineEntry, deadlinesOf } from "../../policy/deadline-wheel.ts";
 import { checkResponse, endsWell, errorOfEnd } from "../dialect/error-trailers.ts";
 import { headersOf } from "../dialect/header-metadata.ts";
 import { deadlineExceeded, errorFromCancel, orDeadline } from "../dialect/transport-faults.ts";
 import { decodeMessageBody, type EncodedMessage, encodeMessage } from "../message/codec.ts";
 import type { Compression } from "../message/compression.ts";
 import { EnvelopeReader } from "../message/envelope.ts";
-import { type CancelSource, watchCancel } from "./cancel-source.ts";
+import { type CancelSource, watchCancel, watchDeadline } from "./cancel-source.ts";
 import { PendingConnection } from "./connection-queue.ts";
 import type { ClientConfig, MethodPlan } from "./grpc-client-options.ts";
 import { readableError } from "./readable-error.ts";
@@ -24,7 +25,7 @@ export interface UnaryInit {
   readonly headers: Fields;
   readonly message: object;
   readonly timeoutMs: number | undefined;
-  readonly cancel: AbortSignal | CancelSource | undefined;
+  readonly cancel: CancelSource | undefined;
 }
 
 /** One unary call: one frame out, one frame in, and no machinery in between. */
@@ -44,7 +45,7 @@ export class UnaryCall implements StreamHandler {
   #done = false;
   #deadline = Number.POSITIVE_INFINITY;
   #unwatch: (() => void) | undefined = undefined;
-  #stopTimer: (() => void) | undefined = undefined;
+  #expiry: DeadlineEntry | undefined = undefined;
 
   constructor(init: UnaryInit, resolve: (response: UnaryResponse) => void, reject: (error: unknown) => void) {
     this.#init = init;
@@ -74,7 +75,7 @@ export class UnaryCall implements StreamHandler {
     }
     if (timeoutMs !== undefined) {
       this.#deadline = config.clock.now() + timeoutMs;
-      this.#stopTimer = config.clock.schedule(() => this.fail(deadlineExceeded()), timeoutMs);
+      this.#expiry = watchDeadline(config.clock, this.#deadline, cancel, () => this.fail(deadlineExceeded()));
     }
     if (cancel !== undefined) {
       this.#unwatch = watchCancel(cancel, (reason) => this.fail(errorFromCancel(reason)));
@@ -230,7 +231,7 @@ export class UnaryCall implements StreamHandler {
 
   #settle(): void {
     this.#done = true;
-    this.#stopTimer?.();
+    if (this.#expiry !== undefined) deadlinesOf(this.#init.config.clock).remove(this.#expiry);
     this.#unwatch?.();
     this.#pending?.drop();
     const stream = this.#stream;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
@@ -102,7 +102,7 @@ for (const { protocol, type, last, codeOf } of dialects) {
         });
         const mesh = createMesh({
           service: "caller",
-          discovery: staticDiscovery({ echo: [origin] }),
+          resolver: staticResolver({ echo: [origin] }),
           policies: { "*": { retry: false } },
         });
         cleanup.add(() => mesh.close());

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
-import type { Discovery } from "../../../src/discovery/discovery.ts";
+import type { Discovery } from "../../../src/discovery/resolver.ts";
 import { h2 } from "../../../src/http/http2/frame/frame-types.ts";
 import type { Http2Stream } from "../../../src/http/http2/streams/stream.ts";
 import { createMesh } from "../../../src/mesh/mesh.ts";

@@ -4,7 +4,7 @@ import { create, createRegistry } from "@bufbuild/protobuf";
 import { Code, createClient, type HandlerContext } from "@connectrpc/connect";
 import { runtime } from "#runtime";
 import { isMeshError } from "../../../src/core/errors.ts";
-import { staticDiscovery } from "../../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../../src/discovery/static-resolver.ts";
 import { createMesh } from "../../../src/mesh/mesh.ts";
 import type { Mesh, MeshOptions, TransportOptions } from "../../../src/mesh/options.ts";
 import { type EchoRequest, EchoRequestSchema, EchoService } from "../../gen/test/v1/echo_pb.ts";
@@ -63,7 +63,7 @@ describe("options of mesh.transport()", unless("listen", "grpcClient"), () => {
   function meshTo(origin: string, options: Partial<MeshOptions> = {}): Mesh {
     const mesh = createMesh({
       service: "caller",
-      discovery: staticDiscovery({ echo: [origin] }),
+      resolver: staticResolver({ echo: [origin] }),
       policies: { "*": { retry: false } },
       ...options,
     });

@@ -6,7 +6,7 @@ import { after, describe, it } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { runtime } from "#runtime";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import type { Endpoint } from "../../../src/core/endpoint.ts";
 import { isTransportError } from "../../../src/core/errors.ts";
 import {
@@ -32,7 +32,7 @@ async function serveEcho(options: Partial<ServeOptions> = {}): Promise<Server> {
 }
 
 function meshTo(...endpoints: (string | Endpoint)[]): Mesh {
-  const mesh = createMesh({ service: "caller", discovery: staticDiscovery({ echo: endpoints }) });
+  const mesh = createMesh({ service: "caller", resolver: staticResolver({ echo: endpoints }) });
   closers.push(() => mesh.close());
   return mesh;
 }

@@ -1,10 +1,22 @@
 import type { Endpoint } from "../core/endpoint.ts";
-import type { Discovery } from "./discovery.ts";
+import { ignoreRejection, quietHook, reportLost } from "../core/hooks.ts";
+import { checkFunction, checkOptions } from "../core/options.ts";
+import { borrowedSource, checkedSource, isSource, type Source } from "../core/source.ts";
+import type { Resolution, Resolver } from "./resolver.ts";
 
-/** The services of a {@link staticDiscovery}: each name with its endpoints, as origins or with details. */
-export type StaticServices = Readonly<Record<string, readonly (string | Endpoint)[]>>;
+/** The endpoints of one service: as origins, or with details. */
+export type StaticEndpoints = readonly (string | Endpoint)[];
 
-const who = "staticDiscovery()";
+/** The services of a {@link staticResolver}: each name with its endpoints, or with a source of them. */
+export type StaticServices = Readonly<Record<string, StaticEndpoints | Source<StaticEndpoints>>>;
+
+/** Options of {@link staticResolver}. */
+export interface StaticResolverOptions {
+  /** Told why a new list of endpoints was refused; the one before stays in use. @default console.error */
+  readonly onRefused?: (error: unknown, service: string) => void;
+}
+
+const who = "staticResolver()";
 
 function endpointFrom(service: string, index: number, given: string | Endpoint): Endpoint {
   const where = `endpoint ${index + 1} of ${JSON.stringify(service)}`;
@@ -46,7 +58,8 @@ function isProtocolList(list: unknown): boolean {
   return Array.isArray(list) && list.length > 0 && list.every((protocol) => known.includes(protocol));
 }
 
-function endpointsFrom(service: string, given: readonly (string | Endpoint)[]): readonly Endpoint[] {
+/** @param mayBeEmpty - a list that never changes would be a mistake then; one that does may fill up again */
+function endpointsFrom(service: string, given: StaticEndpoints, mayBeEmpty: boolean): readonly Endpoint[] {
   if (service.trim() === "") {
     throw new TypeError(`Cannot make ${who}: a service has an empty name; give it the name that callers use`);
   }
@@ -56,7 +69,7 @@ function endpointsFrom(service: string, given: readonly (string | Endpoint)[]): 
       `Cannot make ${who}: the endpoints of ${name} are no array; put the origin in brackets`,
     );
   }
-  if (given.length === 0) {
+  if (given.length === 0 && !mayBeEmpty) {
     throw new TypeError(`Cannot make ${who}: ${name} has no endpoints; list at least one or leave it out`);
   }
   const endpoints = given.map((each, index) => endpointFrom(service, index, each));
@@ -73,13 +86,15 @@ function endpointsFrom(service: string, given: readonly (string | Endpoint)[]): 
 }
 
 /**
- * A discovery whose answers are fixed: the services and endpoints that are written down here.
+ * A resolver of the services and endpoints that are written down here.
  *
- * Everything is checked at once, because a typo in an address would otherwise show up as an outage.
+ * Everything is checked at once, because a typo in an address would otherwise show up as an outage. A list may be a
+ * source: each new one is checked as a whole, and one that is refused leaves the one before in use. Sources belong to
+ * the program that made them: the resolver stops watching when it is closed, and does not close them.
  *
  * @example
  * ```ts
- * const discovery = staticDiscovery({
+ * const resolver = staticResolver({
  *   lake: ["https://10.0.0.7:7101", "https://10.0.0.8:7101"],
  *   stream: [{ origin: "https://10.0.0.9:7201", weight: 2 }],
  * });
@@ -87,19 +102,36 @@ function endpointsFrom(service: string, given: readonly (string | Endpoint)[]): 
  * @throws TypeError when a name is empty, a list is empty or has an origin twice, or an address is not
  *   just scheme, host and port
  */
-export function staticDiscovery(services: StaticServices): Discovery {
+export function staticResolver(services: StaticServices, options: StaticResolverOptions = {}): Resolver {
   if (typeof services !== "object" || services === null || Array.isArray(services)) {
     throw new TypeError(
       `Cannot make ${who}: its services are no object; pass { name: ["https://host:port"] }`,
     );
   }
-  const table = new Map<string, readonly Endpoint[]>();
-  for (const [service, given] of Object.entries(services)) table.set(service, endpointsFrom(service, given));
+  checkOptions(who, options);
+  const onRefused = quietHook(
+    checkFunction(who, "onRefused", options.onRefused) ??
+      ((error, service) => reportLost(`The new list of endpoints of ${service}`, error)),
+  );
+  const table = new Map<string, Source<readonly Endpoint[]>>();
+  for (const [service, given] of Object.entries(services)) {
+    const source = checkedSource(
+      borrowedSource<StaticEndpoints>(given),
+      (endpoints) => endpointsFrom(service, endpoints, isSource(given)),
+      (error) => onRefused(error, service),
+    );
+    table.set(service, source);
+  }
   const names = Object.freeze([...table.keys()]);
   return {
-    endpoints: (service) => table.get(service),
+    // Without its `close`: ending one resolution must not end the others of the service.
+    resolve: (service): Resolution | undefined => {
+      const source = table.get(service);
+      return source && borrowedSource(source);
+    },
     services: () => names,
-    // Nothing ever changes, so there is nothing to call back about.
-    watch: () => () => {},
+    close() {
+      for (const source of table.values()) ignoreRejection(source.close?.());
+    },
   };
 }

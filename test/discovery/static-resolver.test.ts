@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type StaticServices, staticDiscovery } from "../../src/discovery/static-discovery.ts";
+import { type StaticServices, staticResolver } from "../../src/discovery/static-resolver.ts";
 
-describe("staticDiscovery()", () => {
+describe("staticResolver()", () => {
   it("answers with the endpoints, and with nothing for a service it does not know", () => {
-    const discovery = staticDiscovery({
+    const discovery = staticResolver({
       lake: ["https://10.0.0.7:7101", { origin: "https://10.0.0.8:7101", weight: 2, zone: "b" }],
     });
     assert.deepEqual(discovery.endpoints("lake"), [
@@ -17,14 +17,14 @@ describe("staticDiscovery()", () => {
   });
 
   it("answers with the same array each time, which nobody can change", () => {
-    const discovery = staticDiscovery({ lake: ["http://127.0.0.1:1"] });
+    const discovery = staticResolver({ lake: ["http://127.0.0.1:1"] });
     assert.equal(discovery.endpoints("lake"), discovery.endpoints("lake"));
     assert.ok(Object.isFrozen(discovery.endpoints("lake")));
     assert.ok(Object.isFrozen(discovery.endpoints("lake")?.[0]));
   });
 
   it("writes origins in one way", () => {
-    const discovery = staticDiscovery({ lake: ["HTTPS://Lake.Internal:443/", "http://[::1]:8080"] });
+    const discovery = staticResolver({ lake: ["HTTPS://Lake.Internal:443/", "http://[::1]:8080"] });
     assert.deepEqual(
       discovery.endpoints("lake")?.map(({ origin }) => origin),
       ["https://lake.internal", "http://[::1]:8080"],
@@ -32,7 +32,7 @@ describe("staticDiscovery()", () => {
   });
 
   it("knows no service at all when none is listed", () => {
-    assert.deepEqual(staticDiscovery({}).services?.(), []);
+    assert.deepEqual(staticResolver({}).services?.(), []);
   });
 
   it("refuses what is wrong, naming service, value and remedy", () => {
@@ -81,16 +81,16 @@ describe("staticDiscovery()", () => {
       [["http://lake:1"], 'its services are no object; pass { name: ["https://host:port"] }'],
     ];
     for (const [services, message] of wrong) {
-      assert.throws(() => staticDiscovery(services as StaticServices), {
+      assert.throws(() => staticResolver(services as StaticServices), {
         name: "TypeError",
-        message: `Cannot make staticDiscovery(): ${message}`,
+        message: `Cannot make staticResolver(): ${message}`,
       });
     }
   });
 
   it("does not repeat a password in the message that refuses it", () => {
     assert.throws(
-      () => staticDiscovery({ lake: ["https://user:hunter2@lake:1"] }),
+      () => staticResolver({ lake: ["https://user:hunter2@lake:1"] }),
       (error) =>
         error instanceof TypeError &&
         /\(lake:1\) holds a user name/.test(error.message) &&
