@@ -24,10 +24,10 @@ function plainOutcome(status: number): Outcome {
  * The verdict on an HTTP status: up to 4xx the server did its work, 429 is a refusal, 502, 503 and 504
  * pass, every other 5xx stays. `Retry-After` and `RateLimit` become the pushback of the last three kinds.
  */
-export function outcomeOfStatus(status: number, headers: HeaderSource): Outcome {
+export function outcomeOfStatus(status: number, headers: HeaderSource, wallClock?: () => number): Outcome {
   const plain = plainOutcome(status);
   if (status !== 429 && !transient.has(status)) return plain;
-  const pushbackMs = pushbackFrom(headers);
+  const pushbackMs = pushbackFrom(headers, wallClock);
   return pushbackMs === undefined ? plain : { ...plain, pushbackMs };
 }
 
@@ -40,24 +40,26 @@ export function outcomeOfError(call: Call, error: unknown): Outcome {
  * What the server says about the next attempt, in milliseconds: `Retry-After` (RFC 9110, seconds or a
  * date), else the `t` of a spent `RateLimit` (`draft-ietf-httpapi-ratelimit-headers`).
  *
- * A word that cannot be understood is taken as "do not": the answer is `Infinity`.
+ * A value that cannot be understood is taken as "do not": the result is `Infinity`.
  */
-export function pushbackFrom(headers: HeaderSource): number | undefined {
+export function pushbackFrom(headers: HeaderSource, wallClock: () => number = Date.now): number | undefined {
   const retryAfter = headers.get("retry-after");
-  if (retryAfter !== null && retryAfter !== undefined) return retryAfterMs(retryAfter, headers.get("date"));
+  if (retryAfter !== null && retryAfter !== undefined) {
+    return retryAfterMs(retryAfter, headers.get("date"), wallClock);
+  }
   const rateLimit = headers.get("ratelimit");
   return rateLimit === null || rateLimit === undefined ? undefined : rateLimitMs(rateLimit);
 }
 
-function retryAfterMs(value: string, serverDate: string | null | undefined): number {
+function retryAfterMs(value: string, serverDate: string | null | undefined, wallClock: () => number): number {
   const text = value.trim();
   if (/^\d+$/.test(text)) return Number(text) * 1000;
   // Date.parse alone would take "-5" and "1.5" for dates.
   const at = /^[A-Za-z]/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at)) return Infinity;
-  // The server's own clock, when it tells: the two need not agree.
+  // By the server's own clock where it tells the time: the two need not agree.
   const now = Date.parse(serverDate ?? "");
-  return Math.max(0, at - (Number.isNaN(now) ? Date.now() : now));
+  return Math.max(0, at - (Number.isNaN(now) ? wallClock() : now));
 }
 
 /** The wait until the first policy that has nothing left is renewed; undefined when none is spent or says so. */

@@ -95,7 +95,7 @@ export async function wrongRequests(seed: number): Promise<void> {
   const { bytes, begins } = wrongRequest(dice);
   await feed(peer, cut(dice, joined([...before.flatMap(({ pieces }) => pieces), bytes])));
   for (let turns = 0; turns < 20; turns++) await turn();
-  peer.connection.lost();
+  peer.connection.lost(undefined);
   assert.ok(!targets.includes("/smuggled"), "a request was smuggled");
   assert.ok(targets.length <= before.length + (begins ? 1 : 0), `too many requests: ${targets}`);
   assert.equal(peer.open, false, "the connection is open");
@@ -154,7 +154,7 @@ export async function anyBytes(seed: number): Promise<void> {
   await turn();
   if (dice.chance(0.5)) peer.connection.peerEnded();
   await turn();
-  peer.connection.lost();
+  peer.connection.lost(undefined);
   await turn();
   assert.equal(ended, begun, "requests that ended");
 }

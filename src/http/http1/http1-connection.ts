@@ -1,14 +1,15 @@
+import type { ByteTransport, TransportListener } from "../byte-transport.ts";
 import { BodyReader } from "./body-reader.ts";
-import type { ByteTransport } from "./byte-transport.ts";
 import type { Http1ConnectionHandler } from "./connection-handler.ts";
 import { HeadReader, joined } from "./head-reader.ts";
 import { Http1Error } from "./http1-error.ts";
 import type { Http1Limits } from "./http1-limits.ts";
 import { Http1Stream } from "./http1-stream.ts";
+import type { Http1Time } from "./http1-time.ts";
 import { InputPause } from "./input-pause.ts";
 import { Persistence } from "./persistence.ts";
 import { parseRequestHead } from "./request-head.ts";
-import { refusalWith } from "./response-head.ts";
+import { dateLineOf, refusalWith } from "./response-head.ts";
 import type { StreamHost } from "./stream-host.ts";
 import { TransportWriter } from "./transport-writer.ts";
 
@@ -16,15 +17,15 @@ import { TransportWriter } from "./transport-writer.ts";
  * The server's side of an HTTP/1.1 connection (RFC 9112). Requests are taken one after the other, in the order in which
  * they came: a pipelined one waits until the response before it has been written.
  *
- * It has no timers. Whoever owns it calls {@link check} about once a second.
+ * It arms no timers: its owner calls {@link check} about once a second.
  */
-export class Http1Connection implements StreamHost<Http1Stream> {
+export class Http1Connection implements StreamHost<Http1Stream>, TransportListener {
   readonly #transport: ByteTransport;
   readonly #writer: TransportWriter;
   readonly #gate: InputPause;
   readonly #handler: Http1ConnectionHandler;
   readonly #limits: Http1Limits;
-  readonly #time: { readonly now: number };
+  readonly #time: Http1Time;
   readonly #head: HeadReader;
   readonly #persistence: Persistence;
   /** Bytes that came behind what is being read. */
@@ -41,7 +42,7 @@ export class Http1Connection implements StreamHost<Http1Stream> {
     transport: ByteTransport,
     handler: Http1ConnectionHandler,
     limits: Http1Limits,
-    time: { readonly now: number },
+    time: Http1Time,
   ) {
     this.#transport = transport;
     this.#writer = new TransportWriter(transport, time.now);
@@ -59,7 +60,10 @@ export class Http1Connection implements StreamHost<Http1Stream> {
     if (this.#state === "closed") return;
     if (this.#state === "lingering") {
       this.#discarded += chunk.length;
-      if (this.#discarded > this.#limits.earlyBytes) this.#transport.close();
+      if (this.#discarded <= this.#limits.earlyBytes) return;
+      // One that sends on and takes nothing need not see the rest of its response.
+      if (this.#transport.waitingBytes > 0) this.#transport.reset();
+      else this.#transport.close();
       return;
     }
     this.#rest = joined(this.#rest, chunk);
@@ -84,7 +88,12 @@ export class Http1Connection implements StreamHost<Http1Stream> {
   }
 
   /** The transport has closed. */
-  lost(): void {
+  lost(error: Error | undefined): void {
+    if (error !== undefined) this.#handler.onError(error);
+    this.#finish();
+  }
+
+  #finish(): void {
     this.#state = "closed";
     // The rest of a request may be missing when its response is complete.
     this.#stream?.close(this.#stream.ended && !this.#writer.congested);
@@ -112,9 +121,10 @@ export class Http1Connection implements StreamHost<Http1Stream> {
   /** Ends the connection at once. */
   destroy(): void {
     // What is complete may still be on its way.
-    if (this.#stream === undefined && !this.#writer.pending) this.#transport.close();
+    const complete = this.#stream === undefined && !this.#writer.pending && this.#state !== "closed";
+    if (complete) this.#transport.close();
     else this.#transport.reset();
-    this.lost();
+    this.#finish();
   }
 
   /** Ends what takes too long. */
@@ -151,6 +161,10 @@ export class Http1Connection implements StreamHost<Http1Stream> {
 
   persistenceLines(): string {
     return this.#persistence.lines(this.#stream?.head.keepAlive === true);
+  }
+
+  dateLine(): string {
+    return dateLineOf(this.#time.wallClock());
   }
 
   write(pieces: readonly (string | Uint8Array)[]): boolean {
@@ -277,7 +291,7 @@ export class Http1Connection implements StreamHost<Http1Stream> {
     if (stream?.ended === true) this.#next(stream, true);
     else if (stream?.responded === true || !(error instanceof Http1Error)) this.destroy();
     else {
-      this.write(refusalWith(error.status));
+      this.write(refusalWith(error.status, this.dateLine()));
       this.#stream = undefined;
       this.#linger();
       stream?.close(false);

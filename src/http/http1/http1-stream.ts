@@ -1,6 +1,6 @@
 import type { MessageBody } from "../message-body.ts";
 import type { RequestHead } from "./request-head.ts";
-import { dateField, type ResponseFields, ResponseHead } from "./response-head.ts";
+import { type ResponseFields, ResponseHead } from "./response-head.ts";
 import type { StreamHost } from "./stream-host.ts";
 
 /** Follows one request of an HTTP/1.1 connection. */
@@ -74,7 +74,7 @@ export class Http1Stream {
     // An end of the connection is the only one that HTTP/1.0 knows for a body of unknown length.
     const closes = (open && !this.#chunked) || saysClose(fields.connection) || this.#leavesBody();
     if (closes) this.#connection.endAfterResponse();
-    if (fields.date === undefined) head.addLines(dateField());
+    if (fields.date === undefined) head.addLines(this.#connection.dateLine());
     if (this.#chunked) head.addLines("transfer-encoding: chunked\r\n");
     head.addLines(this.#connection.persistenceLines());
     this.responded = true;

@@ -64,21 +64,21 @@ export class ResponseHead {
 }
 
 /** The whole response to what cannot be taken; the connection ends behind it. */
-export function refusalWith(status: number): readonly (string | Uint8Array)[] {
+export function refusalWith(status: number, dateLine: string): readonly (string | Uint8Array)[] {
   const head = new ResponseHead(status, "", { "content-length": 0 });
-  head.addLines(`${dateField()}connection: close\r\n`);
+  head.addLines(`${dateLine}connection: close\r\n`);
   return head.with(undefined);
 }
 
-let dateSecond = 0;
-let dateLine = "";
+let lastSecond = 0;
+let lastLine = "";
 
 /** The `Date` line, made once a second. */
-export function dateField(): string {
-  const second = Math.floor(Date.now() / 1000);
-  if (second !== dateSecond) {
-    dateSecond = second;
-    dateLine = `date: ${new Date(second * 1000).toUTCString()}\r\n`;
+export function dateLineOf(wallMs: number): string {
+  const second = Math.floor(wallMs / 1000);
+  if (second !== lastSecond) {
+    lastSecond = second;
+    lastLine = `date: ${new Date(second * 1000).toUTCString()}\r\n`;
   }
-  return dateLine;
+  return lastLine;
 }

@@ -4,6 +4,8 @@ export interface StreamHost<Stream> {
   write(pieces: readonly (string | Uint8Array)[]): boolean;
   /** The connection ends when the response has been written. */
   endAfterResponse(): void;
+  /** The `Date` field as a whole line. */
+  dateLine(): string;
   /** What a response says about the life of the connection: whole lines. */
   persistenceLines(): string;
   /** The whole response was handed over. */

@@ -8,6 +8,7 @@ import { dialectOf, isRpcOnly } from "../../rpc/dialect/rpc-dialect.ts";
 import type { RpcDispatcher } from "../../rpc/server/dispatcher.ts";
 import { refuseGrpc } from "../../rpc/server/fetch-dispatch.ts";
 import { createGrpcHandler, isGrpc } from "../../rpc/server/grpc-handler.ts";
+import { compressions } from "../compression.ts";
 import { lightRequest } from "../fetch/light-request.ts";
 import type { ConnectionRecord } from "./connections.ts";
 import type { Exchange } from "./exchange.ts";
@@ -126,7 +127,7 @@ export function http2Handler(
   application: Application,
 ): (stream: Http2Stream, fields: Fields, ended: boolean, record: ConnectionRecord) => void {
   const { rpc } = application;
-  const grpc = rpc && createGrpcHandler(rpc);
+  const grpc = rpc && createGrpcHandler(rpc, compressions);
   return (stream, fields, ended, record) => {
     const connection = record.info;
     if (grpc !== undefined && isGrpc(fieldOf(fields, "content-type"))) {

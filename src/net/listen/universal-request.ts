@@ -1,4 +1,5 @@
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { systemClock } from "../../core/clock.ts";
 import type { MessageBody } from "../../http/message-body.ts";
 import type { RpcHandler } from "../../rpc/server/dispatcher.ts";
 import { outgoingFrom } from "../fetch/light-headers.ts";
@@ -63,7 +64,7 @@ async function write(
     // The first message is made before the headers go out: until then a handler may still set some.
     let next = await iterator?.next();
     const rest = restOf(response, request, exchange);
-    if (rest !== undefined) await rest.discarded(limits.earlyBytes, limits.earlyMs);
+    if (rest !== undefined) await rest.discarded(systemClock, limits.earlyBytes, limits.earlyMs);
     if (exchange.gone) return;
     exchange.endWith(() => outgoingFrom(response.trailer));
     exchange.begin(response.status, "", outgoingFrom(response.header));

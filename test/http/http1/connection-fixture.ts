@@ -1,4 +1,4 @@
-import type { ByteTransport } from "../../../src/http/http1/byte-transport.ts";
+import type { ByteTransport } from "../../../src/http/byte-transport.ts";
 import { Http1Connection } from "../../../src/http/http1/http1-connection.ts";
 import type { Http1Limits } from "../../../src/http/http1/http1-limits.ts";
 import type { Http1Stream } from "../../../src/http/http1/http1-stream.ts";
@@ -37,15 +37,20 @@ class TestTransport implements ByteTransport {
   /** Whether the peer takes nothing. */
   full = false;
 
-  write(data: Uint8Array | string): boolean {
-    const bytes = typeof data === "string" ? encoder.encode(data) : data;
-    this.written += decoder.decode(bytes);
-    if (this.full) this.waitingBytes += bytes.length;
+  write(pieces: readonly (Uint8Array | string)[]): boolean {
+    for (const piece of pieces) {
+      const bytes = typeof piece === "string" ? encoder.encode(piece) : piece;
+      this.written += decoder.decode(bytes);
+      if (this.full) this.waitingBytes += bytes.length;
+    }
     return !this.full;
   }
 
-  cork(): void {}
-  uncork(): void {}
+  nextTurn(): void {
+    throw new Error("HTTP/1.1 writes at once");
+  }
+
+  keepAlive(): void {}
 
   pause(): void {
     this.paused = true;
@@ -74,7 +79,7 @@ export class TestConnection {
   readonly streams: Http1Stream[] = [];
   readonly errors: string[] = [];
   /** As on any real clock, not at 0. */
-  readonly #time = { now: 1_700_000_000_000 };
+  readonly #time = { now: 1_700_000_000_000, wallClock: () => 1_700_000_000_000 };
   readonly connection: Http1Connection;
 
   /** @param onRequest - handles requests as they come; without it they wait in `streams` */

@@ -17,7 +17,7 @@ function noted(outcomes: boolean[]): (stream: Http1Stream) => void {
 describe("an HTTP/1.1 exchange", () => {
   for (const [what, end] of [
     ["its client leaves", (peer: TestConnection) => peer.connection.peerEnded()],
-    ["its connection breaks", (peer: TestConnection) => peer.connection.lost()],
+    ["its connection breaks", (peer: TestConnection) => peer.connection.lost(undefined)],
     ["its rest never comes", (peer: TestConnection) => peer.pass(1_000)],
     ["its rest is malformed", (peer: TestConnection) => peer.send("no chunk")],
   ] as const) {

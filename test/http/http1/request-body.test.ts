@@ -108,7 +108,7 @@ describe("the body of an HTTP/1.1 request", () => {
     const peer = new TestConnection();
     peer.send(`${post("content-length: 5")}he`);
     const reading = assert.rejects(bodyOf(peer), /gone/);
-    peer.connection.lost();
+    peer.connection.lost(undefined);
     await reading;
   });
 

@@ -93,7 +93,7 @@ describe("an HTTP/1.1 response", () => {
   it("may hold text beyond ASCII in its fields, a byte a character", () => {
     const pieces: (string | Uint8Array)[] = [];
     const peer = begun();
-    peer.transport.write = (data) => pieces.push(data) > 0;
+    peer.transport.write = (written) => pieces.push(...written) > 0;
     peer.streams[0]!.respond(200, "", { "x-y": "\xfc", "content-length": 2 }, "\xfc", true);
     const [head, body] = pieces as [Uint8Array, Uint8Array];
     assert.ok(head.includes(0xfc) && !head.includes(0xc3));
@@ -161,7 +161,7 @@ describe("an HTTP/1.1 response", () => {
     respondOk(peer.streams[0]!);
     peer.send(getRequest);
     peer.connection.peerEnded();
-    peer.connection.lost();
+    peer.connection.lost(undefined);
     assert.deepEqual(told, [true, false]);
   });
 });

@@ -25,7 +25,7 @@ export interface StreamHost<Stream> {
   sendWindow: number;
   /** Bytes that wait in all streams together. */
   queuedBytes: number;
-  /** Counts the chunks that came from the wire. */
+  /** Counts the chunks that arrived. */
   readonly turn: number;
   /** Has a stream deliver what it holds when the chunk has been read. */
   deliverLater(stream: { deliverHeld(): void }): void;
@@ -37,7 +37,7 @@ export interface StreamHost<Stream> {
   forget(stream: Stream, closeReason: StreamCloseReason, code: number): void;
   /** Its handler threw. */
   failed(stream: Stream, error: unknown): void;
-  /** It waits for a window or for the wire. */
+  /** It waits for a window or for the transport. */
   block(stream: Stream): void;
   /** It waits no more. */
   unblock(stream: Stream): void;
