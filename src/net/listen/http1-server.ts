@@ -3,7 +3,6 @@ import { Http1Connection } from "../../http/http1/http1-connection.ts";
 import { Http1Error } from "../../http/http1/http1-error.ts";
 import type { Http1Limits } from "../../http/http1/http1-limits.ts";
 import { listenOn, SocketTransport } from "../socket-transport.ts";
-import { clientGone } from "./exchange.ts";
 import type { ListenerContext } from "./listener-context.ts";
 import { limits } from "./listener-limits.ts";
 
@@ -24,12 +23,15 @@ export function serveHttp1(socket: Socket, context: ListenerContext, head?: Uint
   const connection = new Http1Connection(
     new SocketTransport(socket),
     {
-      onRequest(stream) {
-        connections.begin(record);
-        onHttp1?.(stream, record, () => connections.end(record));
+      get connection() {
+        return record.info;
       },
+      onRequest(exchange) {
+        connections.begin(record);
+        onHttp1?.(exchange, record);
+      },
+      onClose: () => connections.end(record),
       onError: (error) => onConnectionError(error instanceof Http1Error ? "protocol" : "socket", error),
-      gone: clientGone,
     },
     http1Limits,
     connections.time,

@@ -1,3 +1,4 @@
+import type { Clock } from "../../../core/clock.ts";
 import type { FrameWriter } from "../codec/frame-writer.ts";
 import type { PeerSettings } from "../frame/settings.ts";
 import type { ReceiveWindow } from "./receive-window.ts";
@@ -17,7 +18,7 @@ export type StreamCloseReason =
 
 /** What a stream needs of its connection. */
 export interface StreamHost<Stream> {
-  readonly options: { readonly streamWindowBytes: number };
+  readonly options: { readonly streamWindowBytes: number; readonly clock: Clock };
   readonly frameWriter: FrameWriter;
   readonly window: ReceiveWindow;
   readonly peer: PeerSettings;
