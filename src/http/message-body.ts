@@ -1,3 +1,4 @@
+import type { Clock } from "../core/clock.ts";
 import { ByteQueue } from "./byte-queue.ts";
 
 /** Where a body comes from: one request on a connection. */
@@ -138,12 +139,12 @@ export class MessageBody {
   }
 
   /** Throws the rest away; resolves when it is over, or after so many bytes or milliseconds. */
-  discarded(maxBytes: number, maxMs: number): Promise<void> {
+  discarded(clock: Clock, maxBytes: number, maxMs: number): Promise<void> {
     return new Promise((resolve) => {
       let bytes = 0;
-      const timer = setTimeout(() => settle(), maxMs);
+      const cancel = clock.schedule(() => settle(), maxMs);
       const settle = (): void => {
-        clearTimeout(timer);
+        cancel();
         this.#waiting = undefined;
         resolve();
       };

@@ -1,4 +1,4 @@
-import type { ByteTransport } from "./byte-transport.ts";
+import type { ByteTransport } from "../byte-transport.ts";
 import { Progress } from "./progress.ts";
 
 /** Lets the peer wait. While it waits, nobody hears that it has left: so it must not wait for ever. */

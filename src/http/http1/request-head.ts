@@ -1,17 +1,11 @@
 import { notFieldText, token } from "../../core/headers.ts";
+import type { ExchangeRequest } from "../exchange.ts";
 import { Http1Error } from "./http1-error.ts";
 
 /** The head of a request: its request line, its fields, and what they say about the connection and the body. */
-export interface RequestHead {
-  readonly method: string;
-  /** The request target as it was sent. */
-  readonly target: string;
+export interface RequestHead extends ExchangeRequest {
   /** 0 for HTTP/1.0. */
   readonly minor: 0 | 1;
-  /** Name, value, name, value; names in lower case. */
-  readonly fields: readonly string[];
-  /** Undefined only for HTTP/1.0. */
-  readonly host: string | undefined;
   /** Bytes of the body; -1 when it comes in chunks. */
   readonly bodyBytes: number;
   /** Whether the peer wants the connection to stay open. */
@@ -177,7 +171,7 @@ export function parseRequestHead(text: string, maxFieldBytes: number): RequestHe
     target,
     minor,
     fields,
-    host: framing.host,
+    authority: framing.host,
     bodyBytes: framing.bodyBytes(minor),
     keepAlive: framing.keepAlive(minor),
     expectsContinue: framing.expectsContinue(minor),

@@ -38,9 +38,9 @@ const maxUselessFrames = 1_000;
 /** Ends connections whose peer does what is allowed, but so often that it must be meant to harm. */
 export class AbuseLimits {
   readonly #connection: ConnectionCore;
-  readonly #resets: EventBudget = new EventBudget(resetBurst, resetsPerSecond);
-  readonly #asks: EventBudget = new EventBudget(askBurst, asksPerSecond);
-  readonly #updates: EventBudget = new EventBudget(updateBurst, updatesPerSecond);
+  readonly #resets: EventBudget;
+  readonly #asks: EventBudget;
+  readonly #updates: EventBudget;
   #updateCount = 0;
   #streamCount = 0;
   #answered = 0;
@@ -48,6 +48,10 @@ export class AbuseLimits {
 
   constructor(connection: ConnectionCore) {
     this.#connection = connection;
+    const { clock } = connection.options;
+    this.#resets = new EventBudget(clock, resetBurst, resetsPerSecond);
+    this.#asks = new EventBudget(clock, askBurst, asksPerSecond);
+    this.#updates = new EventBudget(clock, updateBurst, updatesPerSecond);
   }
 
   /** A frame that carried something arrived. */

@@ -1,5 +1,6 @@
+import type { ByteTransport, TransportListener } from "../byte-transport.ts";
 import { Receiver } from "./codec/frame-receiver.ts";
-import { FrameWriter, type Wire } from "./codec/frame-writer.ts";
+import { FrameWriter } from "./codec/frame-writer.ts";
 import type { ConnectionCore } from "./connection-core.ts";
 import type { ConnectionHandler, ConnectionOptions } from "./connection-options.ts";
 import { FrameParser } from "./frame/frame-parser.ts";
@@ -28,15 +29,16 @@ import { TimeLimits } from "./time-limits.ts";
 /** Largest frame that this side takes: more than the standard's default, for messages that are large. */
 const ownFrameBytes = 65_536;
 /**
- * Bytes that may wait for a peer that does not read. Data keeps well below: it stops when the wire has enough. Answers
- * without a body do not, and each of them lets the peer ask once more.
+ * Bytes that may wait for a peer that does not read. Data keeps well below: it stops when the transport has enough.
+ * Responses without a body do not, and each of them lets the peer ask once more.
  */
 const maxWaitingBytes = 8 * 1024 * 1024;
+
 /**
- * One HTTP/2 connection (RFC 9113) over any wire of bytes, for both roles. It knows nothing of sockets: bytes
- * come in by {@link receive}, and leave by the {@link Wire}.
+ * One HTTP/2 connection (RFC 9113), for both roles. It knows nothing of sockets and of real time: bytes leave by a
+ * {@link ByteTransport}, which tells what arrives, and time is that of `options.clock`.
  */
-export class Http2Connection implements ConnectionCore {
+export class Http2Connection implements ConnectionCore, TransportListener {
   readonly options: ConnectionOptions;
   readonly handler: SafeHandler;
   readonly frameWriter: FrameWriter;
@@ -53,11 +55,11 @@ export class Http2Connection implements ConnectionCore {
   goawayId: number = Number.POSITIVE_INFINITY;
   lastPeerId = 0;
   answered = 0;
-  /** Counts the chunks that came from the wire. */
+  /** Counts the chunks that arrived. */
   turn = 0;
   /** Whether nothing more is read or written. */
   over = false;
-  readonly #wire: Wire;
+  readonly transport: ByteTransport;
   readonly #encoder: HpackEncoder = new HpackEncoder();
   readonly #parser: FrameParser;
   readonly #receiver: Receiver;
@@ -69,12 +71,12 @@ export class Http2Connection implements ConnectionCore {
   readonly #shutdown: Shutdown;
   #nextId = 1;
 
-  constructor(wire: Wire, handler: ConnectionHandler, options: ConnectionOptions) {
-    this.#wire = wire;
+  constructor(transport: ByteTransport, handler: ConnectionHandler, options: ConnectionOptions) {
+    this.transport = transport;
     this.handler = new SafeHandler(handler);
     this.options = options;
     this.server = options.role === "server";
-    this.frameWriter = new FrameWriter(wire, this.#encoder, defaultFrameBytes);
+    this.frameWriter = new FrameWriter(transport, this.#encoder, defaultFrameBytes);
     this.window = new ReceiveWindow(this.frameWriter, options.connectionWindowBytes);
     this.maxQueuedBytes = options.maxQueuedBytes ?? defaultMaxQueuedBytes[options.role];
     this.waiting = new WaitingStreams(this);
@@ -124,15 +126,15 @@ export class Http2Connection implements ConnectionCore {
     return stream;
   }
 
-  /** Takes bytes from the wire. */
+  /** Takes bytes from the peer. */
   receive(chunk: Uint8Array): void {
     if (this.over) return;
     this.turn++;
     try {
       this.#parser.push(chunk);
       if (this.#holding.length > 0) for (const stream of this.#holding.splice(0)) stream.deliverHeld();
-      if (this.frameWriter.congested && this.#wire.waitingBytes > maxWaitingBytes) {
-        throw new Http2Error(h2.enhanceYourCalm, "the answers are not read");
+      if (this.frameWriter.congested && this.transport.waitingBytes > maxWaitingBytes) {
+        throw new Http2Error(h2.enhanceYourCalm, "the responses are not read");
       }
     } catch (error) {
       const code = error instanceof Http2Error ? error.code : h2.internalError;
@@ -148,19 +150,26 @@ export class Http2Connection implements ConnectionCore {
     return this.#receiver.openBlock || this.#parser.incomplete;
   }
 
-  /** Bytes that the wire has taken in all, and that have gone out. */
+  /** Bytes that have gone out in all. */
   get takenBytes(): number {
-    return this.frameWriter.flushedBytes - this.#wire.waitingBytes;
+    return this.frameWriter.flushedBytes - this.transport.waitingBytes;
   }
 
-  /** The wire takes more. */
+  /** The transport takes more. */
   drained(): void {
     this.frameWriter.congested = false;
     this.pump();
   }
 
-  /** The wire is gone. */
+  /** A connection is over when its peer says that nothing follows, even if this side could still send. */
+  peerEnded(): void {
+    this.#end(undefined);
+    this.#shutdown.release("end");
+  }
+
+  /** The transport has closed. */
   lost(error: Error | undefined): void {
+    this.#shutdown.lost();
     this.#end(error);
   }
 
@@ -175,7 +184,7 @@ export class Http2Connection implements ConnectionCore {
   /** For the shutdown: nothing is open, and everything is said. */
   finish(): void {
     this.#end(undefined);
-    this.#wire.end();
+    this.#shutdown.release("end");
   }
 
   /** Ends everything at once; the peer is told the code. */
@@ -184,7 +193,8 @@ export class Http2Connection implements ConnectionCore {
     this.frameWriter.words(frameType.goaway, 0, this.lastPeerId, code);
     this.frameWriter.flush();
     this.#end(error);
-    this.#wire.destroy();
+    // What was written, the GOAWAY last of all, should still go out.
+    this.#shutdown.release("close");
   }
 
   #end(error: Error | undefined): void {
@@ -216,7 +226,7 @@ export class Http2Connection implements ConnectionCore {
 
   /** Whether the connection keeps the process alive. */
   keepAlive(value: boolean): void {
-    this.#wire.keepAlive(value);
+    this.transport.keepAlive(value);
   }
 
   /** Resets a stream. */
@@ -262,7 +272,7 @@ export class Http2Connection implements ConnectionCore {
     return true;
   }
 
-  /** For streams: they wait for a window or for the wire. */
+  /** For streams: they wait for a window or for the transport. */
   block(stream: Http2Stream): void {
     this.waiting.add(stream);
   }

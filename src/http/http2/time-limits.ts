@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { Http2Error, h2 } from "./frame/frame-types.ts";
 import type { Http2Stream } from "./streams/stream.ts";
@@ -19,7 +19,7 @@ interface Host {
   readonly over: boolean;
   readonly queuedBytes: number;
   readonly maxQueuedBytes: number;
-  /** Bytes that the wire has taken in all. */
+  /** Bytes that have gone out in all. */
   readonly takenBytes: number;
   readonly frameWriter: { readonly congested: boolean };
   readonly window: { readonly withholding: boolean };
@@ -57,7 +57,7 @@ export class TimeLimits {
   constructor(host: Host) {
     this.#host = host;
     const { clock, minProgressBytes } = host.options;
-    this.#clock = clock ?? systemClock;
+    this.#clock = clock;
     this.#progressBytes = minProgressBytes ?? defaultProgressBytes;
   }
 
@@ -97,7 +97,7 @@ export class TimeLimits {
     const host = this.#host;
     const now = this.#clock.now();
     this.#checkIncomplete(now);
-    this.#checkWire(now);
+    this.#checkTransport(now);
     // Resets change the map; a map bears that.
     for (const stream of host.streams.values()) {
       if (host.over) return;
@@ -155,8 +155,8 @@ export class TimeLimits {
     }
   }
 
-  /** A peer that takes no bytes from the wire at all is gone, or means harm. */
-  #checkWire(now: number): void {
+  /** A peer that takes no bytes at all is gone, or means harm. */
+  #checkTransport(now: number): void {
     const { frameWriter, takenBytes, options } = this.#host;
     if (!frameWriter.congested) {
       this.#congestedSince = -1;

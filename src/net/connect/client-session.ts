@@ -116,7 +116,7 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
       if (isHttp1(chunk)) this.destroy(noHttp2(this.#options.origin));
     });
     socket.on("data", () => this.#heard());
-    this.#connection = connectionOver(socket, this, connectionOptions);
+    this.#connection = connectionOver(socket, this, connectionOptions, this.#options.clock);
     if (this.active === 0) this.#connection.keepAlive(false);
     this.#aliveAt = this.#options.clock.now();
     this.#scheduleKeepalive();

@@ -1,6 +1,6 @@
-import type { OutgoingHttpHeaders } from "node:http";
 import { notFieldText } from "../../core/headers.ts";
-import { LightHeaders, lightHeadersFrom, outgoingFrom } from "./light-headers.ts";
+import type { Fields } from "../../http/fields.ts";
+import { fieldsFrom, LightHeaders, lightHeadersFrom } from "./light-headers.ts";
 
 const NativeResponse = globalThis.Response;
 const NativeHeaders = globalThis.Headers;
@@ -9,8 +9,9 @@ const NativeHeaders = globalThis.Headers;
 export type LightBody = string | Uint8Array | ReadableStream<Uint8Array> | null;
 
 /** The headers of a text, and of JSON, that come with no others; light headers copy them before a change. */
-const textFields = { "content-type": "text/plain;charset=UTF-8" };
-const jsonFields = { "content-type": "application/json" };
+const textType = "text/plain;charset=UTF-8";
+const textFields: Fields = ["content-type", textType];
+const jsonFields: Fields = ["content-type", "application/json"];
 
 const nullBodyStatuses: ReadonlySet<number> = new Set([204, 205, 304]);
 
@@ -50,9 +51,9 @@ export class LightResponse {
     return this.#headers as unknown as Headers;
   }
 
-  /** A copy of the headers in the form that Node's writers take. */
-  outgoing(): OutgoingHttpHeaders {
-    return this.#headers === undefined ? outgoingFrom(this.#given) : this.#headers.toOutgoing();
+  /** A copy of the headers as a list of fields. */
+  toFields(): string[] {
+    return this.#headers === undefined ? fieldsFrom(this.#given) : this.#headers.toFields();
   }
 
   /** The body as it was given; undefined when the real response was made, which then owns it. */
@@ -130,7 +131,7 @@ export class LightResponse {
   #addContentType(): void {
     if (this.#headers === undefined && this.#given?.has("content-type") === true) return;
     const { headers } = this;
-    if (!headers.has("content-type")) headers.set("content-type", textFields["content-type"]);
+    if (!headers.has("content-type")) headers.set("content-type", textType);
   }
 }
 

@@ -7,7 +7,7 @@ import type { ConnectionRecord } from "./connections.ts";
 import type { ListenerContext } from "./listener-context.ts";
 import { limits } from "./listener-limits.ts";
 
-const connectionOptions: ConnectionOptions = {
+const connectionOptions: Omit<ConnectionOptions, "clock"> = {
   role: "server",
   maxStreams: limits.concurrentStreams,
   maxHeaderListBytes: limits.headerBytes,
@@ -66,10 +66,8 @@ class ServedConnection implements ConnectionHandler {
 export function serveHttp2(socket: Socket, context: ListenerContext, head?: Uint8Array): void {
   const record = context.connections.of(socket);
   socket.setNoDelay(true);
-  const session = connectionOver(socket, new ServedConnection(context, record), {
-    ...connectionOptions,
-    clock: context.clock,
-  });
+  const handler = new ServedConnection(context, record);
+  const session = connectionOver(socket, handler, connectionOptions, context.clock);
   record.session = session;
   // The session keeps the time itself.
   socket.setTimeout(0);

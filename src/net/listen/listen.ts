@@ -33,6 +33,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const application: Application = {
     fetch,
     rpc,
+    clock,
     onHandlerError: quietHook(options.onHandlerError ?? (() => {})),
   };
   if (tls !== undefined) checkTlsIdentity(tls);

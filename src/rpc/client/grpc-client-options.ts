@@ -6,7 +6,7 @@ import { contentTypeJson, contentTypeProto } from "../dialect/grpc-headers.ts";
 import { addField, isReserved } from "../dialect/header-metadata.ts";
 import { formatGrpcTimeout } from "../dialect/timeout-header.ts";
 import { codecsOf, type EncodeOptions, type FormatOptions, type MessageCodec } from "../message/codec.ts";
-import { acceptedEncodings, compressionNamed } from "../message/compression.ts";
+import { type Compression, compressionNamed } from "../message/compression.ts";
 import { Metadata } from "./attempt-metadata.ts";
 import type { RpcConnectionPool } from "./rpc-connection.ts";
 import type { RpcTransportOptions } from "./rpc-transport.ts";
@@ -16,6 +16,8 @@ import { defaultCompressMinBytes } from "./transport-settings.ts";
 export interface GrpcTransportOptions extends RpcTransportOptions {
   /** Timeout of calls that state none, in milliseconds. @default none */
   readonly defaultTimeoutMs?: number | undefined;
+  /** Encodings that the platform has, best first. @default none */
+  readonly compressions?: readonly Compression[] | undefined;
   /** How long {@link RpcTransport.close} lets open calls finish. @default 30_000 */
   readonly closeGraceMs?: number | undefined;
 }
@@ -39,6 +41,7 @@ export class ClientConfig implements Expected {
   readonly defaultTimeoutMs: number | undefined;
   readonly format: "proto" | "json";
   readonly acceptEncoding: string;
+  readonly compressions: readonly Compression[];
   readonly #formatOptions: FormatOptions;
   readonly #plans = new Map<DescMethod, MethodPlan>();
   readonly #pseudo: readonly string[];
@@ -51,12 +54,15 @@ export class ClientConfig implements Expected {
     this.clock = clock;
     this.defaultTimeoutMs = options.defaultTimeoutMs;
     this.maxReceiveBytes = limit("maxMessageBytes", options.maxMessageBytes);
-    const { sendCompression } = options;
-    const compression = sendCompression === undefined ? undefined : compressionNamed(sendCompression);
+    const { sendCompression, compressions = [] } = options;
+    const known = compressions.map(({ name }) => name);
+    const compression =
+      sendCompression === undefined ? undefined : compressionNamed(compressions, sendCompression);
     if (sendCompression !== undefined && compression === undefined) {
-      throw new TypeError(`Cannot compress with ${sendCompression}: known are ${acceptedEncodings}`);
+      throw new TypeError(`Cannot compress with ${sendCompression}: known are ${known.join(",")}`);
     }
-    this.acceptEncoding = options.acceptCompression?.join(",") ?? acceptedEncodings;
+    this.compressions = compressions;
+    this.acceptEncoding = (options.acceptCompression ?? known).join(",");
     this.encode = {
       compression,
       compressMinBytes: options.compressMinBytes ?? defaultCompressMinBytes,

@@ -27,6 +27,8 @@ export interface Expected {
   readonly format: "proto" | "json";
   /** What `grpc-accept-encoding` said; empty when it was not there. */
   readonly acceptEncoding: string;
+  /** Encodings that the platform has. */
+  readonly compressions: readonly Compression[];
 }
 
 /**
@@ -50,7 +52,7 @@ export function checkResponse(fields: Fields, expected: Expected): Compression |
   }
   const encoding = fieldOf(fields, "grpc-encoding");
   if (encoding === undefined || encoding === "identity") return undefined;
-  const compression = compressionNamed(encoding);
+  const compression = compressionNamed(expected.compressions, encoding);
   if (compression === undefined || !acceptsEncoding(expected.acceptEncoding, compression.name)) {
     throw withMetadata(
       new ConnectError(`unsupported response encoding "${encoding}"`, Code.Internal),

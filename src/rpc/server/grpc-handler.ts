@@ -48,13 +48,9 @@ interface MethodPlan {
   readonly compressions: readonly Compression[];
 }
 
-/** Those of the method's options; what is built in is done by zlib. */
-function compressionsOf(method: RpcMethod): Compression[] {
-  return method.options.acceptCompression.map((each) => compressionNamed(each.name) ?? each);
-}
-
-function namedIn(compressions: readonly Compression[], name: string): Compression | undefined {
-  return compressions.find((each) => each.name === name);
+/** Those of the method's options, by the platform's own means where it has them. */
+function compressionsOf(method: RpcMethod, platform: readonly Compression[]): Compression[] {
+  return method.options.acceptCompression.map((each) => compressionNamed(platform, each.name) ?? each);
 }
 
 function encodeOptions(method: RpcMethod, compression: Compression | undefined): EncodeOptions {
@@ -74,14 +70,21 @@ function responseCompression(
   }
   if (method.options.responseCompression === "requested") return undefined;
   for (const name of accept?.split(",") ?? []) {
-    const compression = namedIn(known, name.trim());
+    const compression = compressionNamed(known, name.trim());
     if (compression !== undefined) return compression;
   }
   return undefined;
 }
 
-/** Makes the gRPC side of a listener, straight on HTTP/2 streams. */
-export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "gate">): GrpcHandler {
+/**
+ * Makes the gRPC side of a listener, straight on HTTP/2 streams.
+ *
+ * @param platform - encodings that the platform has by itself
+ */
+export function createGrpcHandler(
+  dispatcher: Pick<RpcDispatcher, "methods" | "gate">,
+  platform: readonly Compression[] = [],
+): GrpcHandler {
   const { methods, gate } = dispatcher;
   const plans = new Map<RpcMethod, MethodPlan>();
 
@@ -91,7 +94,7 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
       plan = {
         codecs: codecsOf(method.method, method.options),
         encode: encodeOptions(method, undefined),
-        compressions: compressionsOf(method),
+        compressions: compressionsOf(method, platform),
       };
       plans.set(method, plan);
     }
@@ -120,7 +123,7 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "g
     const timeoutMs = timeout === undefined ? undefined : parseGrpcTimeout(timeout);
     const malformedTimeout = timeoutMs !== undefined && Number.isNaN(timeoutMs);
     const encoding = fieldOf(fields, "grpc-encoding");
-    const compression = encoding === undefined ? undefined : namedIn(compressions, encoding);
+    const compression = encoding === undefined ? undefined : compressionNamed(compressions, encoding);
     if (compression !== undefined || method.options.responseCompression === "accepted") {
       const accept = fieldOf(fields, "grpc-accept-encoding");
       response.compression = responseCompression(method, compressions, compression, accept);

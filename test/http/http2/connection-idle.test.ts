@@ -15,7 +15,7 @@ describe("an idle connection", () => {
     await every(both, 10_000, 80_000);
     // Twice: a request may have been on its way at the first.
     assert.deepEqual(both.server.told(), ["goaway noError", "ping 0", "goaway noError"]);
-    assert.equal(both.server.side.wire.ended, true);
+    assert.equal(both.server.side.transport.ended, true);
   });
 
   it("is kept while frames come", async () => {
@@ -78,6 +78,7 @@ describe("a connection that is over", () => {
     both.server.side.connection.close();
     assert.ok(pending > 2, `${pending} timers`);
     both.server.side.connection.destroy(h2.cancel);
+    both.server.side.connection.lost(undefined);
     assert.equal(pending, 0);
   });
 });

@@ -6,7 +6,6 @@ import { seededRandom } from "../../support/random.ts";
 import { settle } from "../../support/virtual-clock.ts";
 import {
   carry,
-  concat,
   endStream,
   frame,
   getFields,
@@ -17,6 +16,7 @@ import {
   settingsOf,
   words,
 } from "./connection-fixture.ts";
+import { concat } from "./held-transport.ts";
 
 const okFields = [":status", "200"];
 const bytes = (length: number): Uint8Array => new Uint8Array(length);

@@ -73,12 +73,12 @@ describe("a response of which too little is taken", () => {
     assert.equal(both.server.side.host.streams[1]!.stream.closed, false);
   });
 
-  it("loses its connection when the wire takes nothing at all", async () => {
+  it("loses its connection when the transport takes nothing at all", async () => {
     const both = timed();
-    const { wire, connection, host } = both.server.side;
+    const { transport, connection, host } = both.server.side;
     both.server.headers(1, getFields, true);
     host.streams[0]!.stream.respond(okFields, false);
-    wire.full = true;
+    transport.full = true;
     connection.frameWriter.flush();
     const lived = await every(both, 5_000, 600_000);
     assert.ok(lived >= 300_000 && lived <= 315_000, `${lived} ms`);

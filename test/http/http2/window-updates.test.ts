@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { frameType, setting } from "../../../src/http/http2/frame/frame-types.ts";
 import type { Http2Stream } from "../../../src/http/http2/streams/stream.ts";
-import { concat, frame, getFields, Played, postFields, settingsOf, words } from "./connection-fixture.ts";
+import { frame, getFields, Played, postFields, settingsOf, words } from "./connection-fixture.ts";
+import { concat } from "./held-transport.ts";
 
 const okFields = [":status", "200"];
 

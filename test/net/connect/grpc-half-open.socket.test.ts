@@ -28,6 +28,8 @@ describe("a gRPC connection on which packets no longer pass", () => {
     assert.equal(proxy.connections, 2);
     await clock.advance(5_000);
     assert.equal(transport.state().sessions, 1);
+    // So long has what was written to the dead one to go out.
+    await clock.advance(2_000);
     assert.equal(clock.pending, 0);
   });
 

@@ -1,5 +1,6 @@
-/** Fields of a header block: name, value, name, value. */
-export type Fields = readonly string[];
+import type { Fields } from "../../fields.ts";
+
+export type { Fields } from "../../fields.ts";
 
 /**
  * Follows one stream. Everything is told at once, from within the reading of the connection; what a handler throws

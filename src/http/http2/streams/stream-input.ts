@@ -9,7 +9,7 @@ interface InputHost {
   readonly options: { readonly streamWindowBytes: number };
   readonly frameWriter: FrameWriter;
   readonly window: ReceiveWindow;
-  /** Counts the chunks that came from the wire. */
+  /** Counts the chunks that arrived. */
   readonly turn: number;
   /** Has {@link StreamInput.deliverHeld} called when the chunk has been read. */
   deliverLater(stream: { deliverHeld(): void }): void;

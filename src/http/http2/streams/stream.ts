@@ -229,7 +229,7 @@ export class Http2Stream extends StreamInput {
     }
   }
 
-  /** Sends as much as the windows and the wire allow, and says how much that was. */
+  /** Sends as much as the windows and the transport allow, and says how much that was. */
   #emit(bytes: Uint8Array, ends: boolean): number {
     const { connection } = this;
     const { frameWriter } = connection;
