@@ -22,29 +22,6 @@ const h2Names: readonly string[] = [
   "HTTP_1_1_REQUIRED",
 ];
 
-const faultBySystemCode: Readonly<Record<string, TransportFault>> = {
-  ECONNREFUSED: "refused",
-  ENOTFOUND: "dns",
-  EAI_AGAIN: "dns",
-  EAI_NODATA: "dns",
-  EHOSTUNREACH: "unreachable",
-  ENETUNREACH: "unreachable",
-  ECONNRESET: "reset",
-  EPIPE: "reset",
-  ETIMEDOUT: "unreachable",
-};
-
-/** How an attempt to connect failed. Nothing was sent yet, so the call never started whatever it was. */
-export function connectFault(origin: string, error: unknown): TransportError {
-  const code = String((error as { code?: unknown } | undefined)?.code ?? "");
-  const known = faultBySystemCode[code];
-  const message = error instanceof Error ? error.message : String(error);
-  const tls =
-    /CERT|TLS|SSL|ALTNAME|SELF_SIGNED|UNABLE_TO/.test(code) || /certificate|handshake|ssl|tls/i.test(message);
-  const fault = known === "reset" || known === undefined ? (tls ? "tls" : "never-started") : known;
-  return new TransportError(fault, `Cannot connect to ${origin}: ${message}`, { cause: error });
-}
-
 /** An RPC error around a fault of the connection, so that retries can tell what it proves. */
 export function unavailable(message: string, fault: TransportFault, cause?: unknown): ConnectError {
   return new ConnectError(
