@@ -3,7 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Service } from "../core/service.ts";
 import { EndToEndHeaders } from "../http/end-to-end-headers.ts";
 import { methodLabel } from "../http/method-label.ts";
-import { inTime } from "./body-chunks.ts";
+import { withinDeadline } from "./body-chunks.ts";
 import { HttpError } from "./http-error.ts";
 import type { HttpResponse } from "./http-transport.ts";
 import { type Hop, locationOf, nextHop, targetOf } from "./redirect.ts";
@@ -25,7 +25,7 @@ export interface MeshFetchOptions {
   readonly clock: Clock;
   /** The call whose handler runs now, to make calls on its behalf. @default none */
   readonly current?: () => Call | undefined;
-  /** The whole exchange, redirects and the reading of the answer included, in milliseconds. @default 30_000 */
+  /** The whole exchange, redirects and the reading of the response included, in milliseconds. @default 30_000 */
   readonly timeoutMs?: number | ((service: string) => number);
 }
 
@@ -203,7 +203,7 @@ async function responseFrom(
     // Short bodies are worth the wait: a stream costs more than the bytes.
     body = (
       isShort(source)
-        ? await inTime(sentRequest, source, () => source.bytes(maxResponseBytes))
+        ? await withinDeadline(sentRequest, source, () => source.bytes(maxResponseBytes))
         : limitedBody(source.body, call, maxResponseBytes, (reason) => source.cancel?.(reason))
     ) as BodyInit | null;
   }

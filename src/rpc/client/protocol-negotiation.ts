@@ -14,7 +14,7 @@ export interface ProtocolNegotiation {
   transportFor(origin: string): RpcTransport;
 }
 
-/** Opens (or finds) the leaf to an origin. */
+/** Opens (or finds) the transport to an origin. */
 export type OpenTransport = (protocol: RpcProtocol, origin: string) => RpcTransport;
 
 /** Always the same protocol, because the caller says so or the runtime has no other. */
@@ -59,7 +59,7 @@ export class CapableProtocol implements ProtocolNegotiation {
   #instead: RpcProtocol = "connect";
 
   /**
-   * @param openHttp1 - opens leaves over HTTP/1.1; without it, an endpoint that speaks nothing else fails
+   * @param openHttp1 - opens transports over HTTP/1.1; without it, an endpoint that speaks nothing else fails
    * @param clock - tells what time is left when a call is repeated
    */
   constructor(
@@ -86,7 +86,7 @@ export class CapableProtocol implements ProtocolNegotiation {
     const refusal = this.#refusalOf(origin);
     const inner = this.#plainTransport(origin, refusal);
     if (refusal?.http1 === true) return inner;
-    // A leaf is closed when its endpoint has been away; one that came back has another.
+    // A transport is closed when its endpoint has been away; one that came back has another.
     let careful = this.#careful.get(origin);
     if (careful?.inner !== inner) {
       careful = { inner, transport: this.#fallbackTransport(inner, origin) };
@@ -140,7 +140,7 @@ export class CapableProtocol implements ProtocolNegotiation {
     this.#declared = speaks("grpc") ? "grpc" : this.#instead;
   }
 
-  /** A leaf that repeats in another way what the endpoint refuses to look at. */
+  /** A transport that repeats in another way what the endpoint refuses to look at. */
   #fallbackTransport(inner: RpcTransport, origin: string): RpcTransport {
     const refuse = (error: unknown): Transport => {
       const onlyHttp1 = this.#openHttp1 !== undefined && isHttp1Alone(error);
@@ -154,7 +154,7 @@ export class CapableProtocol implements ProtocolNegotiation {
         unary: (method, signal, timeoutMs, header, input, values) =>
           inner.transport.unary(method, signal, timeoutMs, header, input, values).catch((error: unknown) => {
             const other = refuse(error);
-            // A leaf that follows the call is given no signal; this one needs it.
+            // A transport that follows the call is given no signal; this one needs it.
             const call = values?.get(meshCall);
             const stop = signal ?? call?.signal;
             return other.unary(method, stop, timeLeft(call, timeoutMs, this.#clock), header, input, values);
@@ -177,7 +177,7 @@ export class CapableProtocol implements ProtocolNegotiation {
 
 /**
  * The timeout of a repeated call: the refusal took time as well. One that was not stated stays so: `undefined` and 0
- * have meanings of their own for the leaves.
+ * have meanings of their own for the transports.
  *
  * @throws MeshError `ERR_DEADLINE_EXCEEDED` when no time is left
  */
@@ -192,7 +192,7 @@ function timeLeft(call: Call | undefined, timeoutMs: number | undefined, clock: 
   );
 }
 
-/** An answer from before the application: the media type is none that is understood there. */
+/** A response from before the application: the media type is none that is understood there. */
 function isRefusal(error: unknown): boolean {
   return httpStatusOf(error) === 415;
 }

@@ -41,7 +41,7 @@ export function encodeStatusText(message: string): string {
 }
 
 /** Decodes a `grpc-message`; what is not well encoded stays as it is, as the specification asks. */
-export function decodeStatusText(text: string): string {
+function decodeStatusText(text: string): string {
   if (!text.includes("%")) return text;
   const bytes: number[] = [];
   for (let i = 0; i < text.length; i++) {
@@ -95,7 +95,7 @@ function readAny(reader: BinaryReader): GrpcStatusDetail {
 }
 
 /** Decodes `grpc-status-details-bin`; undefined when it is malformed, as the other two fields suffice. */
-export function decodeDetails(text: string): GrpcStatusMessage | undefined {
+function decodeDetails(text: string): GrpcStatusMessage | undefined {
   try {
     const reader = new BinaryReader(base64Decode(text));
     const status: GrpcStatusMessage = { code: 0, message: "", details: [] };
@@ -113,7 +113,7 @@ export function decodeDetails(text: string): GrpcStatusMessage | undefined {
 }
 
 /**
- * The error that trailers (or the headers of a trailers-only answer) state; undefined for status 0.
+ * The error that trailers (or the headers of a trailers-only response) state; undefined for status 0.
  *
  * Call it only when `grpc-status` is there. The caller fills in the metadata.
  */

@@ -49,7 +49,7 @@ export function errorFromReset(rstCode: number, neverStarted = false): ConnectEr
     case h2.refusedStream:
       return unavailable(message, neverStarted ? "never-started" : "reset");
     case h2.inadequateSecurity: {
-      // gRPC's code for it blames the caller's rights; it is this connection that the server does not like.
+      // gRPC's code for it speaks of the caller's rights; it is this connection that the server does not like.
       const fault = new TransportError("reset", message);
       return new ConnectError(message, Code.PermissionDenied, undefined, undefined, fault);
     }
@@ -78,13 +78,13 @@ export function protocolFault(code: number): ConnectError {
   const name = h2Names[code] ?? `0x${code.toString(16)}`;
   const message =
     code === h2.enhanceYourCalm
-      ? "the headers of the answer are larger than the limit"
-      : `protocol error: the answer is not well-formed HTTP/2 (${name})`;
+      ? "the headers of the response are larger than the limit"
+      : `protocol error: the response is not well-formed HTTP/2 (${name})`;
   return new ConnectError(message, Code.Internal);
 }
 
 /** The RPC code of a mesh error. */
-export function codeFromMeshError(code: MeshErrorCode): Code {
+function codeFromMeshError(code: MeshErrorCode): Code {
   return codeFromRpc(rpcCodeFromMeshError(code));
 }
 
@@ -95,7 +95,7 @@ export function errorFromCancel(thrown: unknown): ConnectError {
   if (isMeshError(reason)) {
     return new ConnectError(reason.message, codeFromMeshError(reason.code), undefined, undefined, reason);
   }
-  // AbortSignal.timeout() raises a TimeoutError: time ran out, whoever kept it.
+  // AbortSignal.timeout() raises a TimeoutError: time ran out, whatever watched it.
   const timeout = reason instanceof Error && reason.name === "TimeoutError";
   const message = reason instanceof Error ? reason.message : "the call was cancelled";
   return new ConnectError(
