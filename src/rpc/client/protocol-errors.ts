@@ -9,15 +9,13 @@ export function serverFaults(transport: Transport): Transport {
   return {
     unary: (...call) => transport.unary(...call).catch(fail),
     stream: (method, signal, timeoutMs, header, input, contextValues) =>
-      transport
-        .stream(method, signal, timeoutMs, header, readableMessages(input), contextValues)
-        .then(
-          (response) => ({
-            ...response,
-            message: withServerFaults(response.message) as typeof response.message,
-          }),
-          fail,
-        ),
+      transport.stream(method, signal, timeoutMs, header, readableMessages(input), contextValues).then(
+        (response) => ({
+          ...response,
+          message: withServerFaults(response.message) as typeof response.message,
+        }),
+        fail,
+      ),
   };
 }
 
@@ -27,8 +25,8 @@ function withServerFaults(messages: StreamResponse["message"]): AsyncIterable<un
       const inner: AsyncIterator<unknown> = messages[Symbol.asyncIterator]();
       return {
         next: () => inner.next().catch(fail),
-        ...(inner.return && { return: (value?: unknown) => inner.return!(value) }),
-        ...(inner.throw && { throw: (error?: unknown) => inner.throw!(error) }),
+        ...(inner.return && { return: inner.return.bind(inner) }),
+        ...(inner.throw && { throw: inner.throw.bind(inner) }),
       };
     },
   };
