@@ -3,30 +3,30 @@ import { describe, it } from "node:test";
 import { type StaticServices, staticResolver } from "../../src/discovery/static-resolver.ts";
 
 describe("staticResolver()", () => {
-  it("answers with the endpoints, and with nothing for a service it does not know", () => {
-    const discovery = staticResolver({
+  it("resolves to the endpoints, and to nothing for a service it does not know", () => {
+    const resolver = staticResolver({
       lake: ["https://10.0.0.7:7101", { origin: "https://10.0.0.8:7101", weight: 2, zone: "b" }],
     });
-    assert.deepEqual(discovery.endpoints("lake"), [
+    assert.deepEqual(resolver.resolve("lake")?.current, [
       { origin: "https://10.0.0.7:7101" },
       { origin: "https://10.0.0.8:7101", weight: 2, zone: "b" },
     ]);
-    assert.equal(discovery.endpoints("stream"), undefined);
-    assert.equal(discovery.endpoints("toString"), undefined);
-    assert.deepEqual(discovery.services?.(), ["lake"]);
+    assert.equal(resolver.resolve("stream"), undefined);
+    assert.equal(resolver.resolve("toString"), undefined);
+    assert.deepEqual(resolver.services?.(), ["lake"]);
   });
 
-  it("answers with the same array each time, which nobody can change", () => {
-    const discovery = staticResolver({ lake: ["http://127.0.0.1:1"] });
-    assert.equal(discovery.endpoints("lake"), discovery.endpoints("lake"));
-    assert.ok(Object.isFrozen(discovery.endpoints("lake")));
-    assert.ok(Object.isFrozen(discovery.endpoints("lake")?.[0]));
+  it("resolves to the same array each time, which nobody can change", () => {
+    const resolver = staticResolver({ lake: ["http://127.0.0.1:1"] });
+    assert.equal(resolver.resolve("lake")?.current, resolver.resolve("lake")?.current);
+    assert.ok(Object.isFrozen(resolver.resolve("lake")?.current));
+    assert.ok(Object.isFrozen(resolver.resolve("lake")?.current?.[0]));
   });
 
   it("writes origins in one way", () => {
-    const discovery = staticResolver({ lake: ["HTTPS://Lake.Internal:443/", "http://[::1]:8080"] });
+    const resolver = staticResolver({ lake: ["HTTPS://Lake.Internal:443/", "http://[::1]:8080"] });
     assert.deepEqual(
-      discovery.endpoints("lake")?.map(({ origin }) => origin),
+      resolver.resolve("lake")?.current?.map(({ origin }) => origin),
       ["https://lake.internal", "http://[::1]:8080"],
     );
   });
