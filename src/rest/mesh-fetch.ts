@@ -3,7 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Service } from "../core/service.ts";
 import { EndToEndHeaders } from "../http/end-to-end-headers.ts";
 import { methodLabel } from "../http/method-label.ts";
-import { inTime } from "./body-chunks.ts";
+import { withinDeadline } from "./body-chunks.ts";
 import { HttpError } from "./http-error.ts";
 import type { HttpResponse } from "./http-transport.ts";
 import { type Hop, locationOf, nextHop, targetOf } from "./redirect.ts";
@@ -27,7 +27,7 @@ export interface MeshFetchOptions {
   readonly current?: () => Call | undefined;
   /** Told what is decided about the calls. @default nobody is told */
   readonly onEvent?: CallEventListener | undefined;
-  /** The whole exchange, redirects and the reading of the answer included, in milliseconds. @default 30_000 */
+  /** The whole exchange, redirects and the reading of the response included, in milliseconds. @default 30_000 */
   readonly timeoutMs?: number | ((service: string) => number);
 }
 
@@ -173,7 +173,9 @@ function checkedUrl(who: string, href: string): URL {
   }
   if (url.host === "") throw new TypeError(`${who}: it names no service; pass mesh://service/path`);
   if (url.protocol === "mesh:" && url.port !== "") {
-    throw new TypeError(`${who}: a mesh URL has no port, discovery knows it; pass mesh://${url.hostname}/`);
+    throw new TypeError(
+      `${who}: a mesh URL has no port, the resolver knows it; pass mesh://${url.hostname}/`,
+    );
   }
   return url;
 }
@@ -206,7 +208,7 @@ async function responseFrom(
     // Short bodies are worth the wait: a stream costs more than the bytes.
     body = (
       isShort(source)
-        ? await inTime(sentRequest, source, () => source.bytes(maxResponseBytes))
+        ? await withinDeadline(sentRequest, source, () => source.bytes(maxResponseBytes))
         : limitedBody(source.body, call, maxResponseBytes, (reason) => source.cancel?.(reason))
     ) as BodyInit | null;
   }

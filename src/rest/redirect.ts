@@ -19,7 +19,7 @@ export function targetOf(url: URL): string {
   return pathname + search;
 }
 
-/** Where the answer sends the request; undefined when it is no redirect. */
+/** Where the response sends the request; undefined when it is no redirect. */
 export function locationOf(response: HttpResponse): string | undefined {
   return redirects.has(response.status) ? (response.headers.get("location") ?? undefined) : undefined;
 }

@@ -20,7 +20,7 @@ export type { RestDefaults, RestOptions } from "./rest-options.ts";
 export interface RestClientOptions {
   /** The service that is called. */
   readonly service: string;
-  /** The whole pipeline: policies, the choice of an endpoint, and a leaf. */
+  /** The whole pipeline: policies, the choice of an endpoint, and a transport. */
   readonly send: Service<RestRequest, HttpResponse>;
   readonly clock: Clock;
   /** The call whose handler runs now, to make calls on its behalf. @default none */

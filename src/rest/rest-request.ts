@@ -7,7 +7,7 @@ export interface RestRequest {
   readonly method: string;
   /** Path and query from the slash on. */
   readonly target: string;
-  /** Lower-case names. The leaf adds the call's context to a copy. */
+  /** Lower-case names. The transport adds the call's context to a copy. */
   readonly headers: Readonly<Record<string, string>>;
   /** A function makes a new stream for each attempt. */
   readonly body: HttpBody | (() => ReadableStream<Uint8Array>) | undefined;

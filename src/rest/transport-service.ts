@@ -66,7 +66,7 @@ export function createTransportService(options: TransportServiceOptions): Servic
   };
 }
 
-/** A streamed body that remembers whether it was its source that failed: nobody else is to blame then. */
+/** A streamed body that remembers whether it was its source that failed, and nothing else. */
 class Upload {
   readonly stream: ReadableStream<Uint8Array>;
   #failed = false;

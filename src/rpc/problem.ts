@@ -51,7 +51,7 @@ const titles: Readonly<Record<number, string>> = {
 };
 
 /**
- * The problem that stands for an RPC error, for a REST answer that must not lose anything: code, text, details
+ * The problem that stands for an RPC error, for a REST response that must not lose anything: code, text, details
  * and metadata. {@link connectErrorFromProblem} gives the error back.
  */
 export function problemFromConnectError(error: ConnectError): RpcProblem {
@@ -73,7 +73,7 @@ export function problemFromConnectError(error: ConnectError): RpcProblem {
 }
 
 /**
- * The RPC error that stands for a problem, whoever made it: its RPC code if it has one, else that of the mesh's
+ * The RPC error that stands for a problem, whatever made it: its RPC code if it has one, else that of the mesh's
  * code, else that of its HTTP status.
  */
 export function connectErrorFromProblem(problem: ProblemLike): ConnectError {

@@ -67,7 +67,7 @@ function startExchange(call: Call): void {
  * Reads the context that came with a request. Values that are malformed count as absent: context is a help,
  * a request does not fail for it.
  *
- * Attempt, priority and retry are read only beside a `traceparent`, which whoever speaks of them sends too
+ * Attempt, priority and retry are read only beside a `traceparent`, which every sender of them sends too
  * ({@link writeContext} does): on some platforms a look at a header is dear, and most requests have none of them.
  */
 export function readContext(headers: HeaderSource): MessageReaderContext {

@@ -60,7 +60,7 @@ describe("a REST call and the policies", () => {
     assert.equal(clock.now() - start, 3_000);
   });
 
-  it("gives an answer up without holding its connection", async () => {
+  it("gives a response up without holding its connection", async () => {
     let cancelled = 0;
     const { lake, clock } = lakeOf((_, number) =>
       number === 1
@@ -103,7 +103,7 @@ describe("a REST call and the policies", () => {
     const { lake, mesh } = lakeOf(() => new Response(bodyOf(["a"], new TypeError("terminated"))));
     const error = await errorOf(drain(lake.get("x").stream()));
     assert.ok(isMeshError(error, "ERR_TRANSPORT"), String(error));
-    assert.match(error.message, /^Cannot read the answer of lake at http:\/\/lake\.test: .*terminated/);
+    assert.match(error.message, /^Cannot read the response of lake at http:\/\/lake\.test: .*terminated/);
     const labels = { outcome: "transport_unknown" };
     assert.equal(await metricValue(mesh.metrics, "mesh_client_requests_total", labels), 1);
   });
@@ -127,7 +127,7 @@ describe("a REST call and the policies", () => {
     assert.equal(await metricValue(mesh.metrics, "mesh_client_requests_total", { outcome: "cancelled" }), 1);
   });
 
-  it("counts an answer that nobody read as the success it was", async () => {
+  it("counts a response that nobody read as the success it was", async () => {
     const { lake, mesh, clock } = lakeOf(() => new Response(bodyOf(["a"], "never")));
     const response = await lake.get("x", { timeoutMs: 500 });
     assert.equal(response.status, 200);

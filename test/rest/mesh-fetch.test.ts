@@ -85,7 +85,7 @@ describe("mesh.fetch", () => {
     assert.equal((await mesh.fetch("mesh://lake/nothing")).status, 404);
   });
 
-  it("streams the answer", async () => {
+  it("streams the response", async () => {
     const { mesh } = lakeOf((request) => echo.fetch(request));
     const response = await mesh.fetch("mesh://lake/stream");
     assert.equal(await response.text(), "ab");

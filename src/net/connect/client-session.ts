@@ -9,12 +9,8 @@ import type { Http2Connection } from "../../http/http2/http2-connection.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
 import type { RpcConnection } from "../../rpc/client/rpc-connection.ts";
 import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
-import {
-  connectFault,
-  errorFromReset,
-  protocolFault,
-  unavailable,
-} from "../../rpc/dialect/transport-faults.ts";
+import { errorFromReset, protocolFault, unavailable } from "../../rpc/dialect/transport-faults.ts";
+import { connectFault } from "../platform/socket-fault.ts";
 import { connectionOver } from "../socket-transport.ts";
 import { dial, isAlpnRefusal, isHttp1, noHttp2 } from "./dial.ts";
 import { SessionDoubt } from "./session-doubt.ts";

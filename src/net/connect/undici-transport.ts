@@ -64,7 +64,7 @@ class UndiciResponse extends TransportResponse {
   protected override release(): void {}
 
   protected override translate(error: unknown): unknown {
-    return this.#exchange.translate(error, "read the answer of");
+    return this.#exchange.translate(error, "read the response of");
   }
 }
 

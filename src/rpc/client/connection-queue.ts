@@ -25,7 +25,7 @@ export class PendingConnection<C> {
   }
 }
 
-/** Those who wait, first come first served; one in the middle leaves as cheaply as the first. */
+/** Calls that wait, first come first served; one in the middle leaves as cheaply as the first. */
 export class ConnectionQueue<C> {
   #first: PendingConnection<C> | undefined = undefined;
   #last: PendingConnection<C> | undefined = undefined;

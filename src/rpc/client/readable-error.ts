@@ -2,7 +2,7 @@ import { ConnectError } from "@connectrpc/connect";
 
 /**
  * What was thrown, or an error in its place when it cannot be looked at: anything can be thrown, also objects whose
- * properties throw, and whoever handles errors must not fail over one.
+ * properties throw, and the code that handles errors must not fail over one.
  */
 export function readableError(thrown: unknown): unknown {
   try {

@@ -14,7 +14,7 @@ export interface StreamInput {
   readonly replayable: boolean;
   /** The messages for one attempt. */
   open(): AsyncIterable<unknown>;
-  /** The answer has begun: nothing is sent again. */
+  /** The response has begun: nothing is sent again. */
   settle(): void;
   /** Tells the source that nobody will ask for more. */
   close(): void;
@@ -66,13 +66,13 @@ export function singleInput(source: AsyncIterable<unknown>): StreamInput {
   };
 }
 
-/** Bytes of messages that are kept until the answer begins; gRPC's own clients keep as much for a call. */
+/** Bytes of messages that are kept until the response begins; gRPC's own clients keep as much for a call. */
 const keptBytes = 256 * 1024;
 /** What keeping a message costs besides its bytes, about. */
 const keptOverheadBytes = 64;
 
 /**
- * The input of a call that streams to the server: what was sent is kept, up to 256 KiB, until the answer begins.
+ * The input of a call that streams to the server: what was sent is kept, up to 256 KiB, until the response begins.
  *
  * The messages are kept as bytes, because a source may use one object for all of them.
  */

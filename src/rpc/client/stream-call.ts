@@ -25,7 +25,7 @@ export interface StreamInit {
   readonly cancel: CancelSource | undefined;
 }
 
-/** One streaming call; its promise settles with the answer's headers, its messages end with the status. */
+/** One streaming call; its promise settles with the response's headers, its messages end with the status. */
 export class StreamCall implements StreamHandler {
   readonly #init: StreamInit;
   readonly #resolve: (response: StreamResponse) => void;
@@ -38,7 +38,7 @@ export class StreamCall implements StreamHandler {
   #outbound: MessageWriter | undefined = undefined;
   #headers: Fields | undefined = undefined;
   #trailers: Fields | undefined = undefined;
-  #answered = false;
+  #responded = false;
   #done = false;
   #deadline = Number.POSITIVE_INFINITY;
   #unwatch: (() => void) | undefined = undefined;
@@ -124,7 +124,7 @@ export class StreamCall implements StreamHandler {
       this.fail(error);
       return;
     }
-    // A trailers-only answer: when it states an error, the call itself fails with it.
+    // A trailers-only response: when it states an error, the call itself fails with it.
     if (ended) {
       const error = errorOfEnd(fields, undefined, inbound);
       if (error !== undefined) {
@@ -132,7 +132,7 @@ export class StreamCall implements StreamHandler {
         return;
       }
     }
-    this.#answered = true;
+    this.#responded = true;
     const { method } = this.#init;
     this.#resolve({
       stream: true,
@@ -159,7 +159,7 @@ export class StreamCall implements StreamHandler {
     const error = errorOfEnd(this.#headers ?? [], this.#trailers, inbound);
     this.#settle();
     // Messages that arrived before the status are still handed out.
-    if (this.#answered) inbound.end(error);
+    if (this.#responded) inbound.end(error);
     else this.#reject(error ?? new ConnectError("protocol error: missing headers", Code.Internal));
   }
 
@@ -181,7 +181,7 @@ export class StreamCall implements StreamHandler {
     const error = orDeadline(lost, this.#deadline - this.#init.config.clock.now());
     this.#settle();
     // What arrived before the connection broke is still handed out.
-    if (this.#answered) this.#inbound!.end(error);
+    if (this.#responded) this.#inbound!.end(error);
     else this.#reject(error);
   }
 
@@ -192,7 +192,7 @@ export class StreamCall implements StreamHandler {
     this.#session?.givenUp(this.#stream, error);
     this.#settle();
     this.#unwatch?.();
-    if (this.#answered) this.#inbound?.abort(error);
+    if (this.#responded) this.#inbound?.abort(error);
     else this.#reject(error);
   }
 
@@ -205,7 +205,7 @@ export class StreamCall implements StreamHandler {
   #settle(): void {
     this.#done = true;
     if (this.#expiry !== undefined) deadlinesOf(this.#init.config.clock).remove(this.#expiry);
-    if (!this.#answered) this.#unwatch?.();
+    if (!this.#responded) this.#unwatch?.();
     this.#pending?.drop();
     const stream = this.#stream;
     if (stream !== undefined && !(stream.remoteEnded && stream.localEnded)) stream.close(h2.cancel);

@@ -235,7 +235,7 @@ export class UnaryCall implements StreamHandler {
     this.#unwatch?.();
     this.#pending?.drop();
     const stream = this.#stream;
-    // The server may have answered before it took the whole request.
+    // The server may have responded before it took the whole request.
     if (stream !== undefined && !(stream.remoteEnded && stream.localEnded)) stream.close(h2.cancel);
   }
 }

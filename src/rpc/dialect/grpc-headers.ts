@@ -21,7 +21,7 @@ export function formatOf(contentType: string | undefined): "proto" | "json" | un
   return match[1]?.toLowerCase() === "json" ? "json" : "proto";
 }
 
-/** The RPC code for an answer that is not gRPC, by the mapping of the gRPC specification. */
+/** The RPC code for a response that is not gRPC, by the mapping of the gRPC specification. */
 export function codeFromHttpStatus(status: number): Code {
   switch (status) {
     case 400:

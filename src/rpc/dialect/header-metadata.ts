@@ -60,7 +60,7 @@ export function headersFromFields(fields: Fields): Headers {
 /**
  * `Headers` that are filled from the runtime's own object at the first look.
  *
- * Most callers never look at the headers of an answer, and filling them costs more than the rest of a
+ * Most callers never look at the headers of a response, and filling them costs more than the rest of a
  * small call's parsing. Every method fills first; afterwards it is an ordinary `Headers`.
  */
 export class LazyHeaders extends Headers {
@@ -148,12 +148,12 @@ export class LazyHeaders extends Headers {
  */
 const lazyIsSeen: boolean = new Headers(new LazyHeaders(["probe", "1"])).get("probe") === "1";
 
-/** Headers of an answer: filled at the first look where the runtime allows, else at once. */
+/** Headers of a response: filled at the first look where the runtime allows, else at once. */
 export function headersOf(fields: Fields): Headers {
   return lazyIsSeen ? new LazyHeaders(fields) : headersFromFields(fields);
 }
 
-/** Trailers that will arrive after the answer was handed out. */
+/** Trailers that will arrive after the response was handed out. */
 export function pendingTrailers(): Headers & { arrive(fields: Fields): void } {
   if (lazyIsSeen) return new LazyHeaders();
   const headers = new Headers();

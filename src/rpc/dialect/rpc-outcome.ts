@@ -11,7 +11,7 @@ import { rpcFromCode } from "./mesh-error-codes.ts";
 const byCode: Readonly<Record<RpcCode, Outcome>> = {
   aborted: outcome("success", "aborted"),
   already_exists: outcome("success", "already_exists"),
-  // Somebody gave the call up, and it was not the endpoint that failed.
+  // The call was given up; it was not the endpoint that failed.
   canceled: outcome("cancelled", "canceled"),
   data_loss: outcome("failure", "data_loss"),
   deadline_exceeded: outcome("retryable", "deadline_exceeded"),

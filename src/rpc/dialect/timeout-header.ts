@@ -26,7 +26,7 @@ export function timeoutHeader(protocol: Protocol): "grpc-timeout" | "connect-tim
 /**
  * Reads the time that the caller grants, in milliseconds.
  *
- * @returns undefined without the header; NaN when it is malformed, which the protocol must answer with `invalid_argument`
+ * @returns undefined without the header; NaN when it is malformed, which the protocol must reject with `invalid_argument`
  */
 export function readTimeout(protocol: Protocol, headers: HeaderSource): number | undefined {
   const value = headers.get(timeoutHeader(protocol));

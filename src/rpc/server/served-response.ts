@@ -3,7 +3,7 @@ import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Call } from "../../core/call.ts";
 import { outcomeOfCancelledCall, outcomeOfMeshError } from "../../core/classifier.ts";
 import { isUpstream } from "../../core/upstream.ts";
-import { errorResponse } from "../dialect/error-response.ts";
+import { rpcErrorResponse } from "../dialect/error-response.ts";
 import type { RpcDialect } from "../dialect/rpc-dialect.ts";
 import { outcomeOfCode } from "../dialect/rpc-outcome.ts";
 import type { CallLifecycle } from "./dispatcher.ts";
@@ -25,7 +25,7 @@ export function responseOf(
       open = false;
       const error = gate.errorFor(call, reason);
       call.end(outcomeOfCancelledCall(call) ?? outcomeOfCode(error.code));
-      resolve(errorResponse(wire, error));
+      resolve(rpcErrorResponse(wire, error));
     });
     if (!open) return;
     const fail = (error: unknown): void => {
@@ -69,7 +69,7 @@ export function refusal(
   const error = gate.errorFor(call, thrown);
   const own = isUpstream(thrown) ? undefined : outcomeOfMeshError(thrown);
   call.end(outcomeOfCancelledCall(call) ?? own ?? outcomeOfCode(error.code));
-  return errorResponse(wire, error);
+  return rpcErrorResponse(wire, error);
 }
 
 /** Lets go of a response that nobody waits for any more. */

@@ -40,7 +40,7 @@ describe("the gRPC client", () => {
     [503, Code.Unavailable],
   ];
 
-  it("maps the status of an answer that is not gRPC", async () => {
+  it("maps the status of a response that is not gRPC", async () => {
     const origin = await serveRaw(cleanup, (stream, index) => {
       stream.respond({ ":status": statuses[index]![0], "content-type": "text/html" });
       stream.end("<html>");

@@ -111,7 +111,7 @@ describe("the sessions of the gRPC client", () => {
       silent.listen(0, "127.0.0.1", resolve);
     });
     cleanup.add(() => silent.close());
-    // Nothing listens for TLS: the handshake stays without an answer.
+    // Nothing listens for TLS: the handshake stays without a response.
     const origin = `https://127.0.0.1:${(silent.address() as { port: number }).port}`;
     const tls = { ca: "", cert: "", key: "" };
     const { client } = open(cleanup, origin, { clock, connectTimeoutMs: 7_000, tls });
@@ -163,7 +163,7 @@ describe("the sessions of the gRPC client", () => {
     assert.equal(sessions.size, 2);
     for (const stream of held) answer(stream, "");
     await Promise.all([...calls, waiting]);
-    // A place is given back when its stream has closed, just after the answer.
+    // A place is given back when its stream has closed, just after the response.
     while (transport.state().streams > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 

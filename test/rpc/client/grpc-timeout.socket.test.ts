@@ -28,7 +28,7 @@ function meshClient(
   return createClient(EchoService, mesh.transport("echo", options));
 }
 
-/** The answer of a server that is not available just now. */
+/** The response of a server that is not available just now. */
 const unavailable = {
   ":status": 200,
   "content-type": "application/grpc",

@@ -36,8 +36,8 @@ export interface OpenClientOptions<C extends Clock = VirtualClock>
   readonly origins?: readonly string[];
 }
 
-/** A leaf to the EchoService, or to whatever `fetch` serves, without a socket. */
-export function inProcessLeaf(
+/** A transport to the EchoService, or to whatever `fetch` serves, without a socket. */
+export function inProcessTransport(
   fetch: FetchFunction = serveInProcess().fetch,
   protocol: "connect" | "grpc-web" = "connect",
 ): RpcTransport {
@@ -70,7 +70,7 @@ export function openClient<C extends Clock = VirtualClock>(
     attempts.push(call);
     return next(call, request);
   });
-  const rpcTransport = rest.transportFor === undefined ? inProcessLeaf() : undefined;
+  const rpcTransport = rest.transportFor === undefined ? inProcessTransport() : undefined;
   const transport = createMeshTransport({
     service: "echo",
     protocol: "connect",

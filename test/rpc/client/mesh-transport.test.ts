@@ -8,13 +8,13 @@ import { meshCall, meshCallOptions } from "../../../src/rpc/context.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { settle, VirtualClock } from "../../support/virtual-clock.ts";
 import { all, errorOf, serveInProcess, streamOf } from "../echo.ts";
-import { inProcessLeaf, openClient } from "./mesh-client.ts";
+import { inProcessTransport, openClient } from "./mesh-client.ts";
 
-/** Wraps a leaf so that the test sees what each attempt is given. */
+/** Wraps a transport so that the test sees what each attempt is given. */
 function spiedLeaf(
   seen: { timeoutMs: number | undefined; header: Headers; signal: unknown; call: unknown }[],
 ): RpcTransport {
-  const { transport, close } = inProcessLeaf();
+  const { transport, close } = inProcessTransport();
   return {
     close,
     transport: {
@@ -27,7 +27,7 @@ function spiedLeaf(
   };
 }
 
-/** A leaf that never answers, and stops with its signal. */
+/** A transport that never answers, and stops with its signal. */
 const silentLeaf: RpcTransport = {
   close: async () => {},
   transport: {
@@ -158,7 +158,7 @@ describe("createMeshTransport()", () => {
     assert.equal(seen[0]?.timeoutMs, 0);
   });
 
-  it("makes no signal for a leaf that follows the call", async () => {
+  it("makes no signal for a transport that follows the call", async () => {
     const seen: Parameters<typeof spiedLeaf>[0] = [];
     const transport = spiedLeaf(seen);
     const { client } = openClient({ transportFor: () => ({ ...transport, followsCall: true }) });
@@ -246,7 +246,7 @@ describe("createMeshTransport()", () => {
           },
         }),
     });
-    const transport = inProcessLeaf(fetch);
+    const transport = inProcessTransport(fetch);
     const { client, outcome } = openClient({ transportFor: () => transport });
     const error = await errorOf(client.echo({}));
     assert.deepEqual(

@@ -10,7 +10,7 @@ import { meshCall } from "../../../src/rpc/context.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { serveInProcess } from "../echo.ts";
-import { inProcessLeaf } from "./mesh-client.ts";
+import { inProcessTransport } from "./mesh-client.ts";
 
 const origin = "https://echo.test";
 const { echo } = EchoService.method;
@@ -25,7 +25,7 @@ function choiceAfter(refusalMs: number) {
   const grpc: RpcTransport = { transport: { unary: refusing, stream: refusing }, close: async () => {} };
   const seen: (string | null)[] = [];
   const { fetch } = serveInProcess();
-  const connect = inProcessLeaf((url, init) => {
+  const connect = inProcessTransport((url, init) => {
     seen.push(new Headers(init?.headers).get("connect-timeout-ms"));
     return fetch(url, init);
   });

@@ -81,7 +81,7 @@ describe("a call that streams to a server that refuses it", unless("listen", "gr
       for (const kind of ["collect", "chat"] as const) {
         refused = 0;
         resolver.set(refusing);
-        assert.equal((await within(calls[kind](), "an answer")).join(" "), "all that was said");
+        assert.equal((await within(calls[kind](), "a response")).join(" "), "all that was said");
         assert.equal(refused, 1);
       }
     });

@@ -110,7 +110,7 @@ describe("liveInput()", () => {
     assert.equal(((await second).value as EchoRequest).text, "late");
   });
 
-  it("cannot be sent again once the answer has begun; who sends goes on", async () => {
+  it("cannot be sent again once the response has begun; who sends goes on", async () => {
     const input = liveInput(requests("a", "b", "c"), desc);
     const first = input.open()[Symbol.asyncIterator]();
     await first.next();

@@ -68,7 +68,7 @@ describe("a server process that is killed", unless("listen", "grpcClient"), () =
     }
     await start(port);
     for (const client of clients) {
-      assert.equal((await within(client.echo({ text: "next" }), "an answer")).text, "next");
+      assert.equal((await within(client.echo({ text: "next" }), "a response")).text, "next");
     }
   });
 });

@@ -7,7 +7,7 @@ import type { FetchFunction } from "../../../src/rpc/client/fetch-client.ts";
 import { createFetchRpcTransport } from "../../../src/rpc/client/fetch-rpc-transport.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { all, errorOf, serveInProcess } from "../echo.ts";
-import { inProcessLeaf, openClient } from "./mesh-client.ts";
+import { inProcessTransport, openClient } from "./mesh-client.ts";
 
 const secret = "shard 7 of 10.0.0.9 has no such row";
 
@@ -49,7 +49,7 @@ function front(dialect: "connect" | "grpc-web", service: Echo) {
 
 /** A mesh client of a service that answers as `fetch` does. */
 function behind(fetch: FetchFunction) {
-  const transport = inProcessLeaf(fetch);
+  const transport = inProcessTransport(fetch);
   return openClient({ transportFor: () => transport, retry: false }).client;
 }
 

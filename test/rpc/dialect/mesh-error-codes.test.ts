@@ -12,7 +12,7 @@ import { outcomeOfRpcError } from "../../../src/rpc/dialect/rpc-outcome.ts";
 import { wireError } from "../../../src/rpc/dialect/wire-error.ts";
 import { connectErrorFromProblem, problemFromConnectError } from "../../../src/rpc/problem.ts";
 import { EchoRequestSchema, EchoService } from "../../gen/test/v1/echo_pb.ts";
-import { inProcessLeaf } from "../client/mesh-client.ts";
+import { inProcessTransport } from "../client/mesh-client.ts";
 import { errorOf, serveInProcess } from "../echo.ts";
 
 function newCall(): Call {
@@ -23,7 +23,7 @@ function clientThatFails(error: unknown, protocol: "connect" | "grpc-web"): Clie
   const { fetch } = serveInProcess({
     routes: (router) => router.service(EchoService, { echo: () => Promise.reject(error) }),
   });
-  return createClient(EchoService, inProcessLeaf(fetch, protocol).transport);
+  return createClient(EchoService, inProcessTransport(fetch, protocol).transport);
 }
 
 describe("connectErrorFromMeshError()", () => {
