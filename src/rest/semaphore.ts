@@ -20,11 +20,7 @@ export class Semaphore {
 
   /** Takes a slot at once if one is free; false when the caller has to {@link wait}. */
   tryTake(origin: string): boolean {
-    let queue = this.#queues.get(origin);
-    if (queue === undefined) {
-      queue = { active: 0, waiting: new Set() };
-      this.#queues.set(origin, queue);
-    }
+    const queue = this.#queueOf(origin);
     if (queue.active >= this.#limit) return false;
     queue.active++;
     this.#active++;
@@ -33,7 +29,7 @@ export class Semaphore {
 
   /** Waits for a slot; rejects with the call's reason, and leaves the line, when the call is cancelled. */
   wait(origin: string, call: Call): Promise<void> {
-    const queue = this.#queues.get(origin)!;
+    const queue = this.#queueOf(origin);
     return new Promise((resolve, reject) => {
       const enter = (): void => {
         leave();
@@ -49,7 +45,7 @@ export class Semaphore {
 
   /** Gives a slot back, to the first in line if there is one. */
   give(origin: string): void {
-    const queue = this.#queues.get(origin)!;
+    const queue = this.#queueOf(origin);
     for (const next of queue.waiting) {
       queue.waiting.delete(next);
       next();
@@ -60,6 +56,15 @@ export class Semaphore {
     // Endpoints come and go: a queue nobody uses must not stay.
     if (queue.active === 0) this.#queues.delete(origin);
     if (this.#active === 0) this.#onIdle?.();
+  }
+
+  #queueOf(origin: string): OriginQueue {
+    let queue = this.#queues.get(origin);
+    if (queue === undefined) {
+      queue = { active: 0, waiting: new Set() };
+      this.#queues.set(origin, queue);
+    }
+    return queue;
   }
 
   /** Resolves when no slot is taken. */

@@ -26,14 +26,7 @@ const tracestateShape = /^[\x20-\x7e\t]+$/;
 export function parseTraceparent(header: string): TraceContext | undefined {
   const match = shape.exec(header);
   if (match === null) return undefined;
-  const [, version, traceId, parentId, flags, rest] = match as unknown as [
-    string,
-    string,
-    string,
-    string,
-    string,
-    string?,
-  ];
+  const [, version, traceId = "", parentId = "", flags = "", rest] = match;
   if (version === "ff" || (version === "00" && rest !== undefined)) return undefined;
   if (traceId === noTrace || parentId === noParent) return undefined;
   return { traceId, parentId, flags };

@@ -52,6 +52,7 @@ function interceptedRequest(call: Call, request: RpcRequest, service: string): A
     request.input === undefined
       ? { stream: false, method, message: messageOf(method.input, request.message as object) }
       : { stream: true, method, message: messagesOf(method.input, request.input.open()) };
+  // TypeScript takes the properties that are defined for those that were there before.
   return Object.defineProperties(target, Object.getOwnPropertyDescriptors(common)) as unknown as AnyRequest;
 }
 

@@ -2,6 +2,7 @@
 export class PendingConnection<C> {
   /** Settles when there is one, or none can be had; never once the call has dropped out. */
   readonly connection: Promise<C>;
+  // Both are set while the promise is made, which the compiler cannot see.
   resolve!: (connection: C) => void;
   reject!: (error: unknown) => void;
   /** Whether nobody waits any more. */

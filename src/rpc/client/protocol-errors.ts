@@ -25,8 +25,8 @@ function withServerFaults(messages: StreamResponse["message"]): AsyncIterable<un
       const inner: AsyncIterator<unknown> = messages[Symbol.asyncIterator]();
       return {
         next: () => inner.next().catch(fail),
-        ...(inner.return && { return: (value?: unknown) => inner.return!(value) }),
-        ...(inner.throw && { throw: (error?: unknown) => inner.throw!(error) }),
+        ...(inner.return && { return: inner.return.bind(inner) }),
+        ...(inner.throw && { throw: inner.throw.bind(inner) }),
       };
     },
   };

@@ -32,8 +32,10 @@ export function readableMessages<T>(messages: AsyncIterable<T>): AsyncIterable<T
           }
         },
       };
-      if (inner.return !== undefined) iterator.return = (value) => inner.return!(value).catch(fail);
-      if (inner.throw !== undefined) iterator.throw = (error) => inner.throw!(error).catch(fail);
+      const giveUp = inner.return?.bind(inner);
+      const raise = inner.throw?.bind(inner);
+      if (giveUp !== undefined) iterator.return = (value) => giveUp(value).catch(fail);
+      if (raise !== undefined) iterator.throw = (error) => raise(error).catch(fail);
       return iterator;
     },
   };

@@ -115,9 +115,9 @@ export class StreamCall implements StreamHandler {
   }
 
   onHeaders(fields: Fields, ended: boolean): void {
-    if (this.#done) return;
+    const inbound = this.#inbound;
+    if (this.#done || inbound === undefined) return;
     this.#headers = fields;
-    const inbound = this.#inbound!;
     try {
       inbound.useCompression(checkResponse(fields, this.#init.config));
     } catch (error) {
@@ -154,8 +154,8 @@ export class StreamCall implements StreamHandler {
   }
 
   onEnd(): void {
-    if (this.#done) return;
-    const inbound = this.#inbound!;
+    const inbound = this.#inbound;
+    if (this.#done || inbound === undefined) return;
     const error = errorOfEnd(this.#headers ?? [], this.#trailers, inbound);
     this.#settle();
     // Messages that arrived before the status are still handed out.
@@ -168,11 +168,11 @@ export class StreamCall implements StreamHandler {
   }
 
   onClose(): void {
-    const session = this.#session!;
-    const stream = this.#stream!;
-    session.release();
+    const session = this.#session;
+    const stream = this.#stream;
+    session?.release();
     this.#outbound?.stop();
-    if (this.#done) return;
+    if (this.#done || session === undefined || stream === undefined) return;
     if (endsWell(stream, this.#headers)) {
       this.onEnd();
       return;
@@ -181,7 +181,7 @@ export class StreamCall implements StreamHandler {
     const error = orDeadline(lost, this.#deadline - this.#init.config.clock.now());
     this.#settle();
     // What arrived before the connection broke is still handed out.
-    if (this.#responded) this.#inbound!.end(error);
+    if (this.#responded) this.#inbound?.end(error);
     else this.#reject(error);
   }
 

@@ -179,10 +179,10 @@ export class UnaryCall implements StreamHandler {
   }
 
   onClose(): void {
-    const session = this.#session!;
-    session.release();
+    const session = this.#session;
+    session?.release();
     const stream = this.#stream;
-    if (this.#done || stream === undefined) return;
+    if (this.#done || session === undefined || stream === undefined) return;
     if (endsWell(stream, this.#headers)) this.onEnd();
     else this.fail(orDeadline(session.errorOf(stream), this.#deadline - this.#init.config.clock.now()));
   }

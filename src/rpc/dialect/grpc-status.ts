@@ -29,8 +29,7 @@ export function encodeStatusText(message: string): string {
   if (plainMessage.test(message)) return message;
   let text = "";
   const bytes = encoder.encode(message);
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!;
+  for (const [i, byte] of bytes.entries()) {
     const edge = byte === 0x20 && (i === 0 || i === bytes.length - 1);
     text +=
       byte >= 0x20 && byte <= 0x7e && byte !== 0x25 && !edge

@@ -274,6 +274,8 @@ describe("the sessions of the gRPC client", () => {
     );
     assert.equal(settled.filter(({ status }) => status === "fulfilled").length, 10);
     while (transport.state().streams > 0) await new Promise((resolve) => setImmediate(resolve));
+    // The wheel that watches all deadlines goes to sleep by itself.
+    await clock.advance(50);
     assert.equal(clock.pending, 0);
   });
 });
