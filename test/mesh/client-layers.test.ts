@@ -102,6 +102,21 @@ describe("layers of a program's own around outgoing calls", () => {
     }
   });
 
+  it("may respond by themselves, a cache for example, and such a call is over then", async () => {
+    const cached: ClientLayer = () => () => new Response("from the cache");
+    for (const position of ["call", "attempt"] as const) {
+      const layers = { client: { [position]: [cached] } };
+      const { lake, mesh, requests, clock } = lakeOf(echoLake(), { layers });
+      assert.equal(await lake.get("x").text(), "from the cache");
+      assert.equal(await (await mesh.fetch("mesh://lake/y")).text(), "from the cache");
+      await clock.advance(60_000);
+      assert.equal(requests.length, 0);
+      assert.equal(await metricValue(mesh.metrics, "mesh_client_in_flight"), 0);
+      assert.equal(await metricValue(mesh.metrics, "mesh_client_requests_total", { outcome: "ok" }), 2);
+      assert.equal(mesh.endpoints()[0]?.inFlight, 0);
+    }
+  });
+
   it("do not see what goes to origins outside of the mesh", async () => {
     const { mesh, requests } = lakeOf(echoLake(), {
       layers: { client: { call: [tenant], attempt: [tenant] } },
