@@ -13,9 +13,7 @@ async function client(): Promise<() => Promise<unknown>> {
     return async () => (await request(origin + path, { dispatcher })).body.json();
   }
   if (kind === "mesh") {
-    const lake = createMesh({ service: "bench", resolver: staticResolver({ lake: [origin] }) }).rest(
-      "lake",
-    );
+    const lake = createMesh({ service: "bench", resolver: staticResolver({ lake: [origin] }) }).rest("lake");
     return () => lake.get("api/datasets/seattle-weather").json();
   }
   throw new TypeError(`Cannot call: "${kind}" is no kind of REST client`);

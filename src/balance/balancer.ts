@@ -5,7 +5,7 @@ import type { Outcome } from "../core/outcome.ts";
 export interface EndpointState {
   readonly endpoint: Endpoint;
   /** Calls that have not ended yet; streams count until they do. */
-  readonly inFlight: number;
+  inFlight: number;
   /** Moving average of the latency in milliseconds; 0 while nothing is known. */
   latencyMs: number;
   /** When {@link latencyMs} was last brought up to date. */

@@ -25,6 +25,14 @@ export function callKey<T>(name: string, defaultValue: T): CallKey<T> {
   return { id: Symbol(name), defaultValue };
 }
 
+/**
+ * The origins that earlier attempts of the same call went to, set on an attempt by the layer that repeats it.
+ *
+ * A balancer keeps away from them while there are others: an endpoint that has just failed this call is
+ * the least likely to save it.
+ */
+export const triedOrigins: CallKey<readonly string[]> = callKey("tried origins", []);
+
 /** What a new {@link Call} is made of; everything but the first four has a default. */
 export interface CallInit {
   readonly side: "client" | "server";

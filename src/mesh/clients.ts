@@ -3,7 +3,9 @@ import { EndpointRegistry, type EndpointStatus } from "../balance/endpoint-regis
 import type { Call, CallEventListener } from "../core/call.ts";
 import { MeshError } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
+import { ok } from "../core/outcome.ts";
 import type { Resolver } from "../discovery/resolver.ts";
+import { outcomeOfStatus } from "../http/status-outcome.ts";
 import type { ConnectOptions, Runtime } from "../net/port.ts";
 import type { HttpResponse, HttpTransport } from "../rest/http-transport.ts";
 import { createMeshFetch, type MeshFetch } from "../rest/mesh-fetch.ts";
@@ -57,8 +59,16 @@ const noPings = { keepalive: undefined, verifyAfterIdleMs: undefined, pingTimeou
 /** What the trace needs; nothing else of a call's context leaves the mesh. */
 const outsideHeaders: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
 
-const restDialect: PipelineDialect = { replayable: isRestReplayable, discard: discardResponse };
-const rpcDialect: PipelineDialect = { replayable: isRpcReplayable };
+const restDialect: PipelineDialect<HttpResponse> = {
+  replayable: isRestReplayable,
+  discard: discardResponse,
+  outcomeOf: ({ settled, status, headers }) =>
+    settled === false ? undefined : outcomeOfStatus(status, headers),
+};
+const rpcDialect: PipelineDialect<RpcResponse> = {
+  replayable: isRpcReplayable,
+  outcomeOf: ({ stream }) => (stream ? undefined : ok),
+};
 
 /**
  * Makes the clients. Connections open with the first call; a broken identity fails here.

@@ -3,6 +3,7 @@ import type { EndpointRegistry } from "../balance/endpoint-registry.ts";
 import type { ServiceEndpoints } from "../balance/service-endpoints.ts";
 import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
+import type { Outcome } from "../core/outcome.ts";
 import type { Random } from "../core/random.ts";
 import { compose, type Layer, type Service } from "../core/service.ts";
 import { limited } from "../policy/limited.ts";
@@ -25,7 +26,10 @@ export interface PipelineParts {
 }
 
 /** What REST and RPC each bring along. */
-export type PipelineDialect = Pick<RetryOptions, "replayable" | "discard">;
+export interface PipelineDialect<Res> extends Pick<RetryOptions, "replayable" | "discard"> {
+  /** The outcome of a response that a layer made without the transport; undefined while it is under way. */
+  readonly outcomeOf: (response: Res) => Outcome | undefined;
+}
 
 /** What metrics call a service that the resolver does not know. */
 const unknownLabel = "unknown";
@@ -43,13 +47,13 @@ interface Chain<Req, Res> {
  */
 export class Pipeline<Req, Res> {
   readonly #parts: PipelineParts;
-  readonly #dialect: PipelineDialect;
+  readonly #dialect: PipelineDialect<Res>;
   readonly #transport: Service<Req, Res>;
   readonly #refusals: Refusals;
   /** Weak, so that nothing is kept for services that are gone. */
   readonly #chains = new WeakMap<ServiceEndpoints, Chain<Req, Res>>();
 
-  constructor(parts: PipelineParts, dialect: PipelineDialect, transport: Service<Req, Res>) {
+  constructor(parts: PipelineParts, dialect: PipelineDialect<Res>, transport: Service<Req, Res>) {
     this.#parts = parts;
     this.#dialect = dialect;
     this.#transport = transport;
@@ -88,6 +92,7 @@ export class Pipeline<Req, Res> {
     const { policies, metrics, clock, random, layers } = this.#parts;
     const policy = policies.of(service.service);
     const { bulkhead, budget = false } = service;
+    const { replayable, discard, outcomeOf } = this.#dialect;
     return compose<Req, Res>(
       clientMetrics({ metrics, clock }),
       ...own<Req, Res>(layers.call),
@@ -99,7 +104,8 @@ export class Pipeline<Req, Res> {
         : [
             retry({
               ...policy.retry,
-              ...this.#dialect,
+              ...(replayable && { replayable }),
+              ...(discard && { discard }),
               budget,
               clock,
               random,
@@ -111,7 +117,7 @@ export class Pipeline<Req, Res> {
       ...(policy.attemptTimeoutMs === undefined
         ? []
         : [attemptTimeout({ timeoutMs: policy.attemptTimeoutMs, clock })]),
-      ...own<Req, Res>(layers.attempt),
+      ...(layers.attempt?.length ? [ending<Req, Res>(outcomeOf), ...own<Req, Res>(layers.attempt)] : []),
     )(this.#transport);
   }
 
@@ -122,6 +128,16 @@ export class Pipeline<Req, Res> {
     metrics.clientEnded({ service: unknownLabel, operation, protocol }, "service_unknown", 0);
     return this.#refusals.reject(registry.unknown(call));
   }
+}
+
+/** Ends an attempt to which a layer responded by itself: no transport has stated its outcome. */
+function ending<Req, Res>(outcomeOf: (response: Res) => Outcome | undefined): Layer<Req, Res> {
+  return (next) => async (call, request) => {
+    const response = await next(call, request);
+    const outcome = call.outcome === undefined ? outcomeOf(response) : undefined;
+    if (outcome !== undefined) call.end(outcome);
+    return response;
+  };
 }
 
 /** The pipelines of REST and of RPC carry one kind of request each, and a layer passes on what it was given. */

@@ -173,7 +173,9 @@ function checkedUrl(who: string, href: string): URL {
   }
   if (url.host === "") throw new TypeError(`${who}: it names no service; pass mesh://service/path`);
   if (url.protocol === "mesh:" && url.port !== "") {
-    throw new TypeError(`${who}: a mesh URL has no port, discovery knows it; pass mesh://${url.hostname}/`);
+    throw new TypeError(
+      `${who}: a mesh URL has no port, the resolver knows it; pass mesh://${url.hostname}/`,
+    );
   }
   return url;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { EndpointBreakerChange } from "../../src/balance/endpoint-layer.ts";
+import type { EndpointBreakerChange } from "../../src/balance/endpoint-registry.ts";
 import { MeshError } from "../../src/core/errors.ts";
 import { outcome } from "../../src/core/outcome.ts";
 import { staticResolver } from "../../src/discovery/static-resolver.ts";

@@ -1,32 +1,37 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type StaticServices, staticResolver } from "../../src/discovery/static-resolver.ts";
+import { createSource, type Source } from "../../src/core/source.ts";
+import {
+  type StaticEndpoints,
+  type StaticServices,
+  staticResolver,
+} from "../../src/discovery/static-resolver.ts";
 
 describe("staticResolver()", () => {
-  it("answers with the endpoints, and with nothing for a service it does not know", () => {
-    const discovery = staticResolver({
+  it("resolves to the endpoints, and to nothing for a service it does not know", () => {
+    const resolver = staticResolver({
       lake: ["https://10.0.0.7:7101", { origin: "https://10.0.0.8:7101", weight: 2, zone: "b" }],
     });
-    assert.deepEqual(discovery.endpoints("lake"), [
+    assert.deepEqual(resolver.resolve("lake")?.current, [
       { origin: "https://10.0.0.7:7101" },
       { origin: "https://10.0.0.8:7101", weight: 2, zone: "b" },
     ]);
-    assert.equal(discovery.endpoints("stream"), undefined);
-    assert.equal(discovery.endpoints("toString"), undefined);
-    assert.deepEqual(discovery.services?.(), ["lake"]);
+    assert.equal(resolver.resolve("stream"), undefined);
+    assert.equal(resolver.resolve("toString"), undefined);
+    assert.deepEqual(resolver.services?.(), ["lake"]);
   });
 
-  it("answers with the same array each time, which nobody can change", () => {
-    const discovery = staticResolver({ lake: ["http://127.0.0.1:1"] });
-    assert.equal(discovery.endpoints("lake"), discovery.endpoints("lake"));
-    assert.ok(Object.isFrozen(discovery.endpoints("lake")));
-    assert.ok(Object.isFrozen(discovery.endpoints("lake")?.[0]));
+  it("resolves to the same array each time, which nobody can change", () => {
+    const resolver = staticResolver({ lake: ["http://127.0.0.1:1"] });
+    assert.equal(resolver.resolve("lake")?.current, resolver.resolve("lake")?.current);
+    assert.ok(Object.isFrozen(resolver.resolve("lake")?.current));
+    assert.ok(Object.isFrozen(resolver.resolve("lake")?.current?.[0]));
   });
 
   it("writes origins in one way", () => {
-    const discovery = staticResolver({ lake: ["HTTPS://Lake.Internal:443/", "http://[::1]:8080"] });
+    const resolver = staticResolver({ lake: ["HTTPS://Lake.Internal:443/", "http://[::1]:8080"] });
     assert.deepEqual(
-      discovery.endpoints("lake")?.map(({ origin }) => origin),
+      resolver.resolve("lake")?.current?.map(({ origin }) => origin),
       ["https://lake.internal", "http://[::1]:8080"],
     );
   });
@@ -96,5 +101,65 @@ describe("staticResolver()", () => {
         /\(lake:1\) holds a user name/.test(error.message) &&
         !/hunter2/.test(error.message),
     );
+  });
+});
+
+describe("staticResolver() and lists that change", () => {
+  const [a, b] = ["http://127.0.0.1:1", "http://127.0.0.1:2"];
+
+  function changing() {
+    const list = createSource<StaticEndpoints>([a]);
+    const refused: string[] = [];
+    const resolver = staticResolver(
+      { lake: list },
+      { onRefused: (error, service) => refused.push(`${service}: ${(error as Error).message}`) },
+    );
+    const seen: unknown[] = [];
+    const resolution = resolver.resolve("lake");
+    resolution?.watch((endpoints) => seen.push(endpoints?.map(({ origin }) => origin)));
+    return { list, refused, resolver, resolution, seen };
+  }
+
+  it("tells of a new list, checked and brought into one form", () => {
+    const { list, resolution, seen } = changing();
+    list.set([`${a}/`, { origin: b, weight: 2 }]);
+    assert.deepEqual(resolution?.current, [{ origin: a }, { origin: b, weight: 2 }]);
+    assert.deepEqual(seen, [[a, b]]);
+  });
+
+  it("keeps the list that it has when a new one is no good, and says why", () => {
+    const { list, refused, resolution, seen } = changing();
+    list.set([a, "lake:1"]);
+    assert.deepEqual(resolution?.current, [{ origin: a }]);
+    assert.deepEqual(seen, []);
+    assert.deepEqual(refused, [
+      'lake: Cannot make staticResolver(): endpoint 2 of "lake" is "lake:1", which is neither http nor https; pass one that is',
+    ]);
+    list.set([b]);
+    assert.deepEqual(resolution?.current, [{ origin: b }]);
+  });
+
+  it("takes an empty list for a service that runs nowhere right now", () => {
+    const { list, resolution } = changing();
+    list.set([]);
+    assert.deepEqual(resolution?.current, []);
+  });
+
+  it("stops watching when it is closed, and leaves the sources open", () => {
+    let [stopped, closed] = [0, 0];
+    const list: Source<StaticEndpoints> = {
+      current: [a],
+      watch: () => () => stopped++,
+      close: () => {
+        closed++;
+      },
+    };
+    void staticResolver({ lake: list }).close?.();
+    assert.deepEqual([stopped, closed], [1, 0]);
+  });
+
+  it("refuses a first list that is no good, whatever it comes from", () => {
+    assert.throws(() => staticResolver({ lake: createSource<StaticEndpoints>(["lake:1"]) }), TypeError);
+    assert.throws(() => staticResolver({}, { onRefused: 1 as never }), /onRefused is 1; pass a function/);
   });
 });

@@ -119,11 +119,11 @@ async function callRpc(mesh: Mesh, dice: Dice): Promise<void> {
 export async function callHostile(seed: number): Promise<string[]> {
   const dice = new Dice(seed);
   const server = new HostileServer(dice.seed());
-  const discovery = staticResolver({ lake: [await server.listen()] });
+  const resolver = staticResolver({ lake: [await server.listen()] });
   const retry = dice.chance(0.3) ? { maxAttempts: 3 } : (false as const);
   const mesh = createMesh({
     service: "fuzz",
-    discovery,
+    resolver,
     policies: { lake: { timeoutMs: 300, breaker: false, retry } },
     maxConnectionsPerEndpoint: 2,
   });

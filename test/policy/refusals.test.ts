@@ -11,6 +11,7 @@ import { circuitBreaker } from "../../src/policy/circuit-breaker.ts";
 import { rateLimit } from "../../src/policy/rate-limiter.ts";
 import { timeout } from "../../src/policy/timeout.ts";
 import { createWebRuntime } from "../../src/runtime/web/mod.ts";
+import { ChangingResolver } from "../support/changing-resolver.ts";
 
 /** Calls again for as long as it is refused and the timer has not fired; true when it has. */
 async function loop(call: () => Promise<unknown>): Promise<boolean> {
@@ -61,8 +62,8 @@ const cases: [string, () => () => Promise<unknown>][] = [
       return call;
     },
   ],
-  ["a discovery that does not know the service", () => toNobody({})],
-  ["a service without endpoints", () => toNobody({ discovery: { endpoints: () => [] } })],
+  ["a resolver that does not know the service", () => toNobody({})],
+  ["a service without endpoints", () => toNobody({ resolver: new ChangingResolver().set() })],
   [
     "a client that is closed",
     () => {

@@ -135,7 +135,7 @@ describe("a REST call and the policies", () => {
     assert.equal(await metricValue(mesh.metrics, "mesh_client_requests_total", { outcome: "unread" }), 1);
   });
 
-  it("names the service that discovery does not know", async () => {
+  it("names the service that the resolver does not know", async () => {
     const { mesh } = lakeOf(() => new Response("ok"));
     const error = await errorOf(mesh.rest("swamp").get("x"));
     assert.ok(isMeshError(error, "ERR_SERVICE_UNKNOWN"));

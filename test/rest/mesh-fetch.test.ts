@@ -114,7 +114,7 @@ describe("mesh.fetch", () => {
     assert.equal(((await posted.json()) as Echo).body, "ab");
   });
 
-  it("calls an origin that discovery does not know, and tells it the trace and no more", async () => {
+  it("calls an origin that no resolver knows, and tells it the trace and no more", async () => {
     const { mesh, requests } = lakeOf((request) => echo.fetch(request));
     const response = await mesh.fetch("http://elsewhere.test:8080/echo");
     const { headers } = (await response.json()) as Echo;
@@ -218,9 +218,9 @@ describe("mesh.fetch and redirects", () => {
   });
 
   it("follows none out of a service", async () => {
-    const discovery = staticResolver({ lake: ["http://lake.test"], swamp: ["http://swamp.test"] });
+    const resolver = staticResolver({ lake: ["http://lake.test"], swamp: ["http://swamp.test"] });
     for (const location of ["http://evil.test/", "mesh://swamp/", "//evil.test/", "file:///etc/passwd"]) {
-      const { mesh, requests } = redirecting(307, location, { discovery });
+      const { mesh, requests } = redirecting(307, location, { resolver });
       const error = await errorOf(mesh.fetch("mesh://lake/from"));
       assert.ok(isHttpError(error, 307), `${location}: ${error}`);
       assert.match(error.message, /leaves the service/);

@@ -42,7 +42,7 @@ function requestInit(request: UniversalClientRequest, body: FetchInit["body"]): 
     headers: request.header,
     body,
     signal: request.signal ?? null,
-    // A redirect would carry the credentials to a place that discovery does not know.
+    // A redirect would carry the credentials to a place that the resolver does not know.
     redirect: "manual",
   };
   return body instanceof ReadableStream ? { ...init, duplex: "half" } : init;

@@ -29,7 +29,7 @@ function choiceAfter(refusalMs: number) {
     seen.push(new Headers(init?.headers).get("connect-timeout-ms"));
     return fetch(url, init);
   });
-  const endpoints = [{ origin }];
+  const endpoints = [{ endpoint: { origin } }];
   const choice = new CapableProtocol(
     () => endpoints,
     (protocol) => (protocol === "grpc" ? grpc : connect),
@@ -96,7 +96,7 @@ describe("the choice of the protocol", () => {
         };
         return { transport: { unary, stream: unary }, close: async () => {} };
       };
-    const endpoints = origins.map((each) => ({ origin: each }));
+    const endpoints = origins.map((each) => ({ endpoint: { origin: each } }));
     const choice = new CapableProtocol(() => endpoints, open(""), open("/1.1"), clock);
     async function call(to: string): Promise<readonly string[]> {
       ways.length = 0;

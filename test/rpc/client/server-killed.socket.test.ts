@@ -39,9 +39,9 @@ describe("a server process that is killed", unless("listen", "grpcClient"), () =
 
   it("fails what is open as unavailable, and serves the next call when it is back", async () => {
     const { process: first, port } = await start(0);
-    const discovery = staticResolver({ echo: [`http://127.0.0.1:${port}`] });
+    const resolver = staticResolver({ echo: [`http://127.0.0.1:${port}`] });
     const policies = { "*": { retry: false, breaker: false } } as const;
-    const mesh = createMesh({ service: "caller", discovery, policies });
+    const mesh = createMesh({ service: "caller", resolver, policies });
     cleanup.add(() => mesh.close());
     const protocols = ["grpc", "grpc-web", "connect"] as const;
     const clients = protocols.map((protocol) =>

@@ -169,7 +169,7 @@ describe("a transport without a stated protocol", () => {
     assert.equal(await metricValue(mesh.metrics, "mesh_client_requests_total", { protocol: "grpc" }), 1);
   });
 
-  it("speaks Connect where discovery says that an endpoint knows no gRPC", async () => {
+  it("speaks Connect where the resolver says that an endpoint knows no gRPC", async () => {
     const server = await serveEcho();
     const mesh = meshTo({ origin: server.url, protocols: ["connect", "grpc-web"] });
     const transport = mesh.transport("echo");
