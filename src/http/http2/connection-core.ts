@@ -9,8 +9,8 @@ export interface ConnectionCore extends StreamHost<Http2Stream> {
   readonly handler: SafeHandler;
   readonly server: boolean;
   readonly streams: ReadonlyMap<number, Http2Stream>;
-  /** Whether so many bytes wait in all streams together that nothing new is begun. */
-  readonly waiting: { readonly full: boolean };
+  /** Those that wait; `full` when so many bytes wait in them that nothing new is begun. */
+  readonly waiting: StreamHost<Http2Stream>["waiting"] & { readonly full: boolean };
   /** The next stream that this side would open. */
   readonly nextId: number;
   /** The highest stream of the peer. */

@@ -54,6 +54,8 @@ export class Http2Connection implements ConnectionCore, TransportListener {
   /** The last stream of this side that the peer will look at. */
   goawayId: number = Number.POSITIVE_INFINITY;
   lastPeerId = 0;
+  /** The next stream that this side opens; the ids of a connection end some day. */
+  nextId = 1;
   answered = 0;
   /** Counts the chunks that arrived. */
   turn = 0;
@@ -69,7 +71,6 @@ export class Http2Connection implements ConnectionCore, TransportListener {
   readonly #pings = new Pings();
   readonly #limits: TimeLimits;
   readonly #shutdown: Shutdown;
-  #nextId = 1;
 
   constructor(transport: ByteTransport, handler: ConnectionHandler, options: ConnectionOptions) {
     this.transport = transport;
@@ -104,15 +105,10 @@ export class Http2Connection implements ConnectionCore, TransportListener {
     return this.#shutdown.refusing;
   }
 
-  /** The ids of a connection end some day. */
-  get nextId(): number {
-    return this.#nextId;
-  }
-
   /** Opens a stream with a request; the caller keeps to the peer's limit of streams. */
   request(fields: Fields, handler: StreamHandler): Http2Stream {
-    const stream = new Http2Stream(this, this.#nextId, handler);
-    this.#nextId += 2;
+    const stream = new Http2Stream(this, this.nextId, handler);
+    this.nextId += 2;
     // Fails for a value that no header can carry, before anybody knows of the stream.
     this.frameWriter.headers(stream.id, fields, false);
     this.streams.set(stream.id, stream);
@@ -270,16 +266,6 @@ export class Http2Connection implements ConnectionCore, TransportListener {
     if (this.queuedBytes >= this.maxQueuedBytes && !this.waiting.relieve(stream)) return false;
     this.queuedBytes += bytes;
     return true;
-  }
-
-  /** For streams: they wait for a window or for the transport. */
-  block(stream: Http2Stream): void {
-    this.waiting.add(stream);
-  }
-
-  /** For streams: they wait no more. */
-  unblock(stream: Http2Stream): void {
-    this.waiting.delete(stream);
   }
 
   /** Sends what waits, as far as it can; `forWindow` when a window has grown. */

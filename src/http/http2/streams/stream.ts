@@ -103,7 +103,7 @@ export class Http2Stream extends StreamInput {
       this.#queue ??= new ByteQueue();
       this.#queue.push(sent === 0 ? bytes : bytes.subarray(sent));
       if (ends) this.#endPending = true;
-      this.connection.block(this);
+      this.connection.waiting.add(this);
     }
     return this.#hasRoom();
   }
@@ -169,7 +169,7 @@ export class Http2Stream extends StreamInput {
   allow(bytes: number): void {
     this.sendWindow += bytes;
     if (this.#queue === undefined) return;
-    if (this.connection.frameWriter.congested) this.connection.block(this);
+    if (this.connection.frameWriter.congested) this.connection.waiting.add(this);
     else this.pump();
   }
 
@@ -186,11 +186,11 @@ export class Http2Stream extends StreamInput {
       queue.drop(sent);
       if (queue.length === 0) this.#queue = undefined;
       else if (sent < chunk.length) {
-        connection.block(this);
+        connection.waiting.add(this);
         return;
       }
     }
-    connection.unblock(this);
+    connection.waiting.delete(this);
     this.sentSince = -1;
     if (this.#endPending && !this.localEnded) this.#sayEnd();
     else if (this.#wantsDrain) {
@@ -207,7 +207,7 @@ export class Http2Stream extends StreamInput {
     this.rstCode = code;
     this.connection.queuedBytes -= this.queuedBytes;
     this.#queue = undefined;
-    this.connection.unblock(this);
+    this.connection.waiting.delete(this);
     if (closeReason === "own-reset") this.dropHeld();
     else this.flush();
     try {
@@ -254,7 +254,7 @@ export class Http2Stream extends StreamInput {
     // There are no next bytes.
     if (this.localEnded) return true;
     this.#wantsDrain = true;
-    this.connection.block(this);
+    this.connection.waiting.add(this);
     return false;
   }
 
