@@ -18,7 +18,7 @@ const copyBytes = 4_096;
 const largestBlock = 16_384;
 
 /**
- * The body of a message, between the connection that it arrives on and the one who reads it. It can be read once: piece
+ * The body of a message, between the connection that it arrives on and its reader. It can be read once: piece
  * by piece, as a stream, or whole. Bytes that wait are bounded, and many small pieces cost no more than few large ones.
  */
 export class MessageBody {
@@ -177,7 +177,7 @@ export class MessageBody {
   }
 
   #isOver(): boolean {
-    // Whoever still reads what was thrown away must not take that for the end.
+    // A reader of what was thrown away must not take that for the end.
     if (this.#state === "failed" || this.#discarding) throw this.#gone();
     return this.#state === "ended";
   }

@@ -6,7 +6,7 @@ import { type Outcome, ok, outcome } from "../core/outcome.ts";
 /** Statuses by which a server, or a proxy before it, says that it fails only for now. */
 const transient: ReadonlySet<number> = new Set([502, 503, 504]);
 
-/** One shared verdict for each status that carries no pushback; there are at most a few hundred. */
+/** One shared outcome for each status that carries no pushback; there are at most a few hundred. */
 const byStatus = new Map<number, Outcome>();
 
 function plainOutcome(status: number): Outcome {
@@ -21,7 +21,7 @@ function plainOutcome(status: number): Outcome {
 }
 
 /**
- * The verdict on an HTTP status: up to 4xx the server did its work, 429 is a refusal, 502, 503 and 504
+ * The outcome of an HTTP status: up to 4xx the server did its work, 429 is a refusal, 502, 503 and 504
  * pass, every other 5xx stays. `Retry-After` and `RateLimit` become the pushback of the last three kinds.
  */
 export function outcomeOfStatus(status: number, headers: HeaderSource, wallClock?: () => number): Outcome {
@@ -31,7 +31,7 @@ export function outcomeOfStatus(status: number, headers: HeaderSource, wallClock
   return pushbackMs === undefined ? plain : { ...plain, pushbackMs };
 }
 
-/** The verdict on an error of an HTTP exchange. */
+/** The outcome of an error of an HTTP exchange. */
 export function outcomeOfError(call: Call, error: unknown): Outcome {
   return outcomeOfCancelledCall(call) ?? outcomeOfMeshError(error) ?? outcome("retryable", "error");
 }

@@ -22,7 +22,7 @@ import { TransportWriter } from "./transport-writer.ts";
 export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportListener {
   readonly #transport: ByteTransport;
   readonly writer: TransportWriter;
-  readonly #gate: InputPause;
+  readonly #pause: InputPause;
   readonly #handler: Http1ConnectionHandler;
   readonly #limits: Http1Limits;
   readonly time: Http1Time;
@@ -46,7 +46,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
   ) {
     this.#transport = transport;
     this.writer = new TransportWriter(transport, time.now);
-    this.#gate = new InputPause(transport, time.now);
+    this.#pause = new InputPause(transport, time.now);
     this.#handler = handler;
     this.#limits = limits;
     this.time = time;
@@ -82,7 +82,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
       if (exchange !== undefined) this.#over(exchange);
       return;
     }
-    // As most servers do: a client that waits for its response does not say goodbye before.
+    // As most servers do: a client that waits for its response does not end its side before it.
     exchange.close(false);
     this.#transport.reset();
   }
@@ -113,7 +113,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
     this.persistence.draining = true;
   }
 
-  /** Says goodbye if no request is on its way. */
+  /** Ends the connection if no request is on its way. */
   endIfIdle(): void {
     if (this.#exchange === undefined && !this.#head.begun && this.#state === "open") this.#linger();
   }
@@ -149,7 +149,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
     } else if (this.#checkSent(now)) {
       if (this.#reader?.goesOn(now, limits) === false) {
         this.#refuse(new Http1Error(408, "The body comes too slowly"));
-      } else if (!this.#gate.goesOn(now, this.writer.written, exchange.headersSent, limits.stalledMs)) {
+      } else if (!this.#pause.goesOn(now, this.writer.written, exchange.headersSent, limits.stalledMs)) {
         this.#refuse(new Http1Error(408, "The response hangs"));
       }
     }
@@ -185,7 +185,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
     this.#exchange = undefined;
     this.#reader = undefined;
     this.#since = this.time.now;
-    if (wasPaused) this.#gate.pauseBody(false);
+    if (wasPaused) this.#pause.pauseBody(false);
     this.#over(exchange);
     if (this.#state !== "open") return;
     if (last) this.#linger();
@@ -216,7 +216,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
     } finally {
       this.#advancing = false;
     }
-    this.#gate.fill((this.#rest?.length ?? 0) > this.#limits.aheadBytes);
+    this.#pause.fill((this.#rest?.length ?? 0) > this.#limits.aheadBytes);
   }
 
   #readHead(bytes: Uint8Array): void {
@@ -236,7 +236,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
         ? undefined
         : new BodyReader(head.bodyBytes, {
             wanted: () => exchange.continue(),
-            flow: () => this.#gate.pauseBody(this.#reader?.paused === true),
+            flow: () => this.#pause.pauseBody(this.#reader?.paused === true),
             time: this.time,
           });
     const exchange: Http1Exchange = new Http1Exchange(this, head, reader?.body, this.#handler.connection);

@@ -18,8 +18,8 @@ import { HpackEncoder } from "./hpack/hpack-encoder.ts";
 import { Pings } from "./pings.ts";
 import { Shutdown } from "./shutdown.ts";
 import { ClosedStreams } from "./streams/closed-streams.ts";
-import { SafeHandler } from "./streams/guarded-handler.ts";
 import { ReceiveWindow } from "./streams/receive-window.ts";
+import { SafeHandler } from "./streams/safe-handler.ts";
 import { Http2Stream } from "./streams/stream.ts";
 import { type Fields, ignoreStream, type StreamHandler } from "./streams/stream-handler.ts";
 import type { StreamCloseReason } from "./streams/stream-host.ts";
@@ -56,7 +56,7 @@ export class Http2Connection implements ConnectionCore, TransportListener {
   lastPeerId = 0;
   /** The next stream that this side opens; the ids of a connection end some day. */
   nextId = 1;
-  answered = 0;
+  completed = 0;
   /** Counts the chunks that arrived. */
   turn = 0;
   /** Whether nothing more is read or written. */
@@ -199,25 +199,25 @@ export class Http2Connection implements ConnectionCore, TransportListener {
     this.frameWriter.closed = true;
     this.#shutdown.stop();
     this.#limits.stop();
-    for (const answer of this.#pings.takeAll()) this.handler.call(() => answer(false));
+    for (const tell of this.#pings.takeAll()) this.handler.call(() => tell(false));
     for (const stream of [...this.streams.values()]) this.forget(stream, "lost", h2.cancel);
     this.handler.onClose(error);
   }
 
-  /** Asks the peer for a sign of life; the answer is false when the connection ends first. */
-  ping(answer: (alive: boolean) => void): void {
+  /** Asks the peer for a sign of life; the result is false when the connection ends first. */
+  ping(onResult: (alive: boolean) => void): void {
     if (this.over) {
-      answer(false);
+      onResult(false);
       return;
     }
-    this.frameWriter.words(frameType.ping, 0, 0x6d657368, this.#pings.add(answer));
+    this.frameWriter.words(frameType.ping, 0, 0x6d657368, this.#pings.add(onResult));
   }
 
-  /** For the receiver: the peer answered a ping; false when nobody had asked. */
+  /** For the receiver: the peer acknowledged a ping; false when there was none. */
   pong(number: number): boolean {
-    const answer = this.#pings.take(number);
-    if (answer !== undefined) this.handler.call(() => answer(true));
-    return answer !== undefined;
+    const tell = this.#pings.take(number);
+    if (tell !== undefined) this.handler.call(() => tell(true));
+    return tell !== undefined;
   }
 
   /** Whether the connection keeps the process alive. */
@@ -246,7 +246,7 @@ export class Http2Connection implements ConnectionCore, TransportListener {
   forget(stream: Http2Stream, closeReason: StreamCloseReason, code: number): void {
     if (!this.streams.delete(stream.id)) return;
     stream.finish(closeReason, code);
-    if (stream.served && closeReason === "complete") this.answered++;
+    if (stream.served && closeReason === "complete") this.completed++;
     if (stream.served) this.handler.onStreamClose();
     if (this.#shutdown.closing) this.#shutdown.endWhenIdle();
   }

@@ -152,7 +152,7 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
     this.#unheardFrom = this.#connection.nextId;
   }
 
-  /** Whether it takes no new calls until a ping is answered. */
+  /** Whether it takes no new calls until a ping is acknowledged. */
   get inDoubt(): boolean {
     return this.#doubt.active;
   }
@@ -164,7 +164,7 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
 
   /**
    * Says that a call was given up. When nothing was heard meanwhile, that may be the connection's fault: one on which
-   * packets no longer pass looks like a slow server. It then takes no new calls until a ping is answered.
+   * packets no longer pass looks like a slow server. It then takes no new calls until a ping is acknowledged.
    */
   givenUp(stream: Http2Stream | undefined, error: ConnectError): void {
     if (this.inDoubt || !this.usable) return;
@@ -182,13 +182,13 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
     return this.verifying;
   }
 
-  /** Sends a ping; false, and the session destroyed, when no answer comes in time. */
+  /** Sends a ping; false, and the session destroyed, when it is not acknowledged in time. */
   #ping(timeoutMs: number): Promise<boolean> {
     const connection = this.#connection;
     if (connection.over) return Promise.resolve(false);
     return new Promise((resolve) => {
       const stopTimer = this.#options.clock.schedule(() => {
-        this.destroy(new TransportError("reset", `No answer to a ping from ${this.#options.origin}`));
+        this.destroy(new TransportError("reset", `No reply to a ping from ${this.#options.origin}`));
       }, timeoutMs);
       connection.keepAlive(true);
       connection.ping((alive) => {

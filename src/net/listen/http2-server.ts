@@ -48,7 +48,7 @@ class ServedConnection implements ConnectionHandler {
   }
 
   onGoaway(): void {
-    // A client that says goodbye closes when it has its answers.
+    // A client that sends GOAWAY closes when it has its responses.
   }
 
   onClose(error: Error | undefined): void {

@@ -21,7 +21,7 @@ export class Http2Stream extends StreamInput {
   /** Whether the handler of the connection was told of it, so that it must be told of its end. */
   served = false;
   /** Whether anything of the response has gone out, or has come in on a client. */
-  answered = false;
+  responded = false;
   localEnded = false;
   closeReason: StreamCloseReason | undefined = undefined;
   /** The code of the reset that ended it, else 0. */
@@ -58,7 +58,7 @@ export class Http2Stream extends StreamInput {
   /** Whether the peer says that it never looked at the stream, and nothing that it said before belies that. */
   get neverStarted(): boolean {
     const refused = this.closeReason === "peer-reset" && this.rstCode === h2.refusedStream;
-    return !this.answered && (refused || this.closeReason === "refused");
+    return !this.responded && (refused || this.closeReason === "refused");
   }
 
   /**
@@ -67,7 +67,7 @@ export class Http2Stream extends StreamInput {
    * @throws {TypeError} for fields that cannot be sent; the stream is as before then
    */
   informational(fields: Fields): void {
-    if (this.writable && !this.answered) this.connection.frameWriter.headers(this.id, fields, false);
+    if (this.writable && !this.responded) this.connection.frameWriter.headers(this.id, fields, false);
   }
 
   /** Tells a client that waits for it to send the body (`expect: 100-continue`); nothing when the response has begun. */
@@ -76,14 +76,14 @@ export class Http2Stream extends StreamInput {
   }
 
   /**
-   * Sends a header block: a server's answer.
+   * Sends a header block: that of a server's response.
    *
    * @throws {TypeError} for fields that cannot be sent; the stream is as before then
    */
   respond(fields: Fields, ends: boolean): void {
     if (!this.writable) return;
     this.connection.frameWriter.headers(this.id, fields, ends);
-    this.answered = true;
+    this.responded = true;
     if (ends) this.#localEnd();
   }
 
