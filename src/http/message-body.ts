@@ -188,7 +188,7 @@ export class MessageBody {
     const chunk = queue.first();
     queue.drop(chunk.length);
     if (queue.length < aheadBytes / 2) this.#unpause();
-    return plain(chunk);
+    return chunk;
   }
 
   #unpause(): void {
@@ -201,11 +201,4 @@ export class MessageBody {
 function emptyQueue(): ByteQueue {
   // A body of one small piece is the common case, and gets no more room than it needs.
   return new ByteQueue({ copyBytes, firstBlock: 0, largestBlock });
-}
-
-/** Messages keep views of what they were parsed from: those must be plain bytes, no Buffers. */
-function plain(chunk: Uint8Array): Uint8Array {
-  return chunk.constructor === Uint8Array
-    ? chunk
-    : new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 }

@@ -72,5 +72,5 @@ export function serveHttp2(socket: Socket, context: ListenerContext, head?: Uint
   // The session keeps the time itself.
   socket.setTimeout(0);
   if (context.connections.draining) session.close();
-  if (head !== undefined) session.receive(new Uint8Array(head));
+  if (head !== undefined) session.receive(head);
 }
