@@ -1,7 +1,7 @@
 import type { HeaderSource } from "../core/headers.ts";
 
 /**
- * The fields of a header or trailer section as they lie on the wire: name, value, name, value; names in lower case. Of
+ * The fields of a header or trailer section as they are sent: name, value, name, value; names in lower case. Of
  * a request or response of HTTP/2 the pseudo-header fields come first.
  */
 export type Fields = readonly string[];

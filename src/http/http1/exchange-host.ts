@@ -1,13 +1,12 @@
+import type { Http1Time } from "./http1-time.ts";
+import type { Persistence } from "./persistence.ts";
+import type { TransportWriter } from "./transport-writer.ts";
+
 /** What an exchange needs of its connection. */
 export interface ExchangeHost<Exchange> {
-  /** Hands bytes to the transport; false when it has enough for now. */
-  write(pieces: readonly (string | Uint8Array)[]): boolean;
-  /** The connection ends when the response has been written. */
-  endAfterResponse(): void;
-  /** The `Date` field as a whole line. */
-  dateLine(): string;
-  /** What a response says about the life of the connection: whole lines. */
-  persistenceLines(): string;
+  readonly writer: TransportWriter;
+  readonly persistence: Persistence;
+  readonly time: Http1Time;
   /** The whole response was handed over. */
   responseEnded(exchange: Exchange): void;
   /** The exchange is over. */

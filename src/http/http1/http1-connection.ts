@@ -21,13 +21,13 @@ import { TransportWriter } from "./transport-writer.ts";
  */
 export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportListener {
   readonly #transport: ByteTransport;
-  readonly #writer: TransportWriter;
-  readonly #gate: InputPause;
+  readonly writer: TransportWriter;
+  readonly #pause: InputPause;
   readonly #handler: Http1ConnectionHandler;
   readonly #limits: Http1Limits;
-  readonly #time: Http1Time;
+  readonly time: Http1Time;
   readonly #head: HeadReader;
-  readonly #persistence: Persistence;
+  readonly persistence: Persistence;
   /** Bytes that came behind what is being read. */
   #rest: Uint8Array | undefined = undefined;
   #exchange: Http1Exchange | undefined = undefined;
@@ -45,14 +45,14 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
     time: Http1Time,
   ) {
     this.#transport = transport;
-    this.#writer = new TransportWriter(transport, time.now);
-    this.#gate = new InputPause(transport, time.now);
+    this.writer = new TransportWriter(transport, time.now);
+    this.#pause = new InputPause(transport, time.now);
     this.#handler = handler;
     this.#limits = limits;
-    this.#time = time;
+    this.time = time;
     this.#since = time.now;
     this.#head = new HeadReader(limits.headerBytes);
-    this.#persistence = new Persistence(limits.keepAliveLines);
+    this.persistence = new Persistence(limits.keepAliveLines);
   }
 
   /** Bytes came. */
@@ -82,7 +82,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
       if (exchange !== undefined) this.#over(exchange);
       return;
     }
-    // As most servers do: a client that waits for its response does not say goodbye before.
+    // As most servers do: a client that waits for its response does not end its side before it.
     exchange.close(false);
     this.#transport.reset();
   }
@@ -96,24 +96,24 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
   #finish(): void {
     this.#state = "closed";
     // The rest of a request may be missing when its response is complete.
-    this.#exchange?.close(this.#exchange.handedOver && !this.#writer.congested);
+    this.#exchange?.close(this.#exchange.handedOver && !this.writer.congested);
     this.#exchange = undefined;
-    this.#writer.drained(false);
+    this.writer.drained(false);
   }
 
   /** The transport takes more. */
   drained(): void {
-    this.#writer.drained(true);
+    this.writer.drained(true);
     this.#exchange?.drained();
     this.#advance();
   }
 
   /** Responses say `connection: close` from now on. */
   drain(): void {
-    this.#persistence.draining = true;
+    this.persistence.draining = true;
   }
 
-  /** Says goodbye if no request is on its way. */
+  /** Ends the connection if no request is on its way. */
   endIfIdle(): void {
     if (this.#exchange === undefined && !this.#head.begun && this.#state === "open") this.#linger();
   }
@@ -121,7 +121,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
   /** Ends the connection at once. */
   destroy(): void {
     // What is complete may still be on its way.
-    const complete = this.#exchange === undefined && !this.#writer.pending && this.#state !== "closed";
+    const complete = this.#exchange === undefined && !this.writer.pending && this.#state !== "closed";
     if (complete) this.#transport.close();
     else this.#transport.reset();
     this.#finish();
@@ -141,7 +141,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
       if (this.#head.begun) {
         if (waited >= limits.headersTimeoutMs) this.#refuse(new Http1Error(408, "The head takes too long"));
       } else if (this.#checkSent(now)) {
-        if (this.#writer.congested) this.#since = now;
+        if (this.writer.congested) this.#since = now;
         else if (waited >= (this.#requests === 0 ? limits.firstByteMs : limits.keepAliveMs)) this.#linger();
       }
     } else if (exchange.handedOver) {
@@ -149,30 +149,14 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
     } else if (this.#checkSent(now)) {
       if (this.#reader?.goesOn(now, limits) === false) {
         this.#refuse(new Http1Error(408, "The body comes too slowly"));
-      } else if (!this.#gate.goesOn(now, this.#writer.written, exchange.headersSent, limits.stalledMs)) {
+      } else if (!this.#pause.goesOn(now, this.writer.written, exchange.headersSent, limits.stalledMs)) {
         this.#refuse(new Http1Error(408, "The response hangs"));
       }
     }
   }
 
-  endAfterResponse(): void {
-    this.#persistence.last = true;
-  }
-
-  persistenceLines(): string {
-    return this.#persistence.lines(this.#exchange?.head.keepAlive === true);
-  }
-
-  dateLine(): string {
-    return dateLineOf(this.#time.wallClock());
-  }
-
   closed(exchange: Http1Exchange, complete: boolean): void {
     if (exchange.served) this.#handler.onClose(exchange, complete);
-  }
-
-  write(pieces: readonly (string | Uint8Array)[]): boolean {
-    return this.#writer.write(pieces);
   }
 
   responseEnded(exchange: Http1Exchange): void {
@@ -183,9 +167,9 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
       return;
     }
     // What nobody will read stands between this request and the next one.
-    this.#since = this.#time.now;
+    this.#since = this.time.now;
     this.#discarded = 0;
-    if (this.#persistence.last || this.#reader!.remaining > this.#limits.earlyBytes) {
+    if (this.persistence.last || this.#reader!.remaining > this.#limits.earlyBytes) {
       this.#next(exchange, true);
       return;
     }
@@ -195,13 +179,13 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
     });
   }
 
-  #next(exchange: Http1Exchange, last = this.#persistence.last): void {
+  #next(exchange: Http1Exchange, last = this.persistence.last): void {
     if (exchange !== this.#exchange) return;
     const wasPaused = this.#reader?.paused === true;
     this.#exchange = undefined;
     this.#reader = undefined;
-    this.#since = this.#time.now;
-    if (wasPaused) this.#gate.pauseBody(false);
+    this.#since = this.time.now;
+    if (wasPaused) this.#pause.pauseBody(false);
     this.#over(exchange);
     if (this.#state !== "open") return;
     if (last) this.#linger();
@@ -210,7 +194,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
 
   /** A response was handed over; its exchange is over when it has gone out. */
   #over(exchange: Http1Exchange): void {
-    this.#writer.whenSent((complete) => exchange.close(complete));
+    this.writer.whenSent((complete) => exchange.close(complete));
   }
 
   /** Takes what has come as far as it goes. */
@@ -222,7 +206,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
         const before: Uint8Array | undefined = this.#rest;
         if (this.#exchange === undefined) {
           // A peer that takes no responses gets no more of them.
-          if (this.#writer.congested) break;
+          if (this.writer.congested) break;
           this.#readHead(before);
         } else if (!this.#readBody(before)) break;
         if (this.#rest === before) break;
@@ -232,7 +216,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
     } finally {
       this.#advancing = false;
     }
-    this.#gate.fill((this.#rest?.length ?? 0) > this.#limits.aheadBytes);
+    this.#pause.fill((this.#rest?.length ?? 0) > this.#limits.aheadBytes);
   }
 
   #readHead(bytes: Uint8Array): void {
@@ -241,7 +225,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
     const { next } = this.#head;
     this.#rest = next < bytes.length ? bytes.subarray(next) : undefined;
     if (text !== undefined) this.#begin(text);
-    else if (!begun && this.#head.begun) this.#since = this.#time.now;
+    else if (!begun && this.#head.begun) this.#since = this.time.now;
   }
 
   /** A head is complete. */
@@ -252,14 +236,14 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
         ? undefined
         : new BodyReader(head.bodyBytes, {
             wanted: () => exchange.continue(),
-            flow: () => this.#gate.pauseBody(this.#reader?.paused === true),
-            time: this.#time,
+            flow: () => this.#pause.pauseBody(this.#reader?.paused === true),
+            time: this.time,
           });
     const exchange: Http1Exchange = new Http1Exchange(this, head, reader?.body, this.#handler.connection);
     this.#exchange = exchange;
     this.#reader = reader;
     this.#requests++;
-    this.#since = this.#time.now;
+    this.#since = this.time.now;
     // A body that has come with its head is there before anybody asks for it.
     if (this.#rest !== undefined) this.#readBody(this.#rest);
     exchange.served = true;
@@ -281,7 +265,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
 
   /** Ends the connection of a peer that takes its response too slowly. */
   #checkSent(now: number): boolean {
-    if (this.#writer.goesOn(now, this.#limits)) return true;
+    if (this.writer.goesOn(now, this.#limits)) return true;
     this.#handler.onError(new Http1Error(408, "The peer takes the response too slowly"));
     this.destroy();
     return false;
@@ -295,7 +279,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
     if (exchange?.handedOver === true) this.#next(exchange, true);
     else if (exchange?.headersSent === true || !(error instanceof Http1Error)) this.destroy();
     else {
-      this.write(refusalWith(error.status, this.dateLine()));
+      this.writer.write(refusalWith(error.status, dateLineOf(this.time.wallClock())));
       this.#exchange = undefined;
       this.#linger();
       exchange?.close(false);
@@ -305,7 +289,7 @@ export class Http1Connection implements ExchangeHost<Http1Exchange>, TransportLi
   /** Says that nothing follows, and listens on for a while: a close with unread bytes would take the last response back. */
   #linger(): void {
     this.#state = "lingering";
-    this.#since = this.#time.now;
+    this.#since = this.time.now;
     this.#discarded = 0;
     this.#rest = undefined;
     this.#head.clear();

@@ -3,7 +3,7 @@ import { HttpExchange, type ResponseStart } from "../exchange.ts";
 import type { MessageBody } from "../message-body.ts";
 import type { ExchangeHost } from "./exchange-host.ts";
 import type { RequestHead } from "./request-head.ts";
-import { ResponseHead } from "./response-head.ts";
+import { dateLineOf, ResponseHead } from "./response-head.ts";
 
 /** Chunks up to this size leave in one piece with their framing; larger ones are not copied. */
 const copyBytes = 8_192;
@@ -55,7 +55,7 @@ export class Http1Exchange extends HttpExchange {
   /** Sends a head that still waits for a body to go with. */
   flush(): void {
     if (this.#pendingHead === undefined || this.closed) return;
-    this.#host.write(this.#takeHead().with(undefined));
+    this.#host.writer.write(this.#takeHead().with(undefined));
   }
 
   /** Breaks the exchange off, and the connection with it. */
@@ -67,7 +67,7 @@ export class Http1Exchange extends HttpExchange {
   continue(): void {
     if (!this.head.expectsContinue || this.continued || this.headersSent || this.closed) return;
     this.continued = true;
-    this.#host.write(["HTTP/1.1 100 Continue\r\n\r\n"]);
+    this.#host.writer.write(["HTTP/1.1 100 Continue\r\n\r\n"]);
   }
 
   /** For the connection: the transport takes more. */
@@ -107,17 +107,17 @@ export class Http1Exchange extends HttpExchange {
     const open = !ends && !head.hasLength;
     this.#chunked = open && this.head.minor === 1;
     // An end of the connection is the only one that HTTP/1.0 knows for a body of unknown length.
-    if ((open && !this.#chunked) || head.closes || this.#leavesBody()) this.#host.endAfterResponse();
-    if (!head.hasDate) head.addLines(this.#host.dateLine());
+    if ((open && !this.#chunked) || head.closes || this.#leavesBody()) this.#host.persistence.last = true;
+    if (!head.hasDate) head.addLines(dateLineOf(this.#host.time.wallClock()));
     if (this.#chunked) head.addLines("transfer-encoding: chunked\r\n");
-    head.addLines(this.#host.persistenceLines());
+    head.addLines(this.#host.persistence.lines(this.head.keepAlive));
     // The connection looks at it before the response is over.
     this.headersSent = true;
     if (ends && payload !== undefined && payload.length > partBytes) {
       this.#pendingHead = head;
       this.writeBytes(typeof payload === "string" ? encoder.encode(payload) : payload, true);
     } else if (ends) {
-      this.#host.write(head.with(payload));
+      this.#host.writer.write(head.with(payload));
       this.#handedOver();
     } else this.#pendingHead = head;
   }
@@ -141,13 +141,13 @@ export class Http1Exchange extends HttpExchange {
       return;
     }
     const last = this.#chunked ? lastChunk : undefined;
-    if (this.#pendingHead !== undefined) this.#host.write(this.#takeHead().with(last));
-    else if (last !== undefined) this.#host.write([last]);
+    if (this.#pendingHead !== undefined) this.#host.writer.write(this.#takeHead().with(last));
+    else if (last !== undefined) this.#host.writer.write([last]);
     this.#handedOver();
   }
 
   protected override endsConnection(): void {
-    this.#host.endAfterResponse();
+    this.#host.persistence.last = true;
   }
 
   #handParts(): boolean {
@@ -163,7 +163,7 @@ export class Http1Exchange extends HttpExchange {
 
   #hand(chunk: Uint8Array, ends: boolean): boolean {
     const pieces = this.#chunked ? chunkOf(chunk, ends) : [chunk];
-    const more = this.#host.write(
+    const more = this.#host.writer.write(
       this.#pendingHead === undefined ? pieces : [...this.#takeHead().with(undefined), ...pieces],
     );
     if (ends) this.#handedOver();

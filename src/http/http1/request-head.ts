@@ -91,7 +91,7 @@ class Framing {
   bodyBytes(minor: 0 | 1): number {
     const { codings, length } = this;
     if (codings !== undefined) {
-      // Each of these is how requests are smuggled past somebody who reads it in another way.
+      // Each of these is how requests are smuggled past a proxy that reads it in another way.
       if (length !== undefined)
         throw new Http1Error(400, "There are both Content-Length and Transfer-Encoding");
       if (minor === 0) throw new Http1Error(400, "HTTP/1.0 knows no Transfer-Encoding");
@@ -127,7 +127,7 @@ class Framing {
 }
 
 /**
- * Reads the head of a request, strictly: what RFC 9112 lets a lenient server repair is refused, because whoever stands
+ * Reads the head of a request, strictly: what RFC 9112 lets a lenient server repair is refused, because a proxy
  * before this server may repair it in another way.
  *
  * @param text - the head without the empty line at its end, one character a byte

@@ -18,8 +18,8 @@ import { HpackEncoder } from "./hpack/hpack-encoder.ts";
 import { Pings } from "./pings.ts";
 import { Shutdown } from "./shutdown.ts";
 import { ClosedStreams } from "./streams/closed-streams.ts";
-import { SafeHandler } from "./streams/guarded-handler.ts";
 import { ReceiveWindow } from "./streams/receive-window.ts";
+import { SafeHandler } from "./streams/safe-handler.ts";
 import { Http2Stream } from "./streams/stream.ts";
 import { type Fields, ignoreStream, type StreamHandler } from "./streams/stream-handler.ts";
 import type { StreamCloseReason } from "./streams/stream-host.ts";
@@ -54,7 +54,9 @@ export class Http2Connection implements ConnectionCore, TransportListener {
   /** The last stream of this side that the peer will look at. */
   goawayId: number = Number.POSITIVE_INFINITY;
   lastPeerId = 0;
-  answered = 0;
+  /** The next stream that this side opens; the ids of a connection end some day. */
+  nextId = 1;
+  completed = 0;
   /** Counts the chunks that arrived. */
   turn = 0;
   /** Whether nothing more is read or written. */
@@ -69,7 +71,6 @@ export class Http2Connection implements ConnectionCore, TransportListener {
   readonly #pings = new Pings();
   readonly #limits: TimeLimits;
   readonly #shutdown: Shutdown;
-  #nextId = 1;
 
   constructor(transport: ByteTransport, handler: ConnectionHandler, options: ConnectionOptions) {
     this.transport = transport;
@@ -104,15 +105,10 @@ export class Http2Connection implements ConnectionCore, TransportListener {
     return this.#shutdown.refusing;
   }
 
-  /** The ids of a connection end some day. */
-  get nextId(): number {
-    return this.#nextId;
-  }
-
   /** Opens a stream with a request; the caller keeps to the peer's limit of streams. */
   request(fields: Fields, handler: StreamHandler): Http2Stream {
-    const stream = new Http2Stream(this, this.#nextId, handler);
-    this.#nextId += 2;
+    const stream = new Http2Stream(this, this.nextId, handler);
+    this.nextId += 2;
     // Fails for a value that no header can carry, before anybody knows of the stream.
     this.frameWriter.headers(stream.id, fields, false);
     this.streams.set(stream.id, stream);
@@ -203,25 +199,25 @@ export class Http2Connection implements ConnectionCore, TransportListener {
     this.frameWriter.closed = true;
     this.#shutdown.stop();
     this.#limits.stop();
-    for (const answer of this.#pings.takeAll()) this.handler.call(() => answer(false));
+    for (const tell of this.#pings.takeAll()) this.handler.call(() => tell(false));
     for (const stream of [...this.streams.values()]) this.forget(stream, "lost", h2.cancel);
     this.handler.onClose(error);
   }
 
-  /** Asks the peer for a sign of life; the answer is false when the connection ends first. */
-  ping(answer: (alive: boolean) => void): void {
+  /** Asks the peer for a sign of life; the result is false when the connection ends first. */
+  ping(onResult: (alive: boolean) => void): void {
     if (this.over) {
-      answer(false);
+      onResult(false);
       return;
     }
-    this.frameWriter.words(frameType.ping, 0, 0x6d657368, this.#pings.add(answer));
+    this.frameWriter.words(frameType.ping, 0, 0x6d657368, this.#pings.add(onResult));
   }
 
-  /** For the receiver: the peer answered a ping; false when nobody had asked. */
+  /** For the receiver: the peer acknowledged a ping; false when there was none. */
   pong(number: number): boolean {
-    const answer = this.#pings.take(number);
-    if (answer !== undefined) this.handler.call(() => answer(true));
-    return answer !== undefined;
+    const tell = this.#pings.take(number);
+    if (tell !== undefined) this.handler.call(() => tell(true));
+    return tell !== undefined;
   }
 
   /** Whether the connection keeps the process alive. */
@@ -250,7 +246,7 @@ export class Http2Connection implements ConnectionCore, TransportListener {
   forget(stream: Http2Stream, closeReason: StreamCloseReason, code: number): void {
     if (!this.streams.delete(stream.id)) return;
     stream.finish(closeReason, code);
-    if (stream.served && closeReason === "complete") this.answered++;
+    if (stream.served && closeReason === "complete") this.completed++;
     if (stream.served) this.handler.onStreamClose();
     if (this.#shutdown.closing) this.#shutdown.endWhenIdle();
   }
@@ -270,16 +266,6 @@ export class Http2Connection implements ConnectionCore, TransportListener {
     if (this.queuedBytes >= this.maxQueuedBytes && !this.waiting.relieve(stream)) return false;
     this.queuedBytes += bytes;
     return true;
-  }
-
-  /** For streams: they wait for a window or for the transport. */
-  block(stream: Http2Stream): void {
-    this.waiting.add(stream);
-  }
-
-  /** For streams: they wait no more. */
-  unblock(stream: Http2Stream): void {
-    this.waiting.delete(stream);
   }
 
   /** Sends what waits, as far as it can; `forWindow` when a window has grown. */

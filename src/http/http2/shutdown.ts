@@ -18,7 +18,7 @@ interface Host {
   readonly frameWriter: FrameWriter;
   readonly streams: ReadonlyMap<number, unknown>;
   readonly lastPeerId: number;
-  ping(answer: (alive: boolean) => void): void;
+  ping(onResult: (alive: boolean) => void): void;
   /** Nothing is open and nothing will be: the connection ends in peace. */
   finish(): void;
 }

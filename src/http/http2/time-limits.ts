@@ -26,7 +26,7 @@ interface Host {
   /** A number of the frame or header block that has begun and is not complete; 0 when there is none. */
   readonly incomplete: number;
   reset(stream: Http2Stream, code: number): void;
-  ping(answer: (alive: boolean) => void): void;
+  ping(onResult: (alive: boolean) => void): void;
   close(): void;
   destroy(code: number, error?: Error): void;
 }

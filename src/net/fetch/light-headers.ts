@@ -149,7 +149,7 @@ export class LightHeaders {
 
 Object.setPrototypeOf(LightHeaders.prototype, NativeHeaders.prototype);
 
-/** Puts the face of `Headers` on fields as they came in. */
+/** Fields as they came in, with the interface of `Headers`. */
 export function lightHeaders(received: Fields): Headers {
   return new LightHeaders(received, true) as unknown as Headers;
 }

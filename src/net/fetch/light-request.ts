@@ -138,7 +138,7 @@ for (const property of [
 }
 Object.setPrototypeOf(LightRequest.prototype, NativeRequest.prototype);
 
-/** Puts the face of `Request` on what came in. */
+/** What came in, with the interface of `Request`. */
 export function lightRequest(exchange: HttpExchange): Request {
   return new LightRequest(exchange) as unknown as Request;
 }

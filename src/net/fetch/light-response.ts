@@ -17,7 +17,7 @@ const nullBodyStatuses: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /**
  * A `Response` that remembers what it was made of. A server that only wants to write it out reads that;
- * whoever looks further (`text()`, `clone()`, ...) gets the real one, made then.
+ * a closer look (`text()`, `clone()`, …) gets the real one, made then.
  */
 export class LightResponse {
   readonly status: number;

@@ -48,7 +48,7 @@ class ServedConnection implements ConnectionHandler {
   }
 
   onGoaway(): void {
-    // A client that says goodbye closes when it has its answers.
+    // A client that sends GOAWAY closes when it has its responses.
   }
 
   onClose(error: Error | undefined): void {
@@ -72,5 +72,5 @@ export function serveHttp2(socket: Socket, context: ListenerContext, head?: Uint
   // The session keeps the time itself.
   socket.setTimeout(0);
   if (context.connections.draining) session.close();
-  if (head !== undefined) session.receive(new Uint8Array(head));
+  if (head !== undefined) session.receive(head);
 }

@@ -74,7 +74,8 @@ class TestTransport implements ByteTransport {
   }
 }
 
-const testConnection: Connection = {
+/** What is known of the peer. */
+export const testConnection: Connection = {
   remoteAddress: "192.0.2.1",
   encrypted: false,
   httpVersion: "1.1",

@@ -8,9 +8,17 @@ import {
   readUint32,
 } from "../../../src/http/http2/frame/frame-types.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
-import { carry, getFields, Log, Played, pairOf, postFields, sideOf, words } from "./connection-fixture.ts";
-
-const okFields = [":status", "200"];
+import {
+  carry,
+  getFields,
+  Log,
+  okFields,
+  Played,
+  pairOf,
+  postFields,
+  sideOf,
+  words,
+} from "./connection-fixture.ts";
 
 describe("a GOAWAY", () => {
   it("ends the streams that the server did not look at as never started, and lets the others finish", () => {

@@ -7,14 +7,13 @@ import {
   endStream,
   getFields,
   Log,
+  okFields,
   Played,
   padded,
   postFields,
   words,
 } from "./connection-fixture.ts";
 import { blockOf, literals } from "./literal-fields.ts";
-
-const okFields = [":status", "200"];
 
 describe("a client that makes the server reset its own streams", () => {
   const ways: readonly (readonly [what: string, provoke: (server: Played, id: number) => void])[] = [

@@ -31,6 +31,11 @@ export function frame(type: number, flags = 0, id = 0, payload: Uint8Array = new
   return bytes;
 }
 
+/** So many bytes, all 0. */
+export function zeros(length: number): Uint8Array {
+  return new Uint8Array(length);
+}
+
 /** Numbers of four bytes each. */
 export function words(...numbers: number[]): Uint8Array {
   const bytes = new Uint8Array(numbers.length * 4);
@@ -189,6 +194,7 @@ export function pairOf(
 }
 
 export const getFields: Fields = [":method", "GET", ":scheme", "http", ":path", "/", ":authority", "a"];
+export const okFields: Fields = [":status", "200"];
 export const postFields: Fields = [":method", "POST", ":scheme", "http", ":path", "/", ":authority", "a"];
 
 /** One side whose peer is played frame by frame; the greetings are over. */

@@ -7,6 +7,7 @@ import {
   frame,
   getFields,
   Log,
+  okFields,
   Played,
   padded,
   pairOf,
@@ -17,7 +18,6 @@ import {
 } from "./connection-fixture.ts";
 import { concat } from "./held-transport.ts";
 
-const okFields = [":status", "200"];
 const text = (length: number): Uint8Array => new Uint8Array(length).fill(0x61);
 
 describe("two HTTP/2 connections", () => {

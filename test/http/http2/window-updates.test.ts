@@ -2,10 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { frameType, setting } from "../../../src/http/http2/frame/frame-types.ts";
 import type { Http2Stream } from "../../../src/http/http2/streams/stream.ts";
-import { frame, getFields, Played, postFields, settingsOf, words } from "./connection-fixture.ts";
+import { frame, getFields, okFields, Played, postFields, settingsOf, words } from "./connection-fixture.ts";
 import { concat } from "./held-transport.ts";
-
-const okFields = [":status", "200"];
 
 /** A server with streams whose bodies wait for their own window. */
 function blocked(streams: number): { readonly server: Played; readonly pumped: () => number } {

@@ -19,7 +19,7 @@ const blockBytes = 8 * 1024;
 let block: Uint8Array = new Uint8Array(0);
 let blockEnd = 0;
 
-/** A copy of the first bytes, which belongs to whoever asked. */
+/** A copy of the first bytes, which belongs to the caller. */
 function copyOf(bytes: Uint8Array, length: number): Uint8Array {
   if (length > blockBytes / 2) return bytes.slice(0, length);
   if (blockEnd + length > block.length) {

@@ -46,7 +46,7 @@ export function requestFault(fields: Fields): string | undefined {
   return targetFault(method, scheme, path, authority);
 }
 
-/** Whoever looks at one of the two, and whoever looks at the other, must see the same server. */
+/** Both must name the same server, whichever of the two is looked at. */
 function isSameHost(host: string, authority: string): boolean {
   return host === authority || host.toLowerCase() === authority.toLowerCase();
 }
@@ -74,9 +74,9 @@ function targetFault(
   return "the :path does not start with a slash";
 }
 
-/** What is wrong with an answer's header block; undefined when nothing is. */
+/** What is wrong with a response's header block; undefined when nothing is. */
 export function responseFault(fields: Fields): string | undefined {
-  if (fields[0] !== ":status" || !/^[1-9]\d\d$/.test(fields[1]!)) return "the answer has no :status";
+  if (fields[0] !== ":status" || !/^[1-9]\d\d$/.test(fields[1]!)) return "the response has no :status";
   for (let at = 2; at < fields.length; at += 2) {
     const fault = faultOf(fields[at]!, fields[at + 1]!);
     if (fault !== undefined) return fault;

@@ -7,7 +7,7 @@ export type { Fields } from "../../fields.ts";
  * resets its stream, and is told to {@link ConnectionHandler.onError}.
  */
 export interface StreamHandler {
-  /** The answer's headers, on a client; `ended` says that nothing follows them. */
+  /** The response's headers, on a client; `ended` says that nothing follows them. */
   onHeaders(fields: Fields, ended: boolean): void;
   /** Bytes of the body; they are the handler's to keep. Not told while the stream is paused. */
   onData(chunk: Uint8Array): void;

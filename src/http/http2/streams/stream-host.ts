@@ -38,8 +38,6 @@ export interface StreamHost<Stream> {
   forget(stream: Stream, closeReason: StreamCloseReason, code: number): void;
   /** Its handler threw. */
   failed(stream: Stream, error: unknown): void;
-  /** It waits for a window or for the transport. */
-  block(stream: Stream): void;
-  /** It waits no more. */
-  unblock(stream: Stream): void;
+  /** Those that wait for a window or for the transport. */
+  readonly waiting: { add(stream: Stream): void; delete(stream: Stream): void };
 }

@@ -28,7 +28,7 @@ const smallBytes = 1_024;
 export abstract class StreamInput {
   readonly id: number;
   readonly connection: InputHost;
-  /** Set by whoever opens or accepts the stream. */
+  /** Set when the stream is opened or accepted. */
   handler: StreamHandler;
   /** Bytes that this side still lets the peer send. */
   receiveWindow: number;

@@ -5,7 +5,7 @@ import { createFetchTransport } from "../../rest/fetch-transport.ts";
 import type { HttpTransport } from "../../rest/http-transport.ts";
 
 /**
- * The HTTP leaf on Bun's `fetch`, which takes the certificate and the authorities with each request.
+ * The HTTP transport on Bun's `fetch`, which takes the certificate and the authorities with each request.
  *
  * @throws MeshError `ERR_TLS_CONFIG`
  */

@@ -6,7 +6,7 @@ import type { Fields } from "./stream-handler.ts";
 const streamClosed = (handler: ConnectionHandler): void => handler.onStreamClose();
 const settingsCame = (handler: ConnectionHandler): void => handler.onSettings();
 
-/** Calls the handler of a connection, and bears whatever it throws. */
+/** Calls the handler of a connection; what that throws ends nothing but its stream. */
 export class SafeHandler {
   readonly #handler: ConnectionHandler;
 
@@ -47,7 +47,7 @@ export class SafeHandler {
     this.#report(error, stream);
   }
 
-  /** Calls something else that belongs to whoever uses the connection. */
+  /** Calls something else that belongs to the user of the connection. */
   call(event: (handler: ConnectionHandler) => void): void {
     try {
       event(this.#handler);
