@@ -1,10 +1,9 @@
 import { triedOrigins } from "../core/attempts.ts";
 import type { Call } from "../core/call.ts";
-import { type Classifier, defaultClassifier, pending } from "../core/classifier.ts";
+import { endWithError } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import { checkFunction, checkOptions } from "../core/options.ts";
-import type { Outcome } from "../core/outcome.ts";
 import type { Random } from "../core/random.ts";
 import type { AnyLayer, Service } from "../core/service.ts";
 import type { Discovery } from "../discovery/discovery.ts";
@@ -32,8 +31,6 @@ export interface BalancedOptions {
   readonly breaker?: Omit<BreakerOptions, "onStateChange" | "clock" | "random"> | false;
   /** Told of each change of a breaker's state, when it is noticed. */
   readonly onBreakerChange?: (change: EndpointBreakerChange) => void;
-  /** @default defaultClassifier */
-  readonly classifier?: Classifier;
   /** @default systemClock */
   readonly clock?: Clock;
   /** @default systemRandom */
@@ -97,12 +94,7 @@ function allOpen(call: Call, states: readonly EndpointState[], now: number): Mes
 export function balanced(options: BalancedOptions): BalancedLayer {
   const who = "balanced()";
   checkOptions(who, options);
-  const {
-    discovery,
-    breaker: breakerOptions = {},
-    classifier = defaultClassifier,
-    clock = systemClock,
-  } = options;
+  const { discovery, breaker: breakerOptions = {}, clock = systemClock } = options;
   if (typeof discovery?.endpoints !== "function") {
     throw new TypeError(
       `Cannot make ${who}: discovery is no Discovery; pass one, such as staticDiscovery({ … })`,
@@ -152,29 +144,24 @@ export function balanced(options: BalancedOptions): BalancedLayer {
       call.endpoint = state.endpoint;
       const remainingMs = call.deadline - start;
       state.inFlight++;
-      const finish = (outcome: Outcome): void => {
+      call.onEnd((outcome) => {
         state.inFlight--;
         state.breaker?.release(permit, outcome, remainingMs);
-      };
+      });
       let response: Res;
-      let verdict: Outcome | typeof pending;
       try {
         response = await next(call, request);
-        verdict = classifier.response(call, response);
       } catch (error) {
-        const outcome = classifier.error(call, error);
+        const outcome = endWithError(call, error);
         const now = clock.now();
         set.balancer.observe(state, now - start, outcome, now);
-        finish(outcome);
         const turn = outcome.local ? refusals.pace() : undefined;
         if (turn !== undefined) await turn;
         throw error;
       }
       const now = clock.now();
-      // How long a stream lasts says nothing about latency; when its first answer came does.
-      set.balancer.observe(state, now - start, verdict === pending ? undefined : verdict, now);
-      if (verdict === pending) call.onEnd(finish);
-      else finish(verdict);
+      // How long a stream lasts says nothing about latency; when its response began does.
+      set.balancer.observe(state, now - start, call.outcome, now);
       return response;
     };
   }

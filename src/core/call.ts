@@ -45,7 +45,7 @@ export interface CallInit {
   readonly parent?: Call | undefined;
   /** When it began, on the mesh clock. @default 0 */
   readonly startedAt?: number;
-  /** Told what is decided about the call. @default whoever listens to the parent */
+  /** Told what is decided about the call. @default the listener of the parent */
   readonly onEvent?: CallEventListener | undefined;
 }
 
@@ -55,7 +55,7 @@ export type CallEventListener = (event: CallEvent, call: Call) => void;
 type CancelListener = (reason: unknown) => void;
 type EndListener = (outcome: Outcome, call: Call) => void;
 
-/** One listener that throws must keep neither the others nor whoever ends the call from going on. */
+/** One listener that throws must not keep the others, or what ended the call, from going on. */
 function tell<T>(listener: (value: T, call: Call) => void, value: T, call: Call): void {
   try {
     listener(value, call);
@@ -186,6 +186,14 @@ export class Call {
     if (listeners !== undefined) for (const listener of listeners) tell(listener, reason, this);
   }
 
+  /**
+   * Cancels the call; also when it has ended, its signal aborts: what is left of its response is not wanted.
+   */
+  abort(reason: unknown): void {
+    this.cancel(reason);
+    this.#controller?.abort(reason);
+  }
+
   /** Calls `listener` when the call is cancelled, at once if it already is; the returned function removes it. */
   onCancel(listener: CancelListener): () => void {
     if (this.#cancelled) {
@@ -210,8 +218,8 @@ export class Call {
   /**
    * States how the call ended, once; later statements are ignored.
    *
-   * The adapter that knows the protocol states it: at the response, or at the end of its body or stream. Whoever made
-   * the call sees to it that it ends, whatever is thrown on the way; everybody else listens.
+   * The adapter that knows the protocol states it: at the response, or at the end of its body or stream. The code that
+   * made the call sees to it that it ends, whatever is thrown on the way; all others listen.
    */
   end(outcome: Outcome): void {
     if (this.#outcome !== undefined) return;

@@ -86,6 +86,9 @@ export type TransportFault =
   | "closed"
   | "unknown";
 
+/** Names how a connection failed, from what the platform raised; undefined for an error of another kind. */
+export type FaultOf = (error: unknown) => TransportFault | undefined;
+
 const faultsBeforeStart: ReadonlySet<TransportFault> = new Set([
   "refused",
   "dns",
@@ -95,7 +98,7 @@ const faultsBeforeStart: ReadonlySet<TransportFault> = new Set([
   "never-started",
 ]);
 
-/** A fault of the connection, not an answer of the server. */
+/** A fault of the connection, not a response of the server. */
 export class TransportError extends MeshError {
   override readonly name: string = "TransportError";
   readonly fault: TransportFault;

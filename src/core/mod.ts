@@ -26,6 +26,7 @@ export { type Clock, clockFrom, systemClock } from "./clock.ts";
 export type { Connection } from "./connection.ts";
 export type { Endpoint } from "./endpoint.ts";
 export {
+  type FaultOf,
   isMeshError,
   isTransportError,
   MeshError,

@@ -12,18 +12,18 @@ export type Permit = number;
  */
 export interface Limiter {
   /**
-   * Asks for a call to be let through. Whoever gets a permit hands it back with {@link release}, once.
+   * Asks for a call to be let through. Each permit is handed back with {@link release}, once.
    *
    * @returns the permit, or 0 when the call must not be made; a promise where calls wait for their turn, which rejects
    *   when the call is cancelled meanwhile
    */
   acquire(call: Call, now: number): Permit | Promise<Permit>;
   /**
-   * Hands a permit back.
+   * Hands a permit back. A limit of the rate has no such method: nothing comes back to it.
    *
    * @param remainingMs - what was left until the call's deadline when it was let through
    */
-  release(permit: Permit, outcome: Outcome, remainingMs: number, now: number): void;
+  release?(permit: Permit, outcome: Outcome, remainingMs: number, now: number): void;
   /** The error for a call that was just refused. */
   refusal(call: Call, now: number): MeshError;
 }

@@ -2,11 +2,12 @@ import type { Call } from "../core/call.ts";
 import { outcomeOfCancelledCall, outcomeOfMeshError } from "../core/classifier.ts";
 import type { HeaderSource } from "../core/headers.ts";
 import { type Outcome, ok, outcome } from "../core/outcome.ts";
+import { pushbackFrom } from "./pushback.ts";
 
 /** Statuses by which a server, or a proxy before it, says that it fails only for now. */
 const transient: ReadonlySet<number> = new Set([502, 503, 504]);
 
-/** One shared verdict for each status that carries no pushback; there are at most a few hundred. */
+/** One shared outcome for each status that carries no pushback; there are at most a few hundred. */
 const byStatus = new Map<number, Outcome>();
 
 function plainOutcome(status: number): Outcome {
@@ -21,8 +22,16 @@ function plainOutcome(status: number): Outcome {
 }
 
 /**
- * The verdict on an HTTP status: up to 4xx the server did its work, 429 is a refusal, 502, 503 and 504
- * pass, every other 5xx stays. `Retry-After` and `RateLimit` become the pushback of the last three kinds.
+ * Whether the outcome is known by the status alone, before the body has come: retry acts on it at once. Below that the
+ * server did its work when the body has arrived.
+ */
+export function endsItsCall(status: number): boolean {
+  return status >= 500 || status === 429;
+}
+
+/**
+ * The outcome of an HTTP exchange by its status: up to 4xx the server did its work, 429 is a refusal, 502, 503 and 504
+ * pass, every other 5xx stays. The server's word on the next attempt becomes the pushback of 429 and those that pass.
  */
 export function outcomeOfStatus(status: number, headers: HeaderSource): Outcome {
   const plain = plainOutcome(status);
@@ -31,53 +40,7 @@ export function outcomeOfStatus(status: number, headers: HeaderSource): Outcome 
   return pushbackMs === undefined ? plain : { ...plain, pushbackMs };
 }
 
-/** The verdict on an error of an HTTP exchange. */
+/** The outcome of an HTTP exchange that failed. */
 export function outcomeOfError(call: Call, error: unknown): Outcome {
   return outcomeOfCancelledCall(call) ?? outcomeOfMeshError(error) ?? outcome("retryable", "error");
-}
-
-/**
- * What the server says about the next attempt, in milliseconds: `Retry-After` (RFC 9110, seconds or a
- * date), else the `t` of a spent `RateLimit` (`draft-ietf-httpapi-ratelimit-headers`).
- *
- * A word that cannot be understood is taken as "do not": the answer is `Infinity`.
- */
-export function pushbackFrom(headers: HeaderSource): number | undefined {
-  const retryAfter = headers.get("retry-after");
-  if (retryAfter !== null && retryAfter !== undefined) return retryAfterMs(retryAfter, headers.get("date"));
-  const rateLimit = headers.get("ratelimit");
-  return rateLimit === null || rateLimit === undefined ? undefined : rateLimitMs(rateLimit);
-}
-
-function retryAfterMs(value: string, serverDate: string | null | undefined): number {
-  const text = value.trim();
-  if (/^\d+$/.test(text)) return Number(text) * 1000;
-  // Date.parse alone would take "-5" and "1.5" for dates.
-  const at = /^[A-Za-z]/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(at)) return Infinity;
-  // The server's own clock, when it tells: the two need not agree.
-  const now = Date.parse(serverDate ?? "");
-  return Math.max(0, at - (Number.isNaN(now) ? Date.now() : now));
-}
-
-/** The wait until the first policy that has nothing left is renewed; undefined when none is spent or says so. */
-function rateLimitMs(value: string): number | undefined {
-  let wait: number | undefined;
-  for (const item of value.split(",")) {
-    const parameters = item.split(";").slice(1);
-    if (parameterOf(parameters, "r") !== "0") continue;
-    const renewal = parameterOf(parameters, "t");
-    if (renewal === undefined) continue;
-    wait = Math.max(wait ?? 0, /^\d+$/.test(renewal) ? Number(renewal) * 1000 : Infinity);
-  }
-  return wait;
-}
-
-function parameterOf(parameters: readonly string[], name: string): string | undefined {
-  const prefix = `${name}=`;
-  return parameters
-    .map((parameter) => parameter.trim())
-    .find((parameter) => parameter.startsWith(prefix))
-    ?.slice(prefix.length)
-    .trim();
 }

@@ -7,14 +7,12 @@ import type { TlsIdentity } from "../core/identity.ts";
 import type { Layer, Service } from "../core/service.ts";
 import type { Discovery } from "../discovery/discovery.ts";
 import type { ConnectOptions, Runtime } from "../net/port.ts";
-import { httpClassifier } from "../rest/classifier.ts";
 import type { HttpResponse, HttpTransport } from "../rest/http-transport.ts";
 import { createMeshFetch, type MeshFetch } from "../rest/mesh-fetch.ts";
 import { createRestClient, type RestClient, type RestDefaults } from "../rest/rest-client.ts";
 import { isReplayable as isRestReplayable, type RestRequest } from "../rest/rest-request.ts";
 import { discardResponse } from "../rest/transport-response.ts";
 import { createTransportService } from "../rest/transport-service.ts";
-import { rpcClassifier } from "../rpc/client/classifier.ts";
 import { defaultMaxMessageBytes } from "../rpc/client/fetch-rpc-transport.ts";
 import { createMeshTransport } from "../rpc/client/mesh-transport.ts";
 import {
@@ -88,14 +86,10 @@ export function createClients(given: ClientParts): Clients {
   const connection = { maxConnectionsPerEndpoint, idleTimeoutMs, clock };
   const timeoutOf = (service: string): number => policyOf(service).timeoutMs ?? defaultTimeoutMs;
   const restDialect: PipelineDialect = {
-    classifier: httpClassifier,
     replayable: isRestReplayable,
     discard: discardResponse,
   };
-  const rpcDialect: PipelineDialect = {
-    classifier: rpcClassifier({ faultOf: (error) => runtime.faultOf(error) }),
-    replayable: isRpcReplayable,
-  };
+  const rpcDialect: PipelineDialect = { replayable: isRpcReplayable };
 
   const meshTransport = runtime.openHttpTransport({ tls, ...connection });
   /** For origins outside of the mesh: the platform's own roots, and no client certificate. */
@@ -198,7 +192,7 @@ export function createClients(given: ClientParts): Clients {
         pipeline: rpcPipeline(name) as Layer<RpcRequest, RpcResponse>,
         transportFor: (origin) => choice.transportFor(origin),
         protocol: () => choice.protocol,
-        classifier: rpcDialect.classifier,
+        faultOf: (error) => runtime.faultOf(error),
         decorate: (call, header) => writeContext(call, (field, value) => header.set(field, value), clock),
         currentCall: current,
         defaultTimeoutMs: timeoutOf(name),

@@ -28,7 +28,7 @@ export interface ClientPolicy {
   /** One attempt, in milliseconds; never more than what remains of the call. @default no own limit */
   readonly attemptTimeoutMs?: number;
   /** `false` for a single attempt. @default 3 attempts, see `retry()` */
-  readonly retry?: false | Omit<RetryOptions, "clock" | "random" | "classifier" | "replayable" | "onRetry">;
+  readonly retry?: false | Omit<RetryOptions, "clock" | "random" | "replayable" | "onRetry">;
   /** One breaker for each endpoint; `false` for none. @default see `circuitBreaker()` */
   readonly breaker?: false | Omit<BreakerOptions, "clock" | "random" | "onStateChange">;
   /** Calls in flight to the service; more are refused at once. @default no limit */

@@ -1,5 +1,4 @@
 import { type BalancedLayer, balanced } from "../balance/endpoint-layer.ts";
-import type { Classifier } from "../core/classifier.ts";
 import type { Clock } from "../core/clock.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
@@ -21,9 +20,7 @@ export interface PipelineParts {
 }
 
 /** What REST and RPC each bring along. */
-export interface PipelineDialect extends Pick<RetryOptions, "replayable" | "discard"> {
-  readonly classifier: Classifier;
-}
+export type PipelineDialect = Pick<RetryOptions, "replayable" | "discard">;
 
 /** The layers around the calls to one service, with a view of its endpoints. */
 export type Pipeline = AnyLayer & Pick<BalancedLayer, "endpoints">;
@@ -51,9 +48,7 @@ export function clientPipeline(
   dialect: PipelineDialect,
 ): Pipeline {
   const { clock, random, metrics, discovery } = parts;
-  const { classifier } = dialect;
-  const shared = { clock, classifier };
-  const layers: AnyLayer[] = [clientMetrics({ metrics, ...shared })];
+  const layers: AnyLayer[] = [clientMetrics({ metrics, clock })];
   // The deadline itself is set by whoever makes the call: here it is enforced.
   layers.push(timeout({ timeoutMs: Infinity, clock }));
   if (policy.maxConcurrent !== undefined && policy.maxConcurrent !== Infinity) {
@@ -63,7 +58,7 @@ export function clientPipeline(
     layers.push(
       retry({
         ...policy.retry,
-        ...shared,
+        clock,
         random,
         ...(dialect.replayable && { replayable: dialect.replayable }),
         ...(dialect.discard && { discard: dialect.discard }),
@@ -74,10 +69,10 @@ export function clientPipeline(
   const toEndpoints = balanced({
     discovery,
     random,
-    ...shared,
+    clock,
     ...(policy.breaker !== undefined && { breaker: policy.breaker }),
   });
-  layers.push(attemptMetrics({ metrics, ...shared }), toEndpoints);
+  layers.push(attemptMetrics({ metrics }), toEndpoints);
   if (policy.attemptTimeoutMs !== undefined) {
     layers.push(attemptTimeout({ timeoutMs: policy.attemptTimeoutMs, clock }));
   }

@@ -52,12 +52,12 @@ export interface BreakerSnapshot {
   readonly calls: number;
   /** Failures among them. */
   readonly failures: number;
-  /** Failures since the last success; rejections by a limit are no part of it. */
+  /** Failures since the last success. */
   readonly consecutiveFailures: number;
 }
 
 /**
- * The state of one circuit breaker, for whoever wants to decide for himself where calls go.
+ * The state of one circuit breaker, for code that decides by itself where calls go.
  *
  * It computes from elapsed time alone: an open breaker becomes half-open when somebody asks, so it needs
  * no timer and can live at module scope on every platform. Made by {@link createBreaker}.
@@ -124,7 +124,7 @@ export class Breaker implements Limiter {
   }
 
   /**
-   * Asks for a call to be let through. Whoever gets a permit hands it back with {@link release}, once.
+   * Asks for a call to be let through. Each permit is handed back with {@link release}, once.
    *
    * @returns the permit, or 0 when the call must not be made
    */
@@ -155,10 +155,9 @@ export class Breaker implements Limiter {
     if (permit !== this.#generation || this.#state === "open") return;
     const probe = this.#state === "half-open";
     if (probe && this.#probesOut > 0) this.#probesOut--;
-    if (this.#blamesNobody(outcome, remainingMs)) return;
+    if (this.#isNeutral(outcome, remainingMs)) return;
     const failed = outcome.kind !== "success";
-    if (!failed) this.#consecutiveFailures = 0;
-    else if (outcome.kind !== "rejected") this.#consecutiveFailures++;
+    this.#consecutiveFailures = failed ? this.#consecutiveFailures + 1 : 0;
     if (probe) {
       if (failed) this.#open(now);
       else if (++this.#probesPassed >= this.#options.probes) this.#close(now);
@@ -219,8 +218,9 @@ export class Breaker implements Limiter {
     this.#change(snapshot.state === "closed" ? "closed" : "open");
   }
 
-  #blamesNobody(outcome: Outcome, remainingMs: number): boolean {
-    if (outcome.local || outcome.kind === "cancelled") return true;
+  /** Whether the outcome says nothing about the endpoint; a limit that refuses is doing its work. */
+  #isNeutral(outcome: Outcome, remainingMs: number): boolean {
+    if (outcome.local || outcome.kind === "cancelled" || outcome.kind === "rejected") return true;
     return outcome.status === "deadline_exceeded" && remainingMs < this.#options.minDeadlineMs;
   }
 

@@ -13,7 +13,7 @@ export interface CircuitBreakerOptions extends BreakerOptions {
  *
  * It opens when at least half of at least 20 calls within 10 s failed, refuses calls for 5 s (doubling up to
  * a minute while it does not get better), then lets single calls through to find out. Faults of the caller
- * count as success, a call that the caller cancelled as neither. A stream counts when it ends.
+ * count as success; a call that the caller cancelled, and one that a limit refused, as neither. A stream counts when it ends.
  *
  * @example
  * ```ts

@@ -14,7 +14,7 @@ export interface LimitedOptions {
  * Puts a limiter (a bulkhead, a circuit breaker, a rate limit) around a service: a call that it refuses fails with the
  * limiter's error, one that it lets through holds its permit until the call ends, a stream's end included.
  *
- * It answers at once when the limiter and the service do. A server's refusals are thrown at once as well; a client's
+ * It responds at once when the limiter and the service do. A server's refusals are thrown at once as well; a client's
  * leave one turn of the event loop free now and then, so that a loop which calls again at once blocks nobody.
  */
 export function limited(limiter: Limiter, options: LimitedOptions = {}): AnyLayer {
@@ -24,16 +24,18 @@ export function limited(limiter: Limiter, options: LimitedOptions = {}): AnyLaye
   function refuse(call: Call, now: number): Promise<never> {
     const error = limiter.refusal(call, now);
     call.note?.({ type: "refused", error });
-    if (call.side === "server") throw error;
-    return refusals.reject(error);
+    return refusals.refuse(call, error);
   }
 
   return function limitedLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
     function enter(permit: Permit, call: Call, request: Req, now: number): Res | Promise<Res> {
       if (permit === 0) return refuse(call, now);
-      const remainingMs = call.deadline - now;
-      // At once for a call that ended while it waited for its turn.
-      call.onEnd((outcome) => limiter.release(permit, outcome, remainingMs, clock.now()));
+      if (limiter.release !== undefined) {
+        const remainingMs = call.deadline - now;
+        // At once for a call that ended while it waited for its turn.
+        call.onEnd((outcome) => limiter.release?.(permit, outcome, remainingMs, clock.now()));
+      }
+      call.throwIfCancelled();
       return next(call, request);
     }
 

@@ -1,4 +1,6 @@
+import type { Call } from "../core/call.ts";
 import { MeshError } from "../core/errors.ts";
+import type { Limiter } from "../core/permit.ts";
 
 /** What a rate limit found out about one request. */
 export interface RateLimitDecision {
@@ -15,7 +17,7 @@ export interface RateLimitDecision {
   readonly windowMs: number;
 }
 
-/** A request that a rate limit refused, with the whole decision so that whoever answers can send its headers. */
+/** A request that a rate limit refused, with the whole decision so that the response can carry its headers. */
 export class RateLimitError extends MeshError {
   override readonly name: string = "RateLimitError";
   readonly decision: RateLimitDecision;
@@ -29,6 +31,18 @@ export class RateLimitError extends MeshError {
     );
     this.decision = decision;
   }
+}
+
+/** The limiter of a rate, from what decides on each call: {@link limited} asks for the refusal right after. */
+export function decisionLimiter(decide: (call: Call) => RateLimitDecision): Limiter {
+  let last: RateLimitDecision;
+  return {
+    acquire(call) {
+      last = decide(call);
+      return last.allowed ? 1 : 0;
+    },
+    refusal: () => new RateLimitError(last),
+  };
 }
 
 /** The header fields of a decision, ready to be set. */

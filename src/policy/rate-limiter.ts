@@ -1,9 +1,9 @@
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
-import type { AnyLayer, Service } from "../core/service.ts";
-import { type RateLimitDecision, RateLimitError } from "./rate-limit.ts";
-import { Refusals } from "./refusals.ts";
+import type { AnyLayer } from "../core/service.ts";
+import { limited } from "./limited.ts";
+import { decisionLimiter, type RateLimitDecision } from "./rate-limit.ts";
 
 /** Options of a rate limiter. */
 export interface RateLimiterOptions {
@@ -179,13 +179,9 @@ function clientOf(call: Call): string {
  */
 export function rateLimit(options: RateLimitOptions = {}): AnyLayer {
   const limiter = options.limiter ?? createRateLimiter(options);
-  const refusals = new Refusals(options.clock ?? systemClock);
   const client = checkFunction("rateLimit()", "client", options.client) ?? clientOf;
-  return function rateLimitLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
-    return async function limited(call, request) {
-      const decision = limiter.take(client(call));
-      if (!decision.allowed) return refusals.reject(new RateLimitError(decision));
-      return next(call, request);
-    };
-  };
+  return limited(
+    decisionLimiter((call) => limiter.take(client(call))),
+    options.clock && { clock: options.clock },
+  );
 }

@@ -1,3 +1,4 @@
+import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 
 /** Refusals in a row that may leave at once. */
@@ -24,6 +25,12 @@ export class Refusals {
     return new Promise((resolve) => {
       this.#clock.schedule(resolve, 0);
     });
+  }
+
+  /** Fails the call with the reason: a server's at once, as it is one request's end; a client's in its turn. */
+  refuse(call: Call, reason: unknown): Promise<never> {
+    if (call.side === "server") throw reason;
+    return this.reject(reason);
   }
 
   /** A promise that rejects with the reason. */

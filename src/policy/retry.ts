@@ -3,6 +3,7 @@ import type { Call } from "../core/call.ts";
 import { endWithError } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
+import type { CallEvent } from "../core/events.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { type Random, systemRandom } from "../core/random.ts";
@@ -27,7 +28,7 @@ export interface RetryOptions {
   readonly replayable?: (request: never) => boolean;
   /**
    * Releases a response that is given up for another attempt, for example by reading its body to the end so
-   * that the connection can be used again. Without it the attempt is cancelled.
+   * that the connection can be used again. Without it the signal of the attempt aborts.
    */
   readonly discard?: (response: never) => void;
   /** Told of each retry before its wait begins; `attempt` is the one that failed. */
@@ -46,11 +47,12 @@ function budgetFrom(budget: RetryOptions["budget"]): RetryBudget | undefined {
   return retryBudget(budget);
 }
 
-/** Whether the outcome, the call and the server allow another attempt; its bounds are checked elsewhere. */
-function mayRepeat(call: Call, outcome: Outcome): boolean {
+type Declined = Extract<CallEvent, { type: "retry-declined" }>["reason"];
+
+/** Whether another attempt could help at all. */
+function mayHelp(call: Call, outcome: Outcome): boolean {
   if (outcome.local || call.cancelled) return false;
-  if (outcome.kind !== "retryable" && outcome.kind !== "rejected") return false;
-  return outcome.neverStarted || call.idempotency !== "unknown";
+  return outcome.kind === "retryable" || outcome.kind === "rejected";
 }
 
 /**
@@ -90,28 +92,28 @@ export function retry(options: RetryOptions = {}): AnyLayer {
   const { clock = systemClock, random = systemRandom } = options;
   if (maxAttempts === 1) return (next) => next;
 
-  /** Milliseconds until the next attempt; negative when there is none. */
-  function waitAfter(
+  /** Milliseconds until the next attempt, or why there is none. */
+  function nextAttempt(
     call: Call,
     request: unknown,
     outcome: Outcome,
     attempt: number,
     isFirstRefusal: boolean,
-  ): number {
-    if (attempt >= maxAttempts || !mayRepeat(call, outcome)) return -1;
-    if (replayable !== undefined && !replayable(request)) return -1;
+  ): number | Declined {
+    if (!outcome.neverStarted && call.idempotency === "unknown") return "not-idempotent";
+    if (attempt >= maxAttempts) return "attempts";
+    if (replayable !== undefined && !replayable(request)) return "not-replayable";
     const waitMs = outcome.pushbackMs ?? (isFirstRefusal ? 0 : Math.max(0, backoff(attempt, random)));
-    if (!(waitMs >= 0 && waitMs < Infinity)) return -1;
+    if (!(waitMs >= 0 && waitMs < Infinity)) return "pushback";
     const now = clock.now();
-    if (now + waitMs >= call.deadline) return -1;
-    return isFirstRefusal || budget === undefined || budget.withdraw(now) ? waitMs : -1;
+    if (now + waitMs >= call.deadline) return "deadline";
+    return isFirstRefusal || budget === undefined || budget.withdraw(now) ? waitMs : "budget";
   }
 
-  /** Ends an attempt whose response nobody will read. */
-  function abandon(attempt: Call, failed: boolean, response: unknown): void {
-    if (failed) return;
+  /** Lets go of a response that nobody will read. */
+  function abandon(attempt: Call, response: unknown): void {
     if (discard !== undefined) discard(response);
-    else attempt.cancel(new MeshError("ERR_CANCELLED", "The attempt was given up for another one"));
+    else attempt.abort(new MeshError("ERR_CANCELLED", "The attempt was given up for another one"));
   }
 
   return function retryLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
@@ -143,10 +145,13 @@ export function retry(options: RetryOptions = {}): AnyLayer {
           fork.onEnd((late) => call.end(late));
           return response as Res;
         }
-        const refusal = outcome.neverStarted && !refused;
-        const waitMs = outcome.kind === "success" ? -1 : waitAfter(call, request, outcome, attempt, refusal);
+        const isFirstRefusal = outcome.neverStarted && !refused;
         refused ||= outcome.neverStarted;
-        if (waitMs < 0) {
+        const waitMs = mayHelp(call, outcome)
+          ? nextAttempt(call, request, outcome, attempt, isFirstRefusal)
+          : undefined;
+        if (typeof waitMs !== "number") {
+          if (waitMs !== undefined) call.note?.({ type: "retry-declined", attempt, outcome, reason: waitMs });
           // A refusal of our own (the breaker opened meanwhile) would hide what really happened.
           if (failed && outcome.local && lastOutcome !== undefined) {
             call.end(lastOutcome);
@@ -156,7 +161,7 @@ export function retry(options: RetryOptions = {}): AnyLayer {
           if (failed) throw error;
           return response as Res;
         }
-        abandon(fork, failed, response);
+        if (!failed) abandon(fork, response);
         call.note?.({ type: "retry", attempt, outcome, waitMs });
         onRetry?.(call, outcome, attempt, waitMs);
         if (fork.endpoint !== undefined) tried = [...tried, fork.endpoint.origin];

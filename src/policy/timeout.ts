@@ -17,7 +17,7 @@ export interface TimeoutOptions {
   readonly timeoutMs?: number;
   /** @default systemClock */
   readonly clock?: Clock;
-  /** Who watches the deadline. @default deadlinesOf(clock) */
+  /** What watches the deadline. @default deadlinesOf(clock) */
   readonly deadlines?: Deadlines;
 }
 
@@ -42,13 +42,13 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
     );
   }
 
-  function watch(call: Call, startMs: number, expired?: (error: MeshError) => void): void {
-    const entry = deadlines.add(call.deadline, () => {
-      const error = exceeded(call, startMs);
-      call.note?.({ type: "deadline-exceeded" });
-      call.cancel(error);
-      expired?.(error);
-    });
+  function expire(call: Call, startMs: number): void {
+    call.note?.({ type: "deadline-exceeded" });
+    call.cancel(exceeded(call, startMs));
+  }
+
+  function watch(call: Call, startMs: number): void {
+    const entry = deadlines.add(call.deadline, () => expire(call, startMs));
     call.onEnd(() => deadlines.remove(entry));
   }
 
@@ -56,8 +56,8 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
     return function timed(call, request) {
       const now = clock.now();
       if (now + timeoutMs < call.deadline) call.deadline = now + timeoutMs;
-      if (call.deadline <= now) call.cancel(exceeded(call, now));
-      if (call.cancelled) return refusals.reject(call.reason);
+      if (call.deadline <= now && !call.cancelled) expire(call, now);
+      if (call.cancelled) return refusals.refuse(call, call.reason);
       const result = next(call, request);
       if (call.deadline === Infinity) return result;
       if (!(result instanceof Promise)) {
@@ -66,7 +66,7 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
         return result;
       }
       return new Promise<Res>((resolve, reject) => {
-        // Told within the cancelling, so that whoever waits hears of the reason and not of what it does to the work below.
+        // Told within the cancelling, so that the caller gets the reason, and not what it does to the work below.
         call.onCancel(reject);
         watch(call, now);
         result.then(resolve, reject);
@@ -80,7 +80,7 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
  *
  * When it passes, the work is cancelled and the caller gets `ERR_DEADLINE_EXCEEDED`, whether or not the
  * work listens. It also gets the reason at once when it cancels the call itself. A deadline is never
- * enforced early; how late depends on the one who watches (5 ms by default).
+ * enforced early; how late depends on `deadlines` (5 ms by default).
  *
  * @example
  * ```ts
@@ -97,7 +97,7 @@ export function timeout(options: TimeoutOptions = {}): AnyLayer {
  * Bounds one attempt: put it inside of a retry, where each attempt has a call of its own.
  *
  * An attempt gets `timeoutMs` or what remains of the whole call, whichever is less, so that an endpoint
- * that accepts and never answers costs one attempt and not the call.
+ * that accepts and never responds costs one attempt and not the call.
  *
  * @throws TypeError | RangeError when `timeoutMs` is no number above 0
  */

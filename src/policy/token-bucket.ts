@@ -1,7 +1,8 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
-import type { AnyLayer, Service } from "../core/service.ts";
-import { type RateLimitDecision, RateLimitError } from "./rate-limit.ts";
+import type { AnyLayer } from "../core/service.ts";
+import { limited } from "./limited.ts";
+import { decisionLimiter, type RateLimitDecision } from "./rate-limit.ts";
 
 /** Options of a token bucket. */
 export interface TokenBucketOptions {
@@ -15,7 +16,8 @@ export interface TokenBucketOptions {
 
 /** A bucket that tokens flow into at a steady rate, and calls take them out of. Made by {@link createTokenBucket}. */
 export class TokenBucket {
-  readonly #clock: Clock;
+  /** What it measures time with. */
+  readonly clock: Clock;
   readonly #perMs: number;
   readonly #perMinute: number;
   readonly #burst: number;
@@ -27,10 +29,10 @@ export class TokenBucket {
     checkOptions(who, options);
     this.#perMinute = checkNumber(who, "refillPerMinute", options.refillPerMinute ?? 100, { above: true });
     this.#burst = checkNumber(who, "burst", options.burst ?? 20, { min: 1 });
-    this.#clock = options.clock ?? systemClock;
+    this.clock = options.clock ?? systemClock;
     this.#perMs = this.#perMinute / 60_000;
     this.#tokens = this.#burst;
-    this.#filledAt = this.#clock.now();
+    this.#filledAt = this.clock.now();
   }
 
   /** Tokens in it now, fractions included. */
@@ -62,7 +64,7 @@ export class TokenBucket {
   }
 
   #fill(): void {
-    const now = this.#clock.now();
+    const now = this.clock.now();
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filledAt) * this.#perMs);
     this.#filledAt = now;
   }
@@ -89,11 +91,8 @@ export function createTokenBucket(options: TokenBucketOptions = {}): TokenBucket
  */
 export function tokenBucket(options: TokenBucketOptions | TokenBucket = {}): AnyLayer {
   const bucket = options instanceof TokenBucket ? options : createTokenBucket(options);
-  return function tokenBucketLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
-    return async function metered(call, request) {
-      const decision = bucket.take();
-      if (!decision.allowed) throw new RateLimitError(decision);
-      return next(call, request);
-    };
-  };
+  return limited(
+    decisionLimiter(() => bucket.take()),
+    { clock: bucket.clock },
+  );
 }

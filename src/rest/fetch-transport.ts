@@ -55,7 +55,7 @@ export function createFetchTransport(options: FetchTransportOptions): HttpTransp
   const { maxConnectionsPerEndpoint: limit = 100 } = options;
   if (!Number.isInteger(limit) || limit < 1) {
     throw new RangeError(
-      `Cannot open an HTTP leaf: maxConnectionsPerEndpoint is ${limit}, it must be a whole number from 1`,
+      `Cannot open an HTTP transport: maxConnectionsPerEndpoint is ${limit}, it must be a whole number from 1`,
     );
   }
   const { clock = systemClock, idleTimeoutMs = 4_000 } = options;

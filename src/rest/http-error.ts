@@ -1,7 +1,7 @@
 import { isMeshError, MeshError } from "../core/errors.ts";
 import { markUpstream } from "../core/upstream.ts";
 import { errorFromProblem, type Problem } from "../http/problem.ts";
-import { pushbackFrom } from "../http/status-outcome.ts";
+import { pushbackFrom } from "../http/pushback.ts";
 import type { RestResponse } from "./rest-response.ts";
 
 /**

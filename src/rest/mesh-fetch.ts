@@ -1,11 +1,8 @@
 import { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
-import { isTransportError } from "../core/errors.ts";
 import type { Service } from "../core/service.ts";
-import { markUpstream } from "../core/upstream.ts";
 import { EndToEndHeaders } from "../http/end-to-end-headers.ts";
 import { methodLabel } from "../http/method-label.ts";
-import { outcomeOfError, outcomeOfStatus } from "../http/status-outcome.ts";
 import { inTime } from "./body-chunks.ts";
 import { HttpError } from "./http-error.ts";
 import type { HttpResponse } from "./http-transport.ts";
@@ -16,6 +13,7 @@ import { encodeBody, type RestBody } from "./rest-body.ts";
 import { checkTimeout, idempotencyOf } from "./rest-client.ts";
 import type { RestRequest, SentRequest } from "./rest-request.ts";
 import { RestResponse } from "./rest-response.ts";
+import { sendCall } from "./send-call.ts";
 import { discardResponse, isShort, TransportResponse } from "./transport-response.ts";
 
 /** Options of {@link createMeshFetch}. */
@@ -94,7 +92,7 @@ export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
         parent: init.parent ?? current?.(),
       });
       const send = url.protocol === "mesh:" ? sendFor(url.host) : sendToOrigin(url.origin);
-      const response = await sent(send, call, request);
+      const response = await sendCall(send, call, request);
       const location = given.redirect === "manual" ? undefined : locationOf(response);
       if (location === undefined)
         return await responseFrom({ call, clock, request, maxResponseBytes }, response, url, redirected > 0);
@@ -190,21 +188,6 @@ async function bodyFrom(
   if (encoded.contentType !== "" && !(body instanceof ReadableStream))
     headers["content-type"] ??= encoded.contentType;
   return encoded.body;
-}
-
-async function sent(
-  send: Service<RestRequest, HttpResponse>,
-  call: Call,
-  request: RestRequest,
-): Promise<HttpResponse> {
-  try {
-    const response = await send(call, request);
-    if (response.settled !== false) call.end(outcomeOfStatus(response.status, response.headers));
-    return response;
-  } catch (error) {
-    call.end(outcomeOfError(call, error));
-    throw isTransportError(error) ? markUpstream(error) : error;
-  }
 }
 
 async function responseFrom(

@@ -1,12 +1,10 @@
-import { isTransportError } from "../core/errors.ts";
 import type { Service } from "../core/service.ts";
-import { markUpstream } from "../core/upstream.ts";
-import { outcomeOfError, outcomeOfStatus } from "../http/status-outcome.ts";
 import { chunksOf, inTime } from "./body-chunks.ts";
 import { type HttpError, httpErrorFrom } from "./http-error.ts";
 import type { HttpResponse } from "./http-transport.ts";
 import { nameOf, type RestRequest, type SentRequest } from "./rest-request.ts";
 import { RestResponse } from "./rest-response.ts";
+import { sendCall } from "./send-call.ts";
 import { isShort } from "./transport-response.ts";
 
 /** One request and the way to send it. */
@@ -92,17 +90,8 @@ export class ResponsePromise implements Promise<RestResponse> {
 }
 
 async function exchange(init: ResponsePromiseInit): Promise<RestResponse> {
-  const { call, send, request } = init;
-  let response: HttpResponse;
-  try {
-    response = await send(call, request);
-  } catch (error) {
-    call.end(outcomeOfError(call, error));
-    throw isTransportError(error) ? markUpstream(error) : error;
-  }
+  const response = await sendCall(init.send, init.call, init.request);
   const { status } = response;
-  // Where the body still comes, its end is the end of the call.
-  if (response.settled !== false) call.end(outcomeOfStatus(status, response.headers));
   if (init.throwHttpErrors && (status < 200 || status > 299)) throw await errorOf(init, response);
   return new RestResponse(init, response);
 }

@@ -1,6 +1,7 @@
 import { Call, type Idempotency } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import { meshHeaders } from "../core/headers.ts";
+import { idempotencyFrom } from "../core/idempotency.ts";
 import type { Service } from "../core/service.ts";
 import { methodLabel } from "../http/method-label.ts";
 import type { HttpResponse } from "./http-transport.ts";
@@ -54,19 +55,15 @@ const idempotencyByMethod: Readonly<Record<string, Idempotency>> = {
   DELETE: "idempotent",
 };
 
-/**
- * What repeating a request does: what the caller says, else what the method promises, else what an
- * idempotency key promises.
- */
+/** What repeating a request does; the caller's `true` takes nothing away from what a safe method promises. */
 export function idempotencyOf(
   method: string,
   headers: Readonly<Record<string, string>>,
   word: boolean | undefined,
 ): Idempotency {
-  if (word === false) return "unknown";
-  const byMethod = idempotencyByMethod[method];
-  if (byMethod !== undefined) return byMethod;
-  return word === true || headers[meshHeaders.idempotencyKey] !== undefined ? "idempotent" : "unknown";
+  const ofMethod = idempotencyByMethod[method] ?? (word === true ? "idempotent" : undefined);
+  const hasKey = headers[meshHeaders.idempotencyKey] !== undefined;
+  return idempotencyFrom(word === false ? "unknown" : undefined, ofMethod, hasKey);
 }
 
 /**

@@ -2,8 +2,9 @@ import { type Code, ConnectError } from "@connectrpc/connect";
 import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import { codeFromString, errorFromJson, errorToJson } from "@connectrpc/connect/protocol-connect";
 import { httpStatusFromRpc, type RpcCode, rpcCodeFromHttp, rpcCodeFromMeshError } from "../core/status.ts";
+import { pushbackHeader } from "../http/pushback.ts";
 import { errorInfoDetail, isMeshErrorCode } from "./dialect/error-info.ts";
-import { codeFromRpc, pushbackHeader, rpcFromCode } from "./dialect/mesh-error-codes.ts";
+import { codeFromRpc, rpcFromCode } from "./dialect/mesh-error-codes.ts";
 
 /** One of an error's details, as Connect writes it in JSON. */
 export interface RpcProblemDetail {

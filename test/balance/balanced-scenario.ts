@@ -2,7 +2,7 @@ import { type BalancedLayer, type BalancedOptions, balanced } from "../../src/ba
 import type { Endpoint } from "../../src/core/endpoint.ts";
 import type { Discovery } from "../../src/discovery/discovery.ts";
 import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
-import { type ScriptedService, type Step, scripted, scriptedService } from "../policy/scenario.ts";
+import { type ScriptedService, type Step, scriptedService } from "../policy/scenario.ts";
 import { seededRandom } from "../support/random.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
@@ -52,7 +52,6 @@ export function balancedScenario(
     discovery: staticDiscovery({ lake: [a, b] }),
     clock,
     random: seededRandom(1),
-    classifier: scripted,
     ...options,
   });
   return { clock, layer, ...scriptedService(layer, ...steps) };

@@ -7,7 +7,7 @@ import { ok } from "../../src/core/outcome.ts";
 import { compose } from "../../src/core/service.ts";
 import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
 import { retry } from "../../src/policy/retry.ts";
-import { newCall, ScriptedError, scripted, scriptedService, streams, succeeds } from "../policy/scenario.ts";
+import { newCall, ScriptedError, scriptedService, streams, succeeds } from "../policy/scenario.ts";
 import { seededRandom } from "../support/random.ts";
 import { settle, VirtualClock } from "../support/virtual-clock.ts";
 import { a, b, c, changingDiscovery as changing, balancedScenario as setUp } from "./balanced-scenario.ts";
@@ -102,8 +102,8 @@ describe("balanced() and retries", () => {
       const clock = new VirtualClock();
       const discovery = staticDiscovery({ lake: [a, b, c] });
       const layer = compose(
-        retry({ clock, classifier: scripted, random: () => 0 }),
-        balanced({ discovery, clock, classifier: scripted, random: seededRandom(seed) }),
+        retry({ clock, random: () => 0 }),
+        balanced({ discovery, clock, random: seededRandom(seed) }),
       );
       const { run, calls } = scriptedService(layer, new ScriptedError("down"));
       await assert.rejects(clock.run(run()));
@@ -114,11 +114,10 @@ describe("balanced() and retries", () => {
   it("does not lose a call when one of two endpoints is dead", async () => {
     const clock = new VirtualClock();
     const layer = compose(
-      retry({ clock, classifier: scripted }),
+      retry({ clock }),
       balanced({
         discovery: staticDiscovery({ lake: [a, b] }),
         clock,
-        classifier: scripted,
         random: seededRandom(3),
       }),
     );

@@ -129,22 +129,52 @@ describe("Call cancellation", () => {
 });
 
 describe("Call end", () => {
-  it("keeps the first verdict and tells each listener once, in order", () => {
+  it("keeps the first outcome and tells each listener once, in order", () => {
     const call = callWith();
     const heard: string[] = [];
     call.onEnd(({ status }) => heard.push(`a ${status}`));
     call.onEnd(({ status }) => heard.push(`b ${status}`));
     assert.equal(call.outcome, undefined);
-    const verdict = outcome("failure", "broken");
-    call.end(verdict);
+    const stated = outcome("failure", "broken");
+    call.end(stated);
     call.end(ok);
-    assert.equal(call.outcome, verdict);
+    assert.equal(call.outcome, stated);
     assert.deepEqual(heard, ["a broken", "b broken"]);
     let late: Outcome | undefined;
     call.onEnd((each) => {
       late = each;
     });
-    assert.equal(late, verdict);
+    assert.equal(late, stated);
+  });
+
+  it("tells any number of listeners, with the call, whatever one of them throws", async () => {
+    for (const count of [1, 2, 5]) {
+      const call = callWith();
+      const heard: number[] = [];
+      for (let index = 0; index < count; index++) {
+        call.onEnd((each, ended) => {
+          assert.equal(each, ok);
+          assert.equal(ended, call);
+          heard.push(index);
+          if (index === 0) throw new Error("broken");
+        });
+      }
+      const printed = await printedErrors(() => call.end(ok));
+      assert.deepEqual(heard, [0, 1, 2, 3, 4].slice(0, count));
+      assert.equal(printed.length, 1);
+    }
+  });
+
+  it("aborts the signal of a call that has ended when the rest of its response is not wanted", () => {
+    const call = callWith();
+    const { signal } = call;
+    call.end(ok);
+    call.abort("given up");
+    assert.equal(signal.reason, "given up");
+    assert.equal(call.cancelled, false);
+    const open = callWith();
+    open.abort("given up");
+    assert.equal(open.reason, "given up");
   });
 });
 
@@ -212,5 +242,41 @@ describe("Call context", () => {
     const outgoing = callWith({ parent: server });
     assert.equal(outgoing.principal?.id, "gateway");
     assert.equal(outgoing.retryOwnedUpstream, true);
+  });
+});
+
+describe("Call notes", () => {
+  const event = { type: "resolved", waitMs: 3 } as const;
+
+  it("cost nothing when nobody listens: there is nothing to call", () => {
+    const call = callWith();
+    assert.equal(call.note, undefined);
+    assert.equal(call.fork(1).note, undefined);
+  });
+
+  it("reach the listener with the event and the call that it is about, forks and children included", () => {
+    const heard: unknown[] = [];
+    const call = callWith({ onEvent: (each, about) => heard.push(each, about) });
+    const attempt = call.fork(2);
+    const child = callWith({ parent: attempt });
+    for (const each of [call, attempt, child]) each.note?.(event);
+    assert.deepEqual(heard, [event, call, event, attempt, event, child]);
+  });
+
+  it("go to a child's own listener, and not to its parent's, where it has one", () => {
+    const heard: string[] = [];
+    const parent = callWith({ onEvent: () => heard.push("parent") });
+    callWith({ parent, onEvent: () => heard.push("child") }).note?.(event);
+    assert.deepEqual(heard, ["child"]);
+  });
+
+  it("do no harm when the listener throws", async () => {
+    const call = callWith({
+      onEvent: () => {
+        throw new Error("broken");
+      },
+    });
+    const printed = await printedErrors(() => call.note?.(event));
+    assert.equal(printed.length, 1);
   });
 });

@@ -23,7 +23,7 @@ export function breakerScenario(options: BreakerOptions = {}): BreakerScenario {
   return { clock, breaker, changes };
 }
 
-/** Lets so many calls through and gives them all the same verdict. */
-export function feed(breaker: Breaker, count: number, verdict: Outcome, remainingMs?: number): void {
-  for (let call = 0; call < count; call++) breaker.release(breaker.acquire(), verdict, remainingMs);
+/** Lets so many calls through and states the same outcome for all of them. */
+export function feed(breaker: Breaker, count: number, stated: Outcome, remainingMs?: number): void {
+  for (let call = 0; call < count; call++) breaker.release(breaker.acquire(), stated, remainingMs);
 }

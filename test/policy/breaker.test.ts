@@ -62,14 +62,13 @@ describe("createBreaker() while closed", () => {
     assert.equal(breaker.snapshot().failures, 10);
   });
 
-  it("lets a limit's rejections lower the success rate without making them consecutive failures", () => {
+  it("counts what a limit of the other side refused as neither", () => {
     const { breaker } = setUp();
     feed(breaker, 3, failed);
-    feed(breaker, 5, rejected);
-    const { failures, consecutiveFailures } = breaker.snapshot();
-    assert.deepEqual([failures, consecutiveFailures], [8, 3]);
-    feed(breaker, 12, rejected);
-    assert.equal(breaker.state, "open");
+    feed(breaker, 100, rejected);
+    const { calls, failures, consecutiveFailures } = breaker.snapshot();
+    assert.deepEqual([calls, failures, consecutiveFailures], [3, 3, 3]);
+    assert.equal(breaker.state, "closed");
   });
 
   it("starts counting consecutive failures over with a success", () => {
@@ -80,7 +79,7 @@ describe("createBreaker() while closed", () => {
     assert.equal(breaker.snapshot().consecutiveFailures, 2);
   });
 
-  it("does not blame for a deadline that was nearly spent on arrival", () => {
+  it("does not count a deadline that was nearly spent on arrival", () => {
     const { breaker } = setUp();
     feed(breaker, 40, late, 49);
     assert.equal(breaker.snapshot().calls, 0);
@@ -129,7 +128,7 @@ describe("createBreaker() while open", () => {
     assert.equal(middle.retryAfterMs(), 4_500);
   });
 
-  it("ignores what calls from before it opened have to say", async () => {
+  it("ignores the outcomes of calls from before it opened", async () => {
     const { breaker, clock } = setUp();
     const old = breaker.acquire();
     feed(breaker, 20, failed);
@@ -171,25 +170,27 @@ describe("createBreaker() while half-open", () => {
   });
 
   it("opens again with the first probe that fails, for twice as long", async () => {
-    for (const verdict of [failed, rejected, outcome("failure", "internal")]) {
+    for (const stated of [failed, late, outcome("failure", "internal")]) {
       const { breaker } = await halfOpen();
       feed(breaker, 2, ok);
-      feed(breaker, 1, verdict);
+      feed(breaker, 1, stated);
       assert.equal(breaker.state, "open");
       assert.equal(breaker.retryAfterMs(), 10_000);
     }
   });
 
-  it("takes a cancelled probe for no answer and lets another through", async () => {
-    const { breaker } = await halfOpen();
-    const probe = breaker.acquire();
-    breaker.release(probe, cancelled);
-    assert.equal(breaker.state, "half-open");
-    assert.notEqual(breaker.acquire(), 0);
-    assert.equal(breaker.acquire(), 0);
+  it("takes a probe that was cancelled or refused by a limit for no result, and lets another through", async () => {
+    for (const neutral of [cancelled, rejected]) {
+      const { breaker } = await halfOpen();
+      const probe = breaker.acquire();
+      breaker.release(probe, neutral);
+      assert.equal(breaker.state, "half-open");
+      assert.notEqual(breaker.acquire(), 0);
+      assert.equal(breaker.acquire(), 0);
+    }
   });
 
-  it("does not wait for ever for a probe that never answers", async () => {
+  it("does not wait for ever for a probe that never ends", async () => {
     const { breaker, clock } = await halfOpen();
     breaker.acquire();
     assert.equal(breaker.retryAfterMs(), 5_000);

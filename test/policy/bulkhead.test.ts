@@ -4,20 +4,12 @@ import { isMeshError } from "../../src/core/errors.ts";
 import { ok } from "../../src/core/outcome.ts";
 import { type BulkheadOptions, bulkhead } from "../../src/policy/bulkhead.ts";
 import { settle } from "../support/virtual-clock.ts";
-import {
-  newCall,
-  type Scripted,
-  ScriptedError,
-  scripted,
-  scriptedService,
-  streams,
-  succeeds,
-} from "./scenario.ts";
+import { newCall, type Scripted, ScriptedError, scriptedService, streams, succeeds } from "./scenario.ts";
 
 /** A bulkhead around work that ends when the test says so. */
 function gated(options: BulkheadOptions) {
   const gates: PromiseWithResolvers<Scripted>[] = [];
-  const service = scriptedService(bulkhead({ classifier: scripted, ...options }), () => {
+  const service = scriptedService(bulkhead(options), () => {
     const gate = Promise.withResolvers<Scripted>();
     gates.push(gate);
     return gate.promise;
@@ -103,7 +95,7 @@ describe("bulkhead()", () => {
   });
 
   it("holds the place of a stream until the stream ends", async () => {
-    const layer = bulkhead({ maxConcurrent: 1, maxQueued: 0, classifier: scripted });
+    const layer = bulkhead({ maxConcurrent: 1, maxQueued: 0 });
     const { run, calls } = scriptedService(layer, streams, succeeds);
     await run();
     await assert.rejects(run(), (error) => isMeshError(error, "ERR_BULKHEAD_FULL"));
@@ -133,7 +125,7 @@ describe("bulkhead()", () => {
   it("refuses limits that are none", () => {
     assert.throws(() => bulkhead({ maxConcurrent: 0 }), {
       name: "RangeError",
-      message: "Cannot make bulkhead(): maxConcurrent is 0; pass an integer of at least 1",
+      message: "Cannot make bulkhead(): maxConcurrent is 0; pass an integer of at least 1, or Infinity",
     });
     assert.throws(() => bulkhead({ maxQueued: -1 }), { name: "RangeError", message: /maxQueued is -1/ });
     assert.throws(() => bulkhead({ maxConcurrent: 1.5 }), RangeError);

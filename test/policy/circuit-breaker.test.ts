@@ -7,20 +7,12 @@ import { createBreaker } from "../../src/policy/breaker.ts";
 import { circuitBreaker } from "../../src/policy/circuit-breaker.ts";
 import { retry } from "../../src/policy/retry.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
-import {
-  newCall,
-  type Scripted,
-  ScriptedError,
-  scripted,
-  scriptedService,
-  streams,
-  succeeds,
-} from "./scenario.ts";
+import { newCall, type Scripted, ScriptedError, scriptedService, streams, succeeds } from "./scenario.ts";
 
 function setUp(...steps: Parameters<typeof scriptedService> extends [unknown, ...infer S] ? S : never) {
   const clock = new VirtualClock();
   const breaker = createBreaker({ clock, random: () => 0, minCalls: 2 });
-  const layer = circuitBreaker({ breaker, classifier: scripted });
+  const layer = circuitBreaker({ breaker });
   return { clock, breaker, layer, ...scriptedService(layer, ...steps) };
 }
 
@@ -54,15 +46,15 @@ describe("circuitBreaker()", () => {
     assert.equal(breaker.state, "closed");
   });
 
-  it("counts a response that the classifier calls a failure", async () => {
-    const bad: Scripted = { verdict: outcome("retryable", "http_503"), name: "503" };
+  it("counts a response that its transport states as a failure", async () => {
+    const bad: Scripted = { outcome: outcome("retryable", "http_503"), name: "503" };
     const { run, breaker } = setUp(bad);
     assert.equal(await run(), bad);
     await run();
     assert.equal(breaker.state, "open");
   });
 
-  it("judges a stream when it ends", async () => {
+  it("counts a stream when it ends", async () => {
     const { run, calls, breaker } = setUp(streams);
     await run();
     await run();
@@ -82,7 +74,7 @@ describe("circuitBreaker()", () => {
     assert.equal(breaker.snapshot().calls, 0);
   });
 
-  it("looks at what was left of the deadline when the call came", async () => {
+  it("considers what was left of the deadline when the call came", async () => {
     const { run, breaker, clock } = setUp((call) => {
       call.cancel(new MeshError("ERR_DEADLINE_EXCEEDED", "late"));
       throw call.reason;

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { triedOrigins } from "../../src/core/attempts.ts";
-import { defaultClassifier } from "../../src/core/classifier.ts";
 import { isMeshError, TransportError } from "../../src/core/errors.ts";
 import { ok, outcome } from "../../src/core/outcome.ts";
 import { type RetryOptions, retry } from "../../src/policy/retry.ts";
@@ -13,7 +12,6 @@ import {
   type Scripted,
   ScriptedError,
   type Step,
-  scripted,
   scriptedService,
   streams,
   succeeds,
@@ -38,7 +36,7 @@ describe("retry() and time", () => {
 
   it("does not try again once the deadline has passed, even without a wait", async () => {
     const clock = new VirtualClock();
-    const late = retry({ clock, classifier: scripted, random: () => 0 });
+    const late = retry({ clock, random: () => 0 });
     const { run, calls } = scriptedService(late, async () => {
       await clock.sleep(100);
       throw new ScriptedError("slow");
@@ -49,7 +47,7 @@ describe("retry() and time", () => {
 
   it("stops waiting when the caller cancels, and leaves no timer", async () => {
     const clock = new VirtualClock();
-    const { run, calls } = scriptedService(retry({ clock, classifier: scripted }), new ScriptedError("1"));
+    const { run, calls } = scriptedService(retry({ clock }), new ScriptedError("1"));
     const call = newCall();
     const running = run(call);
     await clock.advance(0);
@@ -84,7 +82,7 @@ describe("retry() and the budget", () => {
   it("repeats what never started at once, and without the budget, but only once", async () => {
     const budget = retryBudget({ ratio: 0, minPerSecond: 1, windowMs: 1_000 });
     const refused = (): TransportError => new TransportError("refused", "refused");
-    const poor = (...steps: Step[]) => scenario({ budget, classifier: defaultClassifier }, ...steps);
+    const poor = (...steps: Step[]) => scenario({ budget }, ...steps);
     for (let call = 0; call < 20; call++) {
       const { run, times } = poor(refused(), () => succeeds);
       await run(newCall({ idempotency: "unknown" }));
@@ -121,7 +119,7 @@ describe("retry() and the budget", () => {
 });
 
 describe("retry() and the calls it makes", () => {
-  it("runs each attempt on a numbered fork and ends them all with their verdicts", async () => {
+  it("runs each attempt on a numbered fork and each ends with its own outcome", async () => {
     const { run, calls } = scenario({}, new ScriptedError("1"), succeeds);
     const call = newCall();
     await run(call);
@@ -135,23 +133,30 @@ describe("retry() and the calls it makes", () => {
     assert.equal(call.outcome, ok);
   });
 
-  it("cancels an attempt whose response is given up, unless told how to release it", async () => {
-    const first: Scripted = { verdict: unavailable, name: "503" };
-    const plain = scenario({}, first, succeeds);
+  it("aborts the signal of an attempt whose response is given up, unless told how to release it", async () => {
+    const first: Scripted = { outcome: unavailable, name: "503" };
+    const signals: AbortSignal[] = [];
+    const watched =
+      (response: Scripted): Step =>
+      (call) => {
+        signals.push(call.signal);
+        return response;
+      };
+    const plain = scenario({}, watched(first), watched(succeeds));
     await plain.run();
     assert.deepEqual(
-      plain.calls.map((attempt) => attempt.cancelled),
+      signals.map((signal) => signal.aborted),
       [true, false],
     );
     const released: unknown[] = [];
     const polite = scenario({ discard: (response) => released.push(response) }, first, succeeds);
     await polite.run();
     assert.deepEqual(released, [first]);
-    assert.equal(polite.calls[0]?.cancelled, false);
+    assert.equal(polite.calls[0]?.signal.aborted, false);
     assert.equal(polite.calls[0]?.outcome, unavailable);
   });
 
-  it("hands a stream over and ends the call with the stream's own verdict", async () => {
+  it("hands a stream over and ends the call with the stream's own outcome", async () => {
     const { run, calls } = scenario({}, new ScriptedError("1"), streams);
     const call = newCall();
     assert.equal(await run(call), streams);
@@ -179,8 +184,8 @@ describe("retry() and the calls it makes", () => {
   it("reports each retry before it waits", async () => {
     const seen: unknown[] = [];
     const call = newCall();
-    const onRetry: RetryOptions["onRetry"] = (each, verdict, attempt, waitMs) =>
-      seen.push([each === call, verdict.status, attempt, waitMs]);
+    const onRetry: RetryOptions["onRetry"] = (each, stated, attempt, waitMs) =>
+      seen.push([each === call, stated.status, attempt, waitMs]);
     const { run } = scenario(
       { onRetry },
       new ScriptedError("1"),

@@ -1,6 +1,6 @@
 import { type RetryOptions, retry } from "../../src/policy/retry.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
-import { type ScriptedService, type Step, scripted, scriptedService } from "./scenario.ts";
+import { type ScriptedService, type Step, scriptedService } from "./scenario.ts";
 
 /** What {@link retryScenario} sets up. */
 export interface RetryScenario extends ScriptedService {
@@ -13,7 +13,7 @@ export interface RetryScenario extends ScriptedService {
 export function retryScenario(options: RetryOptions, ...steps: readonly Step[]): RetryScenario {
   const clock = new VirtualClock();
   const start = clock.now();
-  const layer = retry({ clock, random: () => 1, classifier: scripted, ...options });
+  const layer = retry({ clock, random: () => 1, ...options });
   const service = scriptedService(layer, ...steps.map(timed));
   const times: number[] = [];
   function timed(step: Step): Step {

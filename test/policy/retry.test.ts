@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MeshError, TransportError } from "../../src/core/errors.ts";
 import { outcome } from "../../src/core/outcome.ts";
-import { protect } from "../../src/core/service.ts";
+import { compose, protect } from "../../src/core/service.ts";
 import { retry } from "../../src/policy/retry.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 import { retryScenario as scenario } from "./retry-scenario.ts";
-import { newCall, type Scripted, ScriptedError, scripted, succeeds } from "./scenario.ts";
+import { newCall, type Scripted, ScriptedError, scriptedService, succeeds } from "./scenario.ts";
 
 const unavailable = outcome("retryable", "unavailable");
 
 describe("retry()", () => {
-  it("answers with the first success, and asks once", async () => {
+  it("returns the first success, and sends once", async () => {
     const { run, calls, clock } = scenario({}, succeeds);
     assert.equal(await run(), succeeds);
     assert.equal(calls.length, 1);
@@ -38,15 +38,15 @@ describe("retry()", () => {
   });
 
   it("returns the response of the last attempt itself", async () => {
-    const last: Scripted = { verdict: unavailable, name: "third" };
-    const { run, calls } = scenario({ maxAttempts: 2 }, { verdict: unavailable, name: "first" }, last);
+    const last: Scripted = { outcome: unavailable, name: "third" };
+    const { run, calls } = scenario({ maxAttempts: 2 }, { outcome: unavailable, name: "first" }, last);
     assert.equal(await run(), last);
     assert.equal(calls.length, 2);
   });
 
   it("does not repeat a success or a failure that another attempt would not mend", async () => {
-    for (const verdict of [outcome("success", "http_404"), outcome("failure", "unimplemented")]) {
-      const { run, calls } = scenario({}, { verdict, name: "final" });
+    for (const stated of [outcome("success", "http_404"), outcome("failure", "unimplemented")]) {
+      const { run, calls } = scenario({}, { outcome: stated, name: "final" });
       assert.equal((await run()).name, "final");
       assert.equal(calls.length, 1);
     }
@@ -128,13 +128,12 @@ describe("retry() and idempotency", () => {
 
   it("does not multiply with a retry inside", async () => {
     const clock = new VirtualClock();
-    let attempts = 0;
-    const inner = retry({ clock, classifier: scripted })<undefined, Scripted>(async () => {
-      attempts++;
-      throw new ScriptedError("down");
-    });
-    await assert.rejects(clock.run(retry({ clock, classifier: scripted })(inner)(newCall(), undefined)));
-    assert.equal(attempts, 3);
+    const { run, calls } = scriptedService(
+      compose(retry({ clock }), retry({ clock })),
+      new ScriptedError("down"),
+    );
+    await assert.rejects(clock.run(run()));
+    assert.equal(calls.length, 3);
   });
 });
 
@@ -157,8 +156,8 @@ describe("retry() and the server's word", () => {
   });
 
   it("does not repeat a plain failure just because it came with a pushback", async () => {
-    const verdict = outcome("failure", "unimplemented", { pushbackMs: 10 });
-    const { run, calls } = scenario({}, new ScriptedError("no", verdict), succeeds);
+    const stated = outcome("failure", "unimplemented", { pushbackMs: 10 });
+    const { run, calls } = scenario({}, new ScriptedError("no", stated), succeeds);
     await assert.rejects(run());
     assert.equal(calls.length, 1);
   });

@@ -8,7 +8,7 @@ import { DeadlineWheel } from "../../src/policy/deadline-wheel.ts";
 import { retry } from "../../src/policy/retry.ts";
 import { attemptTimeout, timeout } from "../../src/policy/timeout.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
-import { newCall, ScriptedError, scripted, scriptedService, streams, succeeds } from "./scenario.ts";
+import { newCall, ScriptedError, scriptedService, streams, succeeds } from "./scenario.ts";
 
 const never = (): Promise<never> => new Promise(() => {});
 
@@ -35,18 +35,17 @@ describe("timeout()", () => {
     assert.equal(calls[0]?.deadline, clock.now() + 30_000);
   });
 
-  it("forgets the deadline of what fails before it has a promise, and of what no classifier can judge", async () => {
+  it("forgets the deadline of what fails, before it has a promise or after", async () => {
     const clock = new VirtualClock();
     const wheel = new DeadlineWheel(clock);
     const broken = new Error("broken");
-    const fail = (): never => {
+    const atOnce = (): never => {
       throw broken;
     };
-    const sync = timeout({ clock, deadlines: wheel })<void, number>(fail);
-    await assert.rejects(sync(newCall(), undefined), broken);
-    const classifier = { response: fail, error: fail };
-    const judged = timeout({ clock, deadlines: wheel, classifier })<void, number>(async () => 1);
-    await assert.rejects(judged(newCall(), undefined), broken);
+    const later = (): Promise<never> => Promise.reject(broken);
+    const { run } = scriptedService(timeout({ clock, deadlines: wheel }), atOnce, later);
+    await assert.rejects(run(), broken);
+    await assert.rejects(run(), broken);
     assert.equal(wheel.size, 0);
   });
 
@@ -132,7 +131,7 @@ describe("timeout()", () => {
 
   it("keeps the deadline of a stream until the stream ends", async () => {
     const clock = new VirtualClock();
-    const layer = timeout({ clock, timeoutMs: 200, classifier: scripted });
+    const layer = timeout({ clock, timeoutMs: 200 });
     const { run, calls } = scriptedService(layer, streams);
     await run();
     await run();
@@ -220,10 +219,7 @@ describe("attemptTimeout()", () => {
 describe("timeout() around retry()", () => {
   it("surfaces the original error when the deadline leaves no room for another attempt", async () => {
     const clock = new VirtualClock();
-    const layer = compose(
-      timeout({ clock, timeoutMs: 50 }),
-      retry({ clock, classifier: scripted, random: () => 1 }),
-    );
+    const layer = compose(timeout({ clock, timeoutMs: 50 }), retry({ clock, random: () => 1 }));
     const original = new ScriptedError("down", outcome("retryable", "unavailable"));
     const { run } = scriptedService(layer, original);
     await assert.rejects(clock.run(run()), (error) => error === original);

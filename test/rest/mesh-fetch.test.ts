@@ -223,7 +223,7 @@ describe("mesh.fetch and redirects", () => {
       const { mesh, requests } = redirecting(307, location, { discovery });
       const error = await errorOf(mesh.fetch("mesh://lake/from"));
       assert.ok(isHttpError(error, 307), `${location}: ${error}`);
-      assert.match(error.message, /transports the service/);
+      assert.match(error.message, /leaves the service/);
       assert.equal(requests.length, 1);
     }
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Call } from "../../src/core/call.ts";
-import { type Classifier, pending } from "../../src/core/classifier.ts";
+import { endWithError } from "../../src/core/classifier.ts";
 import { MeshError } from "../../src/core/errors.ts";
 import { ok, outcome } from "../../src/core/outcome.ts";
 import { attemptMetrics, clientMetrics } from "../../src/telemetry/layers.ts";
@@ -14,35 +14,36 @@ function callOf(): Call {
 }
 
 describe("clientMetrics()", () => {
-  it("counts and times a call by what the classifier says of its answer", async () => {
+  it("counts and times a call by the outcome that its transport stated", async () => {
     const [clock, metrics] = [new VirtualClock(), createMetrics()];
-    const classifier: Classifier = { response: () => outcome("retryable", "unavailable"), error: () => ok };
-    const service = clientMetrics({ metrics, classifier, clock })(async () => {
+    const service = clientMetrics({ metrics, clock })(async (call) => {
       await clock.sleep(2_000);
+      call.end(outcome("retryable", "unavailable"));
       return "late";
     });
-    const answer = service(callOf(), undefined);
+    const response = service(callOf(), undefined);
     assert.equal(await metricValue(metrics, "mesh_client_in_flight"), 1);
-    assert.equal(await clock.run(answer), "late");
+    assert.equal(await clock.run(Promise.resolve(response)), "late");
     assert.equal(await metricValue(metrics, "mesh_client_in_flight"), 0);
     const labels = { service: "lake", operation: "v1.Lake/Get", protocol: "grpc", outcome: "unavailable" };
     assert.equal(await metricValue(metrics, "mesh_client_requests_total", labels), 1);
     assert.equal(await metricValue(metrics, "mesh_client_request_duration_seconds_sum", labels), 2);
   });
 
-  it("counts an error by what the classifier says, and lets it out unchanged", async () => {
+  it("counts an error by the outcome that it ends the call with, and lets it out unchanged", async () => {
     const metrics = createMetrics();
     const error = new MeshError("ERR_BREAKER_OPEN", "open");
+    const call = callOf();
     const service = clientMetrics({ metrics })(() => Promise.reject(error));
-    await assert.rejects(service(callOf(), undefined), error);
+    await assert.rejects(Promise.resolve(service(call, undefined)), error);
+    endWithError(call, error);
     assert.equal(await metricValue(metrics, "mesh_client_requests_total", { outcome: "breaker_open" }), 1);
   });
 
   it("waits for the end of a stream, however often it ends", async () => {
     const [clock, metrics] = [new VirtualClock(), createMetrics()];
-    const classifier: Classifier = { response: () => pending, error: () => ok };
     const call = callOf();
-    await clientMetrics({ metrics, classifier, clock })(async () => "stream")(call, undefined);
+    await clientMetrics({ metrics, clock })(async () => "stream")(call, undefined);
     assert.equal(await metricValue(metrics, "mesh_client_requests_total"), undefined);
     await clock.advance(5_000);
     call.end(outcome("retryable", "data_loss"));
@@ -55,16 +56,16 @@ describe("clientMetrics()", () => {
 });
 
 describe("attemptMetrics()", () => {
-  it("counts each attempt with its own verdict", async () => {
+  it("counts each attempt with its own outcome", async () => {
     const metrics = createMetrics();
-    let attempts = 0;
-    const service = attemptMetrics({ metrics })(async () => {
-      if (attempts++ === 0) throw new MeshError("ERR_DEADLINE_EXCEEDED", "late");
-      return "ok";
+    const stated = [outcome("retryable", "deadline_exceeded"), ok];
+    const service = attemptMetrics({ metrics })((attempt) => {
+      attempt.end(stated[attempt.attempt - 1] ?? ok);
+      return "response";
     });
     const call = callOf();
-    await assert.rejects(service(call.fork(1), undefined));
-    await service(call.fork(2), undefined);
+    service(call.fork(1), undefined);
+    service(call.fork(2), undefined);
     assert.equal(
       await metricValue(metrics, "mesh_client_attempts_total", { outcome: "deadline_exceeded" }),
       1,

@@ -17,17 +17,19 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import { Call, type Idempotency } from "../../core/call.ts";
-import { type Classifier, pending } from "../../core/classifier.ts";
+import { endWithError } from "../../core/classifier.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
+import type { FaultOf } from "../../core/errors.ts";
 import { meshHeaders } from "../../core/headers.ts";
+import { idempotencyFrom } from "../../core/idempotency.ts";
+import { ok } from "../../core/outcome.ts";
 import type { Layer } from "../../core/service.ts";
 import { markUpstream } from "../../core/upstream.ts";
-import { type MeshCallOptions, meshCallOptions } from "../context.ts";
+import { meshCallOptions } from "../context.ts";
 import { callerError } from "../dialect/mesh-error-codes.ts";
 import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
 import { operationOf } from "../server/method-router.ts";
 import type { MetadataSink } from "./attempt-metadata.ts";
-import { type FaultOf, rpcClassifier } from "./classifier.ts";
 import { intercept } from "./client-interceptor-chain.ts";
 import { readableError } from "./readable-error.ts";
 import { type StreamInput, streamInput } from "./replayable-input.ts";
@@ -45,9 +47,7 @@ export interface MeshTransportOptions {
   readonly transportFor: (origin: string) => RpcTransport;
   /** What the calls are labelled with; a function where it may change. */
   readonly protocol: RpcProtocol | (() => RpcProtocol);
-  /** The verdict on responses and errors; give the same one to the pipeline. @default rpcClassifier({ faultOf }) */
-  readonly classifier?: Classifier<RpcResponse>;
-  /** The runtime's knowledge of its socket errors, for the default classifier. */
+  /** The runtime's knowledge of its own socket errors. @default none: every fault proves nothing */
   readonly faultOf?: FaultOf;
   /** Writes the call's context (request id, trace, attempt) into the metadata of one attempt. */
   readonly decorate?: (call: Call, header: MetadataSink) => void;
@@ -81,11 +81,9 @@ export interface MeshTransportOptions {
  */
 export function createMeshTransport(options: MeshTransportOptions): Transport {
   const { clock = systemClock, defaultTimeoutMs = 30_000, protocol } = options;
-  const classifier = options.classifier ?? rpcClassifier({ ...faultOption(options.faultOf) });
   const interceptors = options.interceptors ?? [];
-  const send = options.pipeline(
-    transportService({ transportFor: options.transportFor, classifier, clock, decorate: options.decorate }),
-  );
+  const { transportFor, faultOf, decorate } = options;
+  const send = options.pipeline(transportService({ transportFor, clock, faultOf, decorate }));
 
   function open(method: DescMethod, each: CallSettings): Call {
     const own = each.contextValues?.get(meshCallOptions);
@@ -96,7 +94,7 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
       protocol: typeof protocol === "function" ? protocol() : protocol,
       service: options.service,
       operation: operationOf(method),
-      idempotency: idempotencyOf(method, own, each.header),
+      idempotency: idempotencyOf(method, own?.idempotency, each.header),
       deadline: timeoutMs > 0 ? clock.now() + timeoutMs : Infinity,
       parent: own?.parent === undefined ? options.currentCall?.() : (own.parent ?? undefined),
       signal: each.signal,
@@ -110,13 +108,13 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
         interceptors.length === 0
           ? await send(call, request)
           : await intercept(interceptors, call, request, options.service, send);
-      const verdict = classifier.response(call, response);
-      if (verdict !== pending) call.end(verdict);
+      // An interceptor may respond by itself; no transport has ended the call then.
+      if (call.outcome === undefined && !response.stream) call.end(ok);
       return response;
     } catch (thrown) {
       const error = readableError(thrown);
       const shown = callerError(call, error);
-      call.end(classifier.error(call, error));
+      endWithError(call, error);
       throw shown;
     }
   }
@@ -137,7 +135,6 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
         return refused(method, error);
       }
       const request: RpcRequest = {
-        root: call,
         method,
         header,
         contextValues: contextValues ?? createContextValues(),
@@ -165,12 +162,11 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
         messages = streamInput(method, input);
       } catch (thrown) {
         const error = readableError(thrown);
-        call.end(classifier.error(call, error));
+        endWithError(call, error);
         return refused(method, error);
       }
       call.onEnd(() => messages.close());
       const request: RpcRequest = {
-        root: call,
         method,
         header,
         contextValues: contextValues ?? createContextValues(),
@@ -186,7 +182,7 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
 function refused(method: DescMethod, error: unknown): Promise<never> {
   const why = error instanceof Error ? error.message : String(error);
   const shown = `Cannot call ${operationOf(method)}: ${why}`;
-  // A mistake of this service's own, and not of whoever called it.
+  // A mistake of this service's own, and not of its caller.
   return Promise.reject(
     markUpstream(new ConnectError(shown, Code.InvalidArgument, undefined, undefined, error)),
   );
@@ -199,19 +195,19 @@ interface CallSettings {
   readonly contextValues: ContextValues | undefined;
 }
 
-function faultOption(faultOf: FaultOf | undefined): { readonly faultOf?: FaultOf } {
-  return faultOf === undefined ? {} : { faultOf };
-}
+const byLevel: Readonly<Record<MethodOptions_IdempotencyLevel, Idempotency | undefined>> = {
+  [MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN]: undefined,
+  [MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS]: "safe",
+  [MethodOptions_IdempotencyLevel.IDEMPOTENT]: "idempotent",
+};
 
-/** The caller's explicit word, else the method's own level, else an `idempotency-key` header. */
 function idempotencyOf(
   method: DescMethod,
-  own: MeshCallOptions | undefined,
+  said: Idempotency | undefined,
   header: HeadersInit | undefined,
 ): Idempotency {
-  if (own?.idempotency !== undefined) return own.idempotency;
-  if (method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return "safe";
-  if (method.idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENT) return "idempotent";
-  if (header === undefined) return "unknown";
-  return new Headers(header).has(meshHeaders.idempotencyKey) ? "idempotent" : "unknown";
+  const ofMethod = byLevel[method.idempotency];
+  const asksHeader = header !== undefined && said === undefined && ofMethod === undefined;
+  const hasKey = asksHeader && new Headers(header).has(meshHeaders.idempotencyKey);
+  return idempotencyFrom(said, ofMethod, hasKey);
 }

@@ -1,42 +1,36 @@
 import type { Call } from "../../core/call.ts";
-import type { Classifier } from "../../core/classifier.ts";
-import { MeshError } from "../../core/errors.ts";
+import { type FaultOf, MeshError } from "../../core/errors.ts";
 import { type Outcome, ok } from "../../core/outcome.ts";
 import { callerError } from "../dialect/mesh-error-codes.ts";
+import { outcomeOfRpcError } from "../dialect/rpc-outcome.ts";
 
-/** The response of a stream before the mesh has seen to it. */
+/** The response of a stream as the transport gave it. */
 export interface OpenStream {
   readonly messages: AsyncIterator<unknown>;
   /** The first result, when it was waited for. */
   readonly first: IteratorResult<unknown> | undefined;
+  readonly faultOf: FaultOf | undefined;
 }
 
 const done: IteratorResult<unknown> = { done: true, value: undefined };
 
 /**
- * The messages of a response, wrapped once for the whole pipeline: says the verdict when the stream ends,
- * fails, is given up by its reader, or is cut off by its deadline while nobody reads.
+ * The messages of a response, wrapped once for the whole pipeline: ends the call when the stream ends, fails, is given
+ * up by its reader, or is cut off by its deadline while nobody reads.
  */
 export class ResponseStream implements AsyncIterable<unknown>, AsyncIterator<unknown> {
   readonly #call: Call;
   readonly #messages: AsyncIterator<unknown>;
-  readonly #classifier: Classifier<never>;
-  readonly #end: (outcome: Outcome) => void;
+  readonly #faultOf: FaultOf | undefined;
   #first: IteratorResult<unknown> | undefined;
   #ended = false;
   #detach: () => void = () => {};
 
-  constructor(
-    call: Call,
-    stream: OpenStream,
-    classifier: Classifier<never>,
-    end: (outcome: Outcome) => void,
-  ) {
+  constructor(call: Call, stream: OpenStream) {
     this.#call = call;
     this.#messages = stream.messages;
+    this.#faultOf = stream.faultOf;
     this.#first = stream.first;
-    this.#classifier = classifier;
-    this.#end = end;
     if (stream.first?.done === true) this.#finish(ok);
     else this.#detach = call.onCancel((reason) => this.#cut(reason));
   }
@@ -60,7 +54,7 @@ export class ResponseStream implements AsyncIterable<unknown>, AsyncIterator<unk
       },
       (error: unknown) => {
         const shown = callerError(this.#call, error);
-        this.#finish(this.#classifier.error(this.#call, shown));
+        this.#finish(outcomeOfRpcError(this.#call, shown, this.#faultOf));
         throw shown;
       },
     );
@@ -82,7 +76,7 @@ export class ResponseStream implements AsyncIterable<unknown>, AsyncIterator<unk
   }
 
   #cut(reason: unknown): void {
-    this.#finish(this.#classifier.error(this.#call, reason));
+    this.#finish(outcomeOfRpcError(this.#call, reason, this.#faultOf));
     // Connect's streams cannot be returned, and clear their timers only when they are asked once more.
     (this.#messages.return?.() ?? this.#messages.next()).catch(() => {});
   }
@@ -91,6 +85,6 @@ export class ResponseStream implements AsyncIterable<unknown>, AsyncIterator<unk
     if (this.#ended) return;
     this.#ended = true;
     this.#detach();
-    this.#end(outcome);
+    this.#call.end(outcome);
   }
 }

@@ -1,12 +1,9 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { ContextValues, StreamResponse, UnaryResponse } from "@connectrpc/connect";
-import type { Call } from "../../core/call.ts";
 import type { StreamInput } from "./replayable-input.ts";
 
 /** One RPC as it travels through the pipeline: the same for every attempt. */
 export interface RpcRequest {
-  /** The call that the caller made; attempts are forks of it. */
-  readonly root: Call;
   readonly method: DescMethod;
   /** What the caller set; each attempt gets a copy. */
   readonly header: HeadersInit | undefined;

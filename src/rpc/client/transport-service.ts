@@ -1,17 +1,16 @@
 import type { DescMethodStreaming, DescMethodUnary } from "@bufbuild/protobuf";
-import type { ContextKey, ContextValues, StreamResponse, UnaryResponse } from "@connectrpc/connect";
+import type { ContextKey, ContextValues, StreamResponse } from "@connectrpc/connect";
 import type { Call } from "../../core/call.ts";
-import type { Classifier } from "../../core/classifier.ts";
 import type { Clock } from "../../core/clock.ts";
-import { MeshError } from "../../core/errors.ts";
-import { type Outcome, ok } from "../../core/outcome.ts";
+import { type FaultOf, MeshError } from "../../core/errors.ts";
+import { ok } from "../../core/outcome.ts";
 import type { Service } from "../../core/service.ts";
 import { meshCall } from "../context.ts";
 import { callerError } from "../dialect/mesh-error-codes.ts";
+import { outcomeOfRpcError } from "../dialect/rpc-outcome.ts";
 import { fitsMilliseconds, formatTimeout, timeoutHeader } from "../dialect/timeout-header.ts";
-import { watchDeadline } from "../server/call-lifecycle.ts";
 import { Metadata, type MetadataSink } from "./attempt-metadata.ts";
-import { type OpenStream, ResponseStream } from "./response-stream.ts";
+import { ResponseStream } from "./response-stream.ts";
 import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
 import type { RpcTransport } from "./rpc-transport.ts";
 
@@ -20,14 +19,15 @@ type MessageInit = Record<string, unknown>;
 /** What {@link transportService} needs. */
 export interface TransportServiceOptions {
   readonly transportFor: (origin: string) => RpcTransport;
-  readonly classifier: Classifier<RpcResponse>;
   readonly clock: Clock;
+  readonly faultOf: FaultOf | undefined;
   readonly decorate: ((call: Call, header: MetadataSink) => void) | undefined;
 }
 
 /**
  * The innermost service of an RPC pipeline: sends one attempt to the endpoint that was picked, with the time
- * that this attempt has left and headers of its own.
+ * that this attempt has left and headers of its own, and states its outcome: at the response of a unary call, at the
+ * end of a stream.
  */
 export function transportService(options: TransportServiceOptions): Service<RpcRequest, RpcResponse> {
   return async function sendToTransport(call, request) {
@@ -64,19 +64,19 @@ export function transportService(options: TransportServiceOptions): Service<RpcR
       const method = request.method as DescMethodStreaming;
       const messages = request.input.open() as AsyncIterable<MessageInit>;
       const response = await transport.transport.stream(method, signal, timeoutMs, init, messages, values);
-      const answer = await judged(call, request, response, options);
+      const wrapped = await responseStream(call, request, response, options.faultOf);
       request.input.settle();
-      return answer;
+      return wrapped;
     } catch (error) {
       const shown = callerError(call, error);
-      call.end(options.classifier.error(call, shown));
+      call.end(outcomeOfRpcError(call, shown, options.faultOf));
       throw shown;
     }
   };
 }
 
 /**
- * The timeout to hand to the leaf. Connect writes plain milliseconds, in more digits than gRPC allows; a time
+ * The timeout to hand to the transport. Connect writes plain milliseconds, in more digits than gRPC allows; a time
  * too long for that goes into the header here, in a wider unit, and the call's own deadline enforces it.
  */
 function remainingTime(call: Call, header: MetadataSink, clock: Clock): number | undefined {
@@ -89,22 +89,16 @@ function remainingTime(call: Call, header: MetadataSink, clock: Clock): number |
   return 0;
 }
 
-async function judged(
+async function responseStream(
   call: Call,
   request: RpcRequest,
   response: StreamResponse,
-  options: TransportServiceOptions,
-): Promise<UnaryResponse | StreamResponse> {
+  faultOf: FaultOf | undefined,
+): Promise<StreamResponse> {
   const messages = response.message[Symbol.asyncIterator]() as AsyncIterator<unknown>;
-  const stream: OpenStream = { messages, first: await firstOf(call, request, messages) };
-  const end = (outcome: Outcome): void => {
-    for (let ended: Call | undefined = call; ended !== undefined; ended = ended.parent) {
-      ended.end(outcome);
-      if (ended === request.root) break;
-    }
-  };
-  const message = new ResponseStream(call, stream, options.classifier, end);
-  if (call.outcome === undefined) watchDeadline(call, options.clock);
+  const first = await firstOf(call, request, messages);
+  const message = new ResponseStream(call, { messages, first, faultOf });
+  // Connect types the messages of a stream by its method, which is not known here.
   return { ...response, message: message as AsyncIterable<never> };
 }
 

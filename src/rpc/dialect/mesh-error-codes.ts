@@ -3,12 +3,10 @@ import type { Call } from "../../core/call.ts";
 import { isMeshError, MeshError, TransportError } from "../../core/errors.ts";
 import { type RpcCode, rpcCodeFromMeshError, rpcCodeFromNumber } from "../../core/status.ts";
 import { markUpstream } from "../../core/upstream.ts";
+import { pushbackFrom, pushbackHeader } from "../../http/pushback.ts";
 import { type RateLimitDecision, rateLimitHeaders } from "../../policy/rate-limit.ts";
 import { readableError } from "../client/readable-error.ts";
 import { errorInfoDetail, meshCodeFromDetails } from "./error-info.ts";
-
-/** Metadata by which a gRPC server says when to try again, in milliseconds (gRPC proposal A6). */
-export const pushbackHeader = "grpc-retry-pushback-ms";
 
 const codes: Readonly<Record<RpcCode, Code>> = {
   canceled: Code.Canceled,
@@ -59,10 +57,10 @@ export function meshErrorFromConnectError(error: ConnectError): MeshError | unde
   if (isMeshError(error.cause)) return error.cause;
   const code = meshCodeFromDetails(error.details);
   if (code === undefined) return undefined;
-  const pushback = error.metadata.get(pushbackHeader);
+  const retryAfterMs = pushbackFrom(error.metadata);
   return new MeshError(code, error.rawMessage, {
     cause: error,
-    ...(pushback !== null && /^\d{1,10}$/.test(pushback) ? { retryAfterMs: Number(pushback) } : undefined),
+    ...(retryAfterMs !== undefined && retryAfterMs < Infinity && { retryAfterMs }),
   });
 }
 

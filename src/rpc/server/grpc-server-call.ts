@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { MeshError } from "../../core/errors.ts";
 import { isThenable } from "../../core/hooks.ts";
 import type { StreamHandler } from "../../http/http2/streams/stream.ts";
-import { outcomeOfCode } from "../client/classifier.ts";
+import { outcomeOfCode } from "../dialect/rpc-outcome.ts";
 import {
   decodeMessageBody,
   type EncodedMessage,

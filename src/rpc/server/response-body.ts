@@ -4,10 +4,10 @@ import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import type { Call } from "../../core/call.ts";
 import { outcomeOfCancelledCall } from "../../core/classifier.ts";
 import { checkSendable } from "../../core/sendable-headers.ts";
-import { outcomeOfCode } from "../client/classifier.ts";
 import { endFrame } from "../dialect/error-response.ts";
 import { grpcStatus, messageInChunk, statusFromHttp, statusInChunk } from "../dialect/response-status.ts";
 import type { RpcDialect } from "../dialect/rpc-dialect.ts";
+import { outcomeOfCode } from "../dialect/rpc-outcome.ts";
 import type { CallLifecycle } from "./dispatcher.ts";
 
 /** One RPC while it is served. */

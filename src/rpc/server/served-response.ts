@@ -3,9 +3,9 @@ import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Call } from "../../core/call.ts";
 import { outcomeOfCancelledCall, outcomeOfMeshError } from "../../core/classifier.ts";
 import { isUpstream } from "../../core/upstream.ts";
-import { outcomeOfCode } from "../client/classifier.ts";
 import { errorResponse } from "../dialect/error-response.ts";
 import type { RpcDialect } from "../dialect/rpc-dialect.ts";
+import { outcomeOfCode } from "../dialect/rpc-outcome.ts";
 import type { CallLifecycle } from "./dispatcher.ts";
 import { type ServedCall, trackResponse } from "./response-body.ts";
 

@@ -2,7 +2,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { isMeshError } from "../../core/errors.ts";
 import { type RpcCode, rpcCodeFromHttp, rpcCodeFromMeshError } from "../../core/status.ts";
 import { isUpstream } from "../../core/upstream.ts";
-import { pushbackHeader, rpcFromCode } from "../dialect/mesh-error-codes.ts";
+import { pushbackHeader } from "../../http/pushback.ts";
+import { rpcFromCode } from "../dialect/mesh-error-codes.ts";
 
 /**
  * Whether an error came out of a call to another service: marked by the mesh's own clients, or read from the wire by

@@ -4,7 +4,7 @@ import { after, afterEach, describe, it } from "node:test";
 import { Code, type ConnectError, createClient } from "@connectrpc/connect";
 import { runtime } from "#runtime";
 import { Call } from "../../../src/core/call.ts";
-import { rpcClassifier } from "../../../src/rpc/client/classifier.ts";
+import { outcomeOfRpcError } from "../../../src/rpc/dialect/rpc-outcome.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { endHeaders, endStream } from "../../http/http2/connection-fixture.ts";
 import { closeAll, leavesOf } from "../socket-fixture.ts";
@@ -26,12 +26,10 @@ afterEach(() => cleanup.run());
 
 after(closeAll);
 
-const classifier = rpcClassifier({ faultOf: (error) => runtime.faultOf(error) });
-
 /** What breakers, balancing and metrics make of an error. */
 function outcomeOf(error: ConnectError): string {
   const call = new Call({ side: "client", protocol: "grpc", service: "s", operation: "o" });
-  const { kind, status, neverStarted } = classifier.error(call, error);
+  const { kind, status, neverStarted } = outcomeOfRpcError(call, error, (fault) => runtime.faultOf(fault));
   return `${kind} ${status}${neverStarted ? ", never started" : ""}`;
 }
 
@@ -61,7 +59,7 @@ describe("the gRPC client and a server that breaks off", () => {
         "never-started",
         "retryable transport_never-started, never started",
       ],
-      [constants.NGHTTP2_CANCEL, Code.Canceled, undefined, "failure canceled"],
+      [constants.NGHTTP2_CANCEL, Code.Canceled, undefined, "cancelled canceled"],
       // An overloaded server says so; that is not a message which this side found too large.
       [constants.NGHTTP2_ENHANCE_YOUR_CALM, Code.ResourceExhausted, undefined, "rejected resource_exhausted"],
       // Nor has the caller too few rights, whatever gRPC's code for it says.

@@ -5,7 +5,6 @@ import type { Outcome } from "../../../src/core/outcome.ts";
 import { compose, type Layer } from "../../../src/core/service.ts";
 import { type RetryOptions, retry } from "../../../src/policy/retry.ts";
 import { timeout } from "../../../src/policy/timeout.ts";
-import { rpcClassifier } from "../../../src/rpc/client/classifier.ts";
 import type { FetchFunction } from "../../../src/rpc/client/fetch-client.ts";
 import { createFetchRpcTransport } from "../../../src/rpc/client/fetch-rpc-transport.ts";
 import { createMeshTransport, type MeshTransportOptions } from "../../../src/rpc/client/mesh-transport.ts";
@@ -51,20 +50,18 @@ export function openClient<C extends Clock = VirtualClock>(
 ): MeshClient<C> {
   const clock = options.clock ?? (new VirtualClock() as Clock as C);
   const { origins = ["https://a.test"], retry: retryOptions, clock: _, ...rest } = options;
-  const classifier = rpcClassifier(rest.faultOf === undefined ? {} : { faultOf: rest.faultOf });
   const calls: Call[] = [];
   const attempts: Call[] = [];
-  const shared = { clock, classifier };
   const layers: Layer<RpcRequest, RpcResponse>[] = [
     (next) => (call, request) => {
       calls.push(call);
       return next(call, request);
     },
-    timeout({ timeoutMs: Infinity, ...shared }),
+    timeout({ timeoutMs: Infinity, clock }),
   ];
   if (retryOptions !== false) {
     layers.push(
-      retry({ backoff: () => 100, budget: false, replayable: isReplayable, ...shared, ...retryOptions }),
+      retry({ backoff: () => 100, budget: false, replayable: isReplayable, clock, ...retryOptions }),
     );
   }
   layers.push((next) => (call, request) => {
@@ -80,7 +77,6 @@ export function openClient<C extends Clock = VirtualClock>(
     transportFor: () => rpcTransport as RpcTransport,
     ...rest,
     pipeline: compose(...layers),
-    classifier,
     clock,
   });
   const client = createClient(EchoService, transport);

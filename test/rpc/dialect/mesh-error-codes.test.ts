@@ -3,12 +3,12 @@ import { describe, it } from "node:test";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Call } from "../../../src/core/call.ts";
 import { isMeshError, MeshError, TransportError } from "../../../src/core/errors.ts";
-import { rpcClassifier } from "../../../src/rpc/client/classifier.ts";
 import {
   callerError,
   connectErrorFromMeshError,
   meshErrorFromConnectError,
 } from "../../../src/rpc/dialect/mesh-error-codes.ts";
+import { outcomeOfRpcError } from "../../../src/rpc/dialect/rpc-outcome.ts";
 import { wireError } from "../../../src/rpc/dialect/wire-error.ts";
 import { connectErrorFromProblem, problemFromConnectError } from "../../../src/rpc/problem.ts";
 import { EchoRequestSchema, EchoService } from "../../gen/test/v1/echo_pb.ts";
@@ -89,7 +89,7 @@ describe("callerError()", () => {
     const error = new ConnectError("protocol error: missing EndStreamResponse", Code.InvalidArgument);
     const shown = callerError(newCall(), error);
     assert.equal(shown.code, Code.Unavailable);
-    const { kind, status, neverStarted } = rpcClassifier().error(newCall(), shown);
+    const { kind, status, neverStarted } = outcomeOfRpcError(newCall(), shown, undefined);
     assert.deepEqual([kind, status, neverStarted], ["retryable", "transport_closed", false]);
     error.isWireError = true;
     assert.equal(callerError(newCall(), error), error);
