@@ -6,11 +6,11 @@ import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
 import { systemRandom } from "../core/random.ts";
 import { staticDiscovery } from "../discovery/static-discovery.ts";
 import { type AppOptions, createApp } from "../hono/app.ts";
-import { createAdmission } from "../serve/create-admission.ts";
 import { createHealth } from "../serve/health.ts";
+import { createRequestPipeline } from "../serve/request-pipeline.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { createClients } from "./clients.ts";
-import type { ClientPolicy, Mesh, MeshOptions } from "./options.ts";
+import type { ClientPolicy, Mesh, MeshLayers, MeshOptions } from "./options.ts";
 import { checkPolicy } from "./pipeline.ts";
 import { createHandler, type ServingParts, startServer } from "./serving.ts";
 
@@ -21,6 +21,14 @@ function reportError(error: unknown, call: Call | undefined): void {
   const what = call === undefined ? "A request" : `${call.operation} (request ${call.requestId})`;
   // biome-ignore lint/suspicious/noConsole: the error goes nowhere else, and nobody must lose it unasked
   console.error(`${what} failed:`, error);
+}
+
+/** @throws TypeError for a side that has no layers */
+function layersFrom(who: string, layers: MeshLayers = {}): MeshLayers {
+  checkOptions(`${who} layers`, layers);
+  const unknown = Object.keys(layers).find((side) => side !== "server");
+  if (unknown === undefined) return layers;
+  throw new TypeError(`Cannot make ${who}: there are no layers of "${unknown}"; use layers.server`);
 }
 
 /**
@@ -73,7 +81,15 @@ export function createMesh(options: MeshOptions): Mesh {
   const metrics = options.metrics ?? createMetrics();
   const onError = quietHook(checkFunction(who, "onError", options.onError) ?? reportError);
   const health = createHealth({ clock, ...(options.checks && { checks: options.checks }) });
-  const admission = createAdmission({ ...options.server, service, clock, metrics });
+  const layers = layersFrom(who, options.layers);
+  const pipeline = createRequestPipeline({
+    service,
+    clock,
+    metrics,
+    onError: (error) => onError(error, undefined),
+    ...(options.server && { server: options.server }),
+    ...(layers.server && { layers: layers.server }),
+  });
   const scope = runtime.asyncContext;
   const current = (): Call | undefined => scope?.current();
 
@@ -90,11 +106,11 @@ export function createMesh(options: MeshOptions): Mesh {
     current,
   });
   const app = (each: AppOptions = {}): ReturnType<Mesh["app"]> =>
-    createApp({ onError, ...each, admission, asyncContext: scope, clock, health, metrics });
+    createApp({ onError, ...each, pipeline, asyncContext: scope, clock, health, metrics });
   const parts: ServingParts = {
     runtime,
     tls,
-    admission,
+    pipeline,
     health,
     metrics,
     clock,

@@ -4,6 +4,7 @@ import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import type { Random } from "../core/random.ts";
+import type { Source } from "../core/source.ts";
 import type { Discovery } from "../discovery/discovery.ts";
 import type { AppOptions, MeshEnv } from "../hono/app.ts";
 import type { ListenerLimits, Runtime } from "../net/port.ts";
@@ -17,8 +18,9 @@ import type { RpcHealth, RpcHealthOptions } from "../rpc/health/rpc-health.ts";
 import type { ResponseCompression } from "../rpc/server/dispatcher.ts";
 import type { RpcRouter } from "../rpc/server/router.ts";
 import type { RpcValidation } from "../rpc/server/validation.ts";
-import type { AdmissionOptions } from "../serve/create-admission.ts";
 import type { HealthCheck } from "../serve/health.ts";
+import type { ServerLayers } from "../serve/inbound-request.ts";
+import type { ServerOptions } from "../serve/server-options.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 /** What the mesh does around the calls to one service. */
@@ -33,6 +35,12 @@ export interface ClientPolicy {
   readonly breaker?: false | Omit<BreakerOptions, "clock" | "random" | "onStateChange">;
   /** Calls in flight to the service; more are refused at once. @default no limit */
   readonly maxConcurrent?: number;
+}
+
+/** Layers of the application's own. */
+export interface MeshLayers {
+  /** Around every request that is served, REST and RPC alike. */
+  readonly server?: ServerLayers;
 }
 
 /** What a mesh is made of. */
@@ -55,13 +63,18 @@ export interface MeshOptions {
    * @default 4_000; where the server announces to keep it for longer, until a second before that, and 30_000 at most
    */
   readonly idleTimeoutMs?: number;
-  /** Security, rate limit and deadlines of the server side, the same for REST and RPC. */
-  readonly server?: Omit<AdmissionOptions, "clock" | "metrics" | "service">;
+  /**
+   * Security, limits and deadlines of the server side, the same for REST and RPC; a source where they change while the
+   * process runs. New ones that make no sense are told to `onError`, and those before stay in use.
+   */
+  readonly server?: ServerOptions | Source<ServerOptions>;
+  /** Layers of your own; see `docs/layers.md` for where they stand. @default none */
+  readonly layers?: MeshLayers;
   /** What must hold for the service to be ready, by name; `/readyz` tells. @default nothing */
   readonly checks?: Readonly<Record<string, HealthCheck>>;
   /**
    * Told of what handlers threw that the caller only sees as an internal error; without a call when it escaped
-   * from an app that has no chain. @default console.error
+   * from an app without the server's layers. @default console.error
    */
   readonly onError?: (error: unknown, call: Call | undefined) => void;
   /** Collects metrics; give one to share a registry between meshes. @default its own */
@@ -121,16 +134,16 @@ export interface ServedHealthOptions {
 
 /** What is served. */
 export interface HandlerOptions {
-  /** The REST side; make it with `mesh.app()`, so that the chain is on it. */
+  /** The REST side; make it with `mesh.app()`, so that the server's layers are around it. */
   readonly app?: Hono<MeshEnv>;
   /** The RPC side: Connect's own router. */
   readonly routes?: (router: RpcRouter) => void;
-  /** Connect interceptors on the RPC side, inside the mesh's own chain. */
+  /** Connect interceptors on the RPC side, inside the server's layers. */
   readonly interceptors?: readonly Interceptor[];
   /** The largest RPC message in either direction, in bytes. @default 4 MiB */
   readonly maxMessageBytes?: number;
   /**
-   * Which answers to RPCs are compressed, from 1 KiB on: those to requests that came compressed, or all to clients that
+   * Which responses to RPCs are compressed, from 1 KiB on: those to requests that came compressed, or all to clients that
    * accept it, which nearly all say. The first saves processor time, the second bytes: for browsers and long ways.
    *
    * @default "requested"
@@ -205,7 +218,7 @@ export interface Mesh {
   transport(service: string, options?: TransportOptions): MeshTransport;
   /** Like the platform's `fetch`, through the pipeline: `mesh://lake/datasets`, or any http(s) URL. */
   readonly fetch: MeshFetch;
-  /** A Hono app with the chain in place. */
+  /** A Hono app with the server's layers in place. */
   app(options?: AppOptions): Hono<MeshEnv>;
   /** @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there */
   serve(options: ServeOptions): Promise<Server>;

@@ -11,9 +11,9 @@ import type { RpcDispatcher } from "../rpc/server/dispatcher.ts";
 import { createFetchDispatch } from "../rpc/server/fetch-dispatch.ts";
 import { healthOperations, watchOperation, withStandardServices } from "../rpc/server/standard-routes.ts";
 import { withValidation } from "../rpc/server/validation.ts";
-import type { ClosableAdmission } from "../serve/create-admission.ts";
 import type { Health } from "../serve/health.ts";
 import { createLifecycle } from "../serve/lifecycle.ts";
+import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
 
@@ -21,7 +21,7 @@ import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } f
 export interface ServingParts {
   readonly runtime: Runtime;
   readonly tls: MeshOptions["tls"];
-  readonly admission: ClosableAdmission;
+  readonly pipeline: RequestPipeline;
   readonly health: Health;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -56,7 +56,7 @@ function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispat
       reflection,
       clock: parts.clock,
     }),
-    admission: health === false ? parts.admission : withBypass(parts.admission, bypass),
+    pipeline: health === false ? parts.pipeline : withBypass(parts.pipeline, bypass),
     clock: parts.clock,
     ...(parts.scope && { asyncContext: parts.scope }),
     interceptors,
@@ -153,7 +153,7 @@ export async function startServer(
   afterSignal: () => Promise<void>,
 ): Promise<Server> {
   checkServed("serve", options);
-  const { runtime, admission, health, metrics, clock } = parts;
+  const { runtime, pipeline, health, metrics, clock } = parts;
   if (!runtime.capabilities.listen) {
     throw new MeshError(
       "ERR_CAPABILITY",
@@ -186,7 +186,7 @@ export async function startServer(
     listener: {
       drain: () => listener.drain(),
       async destroy() {
-        admission.close();
+        pipeline.close();
         await listener.destroy();
       },
     },

@@ -9,7 +9,7 @@ import { createDispatcher } from "../../src/rpc/server/create-dispatcher.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { serve, signal, type TestServer, within } from "../net/listen/listener-fixture.ts";
 import { Cleanup } from "../rpc/client/grpc-checks.ts";
-import { OpenAdmission } from "../rpc/echo.ts";
+import { OpenPipeline } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
 import { metricValue } from "../support/metric-value.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -55,9 +55,9 @@ describe("endpoints that leave discovery", unless("listen"), () => {
     const town = new Town();
     const go = signal();
     const start = (): Promise<TestServer> => {
-      const admission = new OpenAdmission();
+      const pipeline = new OpenPipeline();
       const rpc = createDispatcher({
-        admission,
+        pipeline,
         routes: (router) =>
           router.service(EchoService, {
             echo: ({ text }) => ({ text }),
@@ -68,7 +68,7 @@ describe("endpoints that leave discovery", unless("listen"), () => {
             },
           }),
       });
-      return serve(cleanup, () => new Response("rest"), { rpc }).then((server) => ({ ...server, admission }));
+      return serve(cleanup, () => new Response("rest"), { rpc }).then((server) => ({ ...server, pipeline }));
     };
     const [a, b] = [await start(), await start()];
     const mesh: Mesh = createMesh({
@@ -85,7 +85,7 @@ describe("endpoints that leave discovery", unless("listen"), () => {
   }
 
   const connectionsOf = (server: TestServer): number =>
-    new Set(server.admission.arrivals.map(({ connection }) => connection)).size;
+    new Set(server.pipeline.requests.map(({ connection }) => connection)).size;
 
   for (const how of [{}, { protocol: "grpc" }, { protocol: "connect" }] as const) {
     it(`lose their ${"protocol" in how ? how.protocol : "negotiated"} sessions when they have been away for a while`, async () => {

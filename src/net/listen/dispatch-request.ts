@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import type { Connection } from "../../core/connection.ts";
+import { isReported } from "../../core/reported.ts";
 import type { Http1Stream } from "../../http/http1/http1-stream.ts";
 import { fieldOf } from "../../http/http2/frame/header-rules.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
@@ -56,7 +57,7 @@ function respondByFetch(application: Application, exchange: Exchange): void {
 function fail(application: Application, error: unknown, exchange: Exchange): void {
   // A client that left takes its request with it, and what that makes the handler throw.
   if (exchange.gone) return;
-  application.onHandlerError(error);
+  if (!isReported(error)) application.onHandlerError(error);
   respondWithError(exchange);
 }
 

@@ -41,7 +41,7 @@ export function responseContentType(wire: RpcDialect): string {
  * gRPC's status goes into the trailers, not into the head: only a listener that ends the stream with its head may
  * put it there, and the common ones do not.
  */
-export function errorResponse(wire: RpcDialect, error: ConnectError): UniversalServerResponse {
+export function rpcErrorResponse(wire: RpcDialect, error: ConnectError): UniversalServerResponse {
   const header = new Headers({ "content-type": responseContentType(wire) });
   if (wire.protocol === "grpc") {
     return { status: 200, header, trailer: setTrailerStatus(new Headers(), error) };
