@@ -151,6 +151,7 @@ class MiddlewareRequest extends RoutedRequest {
     await this.#next();
     // Hono catches what handlers throw, so that `next` never rejects.
     if (c.error !== undefined && !this.#handlesErrors()) throw c.error;
+    this.produced = c.res;
     return c.res;
   }
 
@@ -182,10 +183,16 @@ class FusedRequest extends RoutedRequest {
   protected run(): Result {
     const { c } = this;
     const result: unknown = this.#handler(c, this.#next);
-    if (isThenable(result)) {
-      return Promise.resolve(result).then((late) => (late as Response | undefined) ?? settled(c));
-    }
-    return (result as Response | undefined) ?? settled(c);
+    if (isThenable(result)) return Promise.resolve(result).then((late) => this.#settled(late));
+    return this.#settled(result);
+  }
+
+  /** What a handler returned; one that returned nothing has set `c.res`, or found nothing. */
+  #settled(result: unknown): Result {
+    const { c } = this;
+    if (result === undefined || result === null) return c.finalized ? c.res : c.notFound();
+    this.produced = result as Response;
+    return this.produced;
   }
 
   protected respondTo(error: unknown): Result | undefined {
@@ -194,11 +201,6 @@ class FusedRequest extends RoutedRequest {
     this.c.error = error;
     return own(error, this.c);
   }
-}
-
-/** The response of a handler that returned none: it has set `c.res`, or found nothing. */
-function settled(c: Context<MeshEnv>): Result {
-  return c.finalized ? c.res : c.notFound();
 }
 
 type ErrorHandler = (error: Error, c: Context<MeshEnv>) => Result;

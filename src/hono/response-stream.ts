@@ -4,7 +4,7 @@ import { MeshError } from "../core/errors.ts";
 import { type Outcome, outcome } from "../core/outcome.ts";
 import { markReported } from "../core/reported.ts";
 
-/** What platforms and Hono write above a body that is given whole. */
+/** The types of what platforms and Hono make whole responses of. */
 const wholeTypes = /^(?:application\/json|text\/(?:plain|html)) *(?:;|$)/i;
 
 /**
@@ -21,11 +21,19 @@ export function bodyStreamOf(response: Response): ReadableStream<Uint8Array> | u
   if (source !== undefined) {
     return source instanceof ReadableStream ? (source as ReadableStream<Uint8Array>) : undefined;
   }
-  const { headers } = response;
-  const whole = response.url === "" && !headers.has("transfer-encoding");
-  if (whole && wholeTypes.test(headers.get("content-type") ?? "")) return undefined;
-  return response.body ?? undefined;
+  return response.url === "" && seemsWhole(response.headers) ? undefined : (response.body ?? undefined);
 }
+
+function seemsWhole(headers: Headers): boolean {
+  if (headers.has("transfer-encoding")) return false;
+  const type = headers.get("content-type");
+  if (type !== null) return wholeTypes.test(type);
+  // Bun names the type of a text only when it sends it.
+  textsHaveTypes ??= new Response("").headers.has("content-type");
+  return !textsHaveTypes;
+}
+
+let textsHaveTypes: boolean | undefined;
 
 const failed = outcome("failure", "body_failed");
 

@@ -50,6 +50,8 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
   /** Whether it is a CORS preflight, which is responded to before security. */
   readonly exempt: boolean;
   protected readonly c: Context<MeshEnv>;
+  /** The response of the route, which a layer around it may still keep from being sent. */
+  protected produced: Response | undefined;
   readonly #parts: AppParts;
   readonly #route: RouteInfo;
   readonly #request: Request;
@@ -80,7 +82,7 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
     return this.#request.signal;
   }
 
-  /** Runs the route; its own errors come out. */
+  /** Runs the route, and leaves its response in `produced` as well; its own errors come out. */
   protected abstract run(): Response | Promise<Response>;
 
   /** The application's own response to an error; undefined to leave it to the mesh. */
@@ -196,6 +198,7 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
   /** Ends the call with the mesh's own response to an error. */
   #refuse(error: unknown): Response {
     if (this.#response !== undefined) return this.#response;
+    if (this.produced !== undefined) discard(this.produced);
     const call = this.#call;
     try {
       const response = this.#dress(errorResponse(error, call));
