@@ -46,6 +46,7 @@ export type {
 export { type MeshCallOptions, meshCall, meshCallOptions } from "./src/rpc/context.ts";
 export type { RpcProtocol } from "./src/rpc/dialect/rpc-protocol.ts";
 export type { RpcHealth, RpcHealthOptions } from "./src/rpc/health/rpc-health.ts";
+export { connectErrorFromProblem, type ProblemLike, problemFromConnectError } from "./src/rpc/problem.ts";
 export type { ResponseCompression } from "./src/rpc/server/dispatcher.ts";
 export type { RpcRouter } from "./src/rpc/server/router.ts";
 export type { RpcValidation } from "./src/rpc/server/validation.ts";

@@ -2,7 +2,7 @@ import { createRegistry } from "@bufbuild/protobuf";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { createDispatcher } from "../src/rpc/server/create-dispatcher.ts";
 import type { RpcDispatcher } from "../src/rpc/server/dispatcher.ts";
-import { createAdmission } from "../src/serve/create-admission.ts";
+import { createRequestPipeline } from "../src/serve/request-pipeline.ts";
 import {
   ConformanceService,
   file_connectrpc_conformance_v1_service,
@@ -23,11 +23,9 @@ export function createConformanceDispatcher(options: ConformanceDispatcherOption
   const limits = messageReceiveLimit === 0 ? {} : { readMaxBytes: messageReceiveLimit };
   return createDispatcher({
     // The suite wants to see the time that the caller granted, and none when it granted none.
-    admission: createAdmission({
+    pipeline: createRequestPipeline({
       service: "conformance",
-      rateLimit: false,
-      peerLimit: false,
-      timeoutMs: Infinity,
+      server: { rateLimit: false, timeoutMs: Infinity },
     }),
     routes: (router) => router.service(ConformanceService, conformanceService, limits),
     ...(acceptCompression && { acceptCompression }),

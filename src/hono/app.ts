@@ -6,12 +6,9 @@ import { quietHook } from "../core/hooks.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
 import { isThenable } from "../core/thenable.ts";
 import { problem } from "../http/problem.ts";
-import { deadlinesOf } from "../policy/deadline-wheel.ts";
-import type { Admission } from "../serve/admission.ts";
 import type { Health } from "../serve/health.ts";
+import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { RequestPipeline } from "./chain.ts";
-import type { CallScope, ChainParts } from "./chain-parts.ts";
 import { type CorsOptions, createCors } from "./cors.ts";
 import type { MeshEnv } from "./env.ts";
 import { errorResponse, problemResponse } from "./error-response.ts";
@@ -19,25 +16,29 @@ import { FusedRouter } from "./fused-router.ts";
 import { addHealthRoutes } from "./health-routes.ts";
 import { noRoute, refuseMethod } from "./no-route.ts";
 import { isMiddleware, marksOf, type RouteInfo, routeInfo } from "./route-info.ts";
+import { type AppParts, type CallScope, RoutedRequest } from "./routed-request.ts";
 
 export type { MeshEnv } from "./env.ts";
 
-/** What an application chooses about its chain. */
+/** What an application chooses about how it is served. */
 export interface AppOptions {
   /** Which pages may call from other origins. @default none */
   readonly cors?: CorsOptions;
   /** The largest request body, in bytes; `bodyLimit()` gives a route its own. @default 1 MiB */
   readonly bodyLimitBytes?: number;
-  /** Told of errors whose answer is a plain 500: the caller learns nothing of them, so write them down here. */
+  /**
+   * Told of errors whose response is a plain 500, and of bodies that fail midway: the caller learns nothing of them, so
+   * write them down here.
+   */
   readonly onError?: (error: unknown, call: Call) => void;
 }
 
 /** Options of {@link meshMiddleware}: the application's choices, and what the mesh brings. */
 export interface MiddlewareOptions extends AppOptions {
-  /** Who answers errors of handlers: the chain, with a problem, or the app's own `onError`. @default "problem" */
+  /** What responds to errors of handlers: the mesh, with a problem, or the app's own `onError`. @default "problem" */
   readonly errors?: "problem" | "app";
-  /** Made by `createAdmission`; share one between REST and RPC, so that limits hold for both together. */
-  readonly admission: Admission;
+  /** Made by `createRequestPipeline`; share one between REST and RPC, so that limits hold for both together. */
+  readonly pipeline: RequestPipeline;
   /** Makes the call known to what the handler calls. @default the call is in `c.get("call")` only */
   readonly asyncContext?: CallScope | undefined;
   /** @default systemClock */
@@ -52,12 +53,11 @@ export interface CreateAppOptions extends Omit<MiddlewareOptions, "errors"> {
   readonly metrics?: Metrics;
 }
 
-function partsFrom(who: string, options: MiddlewareOptions, app?: () => Hono<MeshEnv>): ChainParts {
+function partsFrom(who: string, options: MiddlewareOptions, app?: () => Hono<MeshEnv>): AppParts {
   checkOptions(who, options);
   const onError = checkFunction(who, "onError", options.onError);
   return {
-    admission: options.admission,
-    deadlines: deadlinesOf(options.clock ?? systemClock),
+    pipeline: options.pipeline,
     cors: options.cors === undefined ? undefined : createCors(options.cors),
     bodyLimitBytes: checkNumber(who, "bodyLimitBytes", options.bodyLimitBytes ?? 1_048_576, {
       max: Infinity,
@@ -68,12 +68,12 @@ function partsFrom(who: string, options: MiddlewareOptions, app?: () => Hono<Mes
   };
 }
 
-/** The chain as a middleware; `handlesErrors` says whether the app has an error handler of its own. */
-function chainMiddleware(parts: ChainParts, handlesErrors: () => boolean): MiddlewareHandler<MeshEnv> {
-  return async function meshChain(c, next) {
+/** The server's layers as a middleware; `handlesErrors` says whether the app has an error handler of its own. */
+function layersMiddleware(parts: AppParts, handlesErrors: () => boolean): MiddlewareHandler<MeshEnv> {
+  return async function meshLayers(c, next) {
     const route = routeInfo(matchedRoutes(c));
     if (route.bypass === true) return next();
-    const response = await new MiddlewarePipeline(parts, c, route, next, handlesErrors).go();
+    const response = await new MiddlewareRequest(parts, c, route, next, handlesErrors).serve();
     if (c.res === response) return;
     // Hono would copy the headers of the response that was there before into the new one.
     (c as { res: Response | undefined }).res = undefined;
@@ -82,39 +82,39 @@ function chainMiddleware(parts: ChainParts, handlesErrors: () => boolean): Middl
 }
 
 /**
- * The chain as one middleware, for a Hono app that exists already. Put it first.
+ * The server's layers as one middleware, for a Hono app that exists already. Put it first.
  *
  * @throws TypeError | RangeError when an option has the wrong type or is out of range
  */
 export function meshMiddleware(options: MiddlewareOptions): MiddlewareHandler<MeshEnv> {
   const { errors = "problem" } = options;
-  return chainMiddleware(partsFrom("meshMiddleware()", options), () => errors === "app");
+  return layersMiddleware(partsFrom("meshMiddleware()", options), () => errors === "app");
 }
 
 /**
- * A Hono app with the chain in place: whatever is added to it runs behind request id, metrics, problems, CORS,
+ * A Hono app with the server's layers in place: everything that is added to it runs behind request id, metrics, problems, CORS,
  * security, limits and deadline. An `app.onError` of its own is respected.
  *
  * @example
  * ```ts
- * const app = createApp({ admission: createAdmission({ service: "lake" }), health: createHealth() });
+ * const app = createApp({ pipeline: createRequestPipeline({ service: "lake" }), health: createHealth() });
  * app.get("/datasets/:name", (c) => c.json(find(c.req.param("name"))));
  * ```
  * @throws TypeError | RangeError when an option has the wrong type or is out of range
  */
 export function createApp(options: CreateAppOptions): Hono<MeshEnv> {
   const parts = partsFrom("createApp()", options, () => app);
-  const chain = chainMiddleware(parts, () => ownErrorHandler(app) !== undefined);
+  const layers = layersMiddleware(parts, () => ownErrorHandler(app) !== undefined);
   const router = new FusedRouter((entries) => {
-    // Only the chain and one handler; whatever stands between them runs as Hono runs it.
+    // Only the layers and one handler; whatever stands between them runs as Hono runs it.
     const [first, second, third] = entries.filter(([handler]) => marksOf(handler).inert !== true);
-    if (first?.[0] !== chain || second === undefined || third !== undefined) return undefined;
+    if (first?.[0] !== layers || second === undefined || third !== undefined) return undefined;
     const [handler, route] = second;
     if (isMiddleware(route)) return undefined;
     const info = routeInfo(entries.map((entry) => entry[1]));
     if (info.bypass === true) return handler;
     return function fused(c: Context<MeshEnv>, next) {
-      return new FusedPipeline(parts, c, info, app, handler, next).go();
+      return new FusedRequest(parts, c, info, app, handler, next).serve();
     };
   });
   const app: Hono<MeshEnv> = new Hono<MeshEnv>({ router });
@@ -122,20 +122,20 @@ export function createApp(options: CreateAppOptions): Hono<MeshEnv> {
   app.notFound((c) => {
     throw noRoute(app, c.req.method, c.req.path);
   });
-  app.use(chain);
+  app.use(layers);
   addHealthRoutes(app, options.health, options.metrics, options.clock ?? systemClock);
   return app;
 }
 
-type Answer = Response | Promise<Response>;
+type Result = Response | Promise<Response>;
 
-/** Through the chain into the rest of a Hono app's middleware. */
-class MiddlewarePipeline extends RequestPipeline {
+/** Through the server's layers into the rest of a Hono app's middleware. */
+class MiddlewareRequest extends RoutedRequest {
   readonly #next: Next;
   readonly #handlesErrors: () => boolean;
 
   constructor(
-    parts: ChainParts,
+    parts: AppParts,
     c: Context<MeshEnv>,
     route: RouteInfo,
     next: Next,
@@ -151,6 +151,7 @@ class MiddlewarePipeline extends RequestPipeline {
     await this.#next();
     // Hono catches what handlers throw, so that `next` never rejects.
     if (c.error !== undefined && !this.#handlesErrors()) throw c.error;
+    this.produced = c.res;
     return c.res;
   }
 
@@ -159,14 +160,14 @@ class MiddlewarePipeline extends RequestPipeline {
   }
 }
 
-/** Through the chain straight into the one handler of a route. */
-class FusedPipeline extends RequestPipeline {
+/** Through the server's layers straight into the one handler of a route. */
+class FusedRequest extends RoutedRequest {
   readonly #app: Hono<MeshEnv>;
   readonly #handler: Handler;
   readonly #next: Next;
 
   constructor(
-    parts: ChainParts,
+    parts: AppParts,
     c: Context<MeshEnv>,
     route: RouteInfo,
     app: Hono<MeshEnv>,
@@ -179,29 +180,30 @@ class FusedPipeline extends RequestPipeline {
     this.#next = next;
   }
 
-  protected run(): Answer {
+  protected run(): Result {
     const { c } = this;
     const result: unknown = this.#handler(c, this.#next);
-    if (isThenable(result)) {
-      return Promise.resolve(result).then((late) => (late as Response | undefined) ?? settled(c));
-    }
-    return (result as Response | undefined) ?? settled(c);
+    if (isThenable(result)) return Promise.resolve(result).then((late) => this.#settled(late));
+    return this.#settled(result);
   }
 
-  protected respondTo(error: unknown): Answer | undefined {
-    const answer = ownErrorHandler(this.#app);
-    if (answer === undefined || !(error instanceof Error)) return undefined;
+  /** What a handler returned; one that returned nothing has set `c.res`, or found nothing. */
+  #settled(result: unknown): Result {
+    const { c } = this;
+    if (result === undefined || result === null) return c.finalized ? c.res : c.notFound();
+    this.produced = result as Response;
+    return this.produced;
+  }
+
+  protected respondTo(error: unknown): Result | undefined {
+    const own = ownErrorHandler(this.#app);
+    if (own === undefined || !(error instanceof Error)) return undefined;
     this.c.error = error;
-    return answer(error, this.c);
+    return own(error, this.c);
   }
 }
 
-/** The answer of a handler that returned none: it has set `c.res`, or found nothing. */
-function settled(c: Context<MeshEnv>): Answer {
-  return c.finalized ? c.res : c.notFound();
-}
-
-type ErrorHandler = (error: Error, c: Context<MeshEnv>) => Answer;
+type ErrorHandler = (error: Error, c: Context<MeshEnv>) => Result;
 
 /** The app's error handler, once it has replaced ours. */
 function ownErrorHandler(app: Hono<MeshEnv>): ErrorHandler | undefined {
@@ -210,11 +212,11 @@ function ownErrorHandler(app: Hono<MeshEnv>): ErrorHandler | undefined {
 }
 
 function respondToError(error: Error, c: Context<MeshEnv>): Response {
-  const requestId = c.get("call")?.requestId ?? "";
+  const call = c.get("call");
   try {
-    return errorResponse(error, requestId);
+    return errorResponse(error, call);
   } catch {
-    // The error has a status or a header value that no response can have. The chain reports it.
-    return problemResponse(problem(500, undefined, undefined, requestId));
+    // The error has a status or a header value that no response can have. The request's end reports it.
+    return problemResponse(problem(500, undefined, undefined, call?.requestId));
   }
 }

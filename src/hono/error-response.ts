@@ -1,8 +1,11 @@
 import type { Context } from "hono";
+import type { Call } from "../core/call.ts";
 import { isMeshError, MeshError } from "../core/errors.ts";
-import { isUpstream } from "../core/upstream.ts";
 import { type Problem, problem, problemContentType, problemFromError } from "../http/problem.ts";
 import { type RateLimitDecision, rateLimitHeaders } from "../policy/rate-limit.ts";
+import { publicError } from "../rpc/dialect/wire-error.ts";
+import { isConnectError, problemFromConnectError } from "../rpc/problem.ts";
+import { isFromUpstream } from "../rpc/server/upstream-error.ts";
 import { findJsonFault, type JsonFault } from "./json-position.ts";
 
 /** A problem as a response. */
@@ -14,26 +17,23 @@ export function problemResponse(body: Problem, headers: Record<string, string> =
 }
 
 /**
- * The response to an error that a handler threw, or the chain. Messages of faults on the server's side do not
+ * The response to an error that a handler threw, or a layer. Messages of faults on the server's side do not
  * leave it, nor does what another service said; a response that the error brings along (Hono's `HTTPException` with
  * `res`) is sent as it is. Never throws: an error that cannot even be read is a plain 500.
  */
-export function errorResponse(error: unknown, requestId: string): Response {
+export function errorResponse(error: unknown, call: Pick<Call, "requestId"> | undefined): Response {
+  const requestId = call?.requestId ?? "";
   try {
     if (isFromUpstream(error)) return upstreamResponse(error, requestId);
     const ready = readyResponse(error);
     if (ready !== undefined) return ready;
+    // What a handler says in an error of its own is meant for the caller, by REST as by RPC.
+    if (isConnectError(error)) return problemResponse(problemFromConnectError(publicError(error), requestId));
     const body = problemFromError(error, { instance: requestId, expose: false });
     return problemResponse(body, headersOf(error, body));
   } catch {
     return problemResponse(problem(500, undefined, undefined, requestId));
   }
-}
-
-/** Whether an error came out of a call to another service; Connect's own clients mark what they read from the wire. */
-export function isFromUpstream(error: unknown): boolean {
-  if (isUpstream(error)) return true;
-  return error instanceof Error && (error as { isWireError?: unknown }).isWireError === true;
 }
 
 /**
@@ -57,7 +57,7 @@ function readyResponse(error: unknown): Response | undefined {
   return res instanceof Response && typeof getResponse === "function" ? getResponse.call(error) : undefined;
 }
 
-/** The header fields that belong to an answer: what would be allowed, how to authenticate, when to come back. */
+/** The header fields that belong to a response: what would be allowed, how to authenticate, when to come back. */
 function headersOf(error: unknown, body: Problem): Record<string, string> {
   if (!isMeshError(error)) return {};
   const { allow, challenge, decision } = error as MeshError & {

@@ -1,7 +1,7 @@
 import { MeshError } from "../core/errors.ts";
 
 /** The refusal of a body; one sentence for both ways in which it is found out. */
-export function bodyTooLarge(limitBytes: number): MeshError {
+function bodyTooLarge(limitBytes: number): MeshError {
   return new MeshError("ERR_BODY_TOO_LARGE", `The request body is larger than ${limitBytes} bytes`);
 }
 
@@ -13,13 +13,33 @@ export interface LimitedRequest {
 }
 
 /**
- * The same request with a body that fails once it is larger than it may be. For requests that do not say
- * how long they are; nothing is buffered, and back-pressure passes through.
+ * Sees to it that the body of a request is no larger than it may be: one that says how long it is is refused at once.
+ *
+ * @returns the request to go on with, where its length shows only while it is read
+ * @throws MeshError `ERR_BODY_TOO_LARGE`
  */
-export function limitBody(request: Request, limitBytes: number): LimitedRequest {
+export function limitBody(request: Request, limitBytes: number): LimitedRequest | undefined {
+  if (limitBytes === Infinity) return undefined;
+  const length = request.headers.get("content-length");
+  if (length !== null) {
+    if (!(Number(length) <= limitBytes)) throw bodyTooLarge(limitBytes);
+    return undefined;
+  }
+  return request.body === null ? undefined : countedBody(request, request.body, limitBytes);
+}
+
+/**
+ * The same request with a body that fails once it is larger than it may be. Nothing is buffered, and back-pressure
+ * passes through.
+ */
+function countedBody(
+  request: Request,
+  given: ReadableStream<Uint8Array>,
+  limitBytes: number,
+): LimitedRequest {
   let overflow: MeshError | undefined;
   let received = 0;
-  const reader = request.body!.getReader();
+  const reader = given.getReader();
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -35,7 +55,7 @@ export function limitBody(request: Request, limitBytes: number): LimitedRequest 
         }
         overflow = bodyTooLarge(limitBytes);
         controller.error(overflow);
-        // Not awaited: a client that goes on sending must not hold up the answer.
+        // Not awaited: a client that goes on sending must not hold up the response.
         reader.cancel(overflow).catch(() => {});
       },
       cancel: (reason) => reader.cancel(reason),

@@ -6,7 +6,7 @@ export {
   meshMiddleware,
 } from "./app.ts";
 export { bodyLimit } from "./body-limit.ts";
-export type { CallScope } from "./chain-parts.ts";
 export type { CorsOptions } from "./cors.ts";
 export type { MeshEnv } from "./env.ts";
+export type { CallScope } from "./routed-request.ts";
 export { type StandardSchema, ValidationError, type ValidationTarget, validate } from "./validate.ts";

@@ -4,6 +4,7 @@ import type { HttpResponse } from "../rest/http-transport.ts";
 import { addHeaders, type HeadersInput } from "../rest/request-headers.ts";
 import type { RestRequest } from "../rest/rest-request.ts";
 import type { RpcRequest, RpcResponse } from "../rpc/client/rpc-request.ts";
+import type { ServerLayers } from "../serve/inbound-request.ts";
 
 /** What a client sends: by REST where it has a `target` (and `call.protocol` is `rest`), by RPC where it has a `method`'s descriptor. */
 export type ClientRequest = RestRequest | RpcRequest;
@@ -17,7 +18,7 @@ export type ClientResponse = HttpResponse | RpcResponse;
  */
 export type ClientLayer = Layer<ClientRequest, ClientResponse>;
 
-/** Layers of a program's own around outgoing calls; of each list the first is the outermost. See `docs/layers.md`. */
+/** Layers of the application's own around outgoing calls; of each list the first is the outermost. See `docs/layers.md`. */
 export interface ClientLayers {
   /** Around the whole call: inside the metrics, outside deadline and retry. */
   readonly call?: readonly ClientLayer[];
@@ -25,11 +26,16 @@ export interface ClientLayers {
   readonly attempt?: readonly ClientLayer[];
 }
 
-/** Layers of a program's own. */
+/** Layers of the application's own. */
 export interface MeshLayers {
   /** Around the calls to other services; not around `mesh.fetch` to origins outside of the mesh. */
   readonly client?: ClientLayers;
+  /** Around every request that is served, REST and RPC alike. */
+  readonly server?: ServerLayers;
 }
+
+const sides: readonly string[] = ["client", "server"];
+const positions: readonly string[] = ["call", "attempt"];
 
 /**
  * The same request with more header fields (in RPC: metadata); those of the same name are replaced.
@@ -50,11 +56,18 @@ export function withHeaders<R extends ClientRequest>(request: R, headers: Header
   return { ...request, header: metadata };
 }
 
-/** @throws TypeError when what is given are no layers */
-export function checkClientLayers(who: string, layers: ClientLayers = {}): ClientLayers {
-  checkOptions(`the client layers of ${who}`, layers);
-  for (const position of ["call", "attempt"] as const) {
-    const listed = layers[position];
+/**
+ * Checks layers where they are given; those of the server are checked by its pipeline.
+ *
+ * @throws TypeError when what is given are no layers
+ */
+export function checkLayers(who: string, layers: MeshLayers = {}): MeshLayers {
+  checkOptions(`the layers of ${who}`, layers);
+  refuseUnknown(who, "layers", layers, sides);
+  const { client = {} } = layers;
+  checkOptions(`the client layers of ${who}`, client);
+  refuseUnknown(who, "layers.client", client, positions);
+  for (const [position, listed] of Object.entries(client)) {
     if (listed === undefined) continue;
     if (!Array.isArray(listed)) {
       throw new TypeError(
@@ -66,4 +79,11 @@ export function checkClientLayers(who: string, layers: ClientLayers = {}): Clien
     });
   }
   return layers;
+}
+
+function refuseUnknown(who: string, what: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  const list = known.map((key) => `"${key}"`).join(" and ");
+  throw new TypeError(`Cannot make ${who}: ${what} has no "${unknown}"; there are ${list}`);
 }

@@ -9,11 +9,11 @@ import { systemRandom } from "../core/random.ts";
 import { sourceOf } from "../core/source.ts";
 import { staticResolver } from "../discovery/static-resolver.ts";
 import { type AppOptions, createApp } from "../hono/app.ts";
-import { createAdmission } from "../serve/create-admission.ts";
 import { createHealth } from "../serve/health.ts";
+import { createRequestPipeline } from "../serve/request-pipeline.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { createClients } from "./clients.ts";
-import { checkClientLayers } from "./layers.ts";
+import { checkLayers } from "./layers.ts";
 import type { Mesh, MeshOptions } from "./options.ts";
 import { ClientPolicies } from "./policies.ts";
 import { createHandler, type ServingParts, startServer } from "./serving.ts";
@@ -68,7 +68,17 @@ export function createMesh(options: MeshOptions): Mesh {
   const tls = sourceOf<TlsIdentity | undefined>(options.tls);
   const resolver = options.resolver === undefined ? staticResolver({}) : checkResolver(who, options.resolver);
   const health = createHealth({ clock, ...(options.checks && { checks: options.checks }) });
-  const admission = createAdmission({ ...options.server, service, clock, metrics });
+  const layers = checkLayers(who, options.layers);
+  const onEvent = checkFunction(who, "onEvent", options.onEvent);
+  const pipeline = createRequestPipeline({
+    service,
+    clock,
+    metrics,
+    onError: (error) => onError(error, undefined),
+    ...(options.server && { server: options.server }),
+    ...(layers.server && { layers: layers.server }),
+    ...(onEvent && { onEvent }),
+  });
   const scope = runtime.asyncContext;
   const current = (): Call | undefined => scope?.current();
 
@@ -79,21 +89,21 @@ export function createMesh(options: MeshOptions): Mesh {
     maxConnectionsPerEndpoint,
     idleTimeoutMs,
     policies: new ClientPolicies(policies, (error) => onError(error, undefined)),
-    layers: checkClientLayers(who, options.layers?.client),
+    layers: layers.client ?? {},
     metrics,
     clock,
     random,
     current,
-    onEvent: checkFunction(who, "onEvent", options.onEvent),
+    onEvent,
   });
   const app = (each: AppOptions = {}): ReturnType<Mesh["app"]> =>
-    createApp({ onError, ...each, admission, asyncContext: scope, clock, health, metrics });
+    createApp({ onError, ...each, pipeline, asyncContext: scope, clock, health, metrics });
   const parts: ServingParts = {
     runtime,
     get tls() {
       return tls.current;
     },
-    admission,
+    pipeline,
     health,
     metrics,
     clock,

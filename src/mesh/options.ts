@@ -19,8 +19,8 @@ import type { RpcHealth, RpcHealthOptions } from "../rpc/health/rpc-health.ts";
 import type { ResponseCompression } from "../rpc/server/dispatcher.ts";
 import type { RpcRouter } from "../rpc/server/router.ts";
 import type { RpcValidation } from "../rpc/server/validation.ts";
-import type { AdmissionOptions } from "../serve/create-admission.ts";
 import type { HealthCheck } from "../serve/health.ts";
+import type { ServerOptions } from "../serve/server-options.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { MeshLayers } from "./layers.ts";
 
@@ -56,7 +56,7 @@ export interface MeshOptions {
    * new value holds for the next calls; one that is no good is told to `onError`, and the one before stays.
    */
   readonly policies?: Readonly<Record<string, ClientPolicy>> | Source<Readonly<Record<string, ClientPolicy>>>;
-  /** Layers of the program's own, at named positions; see `docs/layers.md`. @default none */
+  /** Layers of the application's own, at named positions; see `docs/layers.md`. @default none */
   readonly layers?: MeshLayers;
   /** Told what is decided about each call: the endpoint that was picked, retries, refusals. @default nobody is told */
   readonly onEvent?: CallEventListener;
@@ -70,13 +70,16 @@ export interface MeshOptions {
    * @default 4_000; where the server announces to keep it for longer, until a second before that, and 30_000 at most
    */
   readonly idleTimeoutMs?: number;
-  /** Security, rate limit and deadlines of the server side, the same for REST and RPC. */
-  readonly server?: Omit<AdmissionOptions, "clock" | "metrics" | "service">;
+  /**
+   * Security, limits and deadlines of the server side, the same for REST and RPC; a source where they change while the
+   * process runs. New ones that make no sense are told to `onError`, and those before stay in use.
+   */
+  readonly server?: ServerOptions | Source<ServerOptions>;
   /** What must hold for the service to be ready, by name; `/readyz` tells. @default nothing */
   readonly checks?: Readonly<Record<string, HealthCheck>>;
   /**
    * Told of what handlers threw that the caller only sees as an internal error; without a call when it escaped
-   * from an app that has no chain. @default console.error
+   * from an app without the server's layers. @default console.error
    */
   readonly onError?: (error: unknown, call: Call | undefined) => void;
   /** Collects metrics; give one to share a registry between meshes. @default its own */
@@ -136,16 +139,16 @@ export interface ServedHealthOptions {
 
 /** What is served. */
 export interface HandlerOptions {
-  /** The REST side; make it with `mesh.app()`, so that the chain is on it. */
+  /** The REST side; make it with `mesh.app()`, so that the server's layers are around it. */
   readonly app?: Hono<MeshEnv>;
   /** The RPC side: Connect's own router. */
   readonly routes?: (router: RpcRouter) => void;
-  /** Connect interceptors on the RPC side, inside the mesh's own chain. */
+  /** Connect interceptors on the RPC side, inside the server's layers. */
   readonly interceptors?: readonly Interceptor[];
   /** The largest RPC message in either direction, in bytes. @default 4 MiB */
   readonly maxMessageBytes?: number;
   /**
-   * Which answers to RPCs are compressed, from 1 KiB on: those to requests that came compressed, or all to clients that
+   * Which responses to RPCs are compressed, from 1 KiB on: those to requests that came compressed, or all to clients that
    * accept it, which nearly all say. The first saves processor time, the second bytes: for browsers and long ways.
    *
    * @default "requested"
@@ -222,7 +225,7 @@ export interface Mesh {
   readonly fetch: MeshFetch;
   /** The endpoints of the services that were called so far, and what is known of them. */
   endpoints(): readonly EndpointStatus[];
-  /** A Hono app with the chain in place. */
+  /** A Hono app with the server's layers in place. */
   app(options?: AppOptions): Hono<MeshEnv>;
   /** @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there */
   serve(options: ServeOptions): Promise<Server>;

@@ -12,9 +12,9 @@ import type { RpcDispatcher } from "../rpc/server/dispatcher.ts";
 import { createFetchDispatch } from "../rpc/server/fetch-dispatch.ts";
 import { healthOperations, watchOperation, withStandardServices } from "../rpc/server/standard-routes.ts";
 import { withValidation } from "../rpc/server/validation.ts";
-import type { ClosableAdmission } from "../serve/create-admission.ts";
 import type { Health } from "../serve/health.ts";
 import { createLifecycle } from "../serve/lifecycle.ts";
+import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
 
@@ -23,7 +23,7 @@ export interface ServingParts {
   readonly runtime: Runtime;
   /** The identity as of now. */
   readonly tls: TlsIdentity | undefined;
-  readonly admission: ClosableAdmission;
+  readonly pipeline: RequestPipeline;
   readonly health: Health;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -58,7 +58,7 @@ function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispat
       reflection,
       clock: parts.clock,
     }),
-    admission: health === false ? parts.admission : withBypass(parts.admission, bypass),
+    pipeline: health === false ? parts.pipeline : withBypass(parts.pipeline, bypass),
     clock: parts.clock,
     ...(parts.scope && { asyncContext: parts.scope }),
     interceptors,
@@ -155,7 +155,7 @@ export async function startServer(
   afterSignal: () => Promise<void>,
 ): Promise<Server> {
   checkServed("serve", options);
-  const { runtime, admission, health, metrics, clock } = parts;
+  const { runtime, pipeline, health, metrics, clock } = parts;
   if (!runtime.capabilities.listen) {
     throw new MeshError(
       "ERR_CAPABILITY",
@@ -188,7 +188,7 @@ export async function startServer(
     listener: {
       drain: () => listener.drain(),
       async destroy() {
-        admission.close();
+        pipeline.close();
         await listener.destroy();
       },
     },

@@ -28,14 +28,20 @@ export function limited(limiter: Limiter, options: LimitedOptions = {}): AnyLaye
   }
 
   return function limitedLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
-    function enter(permit: Permit, call: Call, request: Req, now: number): Res | Promise<Res> {
+    function enter(
+      permit: Permit,
+      call: Call,
+      request: Req,
+      now: number,
+      waited = false,
+    ): Res | Promise<Res> {
       if (permit === 0) return refuse(call, now);
       if (limiter.release !== undefined) {
         const remainingMs = call.deadline - now;
         // At once for a call that ended while it waited for its turn.
         call.onEnd((outcome) => limiter.release?.(permit, outcome, remainingMs, clock.now()));
       }
-      call.throwIfCancelled();
+      if (waited) call.throwIfCancelled();
       return next(call, request);
     }
 
@@ -43,7 +49,7 @@ export function limited(limiter: Limiter, options: LimitedOptions = {}): AnyLaye
       const now = clock.now();
       const permit = limiter.acquire(call, now);
       if (typeof permit === "number") return enter(permit, call, request, now);
-      return permit.then((late) => enter(late, call, request, clock.now()));
+      return permit.then((late) => enter(late, call, request, clock.now(), true));
     };
   };
 }

@@ -47,17 +47,27 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
     call.cancel(exceeded(call, startMs));
   }
 
-  function watch(call: Call, startMs: number): void {
-    const entry = deadlines.add(call.deadline, () => expire(call, startMs));
+  function watch(call: Call, startMs: number, expired?: (reason: unknown) => void): void {
+    let entry = deadlines.add(call.deadline, due);
     call.onEnd(() => deadlines.remove(entry));
+
+    function due(): void {
+      // A server's stream may be granted more time than the call had at first.
+      if (clock.now() >= call.deadline) {
+        expire(call, startMs);
+        expired?.(call.reason);
+      } else if (call.deadline !== Infinity) entry = deadlines.add(call.deadline, due);
+    }
   }
 
   return function timeoutLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
     return function timed(call, request) {
       const now = clock.now();
       if (now + timeoutMs < call.deadline) call.deadline = now + timeoutMs;
+      // A server's adapter hears of its client by itself: on most platforms even asking makes an AbortController.
+      const server = call.side === "server";
       if (call.deadline <= now && !call.cancelled) expire(call, now);
-      if (call.cancelled) return refusals.refuse(call, call.reason);
+      if (call.deadline <= now || (!server && call.cancelled)) return refusals.refuse(call, call.reason);
       const result = next(call, request);
       if (call.deadline === Infinity) return result;
       if (!(result instanceof Promise)) {
@@ -67,8 +77,8 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
       }
       return new Promise<Res>((resolve, reject) => {
         // Told within the cancelling, so that the caller gets the reason, and not what it does to the work below.
-        call.onCancel(reject);
-        watch(call, now);
+        if (!server) call.onCancel(reject);
+        watch(call, now, server ? reject : undefined);
         result.then(resolve, reject);
       });
     };

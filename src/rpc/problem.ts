@@ -1,7 +1,8 @@
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import { codeFromString, errorFromJson, errorToJson } from "@connectrpc/connect/protocol-connect";
-import { httpStatusFromRpc, type RpcCode, rpcCodeFromHttp, rpcCodeFromMeshError } from "../core/status.ts";
+import { httpStatusFromRpc, rpcCodeFromHttp, rpcCodeFromMeshError } from "../core/status.ts";
+import { type Problem, problem } from "../http/problem.ts";
 import { pushbackHeader } from "../http/pushback.ts";
 import { errorInfoDetail, isMeshErrorCode } from "./dialect/error-info.ts";
 import { codeFromRpc, rpcFromCode } from "./dialect/mesh-error-codes.ts";
@@ -16,73 +17,60 @@ export interface RpcProblemDetail {
   readonly debug?: unknown;
 }
 
-/** An RPC error as problem details (RFC 9457), with all that it carries. */
-export interface RpcProblem {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail?: string;
-  /** The name of the RPC code: several share one HTTP status. */
-  readonly code: RpcCode;
-  readonly details?: readonly RpcProblemDetail[];
-  /** What the error's metadata says, without the fields of the protocol itself. */
-  readonly metadata?: Readonly<Record<string, string>>;
-  readonly [member: string]: unknown;
-}
-
 /** The members of a problem that {@link connectErrorFromProblem} reads; whatever has another type is ignored. */
 export interface ProblemLike {
   readonly status: number;
   readonly [member: string]: unknown;
 }
 
-const titles: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  409: "Conflict",
-  429: "Too Many Requests",
-  499: "Client Closed Request",
-  500: "Internal Server Error",
-  501: "Not Implemented",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-};
+/** Whether an error is one of Connect's. */
+export function isConnectError(error: unknown): error is ConnectError {
+  return error instanceof ConnectError;
+}
 
 /**
- * The problem that stands for an RPC error, for a REST response that must not lose anything: code, text, details
- * and metadata. {@link connectErrorFromProblem} gives the error back.
+ * The problem that stands for an RPC error, with all that it carries: `code`, the text as `detail`, `details` (in base64 and
+ * as JSON) and what its `metadata` says. {@link connectErrorFromProblem} gives the error back.
+ *
+ * A `ConnectError` that a handler of an app throws becomes this.
+ *
+ * @param instance - the request id
  */
-export function problemFromConnectError(error: ConnectError): RpcProblem {
+export function problemFromConnectError(error: ConnectError, instance?: string): Problem {
   const code = rpcFromCode(error.code);
-  const status = httpStatusFromRpc(code);
   const { details } = errorToJson(error, undefined) as { details?: readonly RpcProblemDetail[] };
   const metadata = new Headers();
   mergeNonProtocolHeaders(metadata, error.metadata);
   const fields = Object.fromEntries(metadata);
   return {
-    type: "about:blank",
-    title: titles[status] ?? "Internal Server Error",
-    status,
-    ...(error.rawMessage === "" ? undefined : { detail: error.rawMessage }),
-    code,
+    ...problem(
+      httpStatusFromRpc(code),
+      code,
+      error.rawMessage === "" ? undefined : error.rawMessage,
+      instance,
+    ),
     ...(details === undefined ? undefined : { details }),
     ...(Object.keys(fields).length === 0 ? undefined : { metadata: fields }),
   };
 }
 
 /**
- * The RPC error that stands for a problem, whatever made it: its RPC code if it has one, else that of the mesh's
- * code, else that of its HTTP status.
+ * The RPC error that stands for a problem, whoever made it: its RPC code if it has one, else that of the mesh's
+ * code, else that of its HTTP status. That of a problem made of a `ConnectError` says what that one said.
+ *
+ * @example
+ * ```ts
+ * const error = await mesh.rest("lake").get("rows/7").json().catch((error) => error);
+ * if (isHttpError(error) && error.problem) throw connectErrorFromProblem(error.problem);
+ * ```
  */
-export function connectErrorFromProblem(problem: ProblemLike): ConnectError {
-  const { detail, title, details, metadata, retryAfterMs } = problem;
-  const said = typeof problem.code === "string" ? problem.code : "";
+export function connectErrorFromProblem(given: ProblemLike): ConnectError {
+  const { detail, title, details, metadata, retryAfterMs } = given;
+  const said = typeof given.code === "string" ? given.code : "";
   const rpcCode = knownCode(said);
   const code =
     rpcCode ??
-    codeFromRpc(isMeshErrorCode(said) ? rpcCodeFromMeshError(said) : rpcCodeFromHttp(problem.status));
+    codeFromRpc(isMeshErrorCode(said) ? rpcCodeFromMeshError(said) : rpcCodeFromHttp(given.status));
   const message =
     typeof detail === "string" ? detail : rpcCode === undefined && typeof title === "string" ? title : "";
   const error = new ConnectError(message, code, stringsOf(metadata));

@@ -1,5 +1,5 @@
 import { type HeaderSource, token } from "../core/headers.ts";
-import type { InboundRequest } from "./admission.ts";
+import type { InboundRequest } from "./inbound-request.ts";
 
 const mapped = "::ffff:";
 const ipv4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;

@@ -1,6 +1,3 @@
-export type { Admission, InboundRequest } from "./admission.ts";
-export type { ClientLimit } from "./client-limits.ts";
-export { type AdmissionOptions, type ClosableAdmission, createAdmission } from "./create-admission.ts";
 export {
   createHealth,
   type Health,
@@ -10,4 +7,12 @@ export {
   type HealthStatus,
   type Readiness,
 } from "./health.ts";
+export type { InboundRequest, ServedRequest, ServerLayer, ServerLayers } from "./inbound-request.ts";
 export { createLifecycle, type Drainable, type Lifecycle, type LifecycleOptions } from "./lifecycle.ts";
+export {
+  createRequestPipeline,
+  type RequestPipeline,
+  type RequestPipelineOptions,
+} from "./request-pipeline.ts";
+export { ServerCall } from "./server-call.ts";
+export type { ClientLimit, ServerOptions } from "./server-options.ts";

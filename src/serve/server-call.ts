@@ -1,31 +1,27 @@
 import { Call, type CallInit } from "../core/call.ts";
 import { MeshError } from "../core/errors.ts";
 import type { Outcome } from "../core/outcome.ts";
-import type { InboundRequest } from "./admission.ts";
-
-/** Told when a server's call is over, once. */
-export interface CallObserver {
-  ended(call: ServerCall, outcome: Outcome): void;
-}
+import type { InboundRequest } from "./inbound-request.ts";
 
 /**
  * A call that came in.
  *
  * It follows the request's abort signal only when somebody asks whether the call was cancelled: on most
- * platforms merely looking at a request's signal makes one, and costs as much as the rest of the chain.
+ * platforms merely looking at a request's signal makes one, and costs as much as the rest of the layers.
  */
 export class ServerCall extends Call {
-  /** Whether it counts against the limit of concurrent requests. */
-  holdsPlace = false;
-  readonly #keeper: CallObserver;
+  /** The deadline that holds when the response turns out to be a stream. */
+  readonly streamDeadline: number;
+  /** Whether the handler was reached: what is thrown before that is a refusal. */
+  handled = false;
   #inbound: InboundRequest | undefined;
   #following = false;
   #unfollow: (() => void) | undefined;
 
-  constructor(init: CallInit, inbound: InboundRequest, startedAt: number, keeper: CallObserver) {
-    super({ ...init, startedAt });
+  constructor(init: CallInit, inbound: InboundRequest, streamDeadline: number = init.deadline ?? Infinity) {
+    super(init);
     this.#inbound = inbound;
-    this.#keeper = keeper;
+    this.streamDeadline = streamDeadline;
   }
 
   override get cancelled(): boolean {
@@ -43,6 +39,11 @@ export class ServerCall extends Call {
     return super.signal;
   }
 
+  /** Why it was cancelled, as far as anybody knows by now: without a look at the client. */
+  get knownReason(): unknown {
+    return super.reason;
+  }
+
   override onCancel(listener: (reason: unknown) => void): () => void {
     this.#follow();
     return super.onCancel(listener);
@@ -58,9 +59,8 @@ export class ServerCall extends Call {
     super.end(outcome);
     this.#unfollow?.();
     this.#unfollow = undefined;
-    // Whoever remembers the call (an async context does, for a while) must not keep the request.
+    // Whatever remembers the call (an async context does, for a while) must not keep the request.
     this.#inbound = undefined;
-    this.#keeper.ended(this, outcome);
   }
 
   #follow(): void {

@@ -7,7 +7,7 @@ import { createDispatcher } from "../../src/rpc/server/create-dispatcher.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { serve, signal, type TestServer, within } from "../net/listen/listener-fixture.ts";
 import { Cleanup } from "../rpc/client/grpc-checks.ts";
-import { OpenAdmission } from "../rpc/echo.ts";
+import { OpenPipeline } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
 import { ChangingResolver } from "../support/changing-resolver.ts";
 import { metricValue } from "../support/metric-value.ts";
@@ -32,9 +32,9 @@ describe("endpoints that leave their service", unless("listen"), () => {
     const town = new Town("echo");
     const go = signal();
     const start = (): Promise<TestServer> => {
-      const admission = new OpenAdmission();
+      const pipeline = new OpenPipeline();
       const rpc = createDispatcher({
-        admission,
+        pipeline,
         routes: (router) =>
           router.service(EchoService, {
             echo: ({ text }) => ({ text }),
@@ -45,7 +45,7 @@ describe("endpoints that leave their service", unless("listen"), () => {
             },
           }),
       });
-      return serve(cleanup, () => new Response("rest"), { rpc }).then((server) => ({ ...server, admission }));
+      return serve(cleanup, () => new Response("rest"), { rpc }).then((server) => ({ ...server, pipeline }));
     };
     const [a, b] = [await start(), await start()];
     const mesh: Mesh = createMesh({
@@ -62,7 +62,7 @@ describe("endpoints that leave their service", unless("listen"), () => {
   }
 
   const connectionsOf = (server: TestServer): number =>
-    new Set(server.admission.arrivals.map(({ connection }) => connection)).size;
+    new Set(server.pipeline.requests.map(({ connection }) => connection)).size;
 
   for (const how of [{}, { protocol: "grpc" }, { protocol: "connect" }] as const) {
     it(`lose their ${"protocol" in how ? how.protocol : "negotiated"} sessions when they have been away for a while`, async () => {

@@ -1,12 +1,11 @@
 import { createClient } from "@connectrpc/connect";
 import { runtime } from "#runtime";
-import { Call } from "../../src/core/call.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import type { RpcTransport } from "../../src/rpc/client/rpc-transport.ts";
 import { createDispatcher } from "../../src/rpc/server/create-dispatcher.ts";
-import type { Admission } from "../../src/serve/admission.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { within } from "../net/listen/listener-fixture.ts";
+import { OpenPipeline } from "../rpc/echo.ts";
 import type { Dice } from "../support/dice.ts";
 import { SkippingClock } from "../support/skipping-clock.ts";
 import { connected, steadyRequests } from "./clients.ts";
@@ -48,20 +47,11 @@ async function handleAll(seen: Map<string, string>, request: Request): Promise<R
 export async function bareServer(): Promise<FuzzedServer> {
   const seen = new Map<string, string>();
   const clock = new SkippingClock();
-  let openCalls = 0;
-  let admitted = 0;
-  const admission: Admission = {
-    open({ protocol, operation, timeoutMs, signal }) {
-      const deadline = timeoutMs === undefined ? Infinity : clock.now() + timeoutMs;
-      const call = new Call({ side: "server", protocol, service: "fuzz", operation, deadline, signal });
-      openCalls++;
-      call.onEnd(() => openCalls--);
-      return call;
-    },
-    admit: (_call, { headers }) => {
-      if (headers.get("te") !== undefined) return undefined;
-      return new Promise((resolve, reject) => setImmediate(++admitted % 10 > 0 ? resolve : reject));
-    },
+  let checked = 0;
+  const pipeline = new OpenPipeline(clock);
+  pipeline.check = (_call, { headers }) => {
+    if (headers.get("te") !== undefined) return undefined;
+    return new Promise((resolve, reject) => setImmediate(++checked % 10 > 0 ? resolve : reject));
   };
   const listener = await runtime.listen({
     hostname: "127.0.0.1",
@@ -73,7 +63,7 @@ export async function bareServer(): Promise<FuzzedServer> {
         handleAll(seen, request),
         clock.sleep(600_000).then(() => new Response(null, { status: 504 })),
       ]),
-    rpc: createDispatcher({ admission, clock, routes: nastyRoutes, maxMessageBytes: 1_000_000 }),
+    rpc: createDispatcher({ pipeline, clock, routes: nastyRoutes, maxMessageBytes: 1_000_000 }),
     onConnectionError() {
       throw new Error("A hook failed");
     },
@@ -91,7 +81,7 @@ export async function bareServer(): Promise<FuzzedServer> {
       return listener.inFlight;
     },
     get openCalls() {
-      return openCalls;
+      return pipeline.inFlight;
     },
     skip: (ms) => clock.skip(ms),
     async close() {

@@ -104,7 +104,7 @@ for (const [mode, overrides] of Object.entries(modes)) {
         }
       };
       await within(counted(), "the end of the call");
-      assert.equal(fixture.admission.inFlight, 0);
+      assert.equal(fixture.pipeline.inFlight, 0);
       assert.equal((await http1(server.port, { path: "/items/7" })).status, 200);
     });
   });

@@ -115,17 +115,17 @@ describe("a request through createApp()", () => {
   });
 
   it("is counted as in flight from its arrival to its answer", async () => {
-    const { app, admission } = serverFixture();
+    const { app, pipeline } = serverFixture();
     const gate = Promise.withResolvers<void>();
     app.get("/", async (c) => {
       await gate.promise;
       return c.text("ok");
     });
     const answer = app.request("/");
-    assert.equal(admission.inFlight, 1);
+    assert.equal(pipeline.inFlight, 1);
     gate.resolve();
     await answer;
-    assert.equal(admission.inFlight, 0);
+    assert.equal(pipeline.inFlight, 0);
   });
 
   it("takes HEAD where GET is, without a body", async () => {

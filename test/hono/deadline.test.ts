@@ -7,7 +7,7 @@ const never = (): Promise<Response> => new Promise(() => {});
 
 describe("the deadline of a request", () => {
   it("answers 504 although the handler never does, and tells the work to stop", async () => {
-    const { app, clock, count, admission } = serverFixture({ timeoutMs: 1_000 });
+    const { app, clock, count, pipeline } = serverFixture({ timeoutMs: 1_000 });
     let reason: unknown;
     app.get("/", (c) => {
       c.get("call").onCancel((why) => {
@@ -22,7 +22,7 @@ describe("the deadline of a request", () => {
     assert.ok(waited >= 1_000 && waited <= 1_050, `${waited} ms`);
     assert.ok(isMeshError(reason, "ERR_DEADLINE_EXCEEDED"));
     assert.equal(await count({ outcome: "deadline_exceeded" }), 1);
-    assert.equal(admission.inFlight, 0);
+    assert.equal(pipeline.inFlight, 0);
   });
 
   it("aborts the call's signal", async () => {
@@ -87,7 +87,7 @@ describe("the deadline of a request", () => {
 
   it("bounds the validation of a token too, and then runs no handler", async () => {
     let ran = false;
-    const { app, clock, admission } = serverFixture({
+    const { app, clock, pipeline } = serverFixture({
       timeoutMs: 100,
       maxConcurrent: 1,
       auth: {
@@ -105,7 +105,7 @@ describe("the deadline of a request", () => {
     assert.equal((await clock.run(Promise.resolve(app.request("/", { headers })))).status, 504);
     await clock.advance(5_000);
     assert.equal(ran, false);
-    assert.equal(admission.inFlight, 0);
+    assert.equal(pipeline.inFlight, 0);
   });
 });
 

@@ -236,7 +236,7 @@ describe("an application whose own answers fail", () => {
       },
       () => Promise.reject(new Error("worse")),
     ]) {
-      const { app, admission, errors } = serverFixture();
+      const { app, pipeline, errors } = serverFixture();
       app.onError(fails);
       app.get("/sync", () => {
         throw new Error("x");
@@ -246,7 +246,7 @@ describe("an application whose own answers fail", () => {
       });
       for (const path of ["/sync", "/async"]) assert.equal((await app.request(path)).status, 500);
       assert.deepEqual(errors.map(String), ["Error: worse", "Error: worse"]);
-      assert.equal(admission.inFlight, 0);
+      assert.equal(pipeline.inFlight, 0);
     }
   });
 
@@ -255,7 +255,7 @@ describe("an application whose own answers fail", () => {
       throw new Error("worse");
     };
     for (const options of [{ onError: fails }, { cors: { origins: fails } }]) {
-      const { app, admission } = serverFixture({}, options);
+      const { app, pipeline } = serverFixture({}, options);
       app.get("/sync", () => {
         throw new Error("x");
       });
@@ -266,7 +266,7 @@ describe("an application whose own answers fail", () => {
       const headers = { origin: "https://a.example" };
       assert.equal((await app.request("/sync", { headers })).status, 500);
       assert.ok([200, 500].includes((await app.request("/async", { headers })).status));
-      assert.equal(admission.inFlight, 0);
+      assert.equal(pipeline.inFlight, 0);
     }
   });
 });

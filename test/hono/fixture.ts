@@ -3,44 +3,50 @@ import type { Connection } from "../../src/core/connection.ts";
 import type { PeerIdentity } from "../../src/core/identity.ts";
 import { type CreateAppOptions, createApp, type MeshEnv } from "../../src/hono/app.ts";
 import {
-  type AdmissionOptions,
-  type ClosableAdmission,
-  createAdmission,
-} from "../../src/serve/create-admission.ts";
+  createRequestPipeline,
+  type RequestPipeline,
+  type RequestPipelineOptions,
+} from "../../src/serve/request-pipeline.ts";
+import type { ServerOptions } from "../../src/serve/server-options.ts";
 import { createMetrics, type Metrics } from "../../src/telemetry/metrics.ts";
 import { metricValue } from "../support/metric-value.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
-/** A server's chain on a virtual clock, without limits unless the test sets them. */
+/** A server's layers on a virtual clock, without limits unless the test sets them. */
 export interface Fixture {
   readonly app: Hono<MeshEnv>;
-  readonly admission: ClosableAdmission;
+  readonly pipeline: RequestPipeline;
   readonly metrics: Metrics;
   readonly clock: VirtualClock;
-  /** Errors whose answer was a plain 500. */
+  /** Errors whose response was a plain 500, and of bodies that failed midway. */
   readonly errors: unknown[];
   /** How many requests ended with these labels. */
   count(labels?: Readonly<Record<string, string>>): Promise<number>;
 }
 
+/** What differs from the plain fixture: the server's options, or a source of them, and what else a pipeline takes. */
+export interface FixtureOptions
+  extends ServerOptions,
+    Partial<Pick<RequestPipelineOptions, "server" | "metrics" | "layers" | "onEvent">> {}
+
 export function serverFixture(
-  admissionOptions: Partial<AdmissionOptions> = {},
+  { metrics = createMetrics(), layers = {}, onEvent, server, ...limits }: FixtureOptions = {},
   appOptions: Partial<CreateAppOptions> = {},
 ): Fixture {
   const clock = new VirtualClock();
-  const metrics = createMetrics();
-  const admission = createAdmission({
+  const pipeline = createRequestPipeline({
     service: "lake",
     clock,
     metrics,
-    rateLimit: false,
-    ...admissionOptions,
+    layers,
+    server: server ?? { rateLimit: false, ...limits },
+    ...(onEvent && { onEvent }),
   });
   const errors: unknown[] = [];
-  const app = createApp({ admission, clock, onError: (error) => errors.push(error), ...appOptions });
+  const app = createApp({ pipeline, clock, onError: (error) => errors.push(error), ...appOptions });
   return {
     app,
-    admission,
+    pipeline,
     metrics,
     clock,
     errors,

@@ -5,7 +5,7 @@ import { serverFixture } from "./fixture.ts";
 describe("the response to HEAD", () => {
   for (const middleware of [false, true]) {
     it(`cancels a body that will never be sent, ${middleware ? "behind a middleware" : "fused"}`, async () => {
-      const { app, admission } = serverFixture();
+      const { app, pipeline } = serverFixture();
       if (middleware) app.use((_, next) => next());
       let cancelled = 0;
       const open = (end: () => Promise<void>): ReadableStream =>
@@ -49,7 +49,7 @@ describe("the response to HEAD", () => {
         );
       }
       assert.equal(cancelled, 3);
-      assert.equal(admission.inFlight, 0);
+      assert.equal(pipeline.inFlight, 0);
       assert.equal(await (await app.request("/text")).text(), "text");
     });
   }

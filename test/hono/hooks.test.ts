@@ -46,8 +46,8 @@ const failures: Readonly<Record<string, (reason: unknown) => never>> = {
 const deadlineMs = 1_000;
 
 for (const way of ["fused", "behind a middleware"] as const) {
-  const fixture = (...[admission, app]: Arguments): Fixture => {
-    const made = serverFixture({ timeoutMs: deadlineMs, ...admission }, app);
+  const fixture = (...[pipeline, app]: Arguments): Fixture => {
+    const made = serverFixture({ timeoutMs: deadlineMs, ...pipeline }, app);
     if (way === "behind a middleware") made.app.use((_, next) => next());
     return made;
   };
@@ -57,7 +57,7 @@ for (const way of ["fused", "behind a middleware"] as const) {
     const response = await made.clock.run(Promise.resolve(made.app.request(path, init)));
     // What comes after the deadline has somebody to go to as well.
     await made.clock.advance(2 * deadlineMs);
-    assert.equal(made.admission.inFlight, 0, "the call has not ended");
+    assert.equal(made.pipeline.inFlight, 0, "the call has not ended");
     return response;
   }
 

@@ -39,7 +39,7 @@ for (const [mode, overrides] of Object.entries(modes)) {
         assert.match(text, /^allow: GET, HEAD/im);
       }
       assert.deepEqual(fixture.errors, []);
-      assert.equal(fixture.admission.inFlight, 0);
+      assert.equal(fixture.pipeline.inFlight, 0);
     });
 
     if (mode !== "one port") return;
@@ -53,7 +53,7 @@ for (const [mode, overrides] of Object.entries(modes)) {
         }
       }
       assert.deepEqual(fixture.errors, []);
-      assert.equal(fixture.admission.inFlight, 0);
+      assert.equal(fixture.pipeline.inFlight, 0);
     });
   });
 }

@@ -73,14 +73,14 @@ for (const way of ["fused", "behind a middleware"] as const) {
 
 describe("a method that no handler may see, in an app of the user's own,", () => {
   it("is answered with 405", async () => {
-    const { admission, clock } = serverFixture();
+    const { pipeline, clock } = serverFixture();
     const app = new Hono<MeshEnv>();
-    app.use(meshMiddleware({ admission, clock }));
+    app.use(meshMiddleware({ pipeline, clock }));
     app.all("/", (c) => c.text("seen"));
     for (const body of [null, new ReadableStream()]) {
       const response = await app.fetch(requestOf("TRACE", "/", body));
       assert.deepEqual([response.status, response.headers.get("allow")], [405, ordinary]);
     }
-    assert.equal(admission.inFlight, 0);
+    assert.equal(pipeline.inFlight, 0);
   });
 });

@@ -6,9 +6,9 @@ import { bodyLimit } from "../../src/hono/body-limit.ts";
 import { problemOf, serverFixture } from "./fixture.ts";
 
 function existingApp(options: Partial<MiddlewareOptions> = {}, timeoutMs = 30_000) {
-  const { admission, clock, count } = serverFixture({ timeoutMs });
+  const { pipeline, clock, count } = serverFixture({ timeoutMs });
   const app = new Hono<MeshEnv>();
-  app.use(meshMiddleware({ admission, clock, ...options }));
+  app.use(meshMiddleware({ pipeline, clock, ...options }));
   return { app, clock, count };
 }
 

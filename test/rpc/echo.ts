@@ -1,5 +1,5 @@
 import { type Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
-import { Call } from "../../src/core/call.ts";
+import type { Call } from "../../src/core/call.ts";
 import { type Clock, systemClock } from "../../src/core/clock.ts";
 import type { Connection } from "../../src/core/connection.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
@@ -7,7 +7,9 @@ import type { FetchFunction } from "../../src/rpc/client/fetch-client.ts";
 import { createDispatcher, type DispatcherOptions } from "../../src/rpc/server/create-dispatcher.ts";
 import type { RpcDispatcher } from "../../src/rpc/server/dispatcher.ts";
 import { createFetchDispatch } from "../../src/rpc/server/fetch-dispatch.ts";
-import type { Admission, InboundRequest } from "../../src/serve/admission.ts";
+import type { InboundRequest, ServedRequest, ServerLayer } from "../../src/serve/inbound-request.ts";
+import { createRequestPipeline, type RequestPipeline } from "../../src/serve/request-pipeline.ts";
+import type { ServerCall } from "../../src/serve/server-call.ts";
 import { type EchoRequest, EchoService } from "../gen/test/v1/echo_pb.ts";
 
 /** Answers as the request says. */
@@ -52,34 +54,44 @@ function failWhenAsked(request: EchoRequest): void {
   if (request.fail !== 0) throw new ConnectError(request.text, request.fail as Code);
 }
 
-/** An admission that lets everything in, unless told otherwise, and remembers what it saw. */
-export class OpenAdmission implements Admission {
+/*/** A server's pipeline that lets everything in, unless told otherwise, and remembers what it saw. */
+export class OpenPipeline implements RequestPipeline {
   readonly calls: Call[] = [];
-  readonly arrivals: InboundRequest[] = [];
-  /** What `admit` does. */
-  gate: (call: Call, inbound: InboundRequest) => void | Promise<void> = () => {};
-  readonly #clock: Clock;
+  readonly requests: InboundRequest[] = [];
+  /** What the outermost layer does before it lets a call on. */
+  check: (call: Call, request: InboundRequest) => void | Promise<void> = () => {};
+  readonly #pipeline: RequestPipeline;
 
   constructor(clock: Clock = systemClock) {
-    this.#clock = clock;
+    const checked: ServerLayer = (next) => (call, request) => {
+      const late = this.check(call, request);
+      return late instanceof Promise ? late.then(() => next(call, request)) : next(call, request);
+    };
+    this.#pipeline = createRequestPipeline({
+      service: "echo",
+      clock,
+      server: { rateLimit: false, timeoutMs: Infinity },
+      layers: { request: [checked] },
+    });
   }
 
-  open(inbound: InboundRequest): Call {
-    this.arrivals.push(inbound);
-    const call = new Call({
-      side: "server",
-      protocol: inbound.protocol,
-      service: "echo",
-      operation: inbound.operation,
-      deadline: inbound.timeoutMs === undefined ? Infinity : this.#clock.now() + inbound.timeoutMs,
-      signal: inbound.signal,
-    });
+  open(request: InboundRequest): ServerCall {
+    const call = this.#pipeline.open(request);
+    this.requests.push(request);
     this.calls.push(call);
     return call;
   }
 
-  admit(call: Call, inbound: InboundRequest): void | Promise<void> {
-    return this.gate(call, inbound);
+  serve<Res>(call: Call, request: ServedRequest<Res>): Res | Promise<Res> {
+    return this.#pipeline.serve(call, request);
+  }
+
+  close(): void {
+    this.#pipeline.close();
+  }
+
+  get inFlight(): number {
+    return this.#pipeline.inFlight;
   }
 
   /** The only call there was. */
@@ -104,23 +116,23 @@ export const someConnection: Connection = {
 
 /** A served EchoService that is called without a socket. */
 export interface InProcessServer {
-  readonly admission: OpenAdmission;
+  readonly pipeline: OpenPipeline;
   readonly dispatcher: RpcDispatcher;
   readonly fetch: FetchFunction;
 }
 
 /** Serves the EchoService, or other routes, in this process. */
 export function serveInProcess(
-  options: Partial<DispatcherOptions> & { readonly admission?: OpenAdmission } = {},
+  options: Partial<DispatcherOptions> & { readonly pipeline?: OpenPipeline } = {},
 ): InProcessServer {
-  const admission = options.admission ?? new OpenAdmission(options.clock);
-  const dispatcher = createDispatcher({ routes: echoRoutes, ...options, admission });
+  const pipeline = options.pipeline ?? new OpenPipeline(options.clock);
+  const dispatcher = createDispatcher({ routes: echoRoutes, ...options, pipeline });
   const serve = createFetchDispatch(dispatcher);
   const fetch: FetchFunction = async (url, init) => {
     const response = serve(new Request(url, init as RequestInit), someConnection);
     return response ?? new Response("not an RPC", { status: 404 });
   };
-  return { admission, dispatcher, fetch };
+  return { pipeline, dispatcher, fetch };
 }
 
 /** Everything that an iterable yields. */

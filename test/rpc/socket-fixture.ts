@@ -6,13 +6,13 @@ import type { RpcTransportOptions } from "../../src/net/port.ts";
 import type { RpcTransport } from "../../src/rpc/client/rpc-transport.ts";
 import { createDispatcher, type DispatcherOptions } from "../../src/rpc/server/create-dispatcher.ts";
 import type { Cleanup } from "./client/grpc-checks.ts";
-import { echoRoutes, OpenAdmission } from "./echo.ts";
+import { echoRoutes, OpenPipeline } from "./echo.ts";
 
 /** A served EchoService on a port of its own. */
 export interface ServedEcho {
   readonly origin: string;
   readonly port: number;
-  readonly admission: OpenAdmission;
+  readonly pipeline: OpenPipeline;
   /** Ends it at once. */
   destroy(): Promise<void>;
 }
@@ -26,19 +26,19 @@ export async function closeAll(): Promise<void> {
 
 /** Serves the EchoService, or other routes, in cleartext. */
 export async function serveEcho(options: Partial<DispatcherOptions> = {}, port = 0): Promise<ServedEcho> {
-  const admission = new OpenAdmission();
+  const pipeline = new OpenPipeline();
   const listener = await runtime.listen({
     hostname: "127.0.0.1",
     ports: { all: port },
     tls: undefined,
     fetch: () => new Response("not an RPC", { status: 404 }),
-    rpc: createDispatcher({ routes: echoRoutes, ...options, admission }),
+    rpc: createDispatcher({ routes: echoRoutes, ...options, pipeline }),
     onConnectionError: () => {},
   });
   const destroy = (): Promise<void> => listener.destroy();
   closers.push(destroy);
   const { rest } = listener.ports;
-  return { origin: `http://127.0.0.1:${rest}`, port: rest, admission, destroy };
+  return { origin: `http://127.0.0.1:${rest}`, port: rest, pipeline, destroy };
 }
 
 /** Serves the EchoService, or other routes, with a mesh of its own that knows no rate limit. */

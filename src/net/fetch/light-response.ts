@@ -34,7 +34,8 @@ export class LightResponse {
     this.#source = source;
     this.status = init?.status ?? 200;
     this.statusText = init?.statusText ?? "";
-    this.fetched = init instanceof NativeResponse && init.url !== "";
+    this.fetched =
+      init instanceof LightResponse ? init.fetched : init instanceof NativeResponse && init.url !== "";
     const headers = init?.headers;
     if (headers === undefined) {
       this.#headers = new LightHeaders(typeof source === "string" ? textFields : undefined);

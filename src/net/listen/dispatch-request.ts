@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
 import type { Connection } from "../../core/connection.ts";
+import { isReported } from "../../core/reported.ts";
 import type { HttpExchange } from "../../http/exchange.ts";
 import { FieldSource, type Fields, fieldOf } from "../../http/fields.ts";
 import type { Http1Exchange } from "../../http/http1/http1-exchange.ts";
@@ -55,7 +56,7 @@ function respondByFetch(application: Application, exchange: HttpExchange): void 
 function fail(application: Application, error: unknown, exchange: HttpExchange): void {
   // A client that left takes its request with it, and what that makes the handler throw.
   if (exchange.gone) return;
-  application.onHandlerError(error);
+  if (!isReported(error)) application.onHandlerError(error);
   respondWithError(exchange);
 }
 

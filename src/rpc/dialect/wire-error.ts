@@ -37,11 +37,14 @@ export function wireError(call: Call, error: unknown): ConnectError {
   }
   if (isFromUpstream(error)) return upstreamError(error);
   if (isMeshError(error)) return connectErrorFromMeshError(error, publicMessage(error));
-  return error instanceof ConnectError ? withPublicMessage(error) : internalError(error);
+  return error instanceof ConnectError ? publicError(error) : internalError(error);
 }
 
-/** A fault on the way to the next service, passed on by the handler: its text tells of this side's network. */
-function withPublicMessage(error: ConnectError): ConnectError {
+/**
+ * The same error, except where a handler passed on a fault on the way to the next service: the text of that tells of this
+ * side's network.
+ */
+export function publicError(error: ConnectError): ConnectError {
   const { cause } = error;
   if (!isMeshError(cause) || error.rawMessage !== cause.message) return error;
   const message = publicMessage(cause);

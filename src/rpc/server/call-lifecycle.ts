@@ -1,18 +1,35 @@
 import { ConnectError } from "@connectrpc/connect";
 import type { Call } from "../../core/call.ts";
 import type { Clock } from "../../core/clock.ts";
-import { isMeshError, MeshError } from "../../core/errors.ts";
+import { isMeshError } from "../../core/errors.ts";
 import { quietHook, reportLost } from "../../core/hooks.ts";
-import { deadlinesOf } from "../../policy/deadline-wheel.ts";
-import type { Admission, InboundRequest } from "../../serve/admission.ts";
+import type { RequestPipeline } from "../../serve/request-pipeline.ts";
 import { internalError, wireError } from "../dialect/wire-error.ts";
-import type { CallLifecycle } from "./dispatcher.ts";
 import { isFromUpstream } from "./upstream-error.ts";
 import { writableError } from "./writable-error.ts";
 
-/** What a gate is made of. */
-export interface GateOptions {
-  readonly admission: Admission;
+/** What every RPC on the server needs from its beginning to its end, whatever wire it came by. */
+export interface CallLifecycle {
+  /** Opens and serves calls. */
+  readonly pipeline: RequestPipeline;
+  /** The time that a call gets, of what its caller grants, in milliseconds. */
+  granted(timeoutMs: number | undefined): number | undefined;
+  /** Milliseconds until the call's deadline, by the mesh's clock; undefined when there is none. */
+  timeLeft(call: Call): number | undefined;
+  /** Runs `task` with the call as the current one, so that outgoing calls inherit its context. */
+  run<T>(call: Call, task: () => T): T;
+  /**
+   * What goes on the wire for what an implementation or a layer threw; tells `onError` of what the client is not
+   * told. Never throws.
+   */
+  errorFor(call: Call, error: unknown): ConnectError;
+  /** Tells `onError` of a failure outside of the implementation: of a response that could not be written. Never throws. */
+  report(call: Call | undefined, error: unknown): void;
+}
+
+/** What a {@link CallLifecycle} is made of. */
+export interface CallLifecycleOptions {
+  readonly pipeline: RequestPipeline;
   readonly clock: Clock;
   readonly maxTimeoutMs: number;
   readonly asyncContext: { run<T>(call: Call, task: () => T): T } | undefined;
@@ -20,9 +37,9 @@ export interface GateOptions {
   readonly onError: ((call: Call, error: unknown) => void) | undefined;
 }
 
-/** Makes the chain of one RPC, shared by Connect's handlers and by a wire of the runtime's own. */
-export function createCallLifecycle(options: GateOptions): CallLifecycle {
-  const { admission, clock, maxTimeoutMs, asyncContext } = options;
+/** Makes what Connect's handlers and a wire of the runtime's own share. */
+export function createCallLifecycle(options: CallLifecycleOptions): CallLifecycle {
+  const { pipeline, clock, maxTimeoutMs, asyncContext } = options;
   const onError = options.onError && quietHook(options.onError);
 
   function report(call: Call | undefined, error: unknown): void {
@@ -31,12 +48,9 @@ export function createCallLifecycle(options: GateOptions): CallLifecycle {
   }
 
   return {
-    open(inbound) {
-      const call = admission.open(clamped(inbound, maxTimeoutMs));
-      watchDeadline(call, clock);
-      return call;
-    },
-    admit: (call, inbound) => admission.admit(call, inbound),
+    pipeline,
+    granted: (timeoutMs) =>
+      maxTimeoutMs === Infinity ? timeoutMs : Math.min(timeoutMs ?? Infinity, maxTimeoutMs),
     timeLeft: (call) => (call.deadline === Infinity ? undefined : call.deadline - clock.now()),
     run: (call, task) => (asyncContext === undefined ? task() : asyncContext.run(call, task)),
     errorFor(call, error) {
@@ -57,21 +71,4 @@ export function createCallLifecycle(options: GateOptions): CallLifecycle {
 /** Whether the client is told nothing of an error but that there was one, so that somebody else must be. */
 function isHidden(error: unknown): boolean {
   return isFromUpstream(error) || !(error instanceof ConnectError || isMeshError(error));
-}
-
-function clamped(inbound: InboundRequest, maxTimeoutMs: number): InboundRequest {
-  const { timeoutMs = Infinity } = inbound;
-  return maxTimeoutMs < timeoutMs ? { ...inbound, timeoutMs: maxTimeoutMs } : inbound;
-}
-
-/** Cancels the call at its deadline, unless it has ended by then. */
-export function watchDeadline(call: Call, clock: Clock): void {
-  if (call.deadline === Infinity) return;
-  const deadlines = deadlinesOf(clock);
-  const entry = deadlines.add(call.deadline, () =>
-    call.cancel(
-      new MeshError("ERR_DEADLINE_EXCEEDED", `Cannot complete ${call.operation}: its deadline has passed`),
-    ),
-  );
-  call.onEnd(() => deadlines.remove(entry));
 }

@@ -5,23 +5,15 @@ import type {
   JsonWriteOptions,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import type {
-  Compression,
-  UniversalHandler,
-  UniversalServerRequest,
-  UniversalServerResponse,
-} from "@connectrpc/connect/protocol";
+import type { Compression, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Call } from "../../core/call.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
-import type { Admission, InboundRequest } from "../../serve/admission.ts";
+import type { RequestPipeline } from "../../serve/request-pipeline.ts";
 import { defaultMaxMessageBytes } from "../client/fetch-rpc-transport.ts";
-import { dialectOf, isCompressed, type RpcDialect } from "../dialect/rpc-dialect.ts";
-import { readTimeout } from "../dialect/timeout-header.ts";
+import { isCompressed } from "../dialect/rpc-dialect.ts";
 import { gzip } from "../message/gzip.ts";
-import { createCallLifecycle } from "./call-lifecycle.ts";
-import { connectRequest } from "./connect-request.ts";
+import { type CallLifecycle, createCallLifecycle } from "./call-lifecycle.ts";
 import {
-  type CallLifecycle,
   type ResponseCompression,
   type RpcDispatcher,
   type RpcHandler,
@@ -29,17 +21,16 @@ import {
 } from "./dispatcher.ts";
 import { errorMapping } from "./error-mapping.ts";
 import { collectRoutes } from "./method-router.ts";
-import type { ServedCall } from "./response-body.ts";
 import type { RpcRouter } from "./router.ts";
-import { refusal, responseOf } from "./served-response.ts";
+import { UniversalCall, type UniversalMethod } from "./universal-call.ts";
 
 /** Options of {@link createDispatcher}. */
 export interface DispatcherOptions {
   /** Registers the services, on Connect's own router. */
   readonly routes: (router: RpcRouter) => void;
-  /** The protocol-neutral chain: security, limits, metrics. */
-  readonly admission: Admission;
-  /** Connect interceptors of every service that brings none of its own, inside the mesh's chain. */
+  /** What every call passes: security, limits, metrics. */
+  readonly pipeline: RequestPipeline;
+  /** Connect interceptors of every service that brings none of its own, inside the server's layers. */
   readonly interceptors?: readonly Interceptor[];
   /** The largest message in either direction, in bytes. @default 4 MiB */
   readonly maxMessageBytes?: number;
@@ -50,7 +41,7 @@ export interface DispatcherOptions {
   /** Messages smaller than this go uncompressed. @default 1024 */
   readonly compressMinBytes?: number;
   /**
-   * Which answers are compressed, in every protocol alike: those to requests that came compressed (as grpc-go has it),
+   * Which responses are compressed, in every protocol alike: those to requests that came compressed (as grpc-go has it),
    * or all to clients that accept it (as connect-go has it). Nearly every client says that it accepts gzip, and inside of
    * a data centre the time of a processor is dearer than bytes; towards browsers and over long ways `"accepted"` is right.
    *
@@ -70,20 +61,20 @@ export interface DispatcherOptions {
 }
 
 /**
- * Puts the mesh chain around Connect's router: every call is opened, admitted before anything of its body is
- * read, run inside its context with a deadline that holds, and ended once with the status at its end.
+ * Puts the server's layers around Connect's router: nothing of a call's body is read before they have let it through, it
+ * runs inside its context with a deadline that holds, and it ends once, with the status at its end.
  *
  * @example
  * ```ts
- * const dispatcher = createDispatcher({ admission, routes: (router) => router.service(EchoService, echo) });
+ * const dispatcher = createDispatcher({ pipeline, routes: (router) => router.service(EchoService, echo) });
  * const response = await dispatcher.find("/echo.v1.EchoService/Echo")?.(request, connection);
  * ```
  */
 export function createDispatcher(options: DispatcherOptions): RpcDispatcher {
-  const { admission, clock = systemClock, maxTimeoutMs = Infinity } = options;
+  const { pipeline, clock = systemClock, maxTimeoutMs = Infinity } = options;
   const maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
-  const gate = createCallLifecycle({
-    admission,
+  const lifecycle = createCallLifecycle({
+    pipeline,
     clock,
     maxTimeoutMs,
     asyncContext: options.asyncContext,
@@ -108,65 +99,36 @@ export function createDispatcher(options: DispatcherOptions): RpcDispatcher {
       binaryOptions: options.binaryOptions,
       shutdownSignal: options.shutdownSignal,
     },
-    errorMapping(gate),
-    gate,
+    errorMapping(lifecycle),
+    lifecycle,
   );
   const byPath = new Map<string, RpcHandler>();
   for (const [path, { compressing, plain }] of handlers) {
-    const choose: Choose = (request, wire) => (isCompressed(request, wire) ? compressing : plain);
-    byPath.set(path, handlerOf(gate, path.slice(1), choose));
+    const method: UniversalMethod = {
+      operation: path.slice(1),
+      streaming: methods.get(path)?.spec.kind !== "unary",
+      choose: (request, wire) => (isCompressed(request, wire) ? compressing : plain),
+    };
+    byPath.set(path, handlerOf(method, lifecycle));
   }
   return {
     find: (path) => byPath.get(path),
-    unknown: handlerOf(gate, unknownOperation, () => unimplemented),
+    unknown: handlerOf(unserved, lifecycle),
     methods,
-    gate,
+    lifecycle,
   };
 }
 
-type Choose = (request: UniversalServerRequest, wire: RpcDialect) => Invoke;
-type Invoke = UniversalHandler | ((request: UniversalServerRequest) => Promise<UniversalServerResponse>);
+const unserved: UniversalMethod = {
+  operation: unknownOperation,
+  streaming: false,
+  choose: () => unimplemented,
+};
 
 function unimplemented(): Promise<UniversalServerResponse> {
   return Promise.reject(new ConnectError("no such method is served here", Code.Unimplemented));
 }
 
-function handlerOf(gate: CallLifecycle, operation: string, choose: Choose): RpcHandler {
-  return function handleRpc(request, connection) {
-    const header = request.header;
-    const wire = dialectOf(header.get("content-type"));
-    const timeoutMs = readTimeout(wire.protocol, header);
-    const inbound: InboundRequest = {
-      protocol: wire.protocol,
-      operation,
-      headers: header,
-      connection,
-      // On some platforms merely looking at it makes one.
-      get signal() {
-        return request.signal;
-      },
-      // A malformed one is refused by Connect, in the protocol's own words.
-      timeoutMs: Number.isNaN(timeoutMs) ? undefined : timeoutMs,
-    };
-    const call = gate.open(inbound);
-    let admitted: void | Promise<void>;
-    try {
-      admitted = gate.admit(call, inbound);
-    } catch (error) {
-      return Promise.resolve(refusal(gate, call, wire, error));
-    }
-    const served: ServedCall = { call, wire, failure: undefined };
-    const serve = (): Promise<UniversalServerResponse> =>
-      gate.run(call, () => choose(request, wire)(connectRequest(request, served, timeoutMs)));
-    if (admitted === undefined) return responseOf(served, gate, serve);
-    const late = admitted;
-    // Nobody waits for it when the client has gone already.
-    late.catch(() => {});
-    return responseOf(served, gate, async () => {
-      await late;
-      // It may have taken longer than the call had.
-      call.throwIfCancelled();
-      return serve();
-    });
-  };
+function handlerOf(method: UniversalMethod, lifecycle: CallLifecycle): RpcHandler {
+  return (request, connection) => new UniversalCall(method, lifecycle, request, connection).serve();
 }

@@ -1,19 +1,18 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { ConnectError, Interceptor, MethodImplSpec } from "@connectrpc/connect";
+import type { Interceptor, MethodImplSpec } from "@connectrpc/connect";
 import type {
   Compression,
   UniversalHandlerOptions,
   UniversalServerRequest,
   UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
-import type { Call } from "../../core/call.ts";
 import type { Connection } from "../../core/connection.ts";
-import type { InboundRequest } from "../../serve/admission.ts";
+import type { CallLifecycle } from "./call-lifecycle.ts";
 
 /** The operation of calls to what nobody serves: paths that callers make up must not become labels. */
 export const unknownOperation = "unknown";
 
-/** One RPC on the server, after the mesh chain is put around it: security runs before a body is read. */
+/** One RPC on the server, with the server's layers around it: security runs before a body is read. */
 export type RpcHandler = (
   request: UniversalServerRequest,
   connection: Connection,
@@ -22,12 +21,12 @@ export type RpcHandler = (
 /** The RPC side of a listener: finds the handler of a path such as `/package.Service/Method`. */
 export interface RpcDispatcher {
   find(path: string): RpcHandler | undefined;
-  /** Answers an RPC whose path nobody serves: `unimplemented`, in the dialect it came in. */
+  /** Responds to an RPC whose path nobody serves: `unimplemented`, in the dialect it came in. */
   readonly unknown: RpcHandler;
   /** Every method by its path, for a wire that invokes the implementations itself. */
   readonly methods: ReadonlyMap<string, RpcMethod>;
-  /** The chain around them, for such a wire. */
-  readonly gate: CallLifecycle;
+  /** What such a wire needs for each call. */
+  readonly lifecycle: CallLifecycle;
 }
 
 /** One method as it was registered: everything that a wire needs to serve it. */
@@ -46,7 +45,7 @@ export interface RpcMethod {
 }
 
 /**
- * Which answers are compressed, among messages that are worth it: those to compressed requests, or all that go to a
+ * Which responses are compressed, among messages that are worth it: those to compressed requests, or all that go to a
  * client which accepts them so.
  */
 export type ResponseCompression = "requested" | "accepted";
@@ -63,33 +62,4 @@ export interface RpcMethodOptions {
   readonly shutdownSignal: AbortSignal | undefined;
   /** Whether the method is served over native gRPC. */
   readonly grpc: boolean;
-}
-
-/**
- * The mesh chain of one RPC, step by step: `open`, `admit`, then the implementation inside `run`, then the
- * error through `errorFor`, and always `call.end(outcomeOfCode(status))` (see `classifier.ts`).
- */
-export interface CallLifecycle {
-  /**
-   * Makes the server's call. Its deadline is the caller's, clamped; when it passes, or when the client goes
-   * away, the call is cancelled. Never throws.
-   */
-  open(inbound: InboundRequest): Call;
-  /**
-   * Runs the gates, before anything of the body is read; synchronous whenever it can be.
-   *
-   * @throws MeshError see `Admission.admit`; `errorFor` makes the answer of it
-   */
-  admit(call: Call, inbound: InboundRequest): void | Promise<void>;
-  /** Milliseconds until the call's deadline, by the mesh's clock; undefined when there is none. */
-  timeLeft(call: Call): number | undefined;
-  /** Runs `task` with the call as the current one, so that outgoing calls inherit its context. */
-  run<T>(call: Call, task: () => T): T;
-  /**
-   * What goes on the wire for what an implementation (or `admit`) threw; tells `onError` of what the client is not
-   * told. Never throws.
-   */
-  errorFor(call: Call, error: unknown): ConnectError;
-  /** Tells `onError` of a failure outside of the implementation: of a response that could not be written. Never throws. */
-  report(call: Call | undefined, error: unknown): void;
 }

@@ -1,6 +1,6 @@
 import { ConnectError, type ContextKey, createContextKey, type Interceptor } from "@connectrpc/connect";
 import { meshCall } from "../context.ts";
-import type { CallLifecycle } from "./dispatcher.ts";
+import type { CallLifecycle } from "./call-lifecycle.ts";
 import type { ServedCall } from "./response-body.ts";
 import { iteratorOf } from "./safe-interceptor.ts";
 
@@ -14,7 +14,7 @@ export const servedCall: ContextKey<ServedCall | undefined> = createContextKey<S
  * The outermost interceptor of every method: turns what handlers and other interceptors throw into what may
  * go on the wire.
  */
-export function errorMapping(gate: Pick<CallLifecycle, "errorFor">): Interceptor {
+export function errorMapping(lifecycle: Pick<CallLifecycle, "errorFor">): Interceptor {
   return (next) =>
     async function mapErrors(request) {
       const call = request.contextValues.get(meshCall);
@@ -23,7 +23,7 @@ export function errorMapping(gate: Pick<CallLifecycle, "errorFor">): Interceptor
         // The shutdown signal of a router may say why in so many words.
         const reason: unknown = request.signal.reason;
         const told = request.signal.aborted && reason instanceof ConnectError && !call.cancelled;
-        const error = told ? reason : gate.errorFor(call, thrown);
+        const error = told ? reason : lifecycle.errorFor(call, thrown);
         const served = request.contextValues.get(servedCall);
         if (served !== undefined) served.failure = error;
         return error;

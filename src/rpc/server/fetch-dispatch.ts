@@ -1,9 +1,11 @@
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { endWithError } from "../../core/classifier.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import type { Connection } from "../../core/connection.ts";
 import type { HeaderSource } from "../../core/headers.ts";
 import { checkNumber } from "../../core/options.ts";
 import { onCloudflare } from "../../core/platform.ts";
+import type { ServedRequest } from "../../serve/inbound-request.ts";
 import { statusFromHttp } from "../dialect/response-status.ts";
 import { dialectOf, isRpcOnly } from "../dialect/rpc-dialect.ts";
 import { outcomeOfCode } from "../dialect/rpc-outcome.ts";
@@ -18,7 +20,7 @@ export type FetchDispatch = (request: Request, connection: Connection) => Promis
 export interface FetchDispatchOptions {
   /**
    * How long to read, in milliseconds, what a call left unread of its request before the response begins, or ends, so
-   * that the client of an HTTP/1.1 connection sees the answer to a message that was refused. 0 where the platform's
+   * that the client of an HTTP/1.1 connection sees the response to a message that was refused. 0 where the platform's
    * server does that itself.
    *
    * @default 500 on Cloudflare's runtime, 0 elsewhere
@@ -40,7 +42,7 @@ const servedTypes = [
 
 /**
  * Serves Connect and gRPC-Web through a fetch handler: on edge platforms, and in any server that is
- * given a fetch handler. A fetch response has no trailers, so native gRPC is answered with 415.
+ * given a fetch handler. A fetch response has no trailers, so native gRPC gets a 415.
  *
  * @example
  * ```ts
@@ -169,19 +171,50 @@ const noTrailers = {
   reason: "a fetch handler has no trailers; use Connect or gRPC-Web, or the gRPC port",
 } as const;
 
-/** Answers native gRPC where its status has no way back, and counts the call. */
+/** Responds to native gRPC where its status has no way back, and counts the call. */
 export function refuseGrpc(
-  dispatcher: Pick<RpcDispatcher, "gate" | "methods">,
+  { lifecycle, methods }: Pick<RpcDispatcher, "lifecycle" | "methods">,
   path: string,
   { status, reason, headers, connection }: GrpcRefusal,
-): Response {
-  const operation = dispatcher.methods.get(path)?.operation ?? unknownOperation;
-  const call = dispatcher.gate.open({ protocol: "grpc", operation, headers, connection });
-  call.end(outcomeOfCode(statusFromHttp(status, undefined)));
-  return new Response(`Cannot serve ${path} by native gRPC here: ${reason}\n`, {
-    status,
-    headers: { "content-type": "text/plain; charset=utf-8", "accept-post": servedTypes },
-  });
+): Response | Promise<Response> {
+  const handle = (): Response =>
+    new Response(`Cannot serve ${path} by native gRPC here: ${reason}\n`, {
+      status,
+      headers: { "content-type": "text/plain; charset=utf-8", "accept-post": servedTypes },
+    });
+  const refused: ServedRequest<Response> = {
+    protocol: "grpc",
+    operation: methods.get(path)?.operation ?? unknownOperation,
+    headers,
+    connection,
+    exempt: true,
+    handle,
+    respond(call, next) {
+      const end = (response: Response): Response => {
+        call.end(outcomeOfCode(statusFromHttp(status, undefined)));
+        return response;
+      };
+      try {
+        const response = next(call, refused);
+        // There is no other way to say what a layer of the application throws.
+        return response instanceof Promise ? response.then(end, () => end(handle())) : end(response);
+      } catch {
+        return end(handle());
+      }
+    },
+  };
+  const call = lifecycle.pipeline.open(refused);
+  try {
+    const response = lifecycle.pipeline.serve(call, refused);
+    return response instanceof Promise ? response.catch(late) : response;
+  } catch (error) {
+    return late(error);
+  }
+
+  function late(error: unknown): Response {
+    endWithError(call, error);
+    return handle();
+  }
 }
 
 /** The path of an absolute URL, without parsing the rest of it. */

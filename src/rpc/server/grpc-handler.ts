@@ -4,16 +4,14 @@ import type { HeaderSource } from "../../core/headers.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import { fieldOf, joinedFieldOf } from "../../http/http2/frame/header-rules.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
-import type { InboundRequest } from "../../serve/admission.ts";
 import { formatOf } from "../dialect/grpc-headers.ts";
 import { parseGrpcTimeout } from "../dialect/timeout-header.ts";
 import { codecsOf, type EncodeOptions, type MethodCodecs } from "../message/codec.ts";
 import { acceptsEncoding, type Compression, compressionNamed } from "../message/compression.ts";
 import { type RpcDispatcher, type RpcMethod, unknownOperation } from "./dispatcher.ts";
-import { ServerCall } from "./grpc-server-call.ts";
-import { GrpcContext } from "./handler-context.ts";
-import { RefusedCall } from "./refused-call.ts";
-import { ServerResponse } from "./response-trailers.ts";
+import { UnservedGrpcCall } from "./grpc-call.ts";
+import { GrpcServerCall } from "./grpc-server-call.ts";
+import { GrpcResponse } from "./response-trailers.ts";
 
 /**
  * Serves one gRPC request that arrived on an HTTP/2 stream; call it at once when the headers arrive, for
@@ -42,7 +40,7 @@ class FieldHeaders implements HeaderSource {
 /** What one method needs on every call, made once. */
 interface MethodPlan {
   readonly codecs: MethodCodecs;
-  /** How answers go out uncompressed. */
+  /** How responses go out uncompressed. */
   readonly encode: EncodeOptions;
   /** The encodings that the method reads and writes. */
   readonly compressions: readonly Compression[];
@@ -58,7 +56,7 @@ function encodeOptions(method: RpcMethod, compression: Compression | undefined):
   return { compression, compressMinBytes, maxBytes: writeMaxBytes };
 }
 
-/** An answer is compressed as the request was, if the client reads that; else, by option, as the client likes best. */
+/** A response is compressed as the request was, if the client reads that; else, by option, as the client likes best. */
 function responseCompression(
   method: RpcMethod,
   known: readonly Compression[],
@@ -82,10 +80,10 @@ function responseCompression(
  * @param platform - encodings that the platform has by itself
  */
 export function createGrpcHandler(
-  dispatcher: Pick<RpcDispatcher, "methods" | "gate">,
+  dispatcher: Pick<RpcDispatcher, "methods" | "lifecycle">,
   platform: readonly Compression[] = [],
 ): GrpcHandler {
-  const { methods, gate } = dispatcher;
+  const { methods, lifecycle } = dispatcher;
   const plans = new Map<RpcMethod, MethodPlan>();
 
   function planOf(method: RpcMethod): MethodPlan {
@@ -108,13 +106,21 @@ export function createGrpcHandler(
       return;
     }
     const path = fieldOf(fields, ":path") ?? "";
-    const response = new ServerResponse(stream, format);
+    const response = new GrpcResponse(stream, format);
     const method = methods.get(path);
+    const headers = new FieldHeaders(fields);
     if (method === undefined || !method.options.grpc) {
-      const headers = new FieldHeaders(fields);
       const operation = method?.operation ?? unknownOperation;
-      const inbound: InboundRequest = { protocol: "grpc", operation, headers, connection };
-      new RefusedCall(gate, response, gate.open(inbound)).refuse(inbound, unserved(path));
+      const init = {
+        operation,
+        headers,
+        connection,
+        lifecycle,
+        response,
+        timeoutMs: undefined,
+        streaming: false,
+      };
+      new UnservedGrpcCall(init, unserved(path)).serve();
       return;
     }
 
@@ -129,55 +135,32 @@ export function createGrpcHandler(
       response.compression = responseCompression(method, compressions, compression, accept);
     }
 
-    const inbound: InboundRequest = {
-      protocol: "grpc",
+    const init = {
+      lifecycle,
+      response,
       operation: method.operation,
-      headers: new FieldHeaders(fields),
+      headers,
       connection,
-      timeoutMs: malformedTimeout ? undefined : timeoutMs,
+      timeoutMs: lifecycle.granted(malformedTimeout ? undefined : timeoutMs),
+      streaming: method.spec.kind !== "unary",
+      method,
+      fields,
+      format,
+      codecs,
+      encode: response.compression === undefined ? plainEncode : encodeOptions(method, response.compression),
+      compression,
     };
-    const call = gate.open(inbound);
     if (malformedTimeout) {
-      new RefusedCall(gate, response, call).refuse(inbound, invalidTimeout(timeout!));
+      new UnservedGrpcCall(init, invalidTimeout(timeout!)).serve();
       return;
     }
     if (encoding !== undefined && encoding !== "identity" && compression === undefined) {
-      new RefusedCall(gate, response, call).refuse(inbound, unknownEncoding(encoding, compressions));
+      new UnservedGrpcCall(init, unknownEncoding(encoding, compressions)).serve();
       return;
     }
-    const context = new GrpcContext(method.method, call, fields, gate);
-    const encode =
-      response.compression === undefined ? plainEncode : encodeOptions(method, response.compression);
-    const served = new ServerCall({
-      method,
-      gate,
-      call,
-      context,
-      response,
-      format,
-      codecs,
-      encode,
-      compression,
-    });
-    served.watch();
+    const call = new GrpcServerCall(init);
     if (fieldOf(fields, "expect") !== undefined) stream.continue();
-
-    let admitted: void | Promise<void>;
-    try {
-      admitted = gate.admit(call, inbound);
-    } catch (error) {
-      served.fail(error);
-      return;
-    }
-    if (admitted === undefined) {
-      served.start();
-      return;
-    }
-    served.hold();
-    admitted.then(
-      () => served.start(),
-      (error: unknown) => served.fail(error),
-    );
+    call.serve();
   };
 
   return function handleGrpc(stream, fields, connection) {
@@ -185,7 +168,7 @@ export function createGrpcHandler(
       serveGrpc(stream, fields, connection);
     } catch (error) {
       // Whatever it is, it must not end the connection from within the reading of its frames.
-      gate.report(undefined, error);
+      lifecycle.report(undefined, error);
       stream.close(h2.internalError);
     }
   };

@@ -1,71 +1,75 @@
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { MeshError } from "../../core/errors.ts";
 import { isThenable } from "../../core/hooks.ts";
-import type { StreamHandler } from "../../http/http2/streams/stream.ts";
+import type { Fields } from "../../http/http2/streams/stream.ts";
 import { outcomeOfCode } from "../dialect/rpc-outcome.ts";
 import {
   decodeMessageBody,
   type EncodedMessage,
+  type EncodeOptions,
   encodeMessage,
   type MessageCodec,
+  type MethodCodecs,
 } from "../message/codec.ts";
+import type { Compression } from "../message/compression.ts";
 import { EnvelopeReader } from "../message/envelope.ts";
 import { MessageReader } from "../message/message-reader.ts";
 import { MessageWriter } from "../message/message-writer.ts";
-import { incomplete, isAsyncIterable, type ServerCallInit } from "./grpc-call-init.ts";
+import type { RpcMethod } from "./dispatcher.ts";
+import { GrpcCall, type GrpcCallInit, incomplete } from "./grpc-call.ts";
+import { GrpcContext } from "./handler-context.ts";
 import { type Input, invoke } from "./invoke.ts";
 
-/** One RPC on the server, from its first body byte to its last word. */
-export class ServerCall implements StreamHandler {
-  readonly #init: ServerCallInit;
+/** What a served RPC is made of beyond its request. */
+export interface GrpcServerCallInit extends GrpcCallInit {
+  readonly method: RpcMethod;
+  readonly fields: Fields;
+  readonly format: "proto" | "json";
+  readonly codecs: MethodCodecs;
+  readonly encode: EncodeOptions;
+  /** How the messages of the request are compressed. */
+  readonly compression: Compression | undefined;
+}
+
+/** One RPC on the server, from its first body byte to the end of its response. */
+export class GrpcServerCall extends GrpcCall {
+  protected readonly context: GrpcContext;
+  readonly #method: RpcMethod;
   readonly #input: MessageCodec;
   readonly #output: MessageCodec;
-  readonly #maxBytes: number;
+  readonly #encode: EncodeOptions;
+  readonly #compression: Compression | undefined;
   /** For requests of one message. */
   #reader: EnvelopeReader | undefined = undefined;
   #body: Uint8Array | undefined = undefined;
   #flags = 0;
   /** For requests of many. */
-  #inbound: MessageReader | undefined = undefined;
-  #outbound: MessageWriter | undefined = undefined;
-  /** What arrived before the call was admitted. */
+  #messages: MessageReader | undefined = undefined;
+  #writer: MessageWriter | undefined = undefined;
+  /** What arrived before the call was let in. */
   #early: Uint8Array[] | undefined = undefined;
-  #started = false;
   #ended = false;
-  #over = false;
 
-  constructor(init: ServerCallInit) {
-    this.#init = init;
-    this.#input = init.codecs.input[init.format];
-    this.#output = init.codecs.output[init.format];
-    this.#maxBytes = init.method.options.readMaxBytes;
+  constructor(init: GrpcServerCallInit) {
+    super(init);
+    const { method, format, codecs } = init;
+    this.#method = method;
+    this.#input = codecs.input[format];
+    this.#output = codecs.output[format];
+    this.#encode = init.encode;
+    this.#compression = init.compression;
+    this.context = new GrpcContext(method.method, this.call, init.fields, init.lifecycle);
   }
 
-  /** Follows the stream's end and the call's cancellation; reads nothing yet. */
-  watch(): void {
-    const { call, response } = this.#init;
-    response.stream.handler = this;
-    call.onCancel((reason) => this.#cancelled(reason));
-  }
-
-  /** Starts to read the request; whatever fails in that fails the call. */
-  start(): void {
-    if (this.#over) return;
-    try {
-      this.#start();
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  #start(): void {
-    const { response, method } = this.#init;
-    const stream = response.stream;
-    const { kind } = method.spec;
+  /** Starts to read the request; what is thrown fails the call. */
+  protected start(): void {
+    if (this.over) return;
+    const { stream } = this.response;
+    const { kind } = this.#method.spec;
+    const maxBytes = this.#method.options.readMaxBytes;
     if (kind === "unary" || kind === "server_streaming") {
       stream.expectBody();
-      this.#reader = new EnvelopeReader(this.#maxBytes, (flags, bytes) => {
+      this.#reader = new EnvelopeReader(maxBytes, (flags, bytes) => {
         if (this.#body !== undefined) {
           throw new ConnectError("protocol error: received extra input message", Code.Unimplemented);
         }
@@ -73,48 +77,38 @@ export class ServerCall implements StreamHandler {
         this.#body = bytes;
       });
     } else {
-      this.#inbound = new MessageReader({
+      this.#messages = new MessageReader({
         stream,
         codec: this.#input,
-        maxBytes: this.#maxBytes,
+        maxBytes,
         onReturn: () => {},
         onError: (error) => this.fail(error),
       });
-      this.#inbound.useCompression(this.#init.compression);
+      this.#messages.useCompression(this.#compression);
     }
-    this.#started = true;
     const early = this.#early;
     if (early !== undefined) {
       this.#early = undefined;
       stream.resume();
       for (const chunk of early) this.onData(chunk);
     }
-    if (this.#inbound !== undefined) this.#run(this.#inbound);
+    if (this.#messages !== undefined) this.#run(this.#messages);
     if (this.#ended) this.onEnd();
   }
 
-  /** Holds the body back until {@link start}: who is admitted is decided before it is read. */
-  hold(): void {
+  protected hold(): void {
     this.#early = [];
-    this.#init.response.stream.pause();
-  }
-
-  onHeaders(): void {
-    // A server is given them before the call exists.
-  }
-
-  onTrailers(): void {
-    // gRPC knows none in requests.
+    this.response.stream.pause();
   }
 
   onData(chunk: Uint8Array): void {
-    if (this.#over) return;
-    if (!this.#started) {
+    if (this.over) return;
+    if (!this.started) {
       this.#early?.push(chunk);
       return;
     }
-    if (this.#inbound !== undefined) {
-      this.#inbound.push(chunk);
+    if (this.#messages !== undefined) {
+      this.#messages.push(chunk);
       return;
     }
     try {
@@ -125,14 +119,14 @@ export class ServerCall implements StreamHandler {
   }
 
   onEnd(): void {
-    if (this.#over) return;
-    if (!this.#started) {
+    if (this.over) return;
+    if (!this.started) {
       this.#ended = true;
       return;
     }
-    const inbound = this.#inbound;
-    if (inbound !== undefined) {
-      inbound.end(inbound.atBoundary ? undefined : incomplete());
+    const messages = this.#messages;
+    if (messages !== undefined) {
+      messages.end(messages.atBoundary ? undefined : incomplete());
       return;
     }
     const body = this.#body;
@@ -143,10 +137,15 @@ export class ServerCall implements StreamHandler {
   }
 
   #decode(body: Uint8Array): void {
-    const { compression } = this.#init;
     let message: Message | Promise<Message>;
     try {
-      message = decodeMessageBody(this.#input, this.#flags, body, compression, this.#maxBytes);
+      message = decodeMessageBody(
+        this.#input,
+        this.#flags,
+        body,
+        this.#compression,
+        this.#method.options.readMaxBytes,
+      );
     } catch (error) {
       this.fail(error);
       return;
@@ -162,14 +161,13 @@ export class ServerCall implements StreamHandler {
   }
 
   #run(input: Input): void {
-    if (this.#over) return;
-    const { gate, call, method, context } = this.#init;
+    if (this.over) return;
     try {
-      const output = gate.run(call, () => invoke(method, context, input));
-      if (!isThenable(output)) this.#answer(output);
+      const output = this.lifecycle.run(this.call, () => invoke(this.#method, this.context, input));
+      if (!isThenable(output)) this.#send(output);
       else {
         Promise.resolve(output).then(
-          (done) => this.#answer(done),
+          (done) => this.#send(done),
           (error: unknown) => this.fail(error),
         );
       }
@@ -179,12 +177,12 @@ export class ServerCall implements StreamHandler {
   }
 
   /** Takes what the implementation made; whatever that is, the call ends. */
-  #answer(output: unknown): void {
-    if (this.#over) return;
+  #send(output: unknown): void {
+    if (this.over) return;
     try {
-      const { operation, spec } = this.#init.method;
-      if (isAsyncIterable(output)) this.#answerMany(output);
-      else if (spec.kind === "unary" || spec.kind === "client_streaming") this.#answerOne(output as object);
+      const { operation, spec } = this.#method;
+      if (isAsyncIterable(output)) this.#sendMany(output);
+      else if (spec.kind === "unary" || spec.kind === "client_streaming") this.#sendOne(output as object);
       else
         throw new TypeError(`Cannot serve ${operation}: it returned no async iterable; yield its messages`);
     } catch (error) {
@@ -192,10 +190,10 @@ export class ServerCall implements StreamHandler {
     }
   }
 
-  #answerOne(message: object): void {
+  #sendOne(message: object): void {
     let encoded: EncodedMessage | Promise<EncodedMessage>;
     try {
-      encoded = encodeMessage(this.#output, message, this.#init.encode);
+      encoded = encodeMessage(this.#output, message, this.#encode);
     } catch (error) {
       this.#unsendable(error);
       return;
@@ -212,21 +210,20 @@ export class ServerCall implements StreamHandler {
 
   /** A message that cannot be written is the implementation's fault, which its client cannot mend. */
   #unsendable(error: unknown): void {
-    const { call, gate } = this.#init;
-    if (!this.#over) gate.report(call, error);
+    if (!this.over) this.lifecycle.report(this.call, error);
     this.fail(error);
   }
 
-  #answerMany(messages: AsyncIterable<object>): void {
-    const { gate, call, context, response, encode } = this.#init;
-    const outbound = new MessageWriter(response.stream, messages, this.#output);
-    this.#outbound = outbound;
-    gate
+  #sendMany(messages: AsyncIterable<object>): void {
+    const { lifecycle, call, context, response } = this;
+    const writer = new MessageWriter(response.stream, messages, this.#output);
+    this.#writer = writer;
+    lifecycle
       .run(call, () =>
-        outbound.send(
-          encode,
+        writer.send(
+          this.#encode,
           () => response.begin(context),
-          (error) => gate.report(call, error),
+          (error) => lifecycle.report(call, error),
         ),
       )
       .then(
@@ -238,49 +235,38 @@ export class ServerCall implements StreamHandler {
   }
 
   #succeed(last: EncodedMessage | undefined): void {
-    if (this.#over) return;
-    const { call, context, gate, response } = this.#init;
-    this.#settle();
+    if (this.over) return;
+    const { call, context, response } = this;
+    this.over = true;
+    context.settle();
+    this.#messages?.abort(undefined);
+    this.#writer?.stop();
     try {
       response.finish(context, last);
     } catch (error) {
       // Without the context: its metadata is what could not be sent.
-      response.refuse(gate, call, undefined, error);
+      response.refuse(this.lifecycle, call, undefined, error);
       return;
     }
     call.end(outcomeOfCode(0));
   }
 
-  /** Ends the RPC with an error. Never throws. */
-  fail(thrown: unknown): void {
-    if (this.#over) return;
-    this.#over = true;
-    const { call, context, response, gate } = this.#init;
-    const error = response.refuse(gate, call, context, thrown);
-    this.#inbound?.abort(error);
-    this.#outbound?.stop();
-  }
-
-  #cancelled(reason: unknown): void {
-    this.fail(reason);
+  protected settled(error: ConnectError): void {
+    this.#messages?.abort(error);
+    this.#writer?.stop();
   }
 
   onDrain(): void {
-    this.#outbound?.drained();
+    this.#writer?.drained();
   }
 
-  /** The stream is gone: before the answer was complete, that means that the client lost interest. */
-  onClose(): void {
-    const { call } = this.#init;
-    this.#outbound?.stop();
-    if (this.#over) return;
-    call.cancel(new MeshError("ERR_CANCELLED", "The client cancelled the call or went away"));
+  override onClose(): void {
+    this.#writer?.stop();
+    super.onClose();
   }
+}
 
-  #settle(): void {
-    this.#over = true;
-    this.#init.context.settle();
-    this.#inbound?.abort(undefined);
-    this.#outbound?.stop();
-  }
+/** Whether an implementation made a stream. */
+function isAsyncIterable(output: unknown): output is AsyncIterable<object> {
+  return typeof output === "object" && output !== null && Symbol.asyncIterator in output;
 }

@@ -6,7 +6,7 @@ import type { Fields } from "../../http/http2/streams/stream.ts";
 import { meshCall } from "../context.ts";
 import { headersOf } from "../dialect/header-metadata.ts";
 import { errorFromCancel } from "../dialect/transport-faults.ts";
-import type { CallLifecycle } from "./dispatcher.ts";
+import type { CallLifecycle } from "./call-lifecycle.ts";
 
 /**
  * Connect's `HandlerContext`, of which every part is made at the first look: a handler that looks at none
@@ -19,7 +19,7 @@ export class GrpcContext implements HandlerContext {
   readonly protocolName: string = "grpc";
   readonly #call: Call;
   readonly #fields: Fields;
-  readonly #gate: Pick<CallLifecycle, "timeLeft">;
+  readonly #lifecycle: Pick<CallLifecycle, "timeLeft">;
   #requestHeader: Headers | undefined = undefined;
   #responseHeader: Headers | undefined = undefined;
   #responseTrailer: Headers | undefined = undefined;
@@ -28,12 +28,12 @@ export class GrpcContext implements HandlerContext {
   #settled = false;
   #reason: unknown = undefined;
 
-  constructor(method: DescMethod, call: Call, fields: Fields, gate: Pick<CallLifecycle, "timeLeft">) {
+  constructor(method: DescMethod, call: Call, fields: Fields, lifecycle: Pick<CallLifecycle, "timeLeft">) {
     this.method = method;
     this.service = method.parent;
     this.#call = call;
     this.#fields = fields;
-    this.#gate = gate;
+    this.#lifecycle = lifecycle;
   }
 
   get url(): string {
@@ -82,7 +82,7 @@ export class GrpcContext implements HandlerContext {
 
   /** Milliseconds left of the time that the caller granted, and the server with it. */
   get timeoutMs(): () => number | undefined {
-    return () => this.#gate.timeLeft(this.#call);
+    return () => this.#lifecycle.timeLeft(this.#call);
   }
 
   /** Says that the RPC is over; with a reason when it was cancelled. */

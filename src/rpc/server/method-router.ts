@@ -10,7 +10,8 @@ import {
 } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { meshCall } from "../context.ts";
-import type { CallLifecycle, RpcMethod, RpcMethodOptions } from "./dispatcher.ts";
+import type { CallLifecycle } from "./call-lifecycle.ts";
+import type { RpcMethod, RpcMethodOptions } from "./dispatcher.ts";
 import type { RpcRouter } from "./router.ts";
 import { safeInterceptor, safeStream } from "./safe-interceptor.ts";
 
@@ -45,7 +46,7 @@ export function collectRoutes(
   routes: (router: RpcRouter) => void,
   defaults: RouteDefaults,
   outermost: Interceptor,
-  gate: Pick<CallLifecycle, "timeLeft">,
+  lifecycle: Pick<CallLifecycle, "timeLeft">,
 ): CollectedRoutes {
   const { interceptors, ...common } = defaults;
   const connectOptions = {
@@ -83,7 +84,7 @@ export function collectRoutes(
   function register(spec: MethodImplSpec, options: RouteOptions | undefined): void {
     const streams = spec.kind === "server_streaming" || spec.kind === "bidi_streaming";
     const own = streams ? safeStream(spec.impl as AnyImpl) : (spec.impl as AnyImpl);
-    const impl = timedByCall(own, gate) as never;
+    const impl = timedByCall(own, lifecycle) as never;
     const each = around(options);
     inner.rpc(spec.method, impl, each);
     if (plain !== inner) plain.rpc(spec.method, impl, each && { ...each, ...uncompressed });
@@ -117,11 +118,11 @@ const uncompressed = { compressMinBytes: Infinity };
 type AnyImpl = (input: unknown, context: HandlerContext) => unknown;
 
 /** Connect knows of no deadline (see `connectRequest`): the context's remaining time is that of the call. */
-function timedByCall(impl: AnyImpl, gate: Pick<CallLifecycle, "timeLeft">): AnyImpl {
+function timedByCall(impl: AnyImpl, lifecycle: Pick<CallLifecycle, "timeLeft">): AnyImpl {
   return function timed(input, context) {
     const call = context.values.get(meshCall);
     if (call !== undefined && call.deadline !== Infinity) {
-      const timeoutMs = (): number | undefined => gate.timeLeft(call);
+      const timeoutMs = (): number | undefined => lifecycle.timeLeft(call);
       // Each invocation has a context of its own.
       (context as { timeoutMs: HandlerContext["timeoutMs"] }).timeoutMs = timeoutMs;
     }

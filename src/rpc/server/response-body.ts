@@ -8,7 +8,7 @@ import { endFrame } from "../dialect/error-response.ts";
 import { grpcStatus, messageInChunk, statusFromHttp, statusInChunk } from "../dialect/response-status.ts";
 import type { RpcDialect } from "../dialect/rpc-dialect.ts";
 import { outcomeOfCode } from "../dialect/rpc-outcome.ts";
-import type { CallLifecycle } from "./dispatcher.ts";
+import type { CallLifecycle } from "./call-lifecycle.ts";
 
 /** One RPC while it is served. */
 export interface ServedCall {
@@ -29,7 +29,7 @@ const done: IteratorResult<Uint8Array> = { done: true, value: undefined };
 export function trackResponse(
   response: UniversalServerResponse,
   served: ServedCall,
-  gate: Pick<CallLifecycle, "errorFor" | "report" | "run">,
+  lifecycle: Pick<CallLifecycle, "errorFor" | "report" | "run">,
 ): UniversalServerResponse {
   const { call } = served;
   if (call.outcome !== undefined) return response;
@@ -39,7 +39,7 @@ export function trackResponse(
     call.end(outcomeOfCode(statusFromHttp(response.status, undefined)));
     return response;
   }
-  const body = new ResponseBody(response, response.body, served, gate);
+  const body = new ResponseBody(response, response.body, served, lifecycle);
   return { ...response, body: { [Symbol.asyncIterator]: () => body } };
 }
 
@@ -48,7 +48,7 @@ class ResponseBody implements AsyncIterator<Uint8Array> {
   readonly #inner: AsyncIterator<Uint8Array>;
   readonly #response: UniversalServerResponse;
   readonly #served: ServedCall;
-  readonly #gate: Pick<CallLifecycle, "errorFor" | "report" | "run">;
+  readonly #lifecycle: Pick<CallLifecycle, "errorFor" | "report" | "run">;
   readonly #detach: () => void;
   #status: number | undefined;
   #ended = false;
@@ -60,12 +60,12 @@ class ResponseBody implements AsyncIterator<Uint8Array> {
     response: UniversalServerResponse,
     body: AsyncIterable<Uint8Array>,
     served: ServedCall,
-    gate: Pick<CallLifecycle, "errorFor" | "report" | "run">,
+    lifecycle: Pick<CallLifecycle, "errorFor" | "report" | "run">,
   ) {
     this.#inner = body[Symbol.asyncIterator]();
     this.#response = response;
     this.#served = served;
-    this.#gate = gate;
+    this.#lifecycle = lifecycle;
     if (!served.wire.enveloped && response.status < 300) this.#status = 0;
     this.#detach = served.call.onCancel((reason) => this.#cut(reason));
   }
@@ -75,7 +75,7 @@ class ResponseBody implements AsyncIterator<Uint8Array> {
     const waiting = Promise.withResolvers<IteratorResult<Uint8Array>>();
     this.#waiting = waiting;
     try {
-      this.#gate
+      this.#lifecycle
         .run(this.#served.call, () => this.#inner.next())
         .then(
           (result) => this.#take(result),
@@ -120,7 +120,7 @@ class ResponseBody implements AsyncIterator<Uint8Array> {
     if (said?.startsWith("serialize ")) {
       const unsendable = new ConnectError(said, Code.Internal);
       this.#served.failure = unsendable;
-      this.#gate.report(this.#served.call, unsendable);
+      this.#lifecycle.report(this.#served.call, unsendable);
     }
   }
 
@@ -138,7 +138,7 @@ class ResponseBody implements AsyncIterator<Uint8Array> {
     this.#ended = true;
     this.#detach();
     const { call, wire } = this.#served;
-    const error = this.#gate.errorFor(call, thrown);
+    const error = this.#lifecycle.errorFor(call, thrown);
     this.#served.failure ??= error;
     call.end(outcomeOfCode(this.#served.failure.code));
     this.#finish(error);
@@ -151,7 +151,7 @@ class ResponseBody implements AsyncIterator<Uint8Array> {
   #cut(reason: unknown): void {
     this.#ended = true;
     const { call } = this.#served;
-    const error = this.#gate.errorFor(call, reason);
+    const error = this.#lifecycle.errorFor(call, reason);
     this.#finish(error);
     this.#waiting?.resolve(this.#takeLast());
     this.#waiting = undefined;
@@ -173,7 +173,7 @@ class ResponseBody implements AsyncIterator<Uint8Array> {
       }
       this.#last = endFrame(wire, error);
     } catch (unsendable) {
-      this.#gate.report(call, unsendable);
+      this.#lifecycle.report(call, unsendable);
     }
   }
 

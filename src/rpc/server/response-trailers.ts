@@ -12,7 +12,7 @@ import { outcomeOfCode } from "../dialect/rpc-outcome.ts";
 import { deadlineExceeded } from "../dialect/transport-faults.ts";
 import type { EncodedMessage } from "../message/codec.ts";
 import type { Compression } from "../message/compression.ts";
-import type { CallLifecycle } from "./dispatcher.ts";
+import type { CallLifecycle } from "./call-lifecycle.ts";
 import type { GrpcContext } from "./handler-context.ts";
 
 const okTrailers: Fields = ["grpc-status", "0"];
@@ -30,7 +30,7 @@ function addStatus(fields: string[], error: ConnectError): void {
 }
 
 /** The response to one RPC, on the wire. */
-export class ServerResponse {
+export class GrpcResponse {
   readonly stream: Http2Stream;
   readonly #format: "proto" | "json";
   /** How messages are compressed; stated in the headers. */
@@ -96,20 +96,25 @@ export class ServerResponse {
    *
    * @returns the error as the client sees it
    */
-  refuse(gate: CallLifecycle, call: Call, context: GrpcContext | undefined, thrown: unknown): ConnectError {
+  refuse(
+    lifecycle: CallLifecycle,
+    call: Call,
+    context: GrpcContext | undefined,
+    thrown: unknown,
+  ): ConnectError {
     const late = call.cancelled && isMeshError(call.reason, "ERR_DEADLINE_EXCEEDED");
     // Every gRPC implementation says this with the code alone.
-    const error = late ? deadlineExceeded() : gate.errorFor(call, thrown);
+    const error = late ? deadlineExceeded() : lifecycle.errorFor(call, thrown);
     // Before anything is written, so that a handler which is told never sees its response go on.
     context?.settle(error);
     try {
       this.#fail(context, error, call.cancelled);
     } catch (unsendable) {
-      gate.report(call, unsendable);
+      lifecycle.report(call, unsendable);
       try {
         this.#fail(undefined, error, call.cancelled);
       } catch (worse) {
-        gate.report(call, worse);
+        lifecycle.report(call, worse);
         this.stream.close(h2.internalError);
       }
     }

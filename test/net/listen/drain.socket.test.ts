@@ -8,7 +8,7 @@ import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { RawPeer } from "../../http/http2/http2-peer.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
-import { OpenAdmission } from "../../rpc/echo.ts";
+import { OpenPipeline } from "../../rpc/echo.ts";
 import { unless } from "../../support/capability.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import {
@@ -140,7 +140,7 @@ describe("drain", unless("listen"), () => {
       const go = signal();
       const server = await serve(cleanup, () => new Response(), {
         rpc: createDispatcher({
-          admission: new OpenAdmission(),
+          pipeline: new OpenPipeline(),
           routes: (router) =>
             router.service(EchoService, {
               async *expand() {

@@ -10,7 +10,7 @@ import { runtime } from "#runtime";
 import type { Listener, ListenOptions } from "../../../src/net/port.ts";
 import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import type { Cleanup } from "../../rpc/client/grpc-checks.ts";
-import { echoRoutes, OpenAdmission } from "../../rpc/echo.ts";
+import { echoRoutes, OpenPipeline } from "../../rpc/echo.ts";
 
 /** Fails instead of hanging when `promise` does not settle: a bound, not a measurement. */
 export async function within<T>(promise: Promise<T>, what: string, ms = 15_000): Promise<T> {
@@ -36,7 +36,7 @@ export interface TestServer {
   readonly listener: Listener;
   readonly port: number;
   readonly grpcPort: number;
-  readonly admission: OpenAdmission;
+  readonly pipeline: OpenPipeline;
   /** What was told of connections, and a promise of the next one. */
   readonly errors: { readonly kind: string; readonly error: unknown }[];
   /** What escaped from handlers. */
@@ -50,7 +50,7 @@ export async function serve(
   fetch: ListenOptions["fetch"],
   overrides: Partial<ListenOptions> = {},
 ): Promise<TestServer> {
-  const admission = new OpenAdmission();
+  const pipeline = new OpenPipeline();
   const errors: { kind: string; error: unknown }[] = [];
   const handlerErrors: unknown[] = [];
   let told: ((error: { kind: string; error: unknown }) => void)[] = [];
@@ -59,7 +59,7 @@ export async function serve(
     ports: { all: 0 },
     tls: undefined,
     fetch,
-    rpc: createDispatcher({ admission, routes: echoRoutes }),
+    rpc: createDispatcher({ pipeline, routes: echoRoutes }),
     onConnectionError(kind, error) {
       errors.push({ kind, error });
       for (const tell of told.splice(0)) tell({ kind, error });
@@ -72,7 +72,7 @@ export async function serve(
     listener,
     port: listener.ports.rest,
     grpcPort: listener.ports.grpc,
-    admission,
+    pipeline,
     errors,
     handlerErrors,
     nextError() {

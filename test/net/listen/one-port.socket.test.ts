@@ -195,13 +195,13 @@ describe("one port in the clear", unless("listen"), () => {
   }
 
   it("tells RPC handlers of the connection", async () => {
-    server.admission.arrivals.length = 0;
+    server.pipeline.requests.length = 0;
     const client = createClient(
       EchoService,
       createGrpcTransport(foreignSession(cleanup, `http://127.0.0.1:${server.port}`)),
     );
     await within(client.echo({ text: "who" }), "an answer");
-    const [inbound] = server.admission.arrivals;
+    const [inbound] = server.pipeline.requests;
     assert.equal(inbound?.protocol, "grpc");
     assert.equal(inbound?.connection.remoteAddress, "127.0.0.1");
     assert.equal(inbound?.connection.httpVersion, "2");
@@ -215,14 +215,14 @@ describe("one port in the clear", unless("listen"), () => {
         const session = openHttp2(cleanup, `http://127.0.0.1:${server.port}`);
         return http2(session, { ":method": "POST", ":path": path, ...headers }, "");
       };
-      server.admission.arrivals.length = 0;
+      server.pipeline.requests.length = 0;
       const web = await post("/no.such.Service/Do", "application/grpc-web+proto");
       assert.deepEqual([web.status, web.headers["grpc-status"]], [200, "12"]);
       const stream = await post("/no.such.Service/Do?x=1", "application/connect+json");
       assert.equal(stream.status, 200);
       assert.match(stream.text, /"code":"unimplemented"/);
       assert.deepEqual(
-        server.admission.arrivals.map(({ protocol, operation }) => [protocol, operation]),
+        server.pipeline.requests.map(({ protocol, operation }) => [protocol, operation]),
         [
           ["grpc-web", "unknown"],
           ["connect", "unknown"],
@@ -230,19 +230,19 @@ describe("one port in the clear", unless("listen"), () => {
       );
       // Connect's unary calls look like REST: nobody can tell what is lost.
       assert.equal((await post("/length", "application/proto")).text, '{"length":0}');
-      assert.equal(server.admission.arrivals.length, 2);
+      assert.equal(server.pipeline.requests.length, 2);
     });
   }
 
   it("refuses native gRPC over HTTP/1.1, which cannot carry its status", async () => {
     for (const path of ["/datapunk.mesh.test.v1.EchoService/Echo", "/no.such.Service/Do"]) {
-      server.admission.calls.length = 0;
+      server.pipeline.calls.length = 0;
       const headers = { "content-type": "application/grpc" };
       const { status, text } = await http1(server.port, { method: "POST", path, headers, body: "" });
       assert.equal(status, 505);
       assert.match(text, /needs HTTP\/2/);
-      assert.equal(server.admission.calls[0]?.protocol, "grpc");
-      assert.ok(server.admission.calls[0]?.outcome !== undefined);
+      assert.equal(server.pipeline.calls[0]?.protocol, "grpc");
+      assert.ok(server.pipeline.calls[0]?.outcome !== undefined);
     }
   });
 

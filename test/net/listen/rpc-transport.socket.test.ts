@@ -5,7 +5,7 @@ import { runtime } from "#runtime";
 import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
-import { all, echoRoutes, errorOf, OpenAdmission } from "../../rpc/echo.ts";
+import { all, echoRoutes, errorOf, OpenPipeline } from "../../rpc/echo.ts";
 import { unless } from "../../support/capability.ts";
 import { createAuthority } from "../../support/certificates.ts";
 import { serve, signal, within } from "./listener-fixture.ts";
@@ -38,7 +38,7 @@ describe("RPC leaf against the listener", unless("listen", "grpcClient"), () => 
         await authority.issue({ commonName: "gateway" }),
       );
       assert.equal((await within(client.echo({ text: "hello" }), "an answer")).text, "hello");
-      assert.equal(server.admission.arrivals[0]?.connection.peer?.commonName, "gateway");
+      assert.equal(server.pipeline.requests[0]?.connection.peer?.commonName, "gateway");
     });
 
     it(`moves from a drained server to the one that comes after it (${protocol})`, async () => {
@@ -50,7 +50,7 @@ describe("RPC leaf against the listener", unless("listen", "grpcClient"), () => 
       await errorOf(within(client.echo({ text: "nobody" }), "an answer"));
       const second = await serve(cleanup, () => new Response(), { ports: { all: first.port } });
       assert.equal((await within(client.echo({ text: "second" }), "an answer")).text, "second");
-      assert.equal(second.admission.calls.length, 1);
+      assert.equal(second.pipeline.calls.length, 1);
     });
 
     it(`does not send more than it may (${protocol})`, async () => {
@@ -79,7 +79,7 @@ describe("RPC leaf against the listener", unless("listen", "grpcClient"), () => 
       const began = signal();
       const server = await serve(cleanup, () => new Response(), {
         rpc: createDispatcher({
-          admission: new OpenAdmission(),
+          pipeline: new OpenPipeline(),
           routes: (router) =>
             router.service(EchoService, {
               async *expand() {
@@ -100,7 +100,7 @@ describe("RPC leaf against the listener", unless("listen", "grpcClient"), () => 
 
   it("serves gRPC and HTTP/1.1 clients of one process at the same time", async () => {
     const server = await serve(cleanup, () => new Response("rest"), {
-      rpc: createDispatcher({ admission: new OpenAdmission(), routes: echoRoutes }),
+      rpc: createDispatcher({ pipeline: new OpenPipeline(), routes: echoRoutes }),
     });
     const origin = `http://127.0.0.1:${server.port}`;
     const clients = (["grpc", "grpc-web", "connect"] as const).map((protocol) => {

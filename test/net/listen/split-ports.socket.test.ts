@@ -7,7 +7,7 @@ import type { RpcDispatcher } from "../../../src/rpc/server/dispatcher.ts";
 import { createFetchDispatch } from "../../../src/rpc/server/fetch-dispatch.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
-import { all, echoRoutes, errorOf, OpenAdmission } from "../../rpc/echo.ts";
+import { all, echoRoutes, errorOf, OpenPipeline } from "../../rpc/echo.ts";
 import { unless } from "../../support/capability.ts";
 import { createAuthority } from "../../support/certificates.ts";
 import {
@@ -30,7 +30,7 @@ describe("split ports", unless("listen"), () => {
   const seen = signal<AbortSignal>();
   const vanished = signal();
   before(async () => {
-    const rpc: RpcDispatcher = createDispatcher({ admission: new OpenAdmission(), routes: echoRoutes });
+    const rpc: RpcDispatcher = createDispatcher({ pipeline: new OpenPipeline(), routes: echoRoutes });
     const serveRpc = createFetchDispatch(rpc);
     server = await serve(
       cleanup,
@@ -160,7 +160,7 @@ describe("split ports with certificates", unless("listen", "mtlsServer"), () => 
       createGrpcTransport(foreignSession(cleanup, origins[1]!, { ...identity })),
     );
     assert.equal((await within(client.echo({ text: "hello" }), "an answer")).text, "hello");
-    assert.equal(server.admission.arrivals[0]?.connection.peer?.commonName, "lake");
+    assert.equal(server.pipeline.requests[0]?.connection.peer?.commonName, "lake");
   });
 
   it("serves TLS without client certificates too", async () => {

@@ -6,7 +6,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
-import { OpenAdmission } from "../../rpc/echo.ts";
+import { OpenPipeline } from "../../rpc/echo.ts";
 import { unless } from "../../support/capability.ts";
 import {
   foreignSession,
@@ -254,10 +254,10 @@ describe("streams through the listener", unless("listen"), () => {
 
   it("tells an RPC stream that its client vanished", async () => {
     const cancelled = signal();
-    const admission = new OpenAdmission();
+    const pipeline = new OpenPipeline();
     const streaming = await serve(cleanup, () => new Response(), {
       rpc: createDispatcher({
-        admission,
+        pipeline,
         routes: (router) =>
           router.service(EchoService, {
             async *expand(_request, context) {

@@ -104,23 +104,23 @@ describe("mutual TLS", unless("listen", "mtlsServer"), () => {
       createGrpcTransport(foreignSession(cleanup, baseUrl, { ...lake })),
       createConnectTransport(foreignSession(cleanup, baseUrl, { ...lake })),
     ]) {
-      server.admission.arrivals.length = 0;
+      server.pipeline.requests.length = 0;
       const client = createClient(EchoService, transport);
       assert.equal((await within(client.echo({ text: "hello" }), "an answer")).text, "hello");
-      check(server.admission.arrivals[0]?.connection.peer);
+      check(server.pipeline.requests[0]?.connection.peer);
     }
   });
 
   it("reads it once for a connection", async () => {
     const baseUrl = `https://localhost:${server.port}`;
-    server.admission.arrivals.length = 0;
+    server.pipeline.requests.length = 0;
     const client = createClient(
       EchoService,
       createGrpcTransport(foreignSession(cleanup, baseUrl, { ...lake })),
     );
     await within(client.echo({ text: "1" }), "an answer");
     await within(client.echo({ text: "2" }), "an answer");
-    const [first, second] = server.admission.arrivals;
+    const [first, second] = server.pipeline.requests;
     assert.equal(first?.connection, second?.connection);
     assert.equal(first?.connection.peer, second?.connection.peer);
   });

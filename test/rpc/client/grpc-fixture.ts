@@ -10,9 +10,8 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { createServer as createTlsServer } from "node:tls";
 import { type Client, createClient, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { Call } from "../../../src/core/call.ts";
+import type { Call } from "../../../src/core/call.ts";
 import type { Clock } from "../../../src/core/clock.ts";
-import { systemClock } from "../../../src/core/clock.ts";
 import type { TlsIdentity } from "../../../src/core/identity.ts";
 import type { Outcome } from "../../../src/core/outcome.ts";
 import { compressions, messageCompressions } from "../../../src/net/compression.ts";
@@ -25,8 +24,9 @@ import { connectionOver } from "../../../src/net/socket-transport.ts";
 import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import type { ResponseCompression } from "../../../src/rpc/server/dispatcher.ts";
 import { createGrpcHandler } from "../../../src/rpc/server/grpc-handler.ts";
-import type { Admission, InboundRequest } from "../../../src/serve/admission.ts";
+import type { InboundRequest } from "../../../src/serve/inbound-request.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
+import { OpenPipeline } from "../echo.ts";
 import type { Cleanup } from "./grpc-checks.ts";
 import { answerFrame, frame } from "./grpc-frames.ts";
 
@@ -50,7 +50,7 @@ export const echo: Partial<ServiceImpl<typeof EchoService>> = {
 /** How a test server differs from the plain one. */
 export interface ServeOptions {
   readonly service?: Partial<ServiceImpl<typeof EchoService>>;
-  readonly admit?: (call: Call, inbound: InboundRequest) => void | Promise<void>;
+  readonly check?: (call: Call, inbound: InboundRequest) => void | Promise<void>;
   readonly interceptors?: readonly Interceptor[];
   readonly maxMessageBytes?: number;
   readonly maxTimeoutMs?: number;
@@ -68,23 +68,13 @@ export interface Served {
   readonly outcomes: Outcome[];
 }
 
-function admissionOf(options: ServeOptions, outcomes: Outcome[]): Admission {
-  const { clock = systemClock } = options;
-  return {
-    open(inbound) {
-      const deadline = inbound.timeoutMs === undefined ? Infinity : clock.now() + inbound.timeoutMs;
-      const call = new Call({
-        side: "server",
-        protocol: inbound.protocol,
-        service: "test",
-        operation: inbound.operation,
-        deadline,
-      });
-      call.onEnd((outcome) => outcomes.push(outcome));
-      return call;
-    },
-    admit: (call, inbound) => options.admit?.(call, inbound),
+function pipelineOf(options: ServeOptions, outcomes: Outcome[]): OpenPipeline {
+  const pipeline = new OpenPipeline(options.clock);
+  pipeline.check = (call, request) => {
+    call.onEnd((outcome) => outcomes.push(outcome));
+    return options.check?.(call, request);
   };
+  return pipeline;
 }
 
 /** Listens on a port of its own, and closes with the test. */
@@ -118,7 +108,7 @@ export async function serve(cleanup: Cleanup, options: ServeOptions = {}): Promi
     tls,
   } = options;
   const dispatcher = createDispatcher({
-    admission: admissionOf(options, outcomes),
+    pipeline: pipelineOf(options, outcomes),
     acceptCompression,
     routes: (router) => router.service(EchoService, { ...echo, ...options.service }),
     ...(clock === undefined ? {} : { clock }),

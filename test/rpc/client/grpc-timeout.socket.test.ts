@@ -54,7 +54,7 @@ describe("the time that a gRPC call has", () => {
   it("is read by the server in every unit, and refused when it is malformed", async () => {
     const seen: (number | undefined)[] = [];
     const { origin } = await serve(cleanup, {
-      admit: (_call, { timeoutMs }) => {
+      check: (_call, { timeoutMs }) => {
         seen.push(timeoutMs);
       },
       clock: new VirtualClock(),

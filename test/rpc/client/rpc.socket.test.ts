@@ -32,8 +32,8 @@ for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
       assert.equal((await client.echo({ text: "héllo" })).text, "héllo");
       assert.equal((await all(client.expand({ count: 50 }))).length, 50);
       assert.equal((await client.collect(streamOf({ text: "a" }, { text: "b" }))).text, "a b");
-      await until(() => server.admission.outcomes.every((outcome) => outcome?.status === "ok"));
-      assert.equal(server.admission.calls.length, 3);
+      await until(() => server.pipeline.outcomes.every((outcome) => outcome?.status === "ok"));
+      assert.equal(server.pipeline.calls.length, 3);
     });
 
     it("carries a megabyte each way", async () => {
@@ -47,7 +47,7 @@ for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
 
     it("carries refusals of the chain with what they say", async () => {
       const server = await serveEcho();
-      server.admission.gate = () => {
+      server.pipeline.check = () => {
         throw new MeshError("ERR_UNAUTHENTICATED", "Cannot accept the call: it carries no token — ✗");
       };
       const { client } = openClient([server.origin]);
@@ -64,7 +64,7 @@ for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
     it("waits as the server says before it tries again", async () => {
       const server = await serveEcho();
       let refusals = 1;
-      server.admission.gate = () => {
+      server.pipeline.check = () => {
         if (refusals-- > 0) throw new MeshError("ERR_RATE_LIMITED", "slow down", { retryAfterMs: 30 });
       };
       const { client, attempts } = openClient([server.origin]);
@@ -111,8 +111,8 @@ for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
       const error = await errorOf(client.echo({}, { timeoutMs: 100 }));
       assert.equal(error.code, Code.DeadlineExceeded);
       assert.equal(outcome()?.status, "deadline_exceeded");
-      await until(() => aborted && server.admission.call.outcome !== undefined);
-      assert.ok((server.admission.arrivals[0]?.timeoutMs ?? Infinity) <= 100);
+      await until(() => aborted && server.pipeline.call.outcome !== undefined);
+      assert.ok((server.pipeline.requests[0]?.timeoutMs ?? Infinity) <= 100);
     });
 
     it("tells the server when the client goes in the middle of a stream", async () => {
@@ -143,7 +143,7 @@ for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
       );
       assert.equal(error.code, Code.Canceled);
       assert.equal(outcome()?.kind, "cancelled");
-      await until(() => ended && server.admission.call.outcome?.kind === "cancelled");
+      await until(() => ended && server.pipeline.call.outcome?.kind === "cancelled");
     });
 
     it("says so when the server dies in the middle of a stream, and finds the next one", async () => {
@@ -216,6 +216,6 @@ describe("RPC over sockets by grpc", () => {
       answered();
     }
     assert.deepEqual(seen, ["a", "b", "c"]);
-    await until(() => server.admission.call.outcome?.status === "ok");
+    await until(() => server.pipeline.call.outcome?.status === "ok");
   });
 });

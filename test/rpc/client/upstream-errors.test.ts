@@ -36,7 +36,7 @@ type Echo = Partial<ServiceImpl<typeof EchoService>>;
 /** A service whose handlers are given, called in a dialect, and what it told its log. */
 function front(dialect: "connect" | "grpc-web", service: Echo) {
   const told: unknown[] = [];
-  const { fetch, admission } = serveInProcess({
+  const { fetch, pipeline } = serveInProcess({
     onError: (_, error) => told.push(error),
     routes: (router) => router.service(EchoService, service),
   });
@@ -44,7 +44,7 @@ function front(dialect: "connect" | "grpc-web", service: Echo) {
     fetch,
     options: { origin: "https://front.test", protocol: dialect },
   });
-  return { client: createClient(EchoService, transport.transport), told, admission };
+  return { client: createClient(EchoService, transport.transport), told, pipeline };
 }
 
 /** A mesh client of a service that answers as `fetch` does. */
@@ -88,7 +88,7 @@ for (const dialect of ["connect", "grpc-web"] as const) {
     for (const [code, shown] of outward) {
       it(`goes out as ${Code[shown]} when it is ${Code[code]}, without its text`, async () => {
         const inner = behind(saying(code));
-        const { client, told, admission } = front(dialect, {
+        const { client, told, pipeline } = front(dialect, {
           echo: ({ text }) => inner.echo({ text }),
           expand: ({ count }) => inner.expand({ count }),
         });
@@ -104,7 +104,7 @@ for (const dialect of ["connect", "grpc-web"] as const) {
         }
         assert.equal(told.length, errors.length);
         for (const error of told) assert.ok((error as Error).message.includes(secret));
-        assert.equal(admission.outcomes[0]?.status, nameOf(shown));
+        assert.equal(pipeline.outcomes[0]?.status, nameOf(shown));
       });
     }
 

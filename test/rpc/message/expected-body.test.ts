@@ -5,15 +5,15 @@ import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import { createGrpcHandler } from "../../../src/rpc/server/grpc-handler.ts";
 import { Played } from "../../http/http2/connection-fixture.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
-import { echoRoutes, OpenAdmission } from "../echo.ts";
+import { echoRoutes, OpenPipeline } from "../echo.ts";
 
 const connection = { remoteAddress: "127.0.0.1", encrypted: false, httpVersion: "2", peer: undefined };
 
 /** Calls a method, then sends a byte of its body a minute; says whether the call was still open after ten. */
 async function survives(method: string): Promise<boolean> {
   const clock = new VirtualClock();
-  const admission = new OpenAdmission();
-  const handle = createGrpcHandler(createDispatcher({ admission, routes: echoRoutes }));
+  const pipeline = new OpenPipeline();
+  const handle = createGrpcHandler(createDispatcher({ pipeline, routes: echoRoutes }));
   const server = new Played("server", { clock, stalledMs: 300_000, slowBodyMs: 75_000 });
   server.side.host.serve = (stream, fields) => handle(stream, fields, connection);
   const path = `/datapunk.mesh.test.v1.EchoService/${method}`;

@@ -76,16 +76,16 @@ for (const [dialect, method] of dialects) {
   describe(`a call by ${dialect.name} whose handler does not answer`, () => {
     it("ends at its deadline, whether or not the handler listens", async () => {
       const clock = new VirtualClock();
-      const { dispatcher, admission, noted, release } = serveStuck(clock);
+      const { dispatcher, pipeline, noted, release } = serveStuck(clock);
       const answer = rawCall(dispatcher, { dialect, method, timeoutMs: 5_000 });
       await clock.advance(4_990);
-      assert.deepEqual(admission.outcomes, [undefined]);
+      assert.deepEqual(pipeline.outcomes, [undefined]);
       await clock.advance(20);
       const response = await answer;
       assert.equal(response.status, dialect === connectUnary ? 504 : 200);
       const end = await readRaw(dialect, response);
       assert.equal(end.code, "deadline_exceeded");
-      assert.equal(admission.call.outcome?.status, "deadline_exceeded");
+      assert.equal(pipeline.call.outcome?.status, "deadline_exceeded");
       assert.ok(noted.includes("aborted"), noted.join());
       await release();
       assert.equal(clock.pending, 0);
@@ -125,22 +125,22 @@ for (const [dialect, method] of dialects) {
 
     it("ends as cancelled when the client goes, and its handler hears of it", async () => {
       const clock = new VirtualClock();
-      const { dispatcher, admission, noted, release } = serveStuck(clock);
+      const { dispatcher, pipeline, noted, release } = serveStuck(clock);
       const client = new AbortController();
       const answer = rawCall(dispatcher, { dialect, method, signal: client.signal, timeoutMs: 5_000 });
       await settle();
       client.abort();
       await answer;
-      assert.equal(admission.call.outcome?.kind, "cancelled");
+      assert.equal(pipeline.call.outcome?.kind, "cancelled");
       assert.deepEqual(noted, ["aborted"]);
       await release();
       assert.equal(clock.now(), new VirtualClock().now());
     });
 
-    it("never starts when its time is up while a gate waits", async () => {
+    it("never starts when its time is up while a layer waits", async () => {
       const clock = new VirtualClock();
       let started = false;
-      const { dispatcher, admission } = serveInProcess({
+      const { dispatcher, pipeline } = serveInProcess({
         clock,
         routes: (router) =>
           router.service(EchoService, {
@@ -154,13 +154,13 @@ for (const [dialect, method] of dialects) {
             },
           }),
       });
-      admission.gate = () => clock.sleep(10_000);
+      pipeline.check = () => clock.sleep(10_000);
       const answer = rawCall(dispatcher, { dialect, method, timeoutMs: 1_000 });
       await clock.advance(2_000);
       assert.equal((await readRaw(dialect, await answer)).code, "deadline_exceeded");
       await clock.advance(10_000);
       assert.equal(started, false);
-      assert.equal(admission.call.outcome?.status, "deadline_exceeded");
+      assert.equal(pipeline.call.outcome?.status, "deadline_exceeded");
     });
   });
 }
@@ -169,7 +169,7 @@ for (const dialect of streams) {
   describe(`a stream by ${dialect.name} that stands still after some messages`, () => {
     it("is cut off at its deadline with a proper end", async () => {
       const clock = new VirtualClock();
-      const { dispatcher, admission, release } = serveStuck(clock);
+      const { dispatcher, pipeline, release } = serveStuck(clock);
       const message = { count: 2 };
       const response = await rawCall(dispatcher, { dialect, method: "Expand", message, timeoutMs: 3_000 });
       const reading = readRaw(dialect, response);
@@ -177,31 +177,31 @@ for (const dialect of streams) {
       const end = await reading;
       assert.equal(end.responses.length, 2);
       assert.equal(end.code, "deadline_exceeded");
-      assert.equal(admission.call.outcome?.status, "deadline_exceeded");
+      assert.equal(pipeline.call.outcome?.status, "deadline_exceeded");
       await release();
     });
 
     it("says so too when nobody reads at that moment", async () => {
       const clock = new VirtualClock();
-      const { dispatcher, admission, release } = serveStuck(clock);
+      const { dispatcher, pipeline, release } = serveStuck(clock);
       const message = { count: 2 };
       const response = await rawCall(dispatcher, { dialect, method: "Expand", message, timeoutMs: 3_000 });
       await clock.advance(3_010);
-      assert.equal(admission.call.outcome?.status, "deadline_exceeded");
+      assert.equal(pipeline.call.outcome?.status, "deadline_exceeded");
       assert.equal((await readRaw(dialect, response)).code, "deadline_exceeded");
       await release();
     });
 
     it("ends its handler when the reader stops", async () => {
       const clock = new VirtualClock();
-      const { dispatcher, admission, noted, release } = serveStuck(clock);
+      const { dispatcher, pipeline, noted, release } = serveStuck(clock);
       const message = { count: 5 };
       const response = await rawCall(dispatcher, { dialect, method: "Expand", message });
       const body = response.body?.[Symbol.asyncIterator]();
       await body?.next();
       await body?.return?.();
       await settle();
-      assert.equal(admission.call.outcome?.kind, "cancelled");
+      assert.equal(pipeline.call.outcome?.kind, "cancelled");
       assert.deepEqual(noted, ["aborted", "finally"]);
       await release();
     });

@@ -32,8 +32,8 @@ function serveEcho(echo: (request: { text: string }, context: HandlerContext) =>
 for (const [dialect, method] of dialects) {
   describe(`createDispatcher() by ${dialect.name}`, () => {
     it("refuses in the dialect, before anything of the body is read", async () => {
-      const { dispatcher, admission } = serveInProcess();
-      admission.gate = () => {
+      const { dispatcher, pipeline } = serveInProcess();
+      pipeline.check = () => {
         throw new RateLimitError({
           allowed: false,
           remaining: 0,
@@ -56,12 +56,12 @@ for (const [dialect, method] of dialects) {
       assert.equal(end.metadata.get("retry-after"), "2");
       assert.equal(end.metadata.get("ratelimit"), '"default";r=0;t=30');
       assert.equal(response.status, dialect === connectUnary ? 429 : 200);
-      assert.equal(admission.call.outcome?.status, "rate_limited");
+      assert.equal(pipeline.call.outcome?.status, "rate_limited");
     });
 
-    it("waits for a gate that takes its time", async () => {
-      const { dispatcher, admission } = serveInProcess();
-      admission.gate = async () => {
+    it("waits for a layer that takes its time", async () => {
+      const { dispatcher, pipeline } = serveInProcess();
+      pipeline.check = async () => {
         throw new MeshError("ERR_UNAUTHENTICATED", "Cannot accept the call: the token has expired");
       };
       const end = await readRaw(dialect, await rawCall(dispatcher, { dialect, method }));
@@ -72,19 +72,19 @@ for (const [dialect, method] of dialects) {
     });
 
     it("ends the call when the response has ended, with its status", async () => {
-      const { dispatcher, admission } = serveInProcess();
+      const { dispatcher, pipeline } = serveInProcess();
       const good = await rawCall(dispatcher, { dialect, method, message: { text: "a", count: 2 } });
-      assert.deepEqual(admission.outcomes, [undefined]);
+      assert.deepEqual(pipeline.outcomes, [undefined]);
       const end = await readRaw(dialect, good);
       assert.equal(end.code, "ok");
       assert.ok(end.responses.length > 0);
-      assert.equal(admission.calls[0]?.outcome?.status, "ok");
+      assert.equal(pipeline.calls[0]?.outcome?.status, "ok");
 
       const message = { text: "none such", fail: Code.NotFound };
       const bad = await readRaw(dialect, await rawCall(dispatcher, { dialect, method, message }));
       assert.deepEqual([bad.code, bad.message], ["not_found", "none such"]);
       assert.deepEqual(
-        [admission.calls[1]?.outcome?.status, admission.calls[1]?.outcome?.kind],
+        [pipeline.calls[1]?.outcome?.status, pipeline.calls[1]?.outcome?.kind],
         ["not_found", "success"],
       );
     });
@@ -92,7 +92,7 @@ for (const [dialect, method] of dialects) {
     it("says nothing of what an unexpected error was, and reports it", async () => {
       const reported: unknown[] = [];
       const secret = new Error("password of the database is hunter2");
-      const { dispatcher, admission } = serveInProcess({
+      const { dispatcher, pipeline } = serveInProcess({
         routes: (router) =>
           router.service(EchoService, {
             echo: () => Promise.reject(secret),
@@ -106,7 +106,7 @@ for (const [dialect, method] of dialects) {
       const end = await readRaw(dialect, await rawCall(dispatcher, { dialect, method }));
       assert.deepEqual([end.code, end.message], ["internal", "internal error"]);
       assert.deepEqual(reported, [`datapunk.mesh.test.v1.EchoService/${method}`, secret]);
-      assert.equal(admission.call.outcome?.kind, "failure");
+      assert.equal(pipeline.call.outcome?.kind, "failure");
     });
 
     it("maps the mesh's errors, and keeps the text of those that tell of this side's network", async () => {
@@ -146,7 +146,7 @@ for (const [dialect, method] of dialects) {
           }
         },
       };
-      const { dispatcher, admission } = serveInProcess({
+      const { dispatcher, pipeline } = serveInProcess({
         asyncContext,
         interceptors: [
           (next) => (request) => {
@@ -169,22 +169,22 @@ for (const [dialect, method] of dialects) {
       });
       await readRaw(dialect, await rawCall(dispatcher, { dialect, method }));
       assert.ok(seen.length >= 2);
-      for (const call of seen) assert.equal(call, admission.call);
+      for (const call of seen) assert.equal(call, pipeline.call);
     });
 
     it("answers a malformed timeout with invalid_argument", async () => {
-      const { dispatcher, admission } = serveInProcess();
+      const { dispatcher, pipeline } = serveInProcess();
       const [name] = dialect.timeout(1);
       const request = { dialect, method, headers: { [name]: "soon" } };
       const end = await readRaw(dialect, await rawCall(dispatcher, request));
       assert.equal(end.code, "invalid_argument");
-      assert.equal(admission.arrivals[0]?.timeoutMs, undefined);
-      assert.equal(admission.call.outcome?.status, "invalid_argument");
+      assert.equal(pipeline.requests[0]?.timeoutMs, undefined);
+      assert.equal(pipeline.call.outcome?.status, "invalid_argument");
     });
 
     it("clamps a timeout that is too long instead of refusing it", async () => {
       const told: (number | undefined)[] = [];
-      const { dispatcher, admission } = serveInProcess({
+      const { dispatcher, pipeline } = serveInProcess({
         maxTimeoutMs: 2_000,
         routes: (router) =>
           router.service(
@@ -205,23 +205,23 @@ for (const [dialect, method] of dialects) {
       });
       const request = { dialect, method, timeoutMs: 60_000 };
       assert.equal((await readRaw(dialect, await rawCall(dispatcher, request))).code, "ok");
-      assert.equal(admission.arrivals[0]?.timeoutMs, 2_000);
+      assert.equal(pipeline.requests[0]?.timeoutMs, 2_000);
       assert.ok(told[0] !== undefined && told[0] > 0 && told[0] <= 2_000, String(told[0]));
     });
 
     it("refuses messages above the limit", async () => {
-      const { dispatcher, admission } = serveInProcess({ maxMessageBytes: 64 });
+      const { dispatcher, pipeline } = serveInProcess({ maxMessageBytes: 64 });
       const message = { payload: new Uint8Array(100) };
       const end = await readRaw(dialect, await rawCall(dispatcher, { dialect, method, message }));
       assert.equal(end.code, "resource_exhausted");
-      assert.equal(admission.call.outcome?.status, "resource_exhausted");
+      assert.equal(pipeline.call.outcome?.status, "resource_exhausted");
     });
 
     it("answers a path that nobody serves with unimplemented", async () => {
-      const { dispatcher, admission } = serveInProcess();
+      const { dispatcher, pipeline } = serveInProcess();
       const end = await readRaw(dialect, await rawCall(dispatcher, { dialect, method: "Missing" }));
       assert.equal(end.code, "unimplemented");
-      assert.equal(admission.call.outcome?.status, "unimplemented");
+      assert.equal(pipeline.call.outcome?.status, "unimplemented");
     });
   });
 }
@@ -266,7 +266,7 @@ describe("createDispatcher()", () => {
   });
 
   it("ends the call also when its context cannot be entered", async () => {
-    const { dispatcher, admission } = serveInProcess({
+    const { dispatcher, pipeline } = serveInProcess({
       asyncContext: {
         run() {
           throw new Error("no context here");
@@ -278,7 +278,7 @@ describe("createDispatcher()", () => {
       await rawCall(dispatcher, { dialect: connectUnary, method: "Echo" }),
     );
     assert.equal(end.code, "internal");
-    assert.equal(admission.call.outcome?.status, "internal");
+    assert.equal(pipeline.call.outcome?.status, "internal");
   });
 
   it("serves what Connect's own router serves", () => {

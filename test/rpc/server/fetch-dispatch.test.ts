@@ -3,16 +3,16 @@ import { describe, it } from "node:test";
 import { createFetchDispatch } from "../../../src/rpc/server/fetch-dispatch.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { settle } from "../../support/virtual-clock.ts";
-import { OpenAdmission, serveInProcess, someConnection } from "../echo.ts";
+import { OpenPipeline, serveInProcess, someConnection } from "../echo.ts";
 
 const path = "/datapunk.mesh.test.v1.EchoService";
 
 function serve(options: Parameters<typeof serveInProcess>[0] = {}) {
-  const { dispatcher, admission } = serveInProcess(options);
+  const { dispatcher, pipeline } = serveInProcess(options);
   const dispatch = createFetchDispatch(dispatcher);
   const send = (target: string, init: RequestInit = {}) =>
     dispatch(new Request(`https://echo.test${target}`, { method: "POST", ...init }), someConnection);
-  return { send, admission };
+  return { send, pipeline };
 }
 
 describe("createFetchDispatch()", () => {
@@ -36,7 +36,7 @@ describe("createFetchDispatch()", () => {
   });
 
   it("leaves to REST what is no RPC", () => {
-    const { send, admission } = serve();
+    const { send, pipeline } = serve();
     for (const target of ["/", "/api/datasets", `${path}/Missing`, `${path}`]) {
       assert.equal(
         send(target, { headers: { "content-type": "application/json" }, body: "{}" }),
@@ -45,7 +45,7 @@ describe("createFetchDispatch()", () => {
       );
       assert.equal(send(target, { method: "GET" }), undefined, target);
     }
-    assert.equal(admission.calls.length, 0);
+    assert.equal(pipeline.calls.length, 0);
   });
 
   it("answers an unknown method in a dialect that is nobody else's", async () => {
@@ -73,12 +73,12 @@ describe("createFetchDispatch()", () => {
   });
 
   it("counts native gRPC that it cannot serve, without a label of the caller's making", async () => {
-    const { send, admission } = serve();
+    const { send, pipeline } = serve();
     for (const method of ["Echo", "MadeUp"]) {
       await send(`${path}/${method}`, { headers: { "content-type": "application/grpc" }, body: "" });
     }
     assert.deepEqual(
-      admission.calls.map((call) => [call.protocol, call.operation, call.outcome?.status]),
+      pipeline.calls.map((call) => [call.protocol, call.operation, call.outcome?.status]),
       [
         ["grpc", "datapunk.mesh.test.v1.EchoService/Echo", "invalid_argument"],
         ["grpc", "unknown", "invalid_argument"],
@@ -86,11 +86,11 @@ describe("createFetchDispatch()", () => {
     );
   });
 
-  it("answers formats that no protocol knows with 415, after admission", async () => {
-    const { send, admission } = serve();
+  it("answers formats that no protocol knows with 415, after pipeline", async () => {
+    const { send, pipeline } = serve();
     const response = await send(`${path}/Echo`, { headers: { "content-type": "text/xml" }, body: "<a/>" });
     assert.equal(response?.status, 415);
-    assert.equal(admission.call.outcome?.status, "invalid_argument");
+    assert.equal(pipeline.call.outcome?.status, "invalid_argument");
   });
 
   it("refuses bidi over HTTP/1.1, where it would hang", async () => {
@@ -108,19 +108,19 @@ describe("createFetchDispatch()", () => {
   });
 
   it("answers malformed JSON with the reason", async () => {
-    const { send, admission } = serve();
+    const { send, pipeline } = serve();
     const response = await send(`${path}/Echo`, {
       headers: { "content-type": "application/json" },
       body: '{"text":',
     });
     assert.equal(response?.status, 400);
     assert.match((await response?.text()) ?? "", /^{"code":"invalid_argument"/);
-    assert.equal(admission.call.outcome?.kind, "success");
+    assert.equal(pipeline.call.outcome?.kind, "success");
   });
 
-  it("hands the connection and the headers to admission", async () => {
-    const admission = new OpenAdmission();
-    const { send } = serve({ admission });
+  it("hands the connection and the headers to pipeline", async () => {
+    const pipeline = new OpenPipeline();
+    const { send } = serve({ pipeline });
     await send(`${path}/Echo`, {
       headers: {
         "content-type": "application/json",
@@ -129,7 +129,7 @@ describe("createFetchDispatch()", () => {
       },
       body: "{}",
     });
-    const [inbound] = admission.arrivals;
+    const [inbound] = pipeline.requests;
     assert.equal(inbound?.connection, someConnection);
     assert.equal(inbound?.headers.get("authorization"), "Bearer x");
     assert.deepEqual(
@@ -140,7 +140,7 @@ describe("createFetchDispatch()", () => {
 
   it("sends a stream as it is made, and stops it when the reader goes", async () => {
     const noted: string[] = [];
-    const { send, admission } = serve({
+    const { send, pipeline } = serve({
       routes: (router) =>
         router.service(EchoService, {
           async *expand() {
@@ -166,6 +166,6 @@ describe("createFetchDispatch()", () => {
     await reader?.cancel();
     await settle();
     assert.equal(noted.at(-1), "stopped");
-    assert.equal(admission.call.outcome?.kind, "cancelled");
+    assert.equal(pipeline.call.outcome?.kind, "cancelled");
   });
 });

@@ -47,7 +47,7 @@ describe("the gRPC server", () => {
     for (const late of [false, true]) {
       const operations: string[] = [];
       const { origin, outcomes } = await serve(cleanup, {
-        admit(_call, { operation }) {
+        check(_call, { operation }) {
           operations.push(operation);
           const refusal = new MeshError("ERR_UNAUTHENTICATED", "who are you?");
           if (late) return Promise.reject(refusal);
@@ -62,7 +62,7 @@ describe("the gRPC server", () => {
 
   it("admits a call before a byte of its body is read", async () => {
     const options: ServeOptions = {
-      admit(_call, inbound) {
+      check(_call, inbound) {
         assert.equal(inbound.operation, "datapunk.mesh.test.v1.EchoService/Echo");
         assert.equal(inbound.headers.get("x-token"), "wrong");
         throw new MeshError("ERR_UNAUTHENTICATED", "who are you?");
@@ -77,11 +77,11 @@ describe("the gRPC server", () => {
     assert.equal(answer.rstCode, constants.NGHTTP2_NO_ERROR);
   });
 
-  it("waits for an admission that takes its time", async () => {
-    const admitted = deferred();
-    const { origin } = await serve(cleanup, { admit: () => admitted.promise });
+  it("waits for an pipeline that takes its time", async () => {
+    const checked = deferred();
+    const { origin } = await serve(cleanup, { check: () => checked.promise });
     const answer = request(session(cleanup, origin), {});
-    admitted.resolve();
+    checked.resolve();
     assert.equal(statusOf(await answer), "0");
   });
 

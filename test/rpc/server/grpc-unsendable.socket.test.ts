@@ -8,7 +8,7 @@ import { unless } from "../../support/capability.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { all, Cleanup, failure } from "../client/grpc-checks.ts";
 import { open } from "../client/grpc-fixture.ts";
-import { OpenAdmission } from "../echo.ts";
+import { OpenPipeline } from "../echo.ts";
 import { until } from "../socket-fixture.ts";
 
 /** `Headers` take it, and no header block does. */
@@ -20,7 +20,7 @@ describe("A gRPC response that cannot be written", unless("listen", "grpcClient"
 
   interface Served extends Pick<TestServer, "port" | "listener"> {
     readonly server: TestServer;
-    readonly admission: OpenAdmission;
+    readonly pipeline: OpenPipeline;
     readonly told: unknown[];
   }
 
@@ -28,10 +28,10 @@ describe("A gRPC response that cannot be written", unless("listen", "grpcClient"
     handle: (context: HandlerContext) => void | Promise<void>,
     clock?: VirtualClock,
   ): Promise<Served> {
-    const admission = new OpenAdmission(clock);
+    const pipeline = new OpenPipeline(clock);
     const told: unknown[] = [];
     const rpc = createDispatcher({
-      admission,
+      pipeline,
       onError: (_, error) => told.push(error),
       ...(clock && { clock, maxTimeoutMs: 1_000 }),
       routes: (router) =>
@@ -48,7 +48,7 @@ describe("A gRPC response that cannot be written", unless("listen", "grpcClient"
         }),
     });
     const server = await serve(cleanup, () => new Response(null, { status: 404 }), { rpc });
-    return { server, port: server.port, listener: server.listener, admission, told };
+    return { server, port: server.port, listener: server.listener, pipeline, told };
   }
 
   for (const [part, spoil] of Object.entries<(context: HandlerContext) => void>({
@@ -56,7 +56,7 @@ describe("A gRPC response that cannot be written", unless("listen", "grpcClient"
     trailers: ({ responseTrailer }) => responseTrailer.set("x-bad", unsendable),
   })) {
     it(`fails the call alone, and tells why, when its ${part} are at fault`, async () => {
-      const { server, admission, told } = await serveEcho(spoil);
+      const { server, pipeline, told } = await serveEcho(spoil);
       const { client } = open(cleanup, `http://127.0.0.1:${server.port}`);
       const error = await failure(client.echo({ text: "a" }));
       assert.deepEqual([error.code, error.rawMessage], [Code.Internal, "internal error"]);
@@ -64,7 +64,7 @@ describe("A gRPC response that cannot be written", unless("listen", "grpcClient"
       assert.equal((await client.get({ text: "next" })).text, "next");
       assert.equal(await settled(server), 0);
       assert.deepEqual(
-        admission.outcomes.map((outcome) => outcome?.status),
+        pipeline.outcomes.map((outcome) => outcome?.status),
         ["internal", "ok"],
       );
     });
@@ -84,7 +84,7 @@ describe("A gRPC response that cannot be written", unless("listen", "grpcClient"
     it(`ends every call whose deadline passes in the same turn when their ${part} are at fault`, async () => {
       const clock = new VirtualClock();
       let running = 0;
-      const { server, admission } = await serveEcho((context) => {
+      const { server, pipeline } = await serveEcho((context) => {
         spoil(context);
         running++;
         return new Promise(() => {});
@@ -97,7 +97,7 @@ describe("A gRPC response that cannot be written", unless("listen", "grpcClient"
       assert.equal((await client.get({ text: "next" })).text, "next");
       assert.equal(await settled(server), 0);
       assert.deepEqual(
-        admission.outcomes.map((outcome) => outcome?.status),
+        pipeline.outcomes.map((outcome) => outcome?.status),
         ["deadline_exceeded", "deadline_exceeded", "deadline_exceeded", "ok"],
       );
     });

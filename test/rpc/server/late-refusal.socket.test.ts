@@ -16,7 +16,7 @@ import { type StrayFailures, watchStrayFailures } from "../../support/stray-fail
 import { Cleanup } from "../client/grpc-checks.ts";
 import { type RawAnswer, request } from "../client/grpc-fixture.ts";
 import { frame } from "../client/grpc-frames.ts";
-import { echoRoutes, OpenAdmission } from "../echo.ts";
+import { echoRoutes, OpenPipeline } from "../echo.ts";
 import { until } from "../socket-fixture.ts";
 
 const echo = `/${EchoService.typeName}/Echo`;
@@ -75,7 +75,7 @@ function rejectLater(): Promise<never> {
   });
 }
 
-describe("An admission that refuses late", unless("listen"), () => {
+describe("An pipeline that refuses late", unless("listen"), () => {
   const cleanup = new Cleanup();
   let stray: StrayFailures;
   beforeEach(() => {
@@ -86,11 +86,11 @@ describe("An admission that refuses late", unless("listen"), () => {
     stray.stop();
   });
 
-  async function refusing(): Promise<{ readonly server: TestServer; readonly admission: OpenAdmission }> {
-    const admission = new OpenAdmission();
-    admission.gate = rejectLater;
+  async function refusing(): Promise<{ readonly server: TestServer; readonly pipeline: OpenPipeline }> {
+    const pipeline = new OpenPipeline();
+    pipeline.check = rejectLater;
     const rpc = createDispatcher({
-      admission,
+      pipeline,
       routes(router) {
         echoRoutes(router);
         router.rpc(EchoService.method.expand, async function* () {}, { grpc: false });
@@ -98,14 +98,14 @@ describe("An admission that refuses late", unless("listen"), () => {
     });
     return {
       server: await serve(cleanup, () => new Response("not an RPC", { status: 404 }), { rpc }),
-      admission,
+      pipeline,
     };
   }
 
-  async function finished(server: TestServer, admission: OpenAdmission): Promise<void> {
+  async function finished(server: TestServer, pipeline: OpenPipeline): Promise<void> {
     assert.equal(await settled(server), 0);
     assert.deepEqual(
-      admission.outcomes.map((outcome) => outcome?.status),
+      pipeline.outcomes.map((outcome) => outcome?.status),
       ["permission_denied"],
     );
     // A rejection without a handler is told in the turn after.
@@ -120,41 +120,41 @@ describe("An admission that refuses late", unless("listen"), () => {
 
   for (const each of overGrpc) {
     it(`says so by gRPC to ${each.what}, and no more`, async () => {
-      const { server, admission } = await refusing();
+      const { server, pipeline } = await refusing();
       const { headers, trailers } = await ask(server, each);
       const status = { ...headers, ...trailers };
       assert.deepEqual([headers[":status"], status["grpc-status"]], [200, "7"]);
       assert.equal(status["grpc-message"], "not you");
-      await finished(server, admission);
+      await finished(server, pipeline);
     });
   }
 
   for (const each of overGrpcWeb) {
     it(`says so by gRPC-Web to ${each.what}, and no more`, async () => {
-      const { server, admission } = await refusing();
+      const { server, pipeline } = await refusing();
       const { headers } = await ask(server, each);
       assert.deepEqual([headers[":status"], headers["grpc-status"]], [200, "7"]);
-      await finished(server, admission);
+      await finished(server, pipeline);
     });
   }
 
   for (const each of overConnect) {
     it(`says so by Connect to ${each.what}, and no more`, async () => {
-      const { server, admission } = await refusing();
+      const { server, pipeline } = await refusing();
       const { headers, body } = await ask(server, each);
       assert.equal(headers[":status"], 403);
       assert.equal(JSON.parse(new TextDecoder().decode(body)).code, "permission_denied");
-      await finished(server, admission);
+      await finished(server, pipeline);
     });
   }
 
   for (const each of overConnectStreams) {
     it(`says so by Connect's streams to ${each.what}, and no more`, async () => {
-      const { server, admission } = await refusing();
+      const { server, pipeline } = await refusing();
       const { headers, body } = await ask(server, each);
       assert.equal(headers[":status"], 200);
       assert.equal(JSON.parse(new TextDecoder().decode(body.slice(5))).error.code, "permission_denied");
-      await finished(server, admission);
+      await finished(server, pipeline);
     });
   }
 
@@ -163,12 +163,12 @@ describe("An admission that refuses late", unless("listen"), () => {
     ["one that is not", unknown],
   ] as const) {
     it(`has no part in the 505 that native gRPC over HTTP/1.1 gets for ${what}`, async () => {
-      const { server, admission } = await refusing();
+      const { server, pipeline } = await refusing();
       const { status } = await http1(server.port, { method: "POST", path, headers: grpc, body: "" });
       assert.equal(status, 505);
       assert.equal(await settled(server), 0);
-      assert.deepEqual([admission.outcomes.length, stray.seen.length], [1, 0]);
-      assert.notEqual(admission.outcomes[0], undefined);
+      assert.deepEqual([pipeline.outcomes.length, stray.seen.length], [1, 0]);
+      assert.notEqual(pipeline.outcomes[0], undefined);
     });
   }
 
@@ -184,10 +184,10 @@ describe("An admission that refuses late", unless("listen"), () => {
   for (const each of [...overGrpc, ...overGrpcWeb, ...overConnect, ...overConnectStreams]) {
     const type = each.headers["content-type"];
     it(`is nobody's failure when the client of ${each.what} (${type}) has left before`, async () => {
-      const { server, admission } = await refusing();
+      const { server, pipeline } = await refusing();
       const waiting = Promise.withResolvers<void>();
       const refuse = Promise.withResolvers<void>();
-      admission.gate = async () => {
+      pipeline.check = async () => {
         waiting.resolve();
         await refuse.promise;
         throw new MeshError("ERR_PERMISSION_DENIED", "not you");
@@ -199,13 +199,13 @@ describe("An admission that refuses late", unless("listen"), () => {
       left.end(body);
       await waiting.promise;
       left.close(8);
-      await until(() => admission.outcomes[0] !== undefined, "the end of the call");
+      await until(() => pipeline.outcomes[0] !== undefined, "the end of the call");
       refuse.resolve();
-      admission.gate = () => {};
+      pipeline.check = () => {};
       assert.equal(await settled(server), 0);
       const next = await request(session, grpc);
       assert.equal(next.trailers["grpc-status"], "0");
-      assert.deepEqual([admission.outcomes[0]?.status, stray.seen], ["cancelled", []]);
+      assert.deepEqual([pipeline.outcomes[0]?.status, stray.seen], ["cancelled", []]);
     });
   }
 });

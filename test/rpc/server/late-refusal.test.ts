@@ -4,7 +4,7 @@ import { MeshError } from "../../../src/core/errors.ts";
 import { createFetchDispatch } from "../../../src/rpc/server/fetch-dispatch.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { settle } from "../../support/virtual-clock.ts";
-import { OpenAdmission, serveInProcess, someConnection } from "../echo.ts";
+import { OpenPipeline, serveInProcess, someConnection } from "../echo.ts";
 
 const echo = `/${EchoService.typeName}/Echo`;
 const expand = `/${EchoService.typeName}/Expand`;
@@ -26,38 +26,38 @@ const malformed: readonly (readonly [string, Record<string, string>, string?])[]
   [unknown, { "content-type": "application/grpc-web+proto" }],
 ];
 
-async function ask(admission: OpenAdmission, path: string, init: RequestInit): Promise<Response> {
-  const fetch = createFetchDispatch(serveInProcess({ admission }).dispatcher);
+async function ask(pipeline: OpenPipeline, path: string, init: RequestInit): Promise<Response> {
+  const fetch = createFetchDispatch(serveInProcess({ pipeline }).dispatcher);
   const response = await fetch(new Request(`https://echo.test${path}`, init), someConnection);
   return response ?? assert.fail("The request was taken for none of RPC's");
 }
 
-describe("An admission that refuses late, behind a fetch handler", () => {
+describe("An pipeline that refuses late, behind a fetch handler", () => {
   for (const [path, headers, method = "POST"] of malformed) {
     it(`says so to ${method} ${path} with ${JSON.stringify(headers)}, and no more`, async () => {
-      const admission = new OpenAdmission();
+      const pipeline = new OpenPipeline();
       const refuse = Promise.withResolvers<void>();
-      admission.gate = () => refuse.promise;
-      const answered = ask(admission, path, { method, headers, body: new Uint8Array(5) });
+      pipeline.check = () => refuse.promise;
+      const answered = ask(pipeline, path, { method, headers, body: new Uint8Array(5) });
       await settle();
-      assert.equal(admission.outcomes[0], undefined);
+      assert.equal(pipeline.outcomes[0], undefined);
       refuse.reject(new MeshError("ERR_PERMISSION_DENIED", "not you"));
       const response = await answered;
       const said = `${[...response.headers].join()} ${await response.text()}`;
       assert.match(said, /permission_denied|grpc-status,7/);
-      assert.equal(admission.call.outcome?.status, "permission_denied");
+      assert.equal(pipeline.call.outcome?.status, "permission_denied");
       await settle();
     });
   }
 
   for (const path of [echo, unknown]) {
     it(`has no part in the 415 that native gRPC gets for ${path}`, async () => {
-      const admission = new OpenAdmission();
-      admission.gate = () => Promise.reject(new MeshError("ERR_PERMISSION_DENIED", "not you"));
+      const pipeline = new OpenPipeline();
+      pipeline.check = () => Promise.reject(new MeshError("ERR_PERMISSION_DENIED", "not you"));
       const headers = { "content-type": "application/grpc" };
-      const response = await ask(admission, path, { method: "POST", headers });
+      const response = await ask(pipeline, path, { method: "POST", headers });
       assert.equal(response.status, 415);
-      assert.notEqual(admission.call.outcome, undefined);
+      assert.notEqual(pipeline.call.outcome, undefined);
       await settle();
     });
   }

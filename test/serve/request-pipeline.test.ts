@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ok } from "../../src/core/outcome.ts";
 import { staticTokens } from "../../src/security/static-tokens.ts";
-import { createAdmission } from "../../src/serve/create-admission.ts";
+import type { ServedRequest } from "../../src/serve/inbound-request.ts";
+import { createRequestPipeline } from "../../src/serve/request-pipeline.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { connectionFrom, peerNamed, problemOf, serverFixture } from "../hono/fixture.ts";
 import { metricValue } from "../support/metric-value.ts";
@@ -102,16 +103,16 @@ describe("concurrency", () => {
   });
 });
 
-describe("an admission that was closed", () => {
+describe("a pipeline that was closed", () => {
   it("refuses what is new and lets go on what runs", async () => {
-    const { app, admission } = serverFixture();
+    const { app, pipeline } = serverFixture();
     const gate = Promise.withResolvers<void>();
     app.get("/", async (c) => {
       await gate.promise;
       return c.text("ok");
     });
     const running = app.request("/");
-    admission.close();
+    pipeline.close();
     const problem = await problemOf(await app.request("/"));
     assert.deepEqual([problem.status, problem.code], [503, "ERR_SHUTTING_DOWN"]);
     gate.resolve();
@@ -119,19 +120,22 @@ describe("an admission that was closed", () => {
   });
 });
 
-describe("createAdmission()", () => {
+describe("createRequestPipeline()", () => {
   it("serves RPC as well: operation, granted time and end of a call", async () => {
-    const { admission, clock, metrics } = serverFixture();
-    const inbound = {
+    const { pipeline, clock, metrics } = serverFixture();
+    const request: ServedRequest<string> = {
       protocol: "grpc",
       operation: "v1.Lake/Get",
       headers: new Headers({ "mesh-timeout-ms": "5" }),
       connection: connectionFrom("10.0.0.1").connection,
       timeoutMs: 250,
-    } as const;
-    const call = admission.open(inbound);
-    assert.equal(admission.admit(call, inbound), undefined);
+      respond: (call, next) => next(call, request),
+      handle: () => "under way",
+    };
+    const call = pipeline.open(request);
+    assert.equal(pipeline.serve(call, request), "under way");
     assert.equal(call.deadline - clock.now(), 250);
+    assert.equal(pipeline.inFlight, 1);
     await clock.advance(100);
     call.end(ok);
     call.end(ok);
@@ -142,11 +146,20 @@ describe("createAdmission()", () => {
   });
 
   it("refuses options that make no sense", () => {
-    assert.throws(() => createAdmission({ service: "x", timeoutMs: -1 }), /timeoutMs is -1/);
-    assert.throws(() => createAdmission({ service: "x", maxConcurrent: 0 }), RangeError);
-    assert.throws(() => createAdmission({ service: "x", rateLimit: { perMinute: 0 } }), RangeError);
-    assert.throws(() => createAdmission({ service: "x", auth: { validate: "token" as never } }), TypeError);
-    assert.throws(() => createAdmission({ service: "" }), /service/);
+    assert.throws(
+      () => createRequestPipeline({ service: "x", server: { timeoutMs: -1 } }),
+      /timeoutMs is -1/,
+    );
+    assert.throws(() => createRequestPipeline({ service: "x", server: { maxConcurrent: 0 } }), RangeError);
+    assert.throws(
+      () => createRequestPipeline({ service: "x", server: { rateLimit: { perMinute: 0 } } }),
+      RangeError,
+    );
+    assert.throws(
+      () => createRequestPipeline({ service: "x", server: { auth: { validate: "token" as never } } }),
+      TypeError,
+    );
+    assert.throws(() => createRequestPipeline({ service: "" }), /service/);
   });
 });
 
@@ -160,13 +173,13 @@ describe("metrics that fail", () => {
       serverEnded: fail,
       rejected: fail,
     });
-    const { app, admission } = serverFixture({ auth, metrics });
+    const { app, pipeline } = serverFixture({ auth, metrics });
     app.get("/", (c) => c.text("ok"));
     const printed = await printedErrors(async () => {
       assert.equal((await app.request("/", asAnn)).status, 200);
       assert.equal((await app.request("/")).status, 401);
     });
-    assert.equal(admission.inFlight, 0);
+    assert.equal(pipeline.inFlight, 0);
     assert.equal(printed.length, 5);
   });
 });

@@ -1,0 +1,194 @@
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
+import type {
+  UniversalHandler,
+  UniversalServerRequest,
+  UniversalServerResponse,
+} from "@connectrpc/connect/protocol";
+import type { Call } from "../../core/call.ts";
+import { outcomeOfCancelledCall, outcomeOfMeshError } from "../../core/classifier.ts";
+import type { Connection } from "../../core/connection.ts";
+import type { Service } from "../../core/service.ts";
+import { isUpstream } from "../../core/upstream.ts";
+import type { ServedRequest } from "../../serve/inbound-request.ts";
+import { meshCall } from "../context.ts";
+import { rpcErrorResponse } from "../dialect/error-response.ts";
+import { dialectOf, type RpcDialect } from "../dialect/rpc-dialect.ts";
+import { outcomeOfCode } from "../dialect/rpc-outcome.ts";
+import { readTimeout, timeoutHeader } from "../dialect/timeout-header.ts";
+import type { CallLifecycle } from "./call-lifecycle.ts";
+import { servedCall } from "./error-mapping.ts";
+import { type ServedCall, trackResponse } from "./response-body.ts";
+
+type Response = UniversalServerResponse;
+
+/** What is served at a path. */
+export interface UniversalMethod {
+  readonly operation: string;
+  readonly streaming: boolean;
+  /** The handler for a request; that of a path which nobody serves rejects. */
+  choose(
+    request: UniversalServerRequest,
+    wire: RpcDialect,
+  ): UniversalHandler | ((request: UniversalServerRequest) => Promise<Response>);
+}
+
+/** One RPC through Connect's own handlers, in any of the dialects. */
+export class UniversalCall implements ServedRequest<Response>, ServedCall {
+  readonly wire: RpcDialect;
+  readonly timeoutMs: number | undefined;
+  readonly connection: Connection;
+  readonly call: Call;
+  failure: ConnectError | undefined = undefined;
+  readonly #method: UniversalMethod;
+  readonly #lifecycle: CallLifecycle;
+  readonly #request: UniversalServerRequest;
+  readonly #header: Headers;
+  /** Whether the request has a timeout that the call keeps. */
+  readonly #timed: boolean;
+
+  constructor(
+    method: UniversalMethod,
+    lifecycle: CallLifecycle,
+    request: UniversalServerRequest,
+    connection: Connection,
+  ) {
+    this.#method = method;
+    this.#lifecycle = lifecycle;
+    this.#request = request;
+    this.#header = request.header;
+    this.connection = connection;
+    this.wire = dialectOf(this.#header.get("content-type"));
+    const timeoutMs = readTimeout(this.wire.protocol, this.#header);
+    this.#timed = timeoutMs !== undefined && !Number.isNaN(timeoutMs);
+    this.timeoutMs = lifecycle.granted(this.#timed ? timeoutMs : undefined);
+    this.call = lifecycle.pipeline.open(this);
+  }
+
+  get protocol(): RpcDialect["protocol"] {
+    return this.wire.protocol;
+  }
+
+  get operation(): string {
+    return this.#method.operation;
+  }
+
+  get streaming(): boolean {
+    return this.#method.streaming;
+  }
+
+  get headers(): Headers {
+    return this.#header;
+  }
+
+  /** On some platforms merely looking at it makes one. */
+  get signal(): AbortSignal {
+    return this.#request.signal;
+  }
+
+  /** Sends the call through the server's layers. Never rejects. */
+  async serve(): Promise<Response> {
+    try {
+      return await this.#lifecycle.pipeline.serve(this.call, this);
+    } catch (error) {
+      return this.#refuse(error);
+    }
+  }
+
+  /** Waits for the response, or for the end of the call if that comes first: a handler need not listen to its signal. */
+  respond(call: Call, next: Service<ServedRequest<Response>, Response>): Response | Promise<Response> {
+    let result: Response | Promise<Response>;
+    try {
+      result = next(call, this);
+      if (!(result instanceof Promise)) return trackResponse(result, this, this.#lifecycle);
+    } catch (error) {
+      return this.#refuse(error);
+    }
+    const late = result;
+    return new Promise((resolve) => {
+      let open = true;
+      const detach = call.onCancel((reason) => {
+        open = false;
+        resolve(this.#refuse(reason));
+      });
+      const fail = (error: unknown): void => {
+        if (!open) return;
+        open = false;
+        detach();
+        resolve(this.#refuse(error));
+      };
+      late.then((response) => {
+        if (!open) {
+          dispose(response);
+          return;
+        }
+        try {
+          const tracked = trackResponse(response, this, this.#lifecycle);
+          detach();
+          resolve(tracked);
+        } catch (error) {
+          fail(error);
+        }
+      }, fail);
+    });
+  }
+
+  handle(call: Call): Promise<Response> {
+    return this.#lifecycle.run(call, () =>
+      this.#method.choose(this.#request, this.wire)(this.#connectRequest()),
+    );
+  }
+
+  /** The response to a call that a layer refused, or whose handler failed before its response began. Never throws. */
+  #refuse(thrown: unknown): Response {
+    const { call } = this;
+    const error = this.#lifecycle.errorFor(call, thrown);
+    const own = isUpstream(thrown) ? undefined : outcomeOfMeshError(thrown);
+    call.end(outcomeOfCancelledCall(call) ?? own ?? outcomeOfCode(error.code));
+    return rpcErrorResponse(this.wire, error);
+  }
+
+  /**
+   * The request as Connect's handlers are given it: with the call in its context values and the call's own signal.
+   *
+   * The call keeps the time, so Connect is not told of it: a timer of its own would outlive a call that was
+   * cancelled by as much as the caller granted, and would pass at once where that exceeds what timers can hold.
+   * A malformed timeout stays, for Connect to refuse it in the protocol's own words.
+   */
+  #connectRequest(): UniversalServerRequest {
+    const request = this.#request;
+    const contextValues = request.contextValues ?? createContextValues();
+    contextValues.set(meshCall, this.call).set(servedCall, this);
+    return {
+      httpVersion: request.httpVersion,
+      method: request.method,
+      url: request.url,
+      header: this.#timed ? without(this.#header, timeoutHeader(this.wire.protocol)) : this.#header,
+      body: request.body,
+      signal: this.call.signal,
+      contextValues,
+    };
+  }
+}
+
+function without(header: Headers, name: string): Headers {
+  try {
+    header.delete(name);
+    return header;
+  } catch {
+    // The headers of a fetch request may be immutable.
+    const copy = new Headers(header);
+    copy.delete(name);
+    return copy;
+  }
+}
+
+/** Lets go of a response that nobody waits for any more. */
+function dispose(response: Response): void {
+  try {
+    const iterator = response.body?.[Symbol.asyncIterator]();
+    const ended = new ConnectError("the call has ended", Code.Canceled);
+    (iterator?.throw?.(ended) ?? iterator?.return?.())?.catch(() => {});
+  } catch {
+    // What fails while it is thrown away is missed by nobody.
+  }
+}

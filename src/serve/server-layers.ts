@@ -1,0 +1,96 @@
+import type { Call } from "../core/call.ts";
+import { outcomeOfMeshError } from "../core/classifier.ts";
+import { MeshError } from "../core/errors.ts";
+import { reportLost } from "../core/hooks.ts";
+import type { Layer, Service } from "../core/service.ts";
+import { type RateLimitDecision, RateLimitError } from "../policy/rate-limit.ts";
+import type { Security } from "../security/authenticate.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { InboundRequest, ServedRequest } from "./inbound-request.ts";
+import type { ServerCall } from "./server-call.ts";
+
+/** The server's own layers, which know what a request is. */
+type RequestLayer = Layer<ServedRequest, unknown>;
+
+/** What is innermost: the request's own handler, unless its call has ended while it waited. */
+export const handling: Service<ServedRequest, unknown> = (call, request) => {
+  if (call.outcome !== undefined) {
+    throw call.reason ?? new MeshError("ERR_CANCELLED", "The call has ended before its handler could run");
+  }
+  (call as ServerCall).handled = true;
+  return request.handle(call);
+};
+
+/** Where the adapter turns what comes out, response or error, into a response of its protocol. */
+export const responding: RequestLayer = (next) => (call, request) => request.respond(call, next);
+
+/** Requests that the adapter responds to by itself go past what is inside. */
+export const exempting: RequestLayer = (next) => (call, request) =>
+  request.exempt === true ? handling(call, request) : next(call, request);
+
+/** Counts what is thrown before the handler was reached. Metrics may fail: that must not keep a request from its end. */
+export function countRefusals(metrics: Pick<Metrics, "rejected">): RequestLayer {
+  function count(call: Call, error: unknown): void {
+    if ((call as ServerCall).handled) return;
+    try {
+      metrics.rejected(outcomeOfMeshError(error)?.status ?? "error");
+    } catch (failure) {
+      reportLost("Counting a refusal", failure);
+    }
+  }
+
+  return (next) =>
+    function countedRefusals(call, request) {
+      try {
+        const result = next(call, request);
+        if (!(result instanceof Promise) || (call as ServerCall).handled) return result;
+        return result.catch((error: unknown) => {
+          count(call, error);
+          throw error;
+        });
+      } catch (error) {
+        count(call, error);
+        throw error;
+      }
+    };
+}
+
+/** Refuses everything once `closed` says so. */
+export function refuseWhen(closed: () => boolean): RequestLayer {
+  return (next) =>
+    function open(call, request) {
+      if (!closed()) return next(call, request);
+      const error = new MeshError("ERR_SHUTTING_DOWN", "The service is shutting down; try another endpoint");
+      call.note?.({ type: "refused", error });
+      throw error;
+    };
+}
+
+/** Finds out who calls, and whether that one may. */
+export function secured(security: Security): RequestLayer {
+  return (next) => {
+    function enter(call: Call, request: ServedRequest): unknown {
+      call.note?.({ type: "authenticated", principal: call.principal });
+      return next(call, request);
+    }
+
+    return function authenticated(call, request) {
+      const late = security(call, request.headers, request.connection.peer);
+      return late === undefined ? enter(call, request) : late.then(() => enter(call, request));
+    };
+  };
+}
+
+/** Takes each request out of an allowance. Not a `Limiter`: whose allowance it is, the connection says, not the call. */
+export function rateLimited(
+  decide: (call: Call, request: InboundRequest) => RateLimitDecision,
+): RequestLayer {
+  return (next) =>
+    function limitedRate(call, request) {
+      const decision = decide(call, request);
+      if (decision.allowed) return next(call, request);
+      const error = new RateLimitError(decision);
+      call.note?.({ type: "refused", error });
+      throw error;
+    };
+}

@@ -1,0 +1,116 @@
+import type { Clock } from "../core/clock.ts";
+import { checkNumber, checkOptions } from "../core/options.ts";
+import { type Bulkhead, createBulkhead } from "../policy/bulkhead.ts";
+import { createRateLimiter, type RateLimiter, type RateLimiterOptions } from "../policy/rate-limiter.ts";
+import { type AuthOptions, createSecurity, type Security } from "../security/authenticate.ts";
+import { type AddressOf, addressFrom } from "./client-key.ts";
+
+/** A limit per client; see `createRateLimiter`. */
+export type ClientLimit = Omit<RateLimiterOptions, "clock">;
+
+/** Who is let in, how often, and for how long. */
+export interface ServerOptions {
+  /** Who may call. @default everybody, as whoever the peer certificate says */
+  readonly auth?: AuthOptions;
+  /**
+   * Requests per principal, or per remote address without one; `false` for no limit. Clients whose address
+   * the platform does not tell count as one.
+   *
+   * @default 100 a minute, bursts of 20
+   */
+  readonly rateLimit?: ClientLimit | false;
+  /** Requests per remote address, before anything else is looked at: it bounds guessing of tokens. @default false */
+  readonly peerLimit?: ClientLimit | false;
+  /**
+   * The header in which the platform, or a proxy in front of the service, gives the client's address, for the limits
+   * per address: `"cf-connecting-ip"` on Cloudflare. It must hold one address, and the platform or proxy must overwrite
+   * what clients send: set it only where clients cannot reach the service in any other way. Without it no header is
+   * trusted, and all clients of a fetch handler, which does not know their addresses, count as one.
+   *
+   * @default the address is the connection's
+   */
+  readonly clientAddressHeader?: string;
+  /** Requests that run at the same time, streams until their end; more are refused at once. @default no limit */
+  readonly maxConcurrent?: number;
+  /**
+   * Longest time for one request, in milliseconds; a client that asks for more gets this. One that is set holds for
+   * streamed responses and streaming RPCs as well; the default does not, for those the client's own deadline does.
+   *
+   * @default 30_000
+   */
+  readonly timeoutMs?: number;
+}
+
+/** Separate limits for each kind of name, so that a client cannot use up another's by having the same name. */
+export interface ClientLimiters {
+  readonly peer: RateLimiter;
+  readonly token: RateLimiter;
+  readonly address: RateLimiter;
+}
+
+/** Checked options, with what remembers something between requests. */
+export interface ServerState {
+  readonly options: ServerOptions;
+  readonly security: Security;
+  readonly limiters: ClientLimiters | undefined;
+  readonly peerLimiter: RateLimiter | undefined;
+  readonly addressOf: AddressOf;
+  readonly bulkhead: Bulkhead | undefined;
+  /** Undefined for the default. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** Whether two options say the same: the same value, or objects with the same fields. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  const entries = Object.entries(a);
+  return (
+    entries.length === Object.keys(b).length &&
+    entries.every(([name, value]) => Object.hasOwn(b, name) && isSame(value, Reflect.get(b, name)))
+  );
+}
+
+/**
+ * Checks options, and makes what they ask for. What they leave as it was in `before` keeps its memory.
+ *
+ * @throws TypeError | RangeError when one has the wrong type or is out of range
+ */
+export function serverStateFrom(
+  who: string,
+  options: ServerOptions,
+  clock: Clock,
+  before: ServerState | undefined,
+): ServerState {
+  checkOptions(who, options);
+  const { auth, rateLimit = {}, peerLimit = false, maxConcurrent = Infinity, timeoutMs } = options;
+  const same = (name: keyof ServerOptions): boolean =>
+    before !== undefined && isSame(options[name], before.options[name]);
+  const limiter = (limit: ClientLimit): RateLimiter => createRateLimiter({ ...limit, clock });
+  checkNumber(who, "maxConcurrent", maxConcurrent, { min: 1, max: Infinity, integer: true });
+  if (timeoutMs !== undefined) checkNumber(who, "timeoutMs", timeoutMs, { above: true, max: Infinity });
+  return {
+    options,
+    security: before !== undefined && same("auth") ? before.security : createSecurity(auth),
+    limiters:
+      before !== undefined && same("rateLimit")
+        ? before.limiters
+        : rateLimit === false
+          ? undefined
+          : { peer: limiter(rateLimit), token: limiter(rateLimit), address: limiter(rateLimit) },
+    peerLimiter:
+      before !== undefined && same("peerLimit")
+        ? before.peerLimiter
+        : peerLimit === false
+          ? undefined
+          : limiter(peerLimit),
+    addressOf: addressFrom(who, options.clientAddressHeader),
+    bulkhead:
+      before !== undefined && same("maxConcurrent")
+        ? before.bulkhead
+        : maxConcurrent === Infinity
+          ? undefined
+          : createBulkhead({ maxConcurrent, maxQueued: 0 }),
+    timeoutMs,
+  };
+}
