@@ -33,7 +33,7 @@ export interface MeshFetchOptions {
 
 /** What `mesh.fetch` takes beside the standard `RequestInit`. */
 export interface MeshFetchInit extends Omit<RequestInit, "body"> {
-  readonly body?: RestBody | BodyInit | null;
+  readonly body?: RestBody | RequestInit["body"];
   /** The whole exchange, in milliseconds. @default that of the service's policy, 30_000 */
   readonly timeoutMs?: number;
   /**
