@@ -76,7 +76,7 @@ describe("a REST call and the policies", () => {
     assert.equal(cancelled, 1);
   });
 
-  it("ends at the deadline when nobody answers, and the request is aborted", async () => {
+  it("ends at the deadline when nobody responds, and the request is aborted", async () => {
     const { lake, clock, requests } = lakeOf(() => new Promise(() => {}));
     const start = clock.now();
     const error = await clock.run(errorOf(lake.get("x", { timeoutMs: 800 })));
@@ -119,7 +119,7 @@ describe("a REST call and the policies", () => {
     assert.equal(await metricValue(mesh.metrics, "mesh_client_requests_total", { outcome: "cancelled" }), 1);
   });
 
-  it("does not blame the service for a body that the caller's stream could not deliver", async () => {
+  it("does not count a body that the caller's stream could not deliver against the service", async () => {
     const { lake, mesh } = lakeOf(async (request) => new Response(await request.text()));
     const error = await errorOf(lake.post("x", { body: bodyOf(["a"], new Error("disk full")) }));
     assert.ok(isMeshError(error, "ERR_CANCELLED"), String(error));

@@ -108,7 +108,7 @@ describe("createFetchTransport()", () => {
     }
   });
 
-  it("gives the call's reason to whoever waits for the response, although fetch does not listen", async () => {
+  it("gives the call's reason to the caller that waits for the response, although fetch does not listen", async () => {
     const { fetch, open } = gate();
     const call = newCall();
     const failed = errorOf(send(transportOver(fetch), call));
@@ -136,7 +136,7 @@ describe("createFetchTransport()", () => {
     assert.ok(isMeshError(error, "ERR_CANCELLED"));
   });
 
-  it("gives the call's reason to whoever reads, and ends the exchange", async () => {
+  it("gives the call's reason to the reader, and ends the exchange", async () => {
     for (const how of ["text", "stream"] as const) {
       let signal: AbortSignal | null | undefined;
       const call = newCall();

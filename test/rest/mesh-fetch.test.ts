@@ -26,7 +26,7 @@ interface Echo {
 }
 
 describe("mesh.fetch", () => {
-  it("reaches a service by its name, and answers with a real Response", async () => {
+  it("reaches a service by its name, and returns a real Response", async () => {
     const { mesh, requests } = lakeOf((request) => echo.fetch(request));
     const response = await mesh.fetch("mesh://lake/echo?q=1#part", {
       method: "POST",

@@ -33,7 +33,7 @@ describe("ResponsePromise", () => {
     assert.doesNotMatch(error.message, /secret/);
   });
 
-  it("says that an empty answer is no JSON", async () => {
+  it("says that an empty response is no JSON", async () => {
     const { lake } = lakeOf(() => new Response(null, { status: 204 }));
     const error = await errorOf(lake.delete("x").json());
     assert.match(error.message, /^DELETE lake\/x returned 204 with an empty body: no JSON/);
@@ -104,7 +104,7 @@ describe("ResponsePromise", () => {
 });
 
 describe("HttpError", () => {
-  it("carries status, problem and the whole answer", async () => {
+  it("carries status, problem and the whole response", async () => {
     const problem = {
       type: "about:blank",
       title: "Not Found",
@@ -135,7 +135,7 @@ describe("HttpError", () => {
     assert.equal(await error.response.text(), "<html>");
   });
 
-  it("keeps the first 64 KiB of a long answer and ends its transfer", async () => {
+  it("keeps the first 64 KiB of a long response and ends its transfer", async () => {
     let cancelled = false;
     const { lake } = lakeOf(
       () =>

@@ -53,7 +53,7 @@ describe("a REST client over sockets", () => {
     for (let i = 0; i < 8; i++) assert.equal(await lake.post("x", { json: i }).text(), "alive");
   });
 
-  it("gives up at the deadline when the endpoint accepts and never answers, and closes the connection", async () => {
+  it("gives up at the deadline when the endpoint accepts and never responds, and closes the connection", async () => {
     const server = createTcpServer();
     const closed = new Promise<void>((resolve) => {
       server.on("connection", (socket: Socket) => {
@@ -68,7 +68,7 @@ describe("a REST client over sockets", () => {
     assert.equal(await outcomes(mesh, "deadline_exceeded"), 1);
   });
 
-  it("does not repeat a request that was cut off unanswered, unless it may be", async () => {
+  it("does not repeat a request that was cut off without a response, unless it may be", async () => {
     let requests = 0;
     const origin = await serverOf((request, response) => {
       request.resume();

@@ -105,7 +105,7 @@ describe("the gRPC client and a server that breaks off", () => {
     });
   }
 
-  it("blames the server for headers and trailers beyond the announced limit, and keeps the connection", async () => {
+  it("counts as the server's fault headers and trailers beyond the announced limit, and keeps the connection", async () => {
     // The client announces 64 KiB.
     const large = largeField("x-large", 70_000);
     let connections = 0;

@@ -83,7 +83,7 @@ describe("the gRPC client", () => {
     }
   });
 
-  it("reads the status of a trailers-only answer", async () => {
+  it("reads the status of a trailers-only response", async () => {
     const origin = await serveRaw(cleanup, (stream) => {
       stream.respond({ ...grpc, "grpc-status": "5", "grpc-message": "no %C3%BC%zz" }, { endStream: true });
     });
@@ -95,7 +95,7 @@ describe("the gRPC client", () => {
     assert.equal(stream.code, Code.NotFound);
   });
 
-  it("refuses answers that break the protocol", async () => {
+  it("refuses responses that break the protocol", async () => {
     const bodies: [
       string,
       Uint8Array,

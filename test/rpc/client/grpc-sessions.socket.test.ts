@@ -104,7 +104,7 @@ describe("the sessions of the gRPC client", () => {
     }
   });
 
-  it("gives up on a server that never answers the connection", async () => {
+  it("gives up on a server that never responds to the connection", async () => {
     const clock = new VirtualClock();
     const silent = createTcpServer((socket) => socket.on("error", () => {}));
     await new Promise<void>((resolve) => {
@@ -179,7 +179,7 @@ describe("the sessions of the gRPC client", () => {
     assert.equal(clock.pending, 0);
   });
 
-  it("replaces an idle connection that does not answer, before the next call is sent over it", async () => {
+  it("replaces an idle connection that does not respond, before the next call is sent over it", async () => {
     const clock = new VirtualClock();
     const pinged = deferred();
     let connections = 0;
@@ -202,7 +202,7 @@ describe("the sessions of the gRPC client", () => {
     assert.equal(connections, 2);
   });
 
-  it("closes a connection whose keepalive ping is not answered", async () => {
+  it("closes a connection whose keepalive ping is not acknowledged", async () => {
     const clock = new VirtualClock();
     const pings = deferred();
     const connected = deferred();
