@@ -17,7 +17,7 @@ const noAddress: Connection = { remoteAddress: "", encrypted: false, httpVersion
 
 /**
  * The connection that a request came by, as the mesh's listener gives it; nothing is known of it where the platform has
- * a listener of its own. Headers are not trusted here: see `clientAddressHeader` of `createAdmission`.
+ * a listener of its own. Headers are not trusted here: see `clientAddressHeader` of `createRequestPipeline`.
  */
 export function connectionOf(env: Partial<MeshEnv["Bindings"]> | undefined): Connection {
   const given = env?.connection;

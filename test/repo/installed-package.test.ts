@@ -27,7 +27,7 @@ const program = `import { create, createFileRegistry } from "@bufbuild/protobuf"
 import type { GenService } from "@bufbuild/protobuf/codegenv2";
 import { FileDescriptorProtoSchema, file_google_protobuf_wrappers, StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
-import { createMesh, staticDiscovery } from "@datapunk/mesh";
+import { createMesh, staticResolver } from "@datapunk/mesh";
 import { Hono } from "hono";
 
 const text = ".google.protobuf.StringValue";
@@ -69,7 +69,7 @@ const server = await echo.serve({
   port: 0,
   hostname: "127.0.0.1",
 });
-const mesh = createMesh({ service: "caller", discovery: staticDiscovery({ echo: [server.url] }) });
+const mesh = createMesh({ service: "caller", resolver: staticResolver({ echo: [server.url] }) });
 const found: Record<string, unknown> = {
   runtime: mesh.runtime.name,
   isHono: app instanceof Hono,
