@@ -114,7 +114,8 @@ export class Call {
   #cancelled = false;
   #reason: unknown;
   #controller: AbortController | undefined;
-  #cancelListeners: Set<CancelListener> | undefined;
+  /** One, nearly always. */
+  #cancelListeners: CancelListener | Set<CancelListener> | undefined;
   /** One, nearly always. */
   #endListeners: EndListener | EndListener[] | undefined;
   readonly #onEvent: CallEventListener | undefined;
@@ -191,7 +192,9 @@ export class Call {
     this.#detach?.();
     this.#detach = undefined;
     this.#controller?.abort(reason);
-    if (listeners !== undefined) for (const listener of listeners) tell(listener, reason, this);
+    if (listeners === undefined) return;
+    if (typeof listeners === "function") tell(listeners, reason, this);
+    else for (const listener of listeners) tell(listener, reason, this);
   }
 
   /**
@@ -208,9 +211,17 @@ export class Call {
       listener(this.#reason);
       return () => {};
     }
-    this.#cancelListeners ??= new Set();
-    this.#cancelListeners.add(listener);
-    return () => this.#cancelListeners?.delete(listener);
+    const listeners = this.#cancelListeners;
+    if (listeners === undefined) this.#cancelListeners = listener;
+    else if (typeof listeners !== "function") listeners.add(listener);
+    else if (listeners !== listener) this.#cancelListeners = new Set([listeners, listener]);
+    return () => this.#removeCancelListener(listener);
+  }
+
+  #removeCancelListener(listener: CancelListener): void {
+    const listeners = this.#cancelListeners;
+    if (listeners === listener) this.#cancelListeners = undefined;
+    else if (typeof listeners === "object") listeners.delete(listener);
   }
 
   /** Throws the reason if the call was cancelled. */

@@ -3,9 +3,10 @@ const blockBytes = 4096;
 
 const encoder = new TextEncoder();
 const digits = encoder.encode("0123456789abcdef");
-const digit0 = 0x30;
-/** Stands for a random digit in a {@link randomTexts} pattern. */
-const placeholder = 0x78;
+/** The digits of each byte, as character codes. */
+const highDigits = Uint8Array.from({ length: 256 }, (_, byte) => digits[byte >> 4]!);
+const lowDigits = Uint8Array.from({ length: 256 }, (_, byte) => digits[byte & 15]!);
+const digit1 = 0x31;
 
 /**
  * Makes texts of a pattern, in which every `x` is a cryptographically random lower-case hex digit.
@@ -14,13 +15,14 @@ const placeholder = 0x78;
  * where `crypto.randomUUID()` or putting one together costs hundreds. What is cut off keeps its block (about
  * 10 kB) alive.
  *
- * @param pattern - ASCII; no run of `x` comes out as all zeros, because trace and span ids must not
+ * @param pattern - ASCII, with at least one `x`; no run of `x` comes out as all zeros, because trace and span ids must not
  */
 export function randomTexts(pattern: string): () => string {
   const template = encoder.encode(pattern);
   const { length } = template;
-  const nibbles = template.filter((character) => character === placeholder).length;
-  const count = Math.floor((blockBytes * 2) / nibbles);
+  const runs = [...pattern.matchAll(/x+/g)].map(({ index, 0: { length } }) => ({ index, length }));
+  const bytesPerText = runs.reduce((sum, run) => sum + Math.ceil(run.length / 2), 0);
+  const count = Math.floor(blockBytes / bytesPerText);
   let block = "";
   let position = 0;
 
@@ -28,20 +30,23 @@ export function randomTexts(pattern: string): () => string {
   function refill(): void {
     const random = crypto.getRandomValues(new Uint8Array(blockBytes));
     const text = new Uint8Array(length * count);
-    for (let start = 0, nibble = 0; start < text.length; start += length) {
-      let zeros = true;
-      for (let index = 0; index < length; index++) {
-        const character = template[index]!;
-        if (character !== placeholder) {
-          text[start + index] = character;
-          continue;
+    let used = 0;
+    for (let start = 0; start < text.length; start += length) {
+      text.set(template, start);
+      for (const run of runs) {
+        const end = start + run.index + run.length;
+        let seen = 0;
+        for (let at = start + run.index; at < end; at += 2) {
+          const byte = random[used++]!;
+          text[at] = highDigits[byte]!;
+          // Of the last byte of an odd run only one digit has a place.
+          if (at + 1 === end) seen |= byte >> 4;
+          else {
+            text[at + 1] = lowDigits[byte]!;
+            seen |= byte;
+          }
         }
-        if (index === 0 || template[index - 1] !== placeholder) zeros = true;
-        const byte = random[nibble >> 1]!;
-        const digit = digits[nibble & 1 ? byte & 15 : byte >> 4]!;
-        nibble++;
-        zeros &&= digit === digit0;
-        text[start + index] = zeros && template[index + 1] !== placeholder ? digit0 + 1 : digit;
+        if (seen === 0) text[end - 1] = digit1;
       }
     }
     block = new TextDecoder().decode(text);
