@@ -1,5 +1,5 @@
+import { isThenable } from "../core/hooks.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
-import { isThenable } from "../core/thenable.ts";
 
 /** Options of the chain's CORS. */
 export interface CorsOptions {

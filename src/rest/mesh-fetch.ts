@@ -2,7 +2,6 @@ import { Call, type CallEventListener } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Service } from "../core/service.ts";
 import { EndToEndHeaders } from "../http/end-to-end-headers.ts";
-import { methodLabel } from "../http/method-label.ts";
 import { withinDeadline } from "./body-chunks.ts";
 import { HttpError } from "./http-error.ts";
 import type { HttpResponse } from "./http-transport.ts";
@@ -11,9 +10,8 @@ import { addHeaders, type HeadersInput } from "./request-headers.ts";
 import { checkMaxResponseBytes, limitedBody } from "./response-limit.ts";
 import { encodeBody, type RestBody } from "./rest-body.ts";
 import { checkTimeout, idempotencyOf } from "./rest-client.ts";
-import type { RestRequest, SentRequest } from "./rest-request.ts";
+import { methodLabel, type RestRequest, type SentRequest, sendCall } from "./rest-request.ts";
 import { RestResponse } from "./rest-response.ts";
-import { sendCall } from "./send-call.ts";
 import { discardResponse, isShort, TransportResponse } from "./transport-response.ts";
 
 /** Options of {@link createMeshFetch}. */

@@ -2,9 +2,8 @@ import type { Service } from "../core/service.ts";
 import { chunksOf, withinDeadline } from "./body-chunks.ts";
 import { type HttpError, httpErrorFrom } from "./http-error.ts";
 import type { HttpResponse } from "./http-transport.ts";
-import { nameOf, type RestRequest, type SentRequest } from "./rest-request.ts";
+import { nameOf, type RestRequest, type SentRequest, sendCall } from "./rest-request.ts";
 import { RestResponse } from "./rest-response.ts";
-import { sendCall } from "./send-call.ts";
 import { isShort } from "./transport-response.ts";
 
 /** One request and the way to send it. */

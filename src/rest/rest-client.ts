@@ -3,7 +3,6 @@ import type { Clock } from "../core/clock.ts";
 import { meshHeaders } from "../core/headers.ts";
 import { idempotencyFrom } from "../core/idempotency.ts";
 import type { Service } from "../core/service.ts";
-import { methodLabel } from "../http/method-label.ts";
 import type { HttpResponse } from "./http-transport.ts";
 import { addHeaders } from "./request-headers.ts";
 import { checkMaxResponseBytes } from "./response-limit.ts";
@@ -12,7 +11,7 @@ import { encodeBody, encodeJson } from "./rest-body.ts";
 import { type RestHealth, restHealth } from "./rest-health.ts";
 import type { RestDefaults, RestOptions } from "./rest-options.ts";
 import { targetFrom } from "./rest-path.ts";
-import type { RestRequest } from "./rest-request.ts";
+import { methodLabel, type RestRequest } from "./rest-request.ts";
 
 export type { RestDefaults, RestOptions } from "./rest-options.ts";
 

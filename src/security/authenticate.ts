@@ -1,9 +1,9 @@
 import type { Call } from "../core/call.ts";
 import { isMeshError, MeshError } from "../core/errors.ts";
 import type { HeaderSource } from "../core/headers.ts";
+import { isThenable } from "../core/hooks.ts";
 import type { PeerIdentity, Principal } from "../core/identity.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
-import { isThenable } from "../core/thenable.ts";
 import { isUpstream } from "../core/upstream.ts";
 import { AuthenticationError, parseBearer } from "./bearer.ts";
 import { principalFromPeer } from "./peer.ts";

@@ -1,4 +1,4 @@
-import { randomTexts } from "./random-hex.ts";
+import { randomTexts } from "./trace-context.ts";
 
 /** The longest request id accepted from outside, in characters. */
 const maxLength = 128;

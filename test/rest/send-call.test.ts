@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { MeshError, TransportError } from "../../src/core/errors.ts";
 import { outcome } from "../../src/core/outcome.ts";
 import { isUpstream } from "../../src/core/upstream.ts";
-import { sendCall } from "../../src/rest/send-call.ts";
+import { sendCall } from "../../src/rest/rest-request.ts";
 import { newCall } from "./transport-over.ts";
 
 const request = { method: "GET", target: "/x", headers: {}, body: undefined };

@@ -1,6 +1,6 @@
 import { systemClock } from "../../core/clock.ts";
 import { quietHook } from "../../core/hooks.ts";
-import { installLightGlobals } from "../fetch/light-globals.ts";
+import { installLightGlobals } from "../fetch/light-response.ts";
 import type { Listener, ListenOptions } from "../port.ts";
 import { checkTlsIdentity } from "../tls/tls-identity.ts";
 import { acceptingServer } from "./accept.ts";

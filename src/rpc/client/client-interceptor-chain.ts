@@ -8,7 +8,7 @@ import {
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import type { Call } from "../../core/call.ts";
 import type { Service } from "../../core/service.ts";
-import { operationOf } from "../server/method-router.ts";
+import { operationOf } from "../dialect/call-headers.ts";
 import { applyInterceptor } from "../server/safe-interceptor.ts";
 import { streamInput } from "./replayable-input.ts";
 import type { RpcRequest, RpcResponse } from "./rpc-request.ts";

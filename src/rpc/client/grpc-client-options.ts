@@ -1,13 +1,13 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { Call } from "../../core/call.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
+import { type DeadlineEntry, deadlinesOf } from "../../policy/deadline-wheel.ts";
+import { contentTypeJson, contentTypeProto, formatGrpcTimeout } from "../dialect/call-headers.ts";
 import type { Expected } from "../dialect/error-trailers.ts";
-import { contentTypeJson, contentTypeProto } from "../dialect/grpc-headers.ts";
-import { addField, isReserved } from "../dialect/header-metadata.ts";
-import { formatGrpcTimeout } from "../dialect/timeout-header.ts";
+import { addField, isReserved, Metadata } from "../dialect/header-metadata.ts";
 import { codecsOf, type EncodeOptions, type FormatOptions, type MessageCodec } from "../message/codec.ts";
 import { type Compression, compressionNamed } from "../message/compression.ts";
-import { Metadata } from "./attempt-metadata.ts";
 import type { RpcConnectionPool } from "./rpc-connection.ts";
 import type { RpcTransportOptions } from "./rpc-transport.ts";
 import { defaultCompressMinBytes } from "./transport-settings.ts";
@@ -150,4 +150,36 @@ export function metadataOf(init: HeadersInit | undefined): RequestMetadata | und
   } catch (error) {
     throw new ConnectError("invalid metadata", Code.InvalidArgument, undefined, undefined, error);
   }
+}
+
+/** What stops a call over one transport: a signal, or the mesh's call on whose behalf it is made. */
+export type CancelSource = AbortSignal | Call;
+
+/** Calls `listener` when the source cancels, at once if it has; the returned function stops that. */
+export function watchCancel(
+  source: CancelSource,
+  listener: (reason: unknown) => void,
+): (() => void) | undefined {
+  if (source instanceof Call) return source.onCancel(listener);
+  if (source.aborted) {
+    listener(source.reason);
+    return undefined;
+  }
+  const onAbort = (): void => listener(source.reason);
+  source.addEventListener("abort", onAbort, { once: true });
+  return () => source.removeEventListener("abort", onAbort);
+}
+
+/**
+ * Calls `expire` at the deadline, by the one wheel of the clock. A mesh's call is cancelled at its own deadline by its
+ * timeout layer: one that is no earlier costs nothing here.
+ */
+export function watchDeadline(
+  clock: Clock,
+  due: number,
+  source: CancelSource | undefined,
+  expire: () => void,
+): DeadlineEntry | undefined {
+  if (source instanceof Call && source.deadline <= due) return undefined;
+  return deadlinesOf(clock).add(due, expire);
 }

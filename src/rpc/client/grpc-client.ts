@@ -2,8 +2,8 @@ import type { DescMethodStreaming, DescMethodUnary } from "@bufbuild/protobuf";
 import type { ContextValues, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 import { Call } from "../../core/call.ts";
 import { meshCall } from "../context.ts";
-import type { CancelSource } from "./cancel-source.ts";
 import {
+  type CancelSource,
   ClientConfig,
   type GrpcTransportOptions,
   metadataOf,

@@ -8,9 +8,14 @@ import { headersOf, pendingTrailers } from "../dialect/header-metadata.ts";
 import { deadlineExceeded, errorFromCancel, orDeadline } from "../dialect/transport-faults.ts";
 import { MessageReader } from "../message/message-reader.ts";
 import { MessageWriter } from "../message/message-writer.ts";
-import { type CancelSource, watchCancel, watchDeadline } from "./cancel-source.ts";
 import { PendingConnection } from "./connection-queue.ts";
-import type { ClientConfig, MethodPlan } from "./grpc-client-options.ts";
+import {
+  type CancelSource,
+  type ClientConfig,
+  type MethodPlan,
+  watchCancel,
+  watchDeadline,
+} from "./grpc-client-options.ts";
 import { readableError } from "./readable-error.ts";
 import type { RpcConnection } from "./rpc-connection.ts";
 

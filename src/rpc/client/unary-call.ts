@@ -9,9 +9,14 @@ import { deadlineExceeded, errorFromCancel, orDeadline } from "../dialect/transp
 import { decodeMessageBody, type EncodedMessage, encodeMessage } from "../message/codec.ts";
 import type { Compression } from "../message/compression.ts";
 import { EnvelopeReader } from "../message/envelope.ts";
-import { type CancelSource, watchCancel, watchDeadline } from "./cancel-source.ts";
 import { PendingConnection } from "./connection-queue.ts";
-import type { ClientConfig, MethodPlan } from "./grpc-client-options.ts";
+import {
+  type CancelSource,
+  type ClientConfig,
+  type MethodPlan,
+  watchCancel,
+  watchDeadline,
+} from "./grpc-client-options.ts";
 import { readableError } from "./readable-error.ts";
 import type { RpcConnection } from "./rpc-connection.ts";
 

@@ -4,7 +4,7 @@ import { fieldOf } from "../../http/http2/frame/header-rules.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
 import { withHttpStatus } from "../client/http-status.ts";
 import { acceptsEncoding, type Compression, compressionNamed } from "../message/compression.ts";
-import { codeFromHttpStatus, formatOf } from "./grpc-headers.ts";
+import { codeFromHttpStatus, formatOf } from "./call-headers.ts";
 import { errorFromStatus } from "./grpc-status.ts";
 import { headersFromFields } from "./header-metadata.ts";
 import { errorFromReset } from "./transport-faults.ts";

@@ -10,6 +10,7 @@ import {
 } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { meshCall } from "../context.ts";
+import { operationOf } from "../dialect/call-headers.ts";
 import type { CallLifecycle } from "./call-lifecycle.ts";
 import type { RpcMethod, RpcMethodOptions } from "./dispatcher.ts";
 import type { RpcRouter } from "./router.ts";
@@ -128,18 +129,6 @@ function timedByCall(impl: AnyImpl, lifecycle: Pick<CallLifecycle, "timeLeft">):
     }
     return impl(input, context);
   };
-}
-
-const operations = new WeakMap<DescMethod, string>();
-
-/** `package.Service/Method` */
-export function operationOf(method: DescMethod): string {
-  let operation = operations.get(method);
-  if (operation === undefined) {
-    operation = `${method.parent.typeName}/${method.name}`;
-    operations.set(method, operation);
-  }
-  return operation;
 }
 
 function effectiveOptions(

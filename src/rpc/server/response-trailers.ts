@@ -5,7 +5,7 @@ import { isMeshError } from "../../core/errors.ts";
 import { checkSendable } from "../../core/sendable-headers.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
-import { contentTypeJson, contentTypeProto } from "../dialect/grpc-headers.ts";
+import { contentTypeJson, contentTypeProto } from "../dialect/call-headers.ts";
 import { encodeDetails, encodeStatusText } from "../dialect/grpc-status.ts";
 import { addMetadata } from "../dialect/header-metadata.ts";
 import { outcomeOfCode } from "../dialect/rpc-outcome.ts";

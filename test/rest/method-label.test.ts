@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { methodLabel } from "../../src/http/method-label.ts";
-import { lakeOf } from "../rest/lake.ts";
+import { methodLabel } from "../../src/rest/rest-request.ts";
+import { lakeOf } from "./lake.ts";
 
 describe("the operation of a call that has none", () => {
   it("is its method, or other for one that somebody made up", async () => {

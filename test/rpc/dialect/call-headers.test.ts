@@ -6,7 +6,7 @@ import {
   formatTimeout,
   parseGrpcTimeout,
   readTimeout,
-} from "../../../src/rpc/dialect/timeout-header.ts";
+} from "../../../src/rpc/dialect/call-headers.ts";
 
 function read(protocol: Protocol, value: string): number | undefined {
   const name = protocol === "connect" ? "connect-timeout-ms" : "grpc-timeout";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Metadata } from "../../../src/rpc/client/attempt-metadata.ts";
+import { Metadata } from "../../../src/rpc/dialect/header-metadata.ts";
 
 describe("Metadata", () => {
   it("goes wherever headers are taken", () => {
