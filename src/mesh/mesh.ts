@@ -80,7 +80,7 @@ export function createMesh(options: MeshOptions): Mesh {
     ...(onEvent && { onEvent }),
   });
   const scope = runtime.asyncContext;
-  const current = (): Call | undefined => scope?.current();
+  const current: () => Call | undefined = scope === undefined ? () => undefined : scope.current.bind(scope);
 
   const clients = createClients({
     runtime,

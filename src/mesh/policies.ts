@@ -38,6 +38,8 @@ function checkPolicy(who: string, policy: ClientPolicy): void {
 /** The policies of a mesh as they are now; a new value that is no good leaves the one before in use. */
 export class ClientPolicies {
   readonly #source: Source<Policies>;
+  /** The source's value, at hand for every call. */
+  #current: Policies;
 
   /**
    * @param onRefused - told why a new value was refused
@@ -45,16 +47,20 @@ export class ClientPolicies {
    */
   constructor(given: Policies | Source<Policies>, onRefused: (error: unknown) => void) {
     this.#source = checkedSource(borrowedSource(given), checked, onRefused);
+    this.#current = this.#source.current;
+    this.#source.watch((changed) => {
+      this.#current = changed;
+    });
   }
 
   /** All of them: the same object until they change. */
   get current(): Policies {
-    return this.#source.current;
+    return this.#current;
   }
 
   /** The policy of a service: its own entry wins over that of all services, field by field. */
   of(service: string): ClientPolicy {
-    const { current } = this.#source;
+    const current = this.#current;
     return { ...current[everyService], ...current[service] };
   }
 
@@ -66,7 +72,7 @@ export class ClientPolicies {
 
   /** How long a whole call to a service may take, unless the caller says otherwise. */
   timeoutOf(service: string): number {
-    const { current } = this.#source;
+    const current = this.#current;
     return current[service]?.timeoutMs ?? current[everyService]?.timeoutMs ?? defaultTimeoutMs;
   }
 

@@ -74,7 +74,7 @@ function serve(application: Application, exchange: HttpExchange, ownHost: () => 
   }
   const path = pathOf(exchange.target);
   const type = fieldOf(exchange.fields, "content-type");
-  const handler = rpc.find(path) ?? (isRpcOnly(type) ? rpc.unknown : undefined);
+  const handler = rpc.find(path) ?? (type !== undefined && isRpcOnly(type) ? rpc.unknown : undefined);
   if (handler === undefined) respondByFetch(application, exchange);
   else if (exchange.httpVersion === "1.1" && dialectOf(type).protocol === "grpc") {
     const { connection } = exchange;

@@ -9,7 +9,7 @@ import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/conne
 import type { Call } from "../../core/call.ts";
 import type { Service } from "../../core/service.ts";
 import { operationOf } from "../dialect/call-headers.ts";
-import { applyInterceptor } from "../server/safe-interceptor.ts";
+import { applyInterceptor } from "../safe-interceptor.ts";
 import { streamInput } from "./replayable-input.ts";
 import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
 

@@ -6,7 +6,7 @@ import {
   type MessageInitShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { iteratorOf } from "../server/safe-interceptor.ts";
+import { iteratorOf } from "../safe-interceptor.ts";
 
 /** The messages that a streaming call sends, handed to one attempt after another. */
 export interface StreamInput {

@@ -1,4 +1,3 @@
-import type { DescMethod } from "@bufbuild/protobuf";
 import {
   type ConnectRouterOptions,
   createConnectRouter,
@@ -11,10 +10,10 @@ import {
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { meshCall } from "../context.ts";
 import { operationOf } from "../dialect/call-headers.ts";
+import { safeInterceptor, safeStream } from "../safe-interceptor.ts";
 import type { CallLifecycle } from "./call-lifecycle.ts";
 import type { RpcMethod, RpcMethodOptions } from "./dispatcher.ts";
 import type { RpcRouter } from "./router.ts";
-import { safeInterceptor, safeStream } from "./safe-interceptor.ts";
 
 /** Connect's handlers of one method. */
 export interface RouteHandlers {

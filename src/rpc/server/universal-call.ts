@@ -22,9 +22,9 @@ import { readTimeout, timeoutHeader } from "../dialect/call-headers.ts";
 import { rpcErrorResponse } from "../dialect/error-response.ts";
 import { dialectOf, type RpcDialect } from "../dialect/rpc-dialect.ts";
 import { outcomeOfCode } from "../dialect/rpc-outcome.ts";
+import { iteratorOf } from "../safe-interceptor.ts";
 import type { CallLifecycle } from "./call-lifecycle.ts";
 import { type ServedCall, trackResponse } from "./response-body.ts";
-import { iteratorOf } from "./safe-interceptor.ts";
 
 type Response = UniversalServerResponse;
 

@@ -1,5 +1,5 @@
 import type { HandlerContext, Interceptor } from "@connectrpc/connect";
-import { ignoreRejection, isThenable } from "../../core/hooks.ts";
+import { ignoreRejection, isThenable } from "../core/hooks.ts";
 
 type AnyFn = ReturnType<Interceptor>;
 type AnyImpl = (input: unknown, context: HandlerContext) => unknown;
