@@ -100,7 +100,7 @@ export interface TransportOptions extends RpcTransportEncoding {
   readonly useBinaryFormat?: boolean;
   /**
    * Calls of methods without side effects go out as GET where the transport speaks Connect, so that caches on the
-   * way can answer them. @default false
+   * way can serve them. @default false
    */
   readonly useHttpGet?: boolean;
   /** The largest message in either direction, in bytes. @default 4 MiB */
@@ -122,7 +122,7 @@ export interface MeshTransport extends Transport {
    * ```ts
    * const { ready } = await mesh.transport("lake").health({ of: "datapunk.lake.v1.LakeService" });
    * ```
-   * @throws ConnectError only when the caller cancelled; what fails otherwise is in the answer
+   * @throws ConnectError only when the caller cancelled; what fails otherwise is in the result
    */
   health(options?: RpcHealthOptions): Promise<RpcHealth>;
 }
@@ -161,7 +161,7 @@ export interface HandlerOptions {
   readonly health?: false | ServedHealthOptions;
   /**
    * gRPC's reflection (v1 and v1alpha) beside the routes, so that `grpcurl` and `buf curl` need no schema. It tells
-   * the whole interface to whoever passes security. @default false
+   * the whole interface to every caller that passes security. @default false
    */
   readonly reflection?: boolean;
   /** Checks request messages by the rules in their proto; see `@datapunk/mesh/validate`. @default nothing is checked */

@@ -44,7 +44,7 @@ export type Security = (
 ) => void | Promise<void>;
 
 /**
- * Makes the security gate of a server.
+ * Makes what finds out who calls a server.
  *
  * The principal comes from the token when there is one and a validator, else from the certificate that the
  * peer proved to own. A token that is not valid refuses the request even if the certificate would do: who
@@ -75,7 +75,7 @@ export function createSecurity(options: AuthOptions = {}): Security {
   }
 
   function acceptToken(call: Call, token: string, principal: ValidatedPrincipal): void | Promise<void> {
-    // A validator written in JavaScript may answer null or false for "no"; that must not let anybody in.
+    // A validator written in JavaScript may return null or false for "no"; that must not let anybody in.
     if (typeof principal?.id !== "string" || principal.id === "") {
       throw refused(token, principal === null || (principal as unknown) === false, refusal(undefined));
     }

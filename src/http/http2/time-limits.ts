@@ -194,7 +194,7 @@ export class TimeLimits {
       return;
     }
     this.#cancelPing = this.#clock.schedule(
-      () => host.destroy(h2.cancel, new Error("the peer does not answer a ping")),
+      () => host.destroy(h2.cancel, new Error("the peer does not acknowledge a ping")),
       partMs,
     );
     host.ping(this.#cancelPing);

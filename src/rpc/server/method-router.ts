@@ -17,7 +17,7 @@ import type { RpcRouter } from "./router.ts";
 
 /** Connect's handlers of one method. */
 export interface RouteHandlers {
-  /** Compresses its answers where the client accepts it. */
+  /** Compresses its responses where the client accepts it. */
   readonly compressing: UniversalHandler;
   /** Compresses none. */
   readonly plain: UniversalHandler;

@@ -41,7 +41,7 @@ export class GrpcResponse {
   constructor(stream: Http2Stream, format: "proto" | "json") {
     this.stream = stream;
     this.#format = format;
-    // What a client still sends when it has its answer is of no use.
+    // What a client still sends when it has its response is of no use.
     stream.letGoAtEnd = true;
   }
 

@@ -200,7 +200,7 @@ function dispose(response: Response): void {
   }
 }
 
-/** Where the error mapping leaves what it saw, for whoever judges the call at its end. */
+/** Where the error mapping leaves what it saw, for the outcome of the call at its end. */
 export const servedCall: ContextKey<ServedCall | undefined> = createContextKey<ServedCall | undefined>(
   undefined,
   { description: "served call" },

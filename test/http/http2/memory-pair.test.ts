@@ -182,7 +182,7 @@ describe("an HTTP/2 client and server over a pair in memory, on a virtual clock"
   );
 
   it(
-    "give up a peer with an open stream that does not answer a ping",
+    "give up a peer with an open stream that does not acknowledge a ping",
     network(async ({ clock, client, server }) => {
       const log = new Log();
       client.connection.request(getFields, log).end();
