@@ -87,7 +87,7 @@ export class Pipeline<Req, Res> {
     return chain.run;
   }
 
-  /** Outermost first. `docs/decisions/composition-order.md` gives the reason for each position. */
+  /** Outermost first. `docs/layers.md` gives the reason for each position. */
   #compose(service: ServiceEndpoints): Service<Req, Res> {
     const { policies, metrics, clock, random, layers } = this.#parts;
     const policy = policies.of(service.service);
