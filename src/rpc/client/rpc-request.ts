@@ -6,7 +6,7 @@ import type { StreamInput } from "./replayable-input.ts";
 export interface RpcRequest {
   readonly method: DescMethod;
   /** What the caller set; each attempt gets a copy. */
-  readonly header: HeadersInit | undefined;
+  readonly header: ConstructorParameters<typeof Headers>[0];
   readonly contextValues: ContextValues;
   /** The one message of a unary call; undefined for streams. */
   readonly message: object | undefined;
