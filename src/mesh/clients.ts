@@ -10,7 +10,7 @@ import type { ConnectOptions, Runtime } from "../net/port.ts";
 import type { HttpResponse, HttpTransport } from "../rest/http-transport.ts";
 import { createMeshFetch, type MeshFetch } from "../rest/mesh-fetch.ts";
 import { createRestClient, type RestClient, type RestDefaults } from "../rest/rest-client.ts";
-import { isReplayable as isRestReplayable, type RestRequest } from "../rest/rest-request.ts";
+import { isRestReplayable, type RestRequest } from "../rest/rest-request.ts";
 import { discardResponse } from "../rest/transport-response.ts";
 import { createTransportService } from "../rest/transport-service.ts";
 import { defaultMaxMessageBytes } from "../rpc/client/fetch-rpc-transport.ts";
@@ -20,11 +20,7 @@ import {
   fixedProtocol,
   type ProtocolNegotiation,
 } from "../rpc/client/protocol-negotiation.ts";
-import {
-  isReplayable as isRpcReplayable,
-  type RpcRequest,
-  type RpcResponse,
-} from "../rpc/client/rpc-request.ts";
+import { isRpcReplayable, type RpcRequest, type RpcResponse } from "../rpc/client/rpc-request.ts";
 import { checkTransportEncoding } from "../rpc/client/transport-settings.ts";
 import { rpcHealth } from "../rpc/health/rpc-health.ts";
 import { writeContext } from "../telemetry/propagation.ts";

@@ -19,7 +19,7 @@ export interface RestRequest {
 }
 
 /** Whether the request can be sent again: not when its body is a stream, which the first attempt reads. */
-export function isReplayable(request: RestRequest): boolean {
+export function isRestReplayable(request: RestRequest): boolean {
   const { body } = request;
   return typeof body !== "object" || body instanceof Uint8Array;
 }

@@ -5,7 +5,7 @@ import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/p
 import { MeshError } from "../../core/errors.ts";
 import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
 import { gzip } from "../message/gzip.ts";
-import { createFetchClient, type FetchFunction } from "./fetch-client.ts";
+import { createFetchClient, type RpcFetch } from "./fetch-client.ts";
 import { serverFaults } from "./protocol-errors.ts";
 import type { RpcTransport } from "./rpc-transport.ts";
 import {
@@ -57,7 +57,7 @@ export const defaultMaxMessageBytes: number = 4 * 1024 * 1024;
  * ```
  */
 export function createFetchRpcTransport(init: {
-  readonly fetch: FetchFunction;
+  readonly fetch: RpcFetch;
   readonly options: FetchRpcTransportOptions;
 }): RpcTransport {
   const { fetch, options } = init;
@@ -99,7 +99,7 @@ type Requests = "unary" | "whole" | "streaming";
 
 function transportOptions(
   options: FetchRpcTransportOptions,
-  fetch: FetchFunction,
+  fetch: RpcFetch,
   requests: Requests,
 ): CommonTransportOptions {
   const { protocol, sendCompression, acceptCompression = ["gzip"], jsonOptions, binaryOptions } = options;

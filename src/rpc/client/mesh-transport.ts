@@ -32,7 +32,7 @@ import { callerError } from "../dialect/mesh-error-codes.ts";
 import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
 import { intercept } from "./client-interceptor-chain.ts";
 import { readableError } from "./readable-error.ts";
-import { type StreamInput, streamInput } from "./replayable-input.ts";
+import { type RequestStream, streamInput } from "./replayable-input.ts";
 import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
 import type { RpcTransport } from "./rpc-transport.ts";
 import { transportService } from "./transport-service.ts";
@@ -161,7 +161,7 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
       } catch (error) {
         return refused(method, error);
       }
-      let messages: StreamInput;
+      let messages: RequestStream;
       try {
         messages = streamInput(method, input);
       } catch (thrown) {

@@ -9,7 +9,7 @@ import {
 import { iteratorOf } from "../safe-interceptor.ts";
 
 /** The messages that a streaming call sends, handed to one attempt after another. */
-export interface StreamInput {
+export interface RequestStream {
   /** Whether another attempt would send all that the first one did. */
   readonly replayable: boolean;
   /** The messages for one attempt. */
@@ -21,7 +21,7 @@ export interface StreamInput {
 }
 
 /** The input of one call, so that it can be sent again where that is possible. */
-export function streamInput(method: DescMethod, source: AsyncIterable<unknown>): StreamInput {
+export function streamInput(method: DescMethod, source: AsyncIterable<unknown>): RequestStream {
   return method.methodKind === "server_streaming" ? singleInput(source) : liveInput(source, method.input);
 }
 
@@ -34,7 +34,7 @@ const keptResults = 2;
  *
  * Should a caller send more than one (the server will refuse that), the others pass through once.
  */
-export function singleInput(source: AsyncIterable<unknown>): StreamInput {
+export function singleInput(source: AsyncIterable<unknown>): RequestStream {
   const iterator = iteratorOf(source);
   const kept: Promise<IteratorResult<unknown>>[] = [];
   let overrun = false;
@@ -76,11 +76,11 @@ const keptOverheadBytes = 64;
  *
  * The messages are kept as bytes, because a source may use one object for all of them.
  */
-export function liveInput(source: AsyncIterable<unknown>, desc: DescMessage): StreamInput {
+export function liveInput(source: AsyncIterable<unknown>, desc: DescMessage): RequestStream {
   return new LiveInput(source, desc);
 }
 
-class LiveInput implements StreamInput {
+class LiveInput implements RequestStream {
   readonly #desc: DescMessage;
   readonly #iterator: AsyncIterator<unknown>;
   /** What the source gave, in that order; undefined once nothing will be sent again. */

@@ -7,7 +7,9 @@ import type {
 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { DescriptorIndex } from "./descriptor-index.ts";
 
-type ReflectionResult = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
+type ReflectionResult = NonNullable<
+  MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]
+>;
 
 /** What is asked for, without the bookkeeping; v1 and v1alpha ask alike. */
 type Question = Pick<ServerReflectionRequest, "messageRequest">;
@@ -66,7 +68,12 @@ function respondTo(
 }
 
 /** The file and what it imports; imports that this stream has carried already are left out. */
-function files(index: DescriptorIndex, file: DescFile | undefined, sent: Set<string>, what: string): ReflectionResult {
+function files(
+  index: DescriptorIndex,
+  file: DescFile | undefined,
+  sent: Set<string>,
+  what: string,
+): ReflectionResult {
   if (file === undefined) return failure(Code.NotFound, `${what} is not known here`);
   const watcher = index.closureOf(file).filter((each) => each === file || !sent.has(each.proto.name));
   for (const each of watcher) sent.add(each.proto.name);

@@ -5,10 +5,10 @@ import type { Outcome } from "../../../src/core/outcome.ts";
 import { compose, type Layer } from "../../../src/core/service.ts";
 import { type RetryOptions, retry } from "../../../src/policy/retry.ts";
 import { timeout } from "../../../src/policy/timeout.ts";
-import type { FetchFunction } from "../../../src/rpc/client/fetch-client.ts";
+import type { RpcFetch } from "../../../src/rpc/client/fetch-client.ts";
 import { createFetchRpcTransport } from "../../../src/rpc/client/fetch-rpc-transport.ts";
 import { createMeshTransport, type MeshTransportOptions } from "../../../src/rpc/client/mesh-transport.ts";
-import { isReplayable, type RpcRequest, type RpcResponse } from "../../../src/rpc/client/rpc-request.ts";
+import { isRpcReplayable, type RpcRequest, type RpcResponse } from "../../../src/rpc/client/rpc-request.ts";
 import type { RpcTransport } from "../../../src/rpc/client/rpc-transport.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
@@ -38,7 +38,7 @@ export interface OpenClientOptions<C extends Clock = VirtualClock>
 
 /** A transport to the EchoService, or to whatever `fetch` serves, without a socket. */
 export function inProcessTransport(
-  fetch: FetchFunction = serveInProcess().fetch,
+  fetch: RpcFetch = serveInProcess().fetch,
   protocol: "connect" | "grpc-web" = "connect",
 ): RpcTransport {
   return createFetchRpcTransport({ fetch, options: { origin: "https://echo.test", protocol } });
@@ -61,7 +61,7 @@ export function openClient<C extends Clock = VirtualClock>(
   ];
   if (retryOptions !== false) {
     layers.push(
-      retry({ backoff: () => 100, budget: false, replayable: isReplayable, clock, ...retryOptions }),
+      retry({ backoff: () => 100, budget: false, replayable: isRpcReplayable, clock, ...retryOptions }),
     );
   }
   layers.push((next) => (call, request) => {

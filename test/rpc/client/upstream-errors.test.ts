@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { Code, ConnectError, createClient, type ServiceImpl } from "@connectrpc/connect";
 import { MeshError } from "../../../src/core/errors.ts";
 import { isUpstream, markUpstream } from "../../../src/core/upstream.ts";
-import type { FetchFunction } from "../../../src/rpc/client/fetch-client.ts";
+import type { RpcFetch } from "../../../src/rpc/client/fetch-client.ts";
 import { createFetchRpcTransport } from "../../../src/rpc/client/fetch-rpc-transport.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { all, errorOf, serveInProcess } from "../echo.ts";
@@ -48,12 +48,12 @@ function front(dialect: "connect" | "grpc-web", service: Echo) {
 }
 
 /** A mesh client of a service that answers as `fetch` does. */
-function behind(fetch: FetchFunction) {
+function behind(fetch: RpcFetch) {
   const transport = inProcessTransport(fetch);
   return openClient({ transportFor: () => transport, retry: false }).client;
 }
 
-function saying(code: Code, metadata: Record<string, string> = {}): FetchFunction {
+function saying(code: Code, metadata: Record<string, string> = {}): RpcFetch {
   const say = (): never => {
     throw new ConnectError(secret, code, { "x-secret": secret, ...metadata });
   };
