@@ -82,17 +82,14 @@ describe("the npm package", () => {
   });
 
   it("is not made of the sources: at the root npm refuses to pack and to publish", async () => {
-    const remedy = /run npm run build, and then npm pack \.\/dist/;
-    for (const [refusal, ...command] of [
-      [remedy, "pack"],
-      [remedy, "publish"],
-      [/EPRIVATE/, "publish", "--ignore-scripts"],
-    ] as const) {
-      const args = [...command, "--dry-run", "--registry=http://127.0.0.1:9"];
+    for (const command of ["pack", "publish"]) {
+      const args = [command, "--dry-run", "--registry=http://127.0.0.1:9", "--fetch-retries=0"];
       const { exitCode, output } = await runProcess("npm", args, { cwd: root, timeoutMs: 60_000 });
-      assert.notEqual(exitCode, 0, command.join(" "));
-      assert.match(output, refusal);
+      assert.notEqual(exitCode, 0, command);
+      assert.match(output, /run npm run build, and then npm pack \.\/dist/);
     }
+    // With --ignore-scripts this is what keeps npm from publishing; a dry run does not look at it.
+    assert.equal(manifest.private, true);
   });
 
   it("passes publint", async () => {
