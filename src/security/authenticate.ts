@@ -30,7 +30,7 @@ export interface AuthOptions {
   readonly required?: boolean;
   /**
    * Decides on each request once its principal is known; false refuses it with 403. It is asked about
-   * anonymous requests too, where those are let in.
+   * anonymous requests too, where those are let in; false refuses them with 401.
    */
   readonly authorize?: (principal: Principal | undefined, call: Call) => boolean | Promise<boolean>;
   /** Bounds of the memory for tokens that were validated or refused; `false` validates every request. */
@@ -138,8 +138,9 @@ function cacheFrom(options: AuthOptions): TokenCache | undefined {
 
 function demand(allowed: boolean, principal: Principal | undefined): void {
   if (allowed) return;
-  const name = principal === undefined ? "An anonymous caller" : `"${principal.id}"`;
-  throw new MeshError("ERR_PERMISSION_DENIED", `${name} may not do this`);
+  // Who it is might make a difference, so the caller is asked.
+  if (principal === undefined) throw new AuthenticationError("An anonymous caller may not do this");
+  throw new MeshError("ERR_PERMISSION_DENIED", `"${principal.id}" may not do this`);
 }
 
 /** Whether a validator said that the token is not valid, rather than that it could not find out. */

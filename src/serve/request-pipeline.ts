@@ -198,7 +198,7 @@ class LayeredPipeline implements RequestPipeline {
       list.push(
         rateLimited(({ principal }, request) => {
           if (principal === undefined) return limiters.address.take(clientKey(addressOf(request)));
-          return (principal.kind === "peer" ? limiters.peer : limiters.token).take(principal.id);
+          return (principal.kind === "peer" ? limiters.peer : limiters.token)?.take(principal.id);
         }),
       );
     }

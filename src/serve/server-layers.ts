@@ -83,12 +83,12 @@ export function secured(security: Security): RequestLayer {
 
 /** Takes each request out of an allowance. Not a `Limiter`: whose allowance it is, the connection says, not the call. */
 export function rateLimited(
-  decide: (call: Call, request: InboundRequest) => RateLimitDecision,
+  decide: (call: Call, request: InboundRequest) => RateLimitDecision | undefined,
 ): RequestLayer {
   return (next) =>
     function limitedRate(call, request) {
       const decision = decide(call, request);
-      if (decision.allowed) return next(call, request);
+      if (decision === undefined || decision.allowed) return next(call, request);
       const error = new RateLimitError(decision);
       call.note?.({ type: "refused", error });
       throw error;

@@ -25,7 +25,8 @@ export interface ServerOptions {
    * Requests per principal, or per remote address without one; `false` for no limit. Clients whose address
    * the platform does not tell count as one.
    *
-   * @default 100 a minute, bursts of 20
+   * @default 100 a minute, bursts of 20, and none for peers with a verified certificate: another service of the mesh would
+   *   use it up in seconds. One that is set holds for them, too.
    */
   readonly rateLimit?: ClientLimit | false;
   /** Requests per remote address, before anything else is looked at: it bounds guessing of tokens. @default false */
@@ -52,7 +53,8 @@ export interface ServerOptions {
 
 /** Separate limits for each kind of name, so that a client cannot use up another's by having the same name. */
 export interface ClientLimiters {
-  readonly peer: RateLimiter;
+  /** Undefined for no limit. */
+  readonly peer: RateLimiter | undefined;
   readonly token: RateLimiter;
   readonly address: RateLimiter;
 }
@@ -109,7 +111,11 @@ export function serverStateFrom(
         ? before.limiters
         : rateLimit === false
           ? undefined
-          : { peer: limiter(rateLimit), token: limiter(rateLimit), address: limiter(rateLimit) },
+          : {
+              peer: options.rateLimit === undefined ? undefined : limiter(rateLimit),
+              token: limiter(rateLimit),
+              address: limiter(rateLimit),
+            },
     peerLimiter:
       before !== undefined && same("peerLimit")
         ? before.peerLimiter

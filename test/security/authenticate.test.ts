@@ -115,10 +115,11 @@ describe("security of a server", () => {
       seen.push([principal?.id, call.operation]);
       return false;
     };
-    assert.throws(() => principalOf({ authorize }, nothing), { code: "ERR_PERMISSION_DENIED" });
+    // They are asked who they are: it might make a difference.
+    assert.throws(() => principalOf({ authorize }, nothing), { code: "ERR_UNAUTHENTICATED" });
     assert.deepEqual(seen, [[undefined, "GET /"]]);
     assert.throws(() => principalOf({ authorize: () => "yes" as never }, nothing), {
-      code: "ERR_PERMISSION_DENIED",
+      code: "ERR_UNAUTHENTICATED",
     });
     assert.equal(principalOf({ authorize: () => true }, nothing), undefined);
   });
@@ -140,7 +141,7 @@ describe("hooks of security", () => {
     assert.equal(call.principal?.id, "ann");
     const refused = createSecurity({ authorize: () => thenable((resolve) => resolve("yes")) });
     await assert.rejects(async () => refused(callOf(), nothing, undefined), {
-      code: "ERR_PERMISSION_DENIED",
+      code: "ERR_UNAUTHENTICATED",
     });
   });
 

@@ -124,6 +124,20 @@ describe("the rate limit", () => {
     assert.throws(() => serverFixture({ clientAddressHeader: true as never }), TypeError);
   });
 
+  it("does not hold by default for a peer with a verified certificate, and does when it is set", async () => {
+    const statusesOf = async (options: Parameters<typeof serverFixture>[0]): Promise<Set<number>> => {
+      const { app } = serverFixture(options);
+      app.get("/", (c) => c.text("ok"));
+      const seen = new Set<number>();
+      for (let request = 0; request < 200; request++) {
+        seen.add((await app.request("/", {}, connectionFrom("10.0.0.1", peerNamed("lake")))).status);
+      }
+      return seen;
+    };
+    assert.deepEqual(await statusesOf({ rateLimit: undefined as never }), new Set([200]));
+    assert.deepEqual(await statusesOf({ rateLimit: {} }), new Set([200, 429]));
+  });
+
   it("is 100 a minute with bursts of 20 by default", async () => {
     const { app, clock } = serverFixture({ rateLimit: {} });
     app.get("/", (c) => c.text("ok"));
