@@ -8,14 +8,27 @@ export * from "./src/balance/mod.ts";
 export * from "./src/core/mod.ts";
 export * from "./src/discovery/mod.ts";
 export * from "./src/hono/mod.ts";
-export { errorFromProblem, type Problem, problemFromError } from "./src/http/problem.ts";
+export {
+  errorFromProblem,
+  isProblemError,
+  type Problem,
+  ProblemError,
+  problemFromError,
+} from "./src/http/problem.ts";
+export {
+  type ClientLayer,
+  type ClientLayers,
+  type ClientRequest,
+  type ClientResponse,
+  type MeshLayers,
+  withHeaders,
+} from "./src/mesh/layers.ts";
 export { createMesh } from "./src/mesh/mesh.ts";
 export type {
   ClientPolicy,
   HandlerOptions,
   Mesh,
   MeshHandler,
-  MeshLayers,
   MeshOptions,
   MeshTransport,
   ServedHealthOptions,
@@ -37,6 +50,7 @@ export type {
   RpcTransportEncoding,
 } from "./src/rpc/client/transport-settings.ts";
 export { type MeshCallOptions, meshCall, meshCallOptions } from "./src/rpc/context.ts";
+export { meshErrorFromConnectError } from "./src/rpc/dialect/mesh-error-codes.ts";
 export type { RpcProtocol } from "./src/rpc/dialect/rpc-protocol.ts";
 export type { RpcHealth, RpcHealthOptions } from "./src/rpc/health/rpc-health.ts";
 export { connectErrorFromProblem, type ProblemLike, problemFromConnectError } from "./src/rpc/problem.ts";

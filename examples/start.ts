@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createMesh, type Mesh, staticDiscovery, type TlsIdentity } from "@datapunk/mesh";
+import { createMesh, type Mesh, staticResolver, type TlsIdentity } from "@datapunk/mesh";
 import { createDevAuthority, trustDomain } from "./dev-ca.ts";
 import { denied } from "./tour/access-steps.ts";
 import { duration, heading, print, styled, table } from "./tour/account.ts";
@@ -93,7 +93,7 @@ function operatorMesh(tls: TlsIdentity, urls: Readonly<Record<string, string>>):
   return createMesh({
     service: "operator",
     tls,
-    discovery: staticDiscovery(Object.fromEntries(services)),
+    resolver: staticResolver(Object.fromEntries(services)),
     policies: { "*": { retry: false, breaker: false, timeoutMs: 5_000 } },
   });
 }

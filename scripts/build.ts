@@ -23,6 +23,7 @@ import { runProcess } from "./test/process.ts";
 interface Manifest {
   readonly imports: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly exports: Readonly<Record<string, string>>;
+  readonly private?: unknown;
   readonly scripts?: unknown;
   readonly allowScripts?: unknown;
   readonly devDependencies?: unknown;
@@ -103,7 +104,13 @@ function rewriteDeclarations(): void {
 }
 
 function publishedManifest(): object {
-  const { scripts: _scripts, allowScripts: _allowed, devDependencies: _dev, ...published } = manifest;
+  const {
+    private: _private,
+    scripts: _scripts,
+    allowScripts: _allowed,
+    devDependencies: _dev,
+    ...published
+  } = manifest;
   const imports = mapValues(manifest.imports, (conditions) => mapValues(conditions, compiled));
   const exports = mapValues(manifest.exports, (target) => ({
     types: target.replace(/\.ts$/, ".d.ts"),

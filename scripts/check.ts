@@ -63,6 +63,7 @@ const checks: Readonly<Record<string, Check>> = {
   },
   types: () => run("tsc", "--project", "."),
   "types on Deno": () => run("deno", "check", "--quiet", ...Object.values(denoConfig.exports)),
+  "package for JSR": () => run("deno", "publish", "--dry-run", "--allow-dirty", "--quiet"),
   architecture: async () => checkArchitecture(root).map(lineOf).join("\n"),
   "proto lint": () => run("buf", "lint"),
   "generated code": generatedCode,

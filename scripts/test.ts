@@ -9,6 +9,7 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type Job, type JobReport, runJob } from "./test/hosts.ts";
+import { parityProblems } from "./test/parity.ts";
 import { stopAll } from "./test/process.ts";
 import { countsOf, failuresOf, skipsOf, tableOf } from "./test/report.ts";
 import {
@@ -19,7 +20,6 @@ import {
   suiteKinds,
   type TestRuntime,
 } from "./test/suites.ts";
-import { parityProblems } from "./test/parity.ts";
 
 const usage = `npm test -- [--runtime name]… [--suite name]… [--filter text] [--timeout seconds]
 

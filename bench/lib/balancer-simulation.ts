@@ -1,4 +1,4 @@
-import { balanced, powerOfTwoChoices, staticDiscovery } from "../../mod.ts";
+import { balanced, powerOfTwoChoices, staticResolver } from "../../mod.ts";
 import type { Balancer } from "../../src/balance/balancer.ts";
 import { Call } from "../../src/core/call.ts";
 import { VirtualClock } from "../../test/support/virtual-clock.ts";
@@ -32,7 +32,7 @@ async function p99(balancer: (random: () => number) => Balancer): Promise<number
   const traffic = seeded(7);
   const exponential = (mean: number): number => -Math.log(1 - traffic()) * mean;
   const service = balanced({
-    discovery: staticDiscovery({ echo: origins }),
+    resolver: staticResolver({ echo: origins }),
     balancer: () => balancer(random),
     breaker: false,
     clock,

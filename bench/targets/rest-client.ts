@@ -1,6 +1,6 @@
 /** Sends GET requests for some seconds, 32 in flight, and says how many a second: `undici`, `fetch` or `mesh`. */
 import process from "node:process";
-import { createMesh, staticDiscovery } from "../../mod.ts";
+import { createMesh, staticResolver } from "../../mod.ts";
 
 const [kind = "", origin = "", seconds = "3"] = process.argv.slice(2);
 const path = "/api/datasets/seattle-weather";
@@ -13,9 +13,7 @@ async function client(): Promise<() => Promise<unknown>> {
     return async () => (await request(origin + path, { dispatcher })).body.json();
   }
   if (kind === "mesh") {
-    const lake = createMesh({ service: "bench", discovery: staticDiscovery({ lake: [origin] }) }).rest(
-      "lake",
-    );
+    const lake = createMesh({ service: "bench", resolver: staticResolver({ lake: [origin] }) }).rest("lake");
     return () => lake.get("api/datasets/seattle-weather").json();
   }
   throw new TypeError(`Cannot call: "${kind}" is no kind of REST client`);

@@ -7,7 +7,7 @@ import { create } from "@bufbuild/protobuf";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
-import { createMesh, staticDiscovery } from "../../mod.ts";
+import { createMesh, staticResolver } from "../../mod.ts";
 import {
   BenchService,
   EchoRequestSchema,
@@ -62,7 +62,7 @@ function open(): EchoClient {
   if (kind === "grpc-js") return overGrpcJs();
   if (kind === "connect-node") return overConnect(createGrpcTransport({ baseUrl: origin }));
   if (kind === "mesh") {
-    const mesh = createMesh({ service: "bench", discovery: staticDiscovery({ echo: [origin] }) });
+    const mesh = createMesh({ service: "bench", resolver: staticResolver({ echo: [origin] }) });
     return overConnect(mesh.transport("echo", { protocol: "grpc" }));
   }
   throw new TypeError(`Cannot call: "${kind}" is no kind of RPC client`);

@@ -7,7 +7,7 @@
  */
 import { fromJson, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { bodyLimit, createMesh, staticDiscovery, staticTokens } from "@datapunk/mesh";
+import { bodyLimit, createMesh, staticResolver, staticTokens } from "@datapunk/mesh";
 import { LakeService, type QueryRowsResponse } from "../gen/datapunk/lake/v1/lake_pb.ts";
 import { NexusService } from "../gen/datapunk/nexus/v1/nexus_pb.ts";
 import {
@@ -27,7 +27,7 @@ const replayableBytes = 65_536;
 const mesh = createMesh({
   service: "gateway",
   tls: tlsIdentity(),
-  discovery: staticDiscovery({ lake: [setting("LAKE_URL")], stream: [setting("STREAM_URL")] }),
+  resolver: staticResolver({ lake: [setting("LAKE_URL")], stream: [setting("STREAM_URL")] }),
   policies: {
     // Five attempts over some seven seconds: longer than it takes to start a service again.
     "*": { retry: { maxAttempts: 5, backoff: (attempt, random) => attempt ** 2 * 200 + random() * 200 } },

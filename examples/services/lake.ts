@@ -7,7 +7,7 @@
  */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { bodyLimit, createMesh, staticDiscovery } from "@datapunk/mesh";
+import { bodyLimit, createMesh, staticResolver } from "@datapunk/mesh";
 import { type DatasetSchema, LakeService } from "../gen/datapunk/lake/v1/lake_pb.ts";
 import { StreamService } from "../gen/datapunk/stream/v1/stream_pb.ts";
 import { type DatasetInfo, DatasetStore } from "./lake/dataset-store.ts";
@@ -19,7 +19,7 @@ const mayCall = new Set([spiffeId("gateway"), spiffeId("operator")]);
 const mesh = createMesh({
   service: "lake",
   tls: tlsIdentity(),
-  discovery: staticDiscovery({ stream: [setting("STREAM_URL")] }),
+  resolver: staticResolver({ stream: [setting("STREAM_URL")] }),
   server: {
     auth: { required: true, authorize: (principal) => mayCall.has(principal?.id ?? "") },
     // Its callers are services, not strangers.

@@ -1,5 +1,5 @@
 import { request } from "node:https";
-import { createMesh, isHttpError, staticDiscovery, type TlsIdentity } from "@datapunk/mesh";
+import { createMesh, isHttpError, staticResolver, type TlsIdentity } from "@datapunk/mesh";
 import { createDevAuthority } from "../dev-ca.ts";
 import { table } from "./account.ts";
 import { check, type Step, type Tour } from "./tour.ts";
@@ -56,7 +56,7 @@ async function handshake(tour: Tour, identity: Partial<TlsIdentity>): Promise<st
 
 /** A good certificate of a service that has no business here. */
 async function asService(tour: Tour, tls: TlsIdentity): Promise<string> {
-  const mesh = createMesh({ service: "stream", tls, discovery: staticDiscovery({ lake: [tour.lake] }) });
+  const mesh = createMesh({ service: "stream", tls, resolver: staticResolver({ lake: [tour.lake] }) });
   try {
     const status = await mesh
       .rest("lake")

@@ -8,6 +8,7 @@ interface PackageJson {
   readonly exports?: Readonly<Record<string, string>>;
   readonly imports?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
@@ -27,7 +28,8 @@ export function checkPackage(tree: Tree): Violation[] {
     ...inStep(manifest, deno),
     ...targetsExist(tree, manifest),
     ...pinned(manifest),
-    ...denoPins(manifest, deno),
+    ...ranges(tree, manifest),
+    ...denoRanges(manifest, deno),
     ...lockfile(tree),
   ];
 }
@@ -80,29 +82,51 @@ function* targetsExist(tree: Tree, manifest: PackageJson): Generator<Violation> 
   }
 }
 
+const exactVersion = /^\d+\.\d+\.\d+(-[\w.]+)?$/;
+
+/** What only this repository runs is one version for everybody, and so is what its tests run the peers with. */
 function* pinned(manifest: PackageJson): Generator<Violation> {
-  for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
-    if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) {
-      yield {
-        file: "package.json",
-        rule: "pinned-versions",
-        message: `${name} is ${version}: name one exact version`,
-      };
+  const report = (message: string): Violation => ({ file: "package.json", rule: "pinned-versions", message });
+  for (const [name, version] of Object.entries(manifest.devDependencies ?? {})) {
+    if (!exactVersion.test(version)) yield report(`${name} is ${version}: name one exact version`);
+  }
+  for (const name of Object.keys(manifest.peerDependencies ?? {})) {
+    if (manifest.devDependencies?.[name] === undefined)
+      yield report(`${name} is a peer: name the version to test with in devDependencies`);
+  }
+}
+
+/** What users install is a range, so that they get one copy: from the oldest version that works, as tested, on. */
+function* ranges(tree: Tree, manifest: PackageJson): Generator<Violation> {
+  const report = (message: string): Violation => ({ file: "package.json", rule: "version-ranges", message });
+  const { packages }: Lockfile = JSON.parse(tree.others.get("package-lock.json") ?? '{ "packages": {} }');
+  for (const [name, range] of Object.entries({ ...manifest.dependencies, ...manifest.peerDependencies })) {
+    const oldest = range.slice(1);
+    if (!range.startsWith("^") || !exactVersion.test(oldest)) {
+      yield report(`${name} is ${range}: give the range as ^ and the oldest version that works`);
+    } else if (
+      manifest.dependencies?.[name] !== undefined &&
+      packages[`node_modules/${name}`]?.version !== oldest
+    ) {
+      const locked = packages[`node_modules/${name}`]?.version ?? "missing";
+      yield report(
+        `${name} is ${range}, but ${locked} in package-lock.json: the oldest is the one to test with`,
+      );
     }
   }
 }
 
-function* denoPins(manifest: PackageJson, deno: DenoJson): Generator<Violation> {
+function* denoRanges(manifest: PackageJson, deno: DenoJson): Generator<Violation> {
   const file = "deno.json";
   const rule = "manifests-in-step";
-  for (const [name, version] of Object.entries(manifest.dependencies ?? {})) {
-    const expected = `npm:${name}@${version}`;
+  for (const [name, range] of Object.entries({ ...manifest.dependencies, ...manifest.peerDependencies })) {
+    const expected = `npm:${name}@${range}`;
     const given = deno.imports?.[name];
     if (given !== expected)
       yield { file, rule, message: `imports "${name}": ${given ?? "missing"}, not ${expected}` };
     const paths = deno.imports?.[`${name}/`];
-    if (paths !== undefined && paths !== `npm:/${name}@${version}/`) {
-      yield { file, rule, message: `imports "${name}/": ${paths}, not npm:/${name}@${version}/` };
+    if (paths !== undefined && paths !== `npm:/${name}@${range}/`) {
+      yield { file, rule, message: `imports "${name}/": ${paths}, not npm:/${name}@${range}/` };
     }
   }
 }

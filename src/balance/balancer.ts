@@ -1,8 +1,7 @@
 import type { Endpoint } from "../core/endpoint.ts";
 import type { Outcome } from "../core/outcome.ts";
-import type { Breaker } from "../policy/breaker.ts";
 
-/** What is known of one endpoint: the least that a choice and a report need. */
+/** One endpoint of a service, as a balancer sees it. */
 export interface EndpointState {
   readonly endpoint: Endpoint;
   /** Calls that have not ended yet; streams count until they do. */
@@ -11,8 +10,8 @@ export interface EndpointState {
   latencyMs: number;
   /** When {@link latencyMs} was last brought up to date. */
   latencyAt: number;
-  /** Undefined when breakers are switched off. */
-  readonly breaker: Breaker | undefined;
+  /** Whether it may be called; takes nothing. All that excludes an endpoint, its breaker for one, is asked here. */
+  available(now: number): boolean;
 }
 
 /** Chooses among the endpoints of one service; each service has a balancer of its own. */
@@ -22,9 +21,16 @@ export interface Balancer {
    *
    * @param endpoints - all of them, at least one
    * @param tried - origins that this call has been to, to be avoided while there are others
-   * @returns undefined when the breakers let none be called
+   * @returns undefined when none is available
    */
-  pick(endpoints: readonly EndpointState[], tried: readonly string[], now: number): EndpointState | undefined;
-  /** Takes in how long an endpoint took to answer, and how. */
+  pick<S extends EndpointState>(
+    endpoints: readonly S[],
+    tried: readonly string[],
+    now: number,
+  ): S | undefined;
+  /**
+   * Takes in how long an endpoint took to respond, and with what outcome; undefined when the response has begun and
+   * its body or stream is still under way.
+   */
   observe(endpoint: EndpointState, elapsedMs: number, outcome: Outcome | undefined, now: number): void;
 }

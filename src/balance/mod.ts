@@ -1,9 +1,4 @@
 export type { Balancer, EndpointState } from "./balancer.ts";
-export {
-  type BalancedLayer,
-  type BalancedOptions,
-  balanced,
-  type EndpointBreakerChange,
-  type EndpointStatus,
-} from "./endpoint-layer.ts";
+export { type BalancedLayer, type BalancedOptions, balanced } from "./endpoint-layer.ts";
+export type { EndpointBreakerChange, EndpointConnections, EndpointStatus } from "./endpoint-registry.ts";
 export { type PowerOfTwoChoicesOptions, powerOfTwoChoices } from "./p2c.ts";

@@ -16,15 +16,11 @@ const failureAtLeast = 5;
 /** and, however long it took, as at most so many times. */
 const failureAtMost = 20;
 
-/** Coarse clocks say 0 for what is fast, and 0 stands for an endpoint that has not answered yet. */
+/** Coarse clocks say 0 for what is fast, and 0 stands for an endpoint that has not responded yet. */
 const leastLatencyMs = 0.01;
 
 function isTried(state: EndpointState, tried: readonly string[]): boolean {
   return tried.length > 0 && tried.includes(state.endpoint.origin);
-}
-
-function isReady(state: EndpointState, now: number): boolean {
-  return state.breaker === undefined || state.breaker.ready(now);
 }
 
 /** What a failure says about latency: only that it was bad, so it is measured by what is usual. */
@@ -45,24 +41,24 @@ class PowerOfTwoChoices implements Balancer {
     this.#random = random;
   }
 
-  pick(
-    endpoints: readonly EndpointState[],
+  pick<S extends EndpointState>(
+    endpoints: readonly S[],
     tried: readonly string[],
     now: number,
-  ): EndpointState | undefined {
+  ): S | undefined {
     const count = endpoints.length;
-    const first = endpoints[this.#below(count)] as EndpointState;
-    if (count === 1) return isReady(first, now) ? first : undefined;
+    const first = endpoints[this.#below(count)] as S;
+    if (count === 1) return first.available(now) ? first : undefined;
     let at = this.#below(count - 1);
     if (endpoints[at] === first) at = count - 1;
-    const second = endpoints[at] as EndpointState;
+    const second = endpoints[at] as S;
     if (this.#eligible(first, tried, now) && this.#eligible(second, tried, now)) {
       return this.#lighter(first, second, now);
     }
     // Rare: somebody failed. Now all are looked at, and the choice is among those that are left.
-    const ready = endpoints.filter((state) => isReady(state, now));
-    const fresh = ready.filter((state) => !isTried(state, tried));
-    return this.#choose(fresh.length > 0 ? fresh : ready, now);
+    const available = endpoints.filter((state) => state.available(now));
+    const fresh = available.filter((state) => !isTried(state, tried));
+    return this.#choose(fresh.length > 0 ? fresh : available, now);
   }
 
   observe(endpoint: EndpointState, elapsedMs: number, outcome: Outcome | undefined, now: number): void {
@@ -89,25 +85,25 @@ class PowerOfTwoChoices implements Balancer {
   }
 
   #eligible(state: EndpointState, tried: readonly string[], now: number): boolean {
-    return isReady(state, now) && !isTried(state, tried);
+    return state.available(now) && !isTried(state, tried);
   }
 
-  #choose(candidates: readonly EndpointState[], now: number): EndpointState | undefined {
+  #choose<S extends EndpointState>(candidates: readonly S[], now: number): S | undefined {
     if (candidates.length < 2) return candidates[0];
     const first = this.#below(candidates.length);
     let second = this.#below(candidates.length - 1);
     if (second >= first) second++;
-    return this.#lighter(candidates[first] as EndpointState, candidates[second] as EndpointState, now);
+    return this.#lighter(candidates[first] as S, candidates[second] as S, now);
   }
 
-  #lighter(a: EndpointState, b: EndpointState, now: number): EndpointState {
+  #lighter<S extends EndpointState>(a: S, b: S, now: number): S {
     return this.#cost(b, now) < this.#cost(a, now) ? b : a;
   }
 
   #cost(state: EndpointState, now: number): number {
     const { latencyMs, inFlight } = state;
     const share = inFlight + 1;
-    // Of an endpoint that has not answered yet nothing is known: one call may find out, a flood must not.
+    // Of an endpoint that has not responded yet nothing is known: one call may find out, a flood must not.
     if (latencyMs === 0) return inFlight === 0 ? 0 : Number.MAX_SAFE_INTEGER * share;
     // It fades while it is not called, so that one that was slow is tried again.
     const fadedMs = latencyMs * Math.exp((state.latencyAt - now) / this.#decayMs);

@@ -25,6 +25,14 @@ export function callKey<T>(name: string, defaultValue: T): CallKey<T> {
   return { id: Symbol(name), defaultValue };
 }
 
+/**
+ * The origins that earlier attempts of the same call went to, set on an attempt by the layer that repeats it.
+ *
+ * A balancer keeps away from them while there are others: an endpoint that has just failed this call is
+ * the least likely to save it.
+ */
+export const triedOrigins: CallKey<readonly string[]> = callKey("tried origins", []);
+
 /** What a new {@link Call} is made of; everything but the first four has a default. */
 export interface CallInit {
   readonly side: "client" | "server";
@@ -106,7 +114,8 @@ export class Call {
   #cancelled = false;
   #reason: unknown;
   #controller: AbortController | undefined;
-  #cancelListeners: Set<CancelListener> | undefined;
+  /** One, nearly always. */
+  #cancelListeners: CancelListener | Set<CancelListener> | undefined;
   /** One, nearly always. */
   #endListeners: EndListener | EndListener[] | undefined;
   readonly #onEvent: CallEventListener | undefined;
@@ -183,7 +192,9 @@ export class Call {
     this.#detach?.();
     this.#detach = undefined;
     this.#controller?.abort(reason);
-    if (listeners !== undefined) for (const listener of listeners) tell(listener, reason, this);
+    if (listeners === undefined) return;
+    if (typeof listeners === "function") tell(listeners, reason, this);
+    else for (const listener of listeners) tell(listener, reason, this);
   }
 
   /**
@@ -200,9 +211,17 @@ export class Call {
       listener(this.#reason);
       return () => {};
     }
-    this.#cancelListeners ??= new Set();
-    this.#cancelListeners.add(listener);
-    return () => this.#cancelListeners?.delete(listener);
+    const listeners = this.#cancelListeners;
+    if (listeners === undefined) this.#cancelListeners = listener;
+    else if (typeof listeners !== "function") listeners.add(listener);
+    else if (listeners !== listener) this.#cancelListeners = new Set([listeners, listener]);
+    return () => this.#removeCancelListener(listener);
+  }
+
+  #removeCancelListener(listener: CancelListener): void {
+    const listeners = this.#cancelListeners;
+    if (listeners === listener) this.#cancelListeners = undefined;
+    else if (typeof listeners === "object") listeners.delete(listener);
   }
 
   /** Throws the reason if the call was cancelled. */

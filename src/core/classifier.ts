@@ -2,18 +2,18 @@ import type { Call } from "./call.ts";
 import { isMeshError, isTransportError, type MeshErrorCode } from "./errors.ts";
 import { type Outcome, ok, outcome } from "./outcome.ts";
 
-/** Says that the verdict falls later: a stream's {@link Call} ends when the stream does. */
+/** Says that the call ends later: that of a stream when the stream does. */
 export const pending: unique symbol = Symbol("pending");
 
-/** Turns a response or an error into one verdict; REST and RPC each supply one. */
+/** States how a wrapped function ended, from what it returned or threw. */
 export interface Classifier<Res = unknown> {
-  /** The verdict on a response; `pending` when it falls at the stream's end (see `Call.onEnd`). */
+  /** The outcome of a response; `pending` when the call ends later (see `Call.onEnd`). */
   response(call: Call, response: Res): Outcome | typeof pending;
-  /** The verdict on an error. */
+  /** The outcome of an error. */
   error(call: Call, error: unknown): Outcome;
 }
 
-/** Verdicts on the mesh's own errors, the same whatever the protocol. */
+/** Outcomes of the mesh's own errors, the same whatever the protocol. */
 const byMeshError: Readonly<Record<MeshErrorCode, Outcome>> = {
   ERR_BODY_TOO_LARGE: outcome("success", "body_too_large"),
   ERR_BREAKER_OPEN: outcome("rejected", "breaker_open", { local: true, neverStarted: true }),
@@ -35,7 +35,7 @@ const byMeshError: Readonly<Record<MeshErrorCode, Outcome>> = {
   ERR_UNAUTHENTICATED: outcome("success", "unauthenticated"),
 };
 
-/** The verdict on an error that the mesh raised itself; undefined for any other error. */
+/** The outcome of an error that the mesh raised itself; undefined for any other error. */
 export function outcomeOfMeshError(error: unknown): Outcome | undefined {
   if (isTransportError(error)) {
     return outcome("retryable", `transport_${error.fault}`, { neverStarted: error.neverStarted });
@@ -43,7 +43,7 @@ export function outcomeOfMeshError(error: unknown): Outcome | undefined {
   return isMeshError(error) ? byMeshError[error.code] : undefined;
 }
 
-/** The verdict that holds whatever the protocol, when the call was cancelled; undefined otherwise. */
+/** The outcome of a cancelled call, whatever the protocol; undefined otherwise. */
 export function outcomeOfCancelledCall(call: Call): Outcome | undefined {
   if (!call.cancelled) return undefined;
   return isMeshError(call.reason, "ERR_DEADLINE_EXCEEDED")
@@ -64,7 +64,7 @@ export const defaultClassifier: Classifier = {
 /**
  * How a call failed: as its transport has stated it, else as the error says. Ends the call with that.
  *
- * For whoever made the call, and so has to see to it that it ends.
+ * For the code that made the call, and so has to see to it that it ends.
  */
 export function endWithError(call: Call, error: unknown): Outcome {
   if (call.outcome === undefined) {

@@ -1,4 +1,4 @@
-/** Reads headers by lower-case name; `Headers`, and the runtimes' own header objects behind a thin face. */
+/** Reads headers by lower-case name; `Headers`, and the runtimes' own header objects behind a thin wrapper. */
 export interface HeaderSource {
   get(name: string): string | null | undefined;
 }

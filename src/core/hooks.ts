@@ -10,7 +10,7 @@ export function reportLost(what: string, error: unknown): void {
   }
 }
 
-/** Whether a value has to be waited for, whoever made it. */
+/** Whether a value has to be waited for, whatever made it. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"

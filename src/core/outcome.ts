@@ -1,5 +1,5 @@
 /**
- * The kinds of verdict.
+ * The kinds of outcome.
  *
  * - `success`: the server did its work, or the fault is the caller's (4xx).
  * - `failure`: the server failed, and another attempt would not help.
@@ -9,14 +9,14 @@
  */
 export type OutcomeKind = "success" | "failure" | "retryable" | "rejected" | "cancelled";
 
-/** The one verdict on a result that retry, breaker, ejection, metrics and tracing read. */
+/** How a call or one of its attempts ended: what retry, breaker, ejection, metrics and tracing read. */
 export interface Outcome {
   readonly kind: OutcomeKind;
   /** Short stable name for metrics and logs: `ok`, `unavailable`, `http_503`, `breaker_open`. */
   readonly status: string;
   /** Whether the request provably never reached the server's application. */
   readonly neverStarted: boolean;
-  /** Whether this process refused by itself (breaker, limiter): never retried, blames no endpoint. */
+  /** Whether this process refused by itself (breaker, limiter): never retried, and no fault of an endpoint. */
   readonly local: boolean;
   /** The server's word on the next attempt: wait so many milliseconds; `Infinity` forbids one. */
   readonly pushbackMs: number | undefined;
@@ -37,5 +37,5 @@ export function outcome(
   };
 }
 
-/** The plain good verdict. */
+/** Plain success. */
 export const ok: Outcome = outcome("success", "ok");

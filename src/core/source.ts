@@ -83,6 +83,20 @@ export function sourceOf<T>(value: T | Source<T>): Source<T> {
 }
 
 /**
+ * The value as a source that can be watched and not closed: a source that the program passed in may be shared, and is
+ * closed by the code that made it.
+ */
+export function borrowedSource<T>(value: T | Source<T>): Source<T> {
+  const source = sourceOf(value);
+  return {
+    get current() {
+      return source.current;
+    },
+    watch: (listener) => source.watch(listener),
+  };
+}
+
+/**
  * A source of what is made from each value of another, with each value checked before it is taken.
  *
  * @param take - makes the new value, and throws when what is given is no good

@@ -1,2 +1,7 @@
-export type { Discovery } from "./discovery.ts";
-export { type StaticServices, staticDiscovery } from "./static-discovery.ts";
+export type { Resolution, Resolver } from "./resolver.ts";
+export {
+  type StaticEndpoints,
+  type StaticResolverOptions,
+  type StaticServices,
+  staticResolver,
+} from "./static-resolver.ts";

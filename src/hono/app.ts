@@ -2,9 +2,8 @@ import { type Context, type Handler, Hono, type MiddlewareHandler, type Next } f
 import { matchedRoutes } from "hono/route";
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
-import { quietHook } from "../core/hooks.ts";
+import { isThenable, quietHook } from "../core/hooks.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
-import { isThenable } from "../core/thenable.ts";
 import { problem } from "../http/problem.ts";
 import type { Health } from "../serve/health.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";

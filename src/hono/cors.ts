@@ -1,9 +1,9 @@
+import { isThenable } from "../core/hooks.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
-import { isThenable } from "../core/thenable.ts";
 
 /** Options of the chain's CORS. */
 export interface CorsOptions {
-  /** Origins that may read answers: a list, a function that answers at once, or `"*"` for all. */
+  /** Origins that may read responses: a list, a function that decides at once, or `"*"` for all. */
   readonly origins: "*" | readonly string[] | ((origin: string) => boolean);
   /** @default ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"] */
   readonly methods?: readonly string[];
@@ -13,15 +13,15 @@ export interface CorsOptions {
   readonly exposeHeaders?: readonly string[];
   /** Whether cookies and client certificates may come along; not with `"*"`. @default false */
   readonly credentials?: boolean;
-  /** How long browsers may reuse a preflight's answer, in seconds. @default 600 */
+  /** How long browsers may reuse a preflight's response, in seconds. @default 600 */
   readonly maxAgeSeconds?: number;
 }
 
 /** Cross-origin resource sharing, prepared. */
 export interface Cors {
-  /** Whether the request is a preflight, which is answered here and goes no further. */
+  /** Whether the request is a preflight, which gets its response here and goes no further. */
   isPreflight(request: Request): boolean;
-  /** The answer to a preflight; one without permissions when the origin is not allowed. */
+  /** The response to a preflight; one without permissions when the origin is not allowed. */
   preflight(request: Request): Response;
   /** Adds to the headers of a response what the request's origin needs. */
   apply(request: Request, headers: Headers): void;
@@ -49,7 +49,7 @@ export function createCors(options: CorsOptions): Cors {
   const allowed = allowedBy(origins);
 
   function permit(request: Request, headers: Headers): boolean {
-    // The answer depends on the origin, also where there is none: caches must know.
+    // The response depends on the origin, also where there is none: caches must know.
     if (origins !== "*") headers.append("vary", "origin");
     const origin = request.headers.get("origin");
     if (origin === null || !allowed(origin)) return false;
@@ -93,7 +93,7 @@ function decided(allowed: unknown): boolean {
   if (isThenable(allowed)) {
     allowed.then(undefined, () => {});
     throw new TypeError(
-      "Cannot decide on an origin: the function in cors.origins returned a promise; answer at once",
+      "Cannot decide on an origin: the function in cors.origins returned a promise; decide at once",
     );
   }
   return allowed === true;

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { Call } from "../core/call.ts";
 import { outcomeOfMeshError } from "../core/classifier.ts";
+import type { Connection } from "../core/connection.ts";
 import { isMeshError, type MeshError } from "../core/errors.ts";
 import { type HeaderSource, meshHeaders } from "../core/headers.ts";
 import type { Service } from "../core/service.ts";
@@ -12,7 +13,7 @@ import { isUnservable } from "../serve/method.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { ServerCall } from "../serve/server-call.ts";
 import type { Cors } from "./cors.ts";
-import { connectionOf, type MeshEnv } from "./env.ts";
+import type { MeshEnv } from "./env.ts";
 import { errorResponse, explainSyntaxError, problemResponse } from "./error-response.ts";
 import { type LimitedRequest, limitBody } from "./limited-body.ts";
 import { bodyStreamOf, discard, trackBody } from "./response-stream.ts";
@@ -262,4 +263,16 @@ function checkResponse(response: Response, operation: string): void {
   const what =
     status === undefined ? `a value of type ${typeof response}` : `a response of status ${String(status)}`;
   throw new TypeError(`Cannot respond to ${operation}: its handler returned ${what}; return a Response`);
+}
+
+const noAddress: Connection = { remoteAddress: "", encrypted: false, httpVersion: "", peer: undefined };
+
+/**
+ * The connection that a request came by, as the mesh's listener gives it; nothing is known of it where the platform has
+ * a listener of its own. Headers are not trusted here: see `clientAddressHeader` of `createRequestPipeline`.
+ */
+export function connectionOf(env: Partial<MeshEnv["Bindings"]> | undefined): Connection {
+  const given = env?.connection;
+  // On an edge platform the environment holds the operator's bindings, and one may have the same name.
+  return typeof given?.remoteAddress === "string" ? given : noAddress;
 }

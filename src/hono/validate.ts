@@ -55,7 +55,7 @@ const readers: Readonly<Record<ValidationTarget, (c: Context) => unknown>> = {
 
 /**
  * Validates one part of the request with any Standard Schema; the handler finds the result, typed, in
- * `c.req.valid(target)`. What is not valid is answered with a 400 problem that lists every violation.
+ * `c.req.valid(target)`. What is not valid gets a 400 problem that lists every violation.
  *
  * @example
  * ```ts

@@ -3,7 +3,7 @@ const copyBytes = 1024;
 const smallestBlock = 256;
 const largestBlock = 64 * 1024;
 
-/** What suits who fills a {@link ByteQueue}, in bytes. */
+/** What suits the user of a {@link ByteQueue}, in bytes. */
 interface ByteQueueOptions {
   /** Shorter pieces are put together. @default 1024 */
   readonly copyBytes?: number;

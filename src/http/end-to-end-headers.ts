@@ -22,7 +22,7 @@ const control = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 const everyControl = new RegExp(control.source, "g");
 
 /** A field value without control characters, each replaced by a space as RFC 9110, 5.5 has it. */
-export function withoutControls(value: string): string {
+function withoutControls(value: string): string {
   return control.test(value) ? value.replace(everyControl, " ") : value;
 }
 

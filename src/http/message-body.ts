@@ -1,3 +1,4 @@
+import type { Clock } from "../core/clock.ts";
 import { ByteQueue } from "./byte-queue.ts";
 
 /** Where a body comes from: one request on a connection. */
@@ -17,7 +18,7 @@ const copyBytes = 4_096;
 const largestBlock = 16_384;
 
 /**
- * The body of a message, between the connection that it arrives on and the one who reads it. It can be read once: piece
+ * The body of a message, between the connection that it arrives on and its reader. It can be read once: piece
  * by piece, as a stream, or whole. Bytes that wait are bounded, and many small pieces cost no more than few large ones.
  */
 export class MessageBody {
@@ -138,12 +139,12 @@ export class MessageBody {
   }
 
   /** Throws the rest away; resolves when it is over, or after so many bytes or milliseconds. */
-  discarded(maxBytes: number, maxMs: number): Promise<void> {
+  discarded(clock: Clock, maxBytes: number, maxMs: number): Promise<void> {
     return new Promise((resolve) => {
       let bytes = 0;
-      const timer = setTimeout(() => settle(), maxMs);
+      const cancel = clock.schedule(() => settle(), maxMs);
       const settle = (): void => {
-        clearTimeout(timer);
+        cancel();
         this.#waiting = undefined;
         resolve();
       };
@@ -176,7 +177,7 @@ export class MessageBody {
   }
 
   #isOver(): boolean {
-    // Whoever still reads what was thrown away must not take that for the end.
+    // A reader of what was thrown away must not take that for the end.
     if (this.#state === "failed" || this.#discarding) throw this.#gone();
     return this.#state === "ended";
   }
@@ -187,7 +188,7 @@ export class MessageBody {
     const chunk = queue.first();
     queue.drop(chunk.length);
     if (queue.length < aheadBytes / 2) this.#unpause();
-    return plain(chunk);
+    return chunk;
   }
 
   #unpause(): void {
@@ -200,11 +201,4 @@ export class MessageBody {
 function emptyQueue(): ByteQueue {
   // A body of one small piece is the common case, and gets no more room than it needs.
   return new ByteQueue({ copyBytes, firstBlock: 0, largestBlock });
-}
-
-/** Messages keep views of what they were parsed from: those must be plain bytes, no Buffers. */
-function plain(chunk: Uint8Array): Uint8Array {
-  return chunk.constructor === Uint8Array
-    ? chunk
-    : new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 }

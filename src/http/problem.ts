@@ -37,8 +37,8 @@ export interface Problem {
 }
 
 /**
- * A server's answer that is an error, as an error: `code` is always `ERR_HTTP_STATUS`, what the server said
- * is in `problem`. Throw one in a handler to answer with a problem of your own.
+ * An error response of a server, as an error: `code` is always `ERR_HTTP_STATUS`, what the server said
+ * is in `problem`. Throw one in a handler to respond with a problem of your own.
  *
  * @example
  * ```ts
@@ -74,7 +74,7 @@ export interface ProblemOptions {
   /** The request id, for the `instance` member. */
   readonly instance?: string;
   /**
-   * Whether messages of server-side faults are shown. A server that answers strangers hides them, because
+   * Whether messages of server-side faults are shown. A server for strangers hides them, because
    * they name addresses and files; codes and statuses stay.
    *
    * @default true
@@ -138,7 +138,7 @@ export function problem(status: number, code?: string, detail?: string, instance
 }
 
 /**
- * The error that stands for a server's answer. A body that is no problem gives the plain problem of the
+ * The error that stands for a server's response. A body that is no problem gives the plain problem of the
  * status. `problemFromError(errorFromProblem(body, status))` gives the body back, with all its members.
  *
  * @param body - the parsed JSON body, whatever it is
@@ -206,7 +206,7 @@ function rpcCodeOf(error: unknown): RpcCode | undefined {
   return typeof code === "number" ? rpcCodeFromNumber(code) : undefined;
 }
 
-/** Only errors that are made to be answers (Hono's `HTTPException`): many libraries' errors have a `status` too. */
+/** Only errors that are made to be responses (Hono's `HTTPException`): many libraries' errors have a `status` too. */
 function statusOf(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined;
   const { status, getResponse } = error as { status?: unknown; getResponse?: unknown };

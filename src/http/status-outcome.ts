@@ -33,10 +33,10 @@ export function endsItsCall(status: number): boolean {
  * The outcome of an HTTP exchange by its status: up to 4xx the server did its work, 429 is a refusal, 502, 503 and 504
  * pass, every other 5xx stays. The server's word on the next attempt becomes the pushback of 429 and those that pass.
  */
-export function outcomeOfStatus(status: number, headers: HeaderSource): Outcome {
+export function outcomeOfStatus(status: number, headers: HeaderSource, wallClock?: () => number): Outcome {
   const plain = plainOutcome(status);
   if (status !== 429 && !transient.has(status)) return plain;
-  const pushbackMs = pushbackFrom(headers);
+  const pushbackMs = pushbackFrom(headers, wallClock);
   return pushbackMs === undefined ? plain : { ...plain, pushbackMs };
 }
 

@@ -1,16 +1,16 @@
-import { SubchannelReaper } from "../balance/subchannel-reaper.ts";
-import type { Call } from "../core/call.ts";
-import type { Clock } from "../core/clock.ts";
-import type { Endpoint } from "../core/endpoint.ts";
+import type { EndpointState } from "../balance/balancer.ts";
+import { EndpointRegistry, type EndpointStatus } from "../balance/endpoint-registry.ts";
+import type { Call, CallEventListener } from "../core/call.ts";
 import { MeshError } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
-import type { Layer, Service } from "../core/service.ts";
-import type { Discovery } from "../discovery/discovery.ts";
+import { ok } from "../core/outcome.ts";
+import type { Resolver } from "../discovery/resolver.ts";
+import { outcomeOfStatus } from "../http/status-outcome.ts";
 import type { ConnectOptions, Runtime } from "../net/port.ts";
 import type { HttpResponse, HttpTransport } from "../rest/http-transport.ts";
 import { createMeshFetch, type MeshFetch } from "../rest/mesh-fetch.ts";
 import { createRestClient, type RestClient, type RestDefaults } from "../rest/rest-client.ts";
-import { isReplayable as isRestReplayable, type RestRequest } from "../rest/rest-request.ts";
+import { isRestReplayable, type RestRequest } from "../rest/rest-request.ts";
 import { discardResponse } from "../rest/transport-response.ts";
 import { createTransportService } from "../rest/transport-service.ts";
 import { defaultMaxMessageBytes } from "../rpc/client/fetch-rpc-transport.ts";
@@ -18,49 +18,36 @@ import { createMeshTransport } from "../rpc/client/mesh-transport.ts";
 import {
   CapableProtocol,
   fixedProtocol,
-  type OpenTransport,
   type ProtocolNegotiation,
 } from "../rpc/client/protocol-negotiation.ts";
-import {
-  isReplayable as isRpcReplayable,
-  type RpcRequest,
-  type RpcResponse,
-} from "../rpc/client/rpc-request.ts";
+import { isRpcReplayable, type RpcRequest, type RpcResponse } from "../rpc/client/rpc-request.ts";
 import { checkTransportEncoding } from "../rpc/client/transport-settings.ts";
 import { rpcHealth } from "../rpc/health/rpc-health.ts";
 import { writeContext } from "../telemetry/propagation.ts";
-import type { ClientPolicy, MeshTransport, TransportOptions } from "./options.ts";
-import { clientPipeline, type Pipeline, type PipelineDialect, type PipelineParts } from "./pipeline.ts";
+import type { MeshTransport, TransportOptions } from "./options.ts";
+import { Pipeline, type PipelineDialect, type PipelineParts } from "./pipeline.ts";
 import { type RpcTransportSettings, RpcTransports } from "./rpc-transports.ts";
-import { UnknownServices } from "./unknown-services.ts";
 
 /** What the clients of a mesh are made of. */
-export interface ClientParts extends PipelineParts {
+export interface ClientParts extends Omit<PipelineParts, "registry"> {
   readonly runtime: Runtime;
-  readonly tls: TlsIdentity | undefined;
+  readonly resolver: Resolver;
+  /** The identity as of now. */
+  readonly tls: () => TlsIdentity | undefined;
   readonly maxConnectionsPerEndpoint: number;
   readonly idleTimeoutMs: number | undefined;
-  readonly policyOf: (service: string) => ClientPolicy;
   readonly current: () => Call | undefined;
+  readonly onEvent: CallEventListener | undefined;
 }
 
-/** The client half of a mesh: one pipeline for each service and dialect, over shared connections. */
+/** The client half of a mesh: one registry of endpoints, over shared connections. */
 export interface Clients {
   rest(service: string, defaults?: RestDefaults): RestClient;
   transport(service: string, options?: TransportOptions): MeshTransport;
   readonly fetch: MeshFetch;
+  endpoints(): readonly EndpointStatus[];
   close(): Promise<void>;
 }
-
-/** A pipeline that ends in a connection. */
-interface RestPath extends Pick<Pipeline, "endpoints"> {
-  readonly send: Service<RestRequest, HttpResponse>;
-}
-
-const defaultTimeoutMs = 30_000;
-
-/** Pipelines to origins that discovery does not know are kept for so many of them. */
-const maxDirectOrigins = 256;
 
 /** HTTP/1.1 knows none. */
 const noPings = { keepalive: undefined, verifyAfterIdleMs: undefined, pingTimeoutMs: undefined } as const;
@@ -68,134 +55,107 @@ const noPings = { keepalive: undefined, verifyAfterIdleMs: undefined, pingTimeou
 /** What the trace needs; nothing else of a call's context leaves the mesh. */
 const outsideHeaders: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
 
+const restDialect: PipelineDialect<HttpResponse> = {
+  replayable: isRestReplayable,
+  discard: discardResponse,
+  outcomeOf: ({ settled, status, headers }) =>
+    settled === false ? undefined : outcomeOfStatus(status, headers),
+};
+const rpcDialect: PipelineDialect<RpcResponse> = {
+  replayable: isRpcReplayable,
+  outcomeOf: ({ stream }) => (stream ? undefined : ok),
+};
+
 /**
  * Makes the clients. Connections open with the first call; a broken identity fails here.
  *
  * @throws MeshError `ERR_TLS_CONFIG`, or `ERR_CAPABILITY` where the runtime cannot use PEM
  */
 export function createClients(given: ClientParts): Clients {
-  const transports = new RpcTransports((options) => given.runtime.openRpcTransport(options));
-  // The connections of REST need no looking after: unused ones end by themselves, and the pool of an origin with its last one.
-  const reaper = new SubchannelReaper({
-    discovery: given.discovery,
-    clock: given.clock,
-    release: (origin) => transports.release(origin),
-  });
-  const parts: ClientParts = { ...given, discovery: reaper.discovery };
-  const { runtime, tls, clock, current, policyOf, maxConnectionsPerEndpoint, idleTimeoutMs } = parts;
+  const { runtime, policies, metrics, clock, random, current, onEvent } = given;
+  const { maxConnectionsPerEndpoint, idleTimeoutMs } = given;
   const connection = { maxConnectionsPerEndpoint, idleTimeoutMs, clock };
-  const timeoutOf = (service: string): number => policyOf(service).timeoutMs ?? defaultTimeoutMs;
-  const restDialect: PipelineDialect = {
-    replayable: isRestReplayable,
-    discard: discardResponse,
-  };
-  const rpcDialect: PipelineDialect = { replayable: isRpcReplayable };
-
-  const meshTransport = runtime.openHttpTransport({ tls, ...connection });
-  /** For origins outside of the mesh: the platform's own roots, and no client certificate. */
-  let outsideTransport: HttpTransport | undefined;
-  const toEndpoint = createTransportService({
-    transport: meshTransport,
-    maxConnectionsPerEndpoint,
+  const transports = new RpcTransports((options) =>
+    runtime.openRpcTransport({ ...options, tls: given.tls() }),
+  );
+  // The connections of REST need no looking after: unused ones end by themselves, and the pool of an origin with its last one.
+  const registry = new EndpointRegistry({
+    resolver: given.resolver,
+    policyOf: (service) => policies.endpointsOf(service),
+    transports,
     clock,
-    decorate: (call, headers) =>
+    random,
+  });
+  const parts: PipelineParts = { ...given, registry };
+  const timeoutOf = (service: string): number => policies.timeoutOf(service);
+
+  function restPipeline(
+    transport: HttpTransport,
+    isSent: (header: string) => boolean,
+    each: PipelineParts,
+  ): Pipeline<RestRequest, HttpResponse> {
+    const decorate = (call: Call, headers: Record<string, string>): void =>
       writeContext(
         call,
         (name, value) => {
-          headers[name] = value;
+          if (isSent(name)) headers[name] = value;
         },
         clock,
-      ),
-  });
-
-  function restPath(service: string, discovery: Discovery, transport: RestPath["send"]): RestPath {
-    const pipeline = clientPipeline(policyOf(service), { ...parts, discovery }, restDialect);
-    return { send: pipeline(transport), endpoints: pipeline.endpoints };
+      );
+    const service = createTransportService({ transport, maxConnectionsPerEndpoint, clock, decorate });
+    return new Pipeline(each, restDialect, service);
   }
 
-  const unknown = new UnknownServices(parts);
-  const paths = new Map<string, RestPath>();
-  function sendFor(service: string): RestPath["send"] {
-    let path = paths.get(service);
-    if (path === undefined) {
-      if (!unknown.knows(service)) return unknown.until(service, () => sendFor(service));
-      path = restPath(service, parts.discovery, toEndpoint);
-      paths.set(service, path);
+  const meshHttp = runtime.openHttpTransport({ tls: given.tls(), ...connection });
+  const rest = restPipeline(meshHttp, () => true, parts);
+  let outsideHttp: HttpTransport | undefined;
+  let outside: Pipeline<RestRequest, HttpResponse> | undefined;
+  /** Origins outside of the mesh: the platform's own roots, no client certificate, nothing that layers would add. */
+  function outsidePipeline(): Pipeline<RestRequest, HttpResponse> {
+    if (outside === undefined) {
+      if (given.tls() !== undefined)
+        outsideHttp = runtime.openHttpTransport({ tls: undefined, ...connection });
+      const isSent = (header: string): boolean => outsideHeaders.has(header);
+      outside = restPipeline(outsideHttp ?? meshHttp, isSent, { ...parts, layers: {} });
     }
-    return path.send;
+    return outside;
   }
 
-  const direct = new Map<string, RestPath>();
-  function sendToOrigin(origin: string): RestPath["send"] {
-    let path = direct.get(origin);
-    if (path === undefined) {
-      outsideTransport ??=
-        tls === undefined ? meshTransport : runtime.openHttpTransport({ tls: undefined, ...connection });
-      const endpoints = [{ origin }];
-      const toOrigin = createTransportService({
-        transport: outsideTransport,
-        maxConnectionsPerEndpoint,
-        clock,
-        decorate: (call, headers) =>
-          writeContext(
-            call,
-            (name, value) => {
-              if (outsideHeaders.has(name)) headers[name] = value;
-            },
-            clock,
-          ),
-      });
-      path = restPath(new URL(origin).host, { endpoints: () => endpoints }, toOrigin);
-      const [oldest] = direct.keys();
-      if (direct.size >= maxDirectOrigins && oldest !== undefined) direct.delete(oldest);
-      direct.set(origin, path);
-    }
-    return path.send;
-  }
-
-  const rpcPipelines = new Map<string, Pipeline>();
-  function rpcPipeline(service: string): Layer {
-    let pipeline = rpcPipelines.get(service);
-    if (pipeline === undefined) {
-      if (!unknown.knows(service)) return unknown.layerUntil(service, () => rpcPipeline(service));
-      pipeline = clientPipeline(policyOf(service), parts, rpcDialect);
-      rpcPipelines.set(service, pipeline);
-    }
-    return pipeline;
-  }
-
-  const stopWatching = parts.metrics.watchSessions(() => transports.states());
-  const stopWatchingBreakers = parts.metrics.watchBreakers(() =>
-    [...paths.values(), ...direct.values(), ...rpcPipelines.values()].flatMap((each) => each.endpoints()),
-  );
+  const stops = [
+    policies.watch(() => registry.applyPolicies()),
+    metrics.watchSessions(() => transports.states()),
+    metrics.watchBreakers(() => registry.endpoints()),
+  ];
 
   return {
     rest: (service, defaults) =>
       createRestClient({
         service: checkService(service),
-        send: sendFor(service),
+        send: rest.toService(service),
         clock,
         current,
-        timeoutMs: timeoutOf(service),
+        onEvent,
+        timeoutMs: () => timeoutOf(service),
         ...(defaults && { defaults }),
       }),
     transport(service, options = {}) {
       const name = checkService(service);
-      const settings = rpcSettings(options, { tls, ...connection });
-      const choice = protocolFor(runtime, options, () => parts.discovery.endpoints(name), {
-        openTransport: transports.opener(settings),
-        openHttp1: transports.opener({ ...settings, httpVersion: "1.1", ...noPings }),
-        clock,
+      const settings = rpcSettings(options, connection);
+      const negotiation = protocolFor(runtime, options, {
+        transports,
+        settings,
+        endpoints: () => registry.service(name)?.records,
       });
       const transport = createMeshTransport({
         service: name,
-        pipeline: rpcPipeline(name) as Layer<RpcRequest, RpcResponse>,
-        transportFor: (origin) => choice.transportFor(origin),
-        protocol: () => choice.protocol,
+        pipeline: (next) => new Pipeline<RpcRequest, RpcResponse>(parts, rpcDialect, next).toService(name),
+        transportFor: (origin) => negotiation.transportFor(origin),
+        protocol: () => negotiation.protocol,
         faultOf: (error) => runtime.faultOf(error),
         decorate: (call, header) => writeContext(call, (field, value) => header.set(field, value), clock),
         currentCall: current,
-        defaultTimeoutMs: timeoutOf(name),
+        onEvent,
+        defaultTimeoutMs: () => timeoutOf(name),
         ...(options.interceptors && { interceptors: options.interceptors }),
         clock,
       });
@@ -203,17 +163,24 @@ export function createClients(given: ClientParts): Clients {
         ...transport,
         service: name,
         get protocol() {
-          return choice.protocol;
+          return negotiation.protocol;
         },
         health: (how) => rpcHealth(transport, how),
       };
     },
-    fetch: createMeshFetch({ sendFor, sendToOrigin, clock, current, timeoutMs: timeoutOf }),
+    fetch: createMeshFetch({
+      sendFor: (service) => rest.toService(service),
+      sendToOrigin: (origin) => outsidePipeline().toOrigin(origin),
+      clock,
+      current,
+      onEvent,
+      timeoutMs: timeoutOf,
+    }),
+    endpoints: () => registry.endpoints(),
     async close() {
-      reaper.close();
-      await Promise.all([meshTransport.close(), outsideTransport?.close(), transports.close()]);
-      stopWatching();
-      stopWatchingBreakers();
+      policies.close();
+      await Promise.all([registry.close(), meshHttp.close(), outsideHttp?.close(), transports.close()]);
+      for (const stop of stops) stop();
     },
   };
 }
@@ -221,12 +188,15 @@ export function createClients(given: ClientParts): Clients {
 function checkService(service: string): string {
   if (typeof service === "string" && service !== "") return service;
   throw new TypeError(
-    `Cannot make a client: the service's name is ${JSON.stringify(service)}; pass the name that discovery knows it by`,
+    `Cannot make a client: the service's name is ${JSON.stringify(service)}; pass the name that the resolver knows it by`,
   );
 }
 
-/** What a transport's options say to its leaves; undefined is said by leaving it out. */
-function rpcSettings(options: TransportOptions, connection: ConnectOptions): RpcTransportSettings {
+/** How the RPC transports of {@link TransportOptions} speak; an option that is undefined is left out. */
+function rpcSettings(
+  options: TransportOptions,
+  connection: Omit<ConnectOptions, "tls">,
+): RpcTransportSettings {
   const { protocol: _, interceptors: __, ...wire } = options;
   const said = Object.entries(wire).filter(([, value]) => value !== undefined);
   return {
@@ -238,28 +208,28 @@ function rpcSettings(options: TransportOptions, connection: ConnectOptions): Rpc
   };
 }
 
+interface NegotiationParts {
+  readonly transports: RpcTransports;
+  readonly settings: RpcTransportSettings;
+  readonly endpoints: () => readonly EndpointState[] | undefined;
+}
+
 function protocolFor(
   runtime: Runtime,
   options: TransportOptions,
-  endpoints: () => readonly Endpoint[] | undefined,
-  {
-    openTransport,
-    openHttp1,
-    clock,
-  }: { readonly openTransport: OpenTransport; readonly openHttp1: OpenTransport; readonly clock: Clock },
+  { transports, settings, endpoints }: NegotiationParts,
 ): ProtocolNegotiation {
   const { protocol, httpVersion } = options;
   const { grpcClient } = runtime.capabilities;
   checkTransportEncoding(options, protocol, { name: runtime.name, fetchOnly: !grpcClient });
+  const openTransport = transports.opener(settings);
   if (protocol === undefined) {
-    return grpcClient && httpVersion !== "1.1"
-      ? new CapableProtocol(
-          endpoints,
-          openTransport,
-          httpVersion === undefined ? openHttp1 : undefined,
-          clock,
-        )
-      : fixedProtocol("connect", openTransport);
+    if (!grpcClient || httpVersion === "1.1") return fixedProtocol("connect", openTransport);
+    const openHttp1 =
+      httpVersion === undefined
+        ? transports.opener({ ...settings, httpVersion: "1.1", ...noPings })
+        : undefined;
+    return new CapableProtocol(endpoints, openTransport, openHttp1, settings.clock);
   }
   if (protocol !== "grpc" && protocol !== "grpc-web" && protocol !== "connect") {
     throw new TypeError(

@@ -1,34 +1,27 @@
 import { runtime as platform } from "#runtime";
+import { checkResolver } from "../balance/endpoint-registry.ts";
 import type { Call } from "../core/call.ts";
 import { systemClock } from "../core/clock.ts";
 import { quietHook } from "../core/hooks.ts";
+import type { TlsIdentity } from "../core/identity.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
 import { systemRandom } from "../core/random.ts";
-import { staticDiscovery } from "../discovery/static-discovery.ts";
+import { sourceOf } from "../core/source.ts";
+import { staticResolver } from "../discovery/static-resolver.ts";
 import { type AppOptions, createApp } from "../hono/app.ts";
 import { createHealth } from "../serve/health.ts";
 import { createRequestPipeline } from "../serve/request-pipeline.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { createClients } from "./clients.ts";
-import type { ClientPolicy, Mesh, MeshLayers, MeshOptions } from "./options.ts";
-import { checkPolicy } from "./pipeline.ts";
+import { checkLayers } from "./layers.ts";
+import type { Mesh, MeshOptions } from "./options.ts";
+import { ClientPolicies } from "./policies.ts";
 import { createHandler, type ServingParts, startServer } from "./serving.ts";
-
-/** The entry of `policies` that holds for every service. */
-const everyService = "*";
 
 function reportError(error: unknown, call: Call | undefined): void {
   const what = call === undefined ? "A request" : `${call.operation} (request ${call.requestId})`;
   // biome-ignore lint/suspicious/noConsole: the error goes nowhere else, and nobody must lose it unasked
   console.error(`${what} failed:`, error);
-}
-
-/** @throws TypeError for a side that has no layers */
-function layersFrom(who: string, layers: MeshLayers = {}): MeshLayers {
-  checkOptions(`${who} layers`, layers);
-  const unknown = Object.keys(layers).find((side) => side !== "server");
-  if (unknown === undefined) return layers;
-  throw new TypeError(`Cannot make ${who}: there are no layers of "${unknown}"; use layers.server`);
 }
 
 /**
@@ -41,7 +34,7 @@ function layersFrom(who: string, layers: MeshLayers = {}): MeshLayers {
  * ```ts
  * const mesh = createMesh({
  *   service: "gateway",
- *   discovery: staticDiscovery({ lake: ["http://127.0.0.1:7101"] }),
+ *   resolver: staticResolver({ lake: ["http://127.0.0.1:7101"] }),
  *   policies: { lake: { timeoutMs: 2_000 } },
  * });
  * const app = mesh.app();
@@ -54,20 +47,12 @@ function layersFrom(who: string, layers: MeshLayers = {}): MeshLayers {
 export function createMesh(options: MeshOptions): Mesh {
   const who = "createMesh()";
   checkOptions(who, options);
-  const {
-    service,
-    tls,
-    policies = {},
-    runtime = platform,
-    clock = systemClock,
-    random = systemRandom,
-  } = options;
+  const { service, policies = {}, runtime = platform, clock = systemClock, random = systemRandom } = options;
   if (typeof service !== "string" || service === "") {
     throw new TypeError(
       `Cannot make ${who}: service is ${JSON.stringify(service)}; pass the name of this service`,
     );
   }
-  for (const [name, policy] of Object.entries(policies)) checkPolicy(`policies["${name}"] of ${who}`, policy);
   const maxConnectionsPerEndpoint = checkNumber(
     who,
     "maxConnectionsPerEndpoint",
@@ -80,8 +65,11 @@ export function createMesh(options: MeshOptions): Mesh {
   }
   const metrics = options.metrics ?? createMetrics();
   const onError = quietHook(checkFunction(who, "onError", options.onError) ?? reportError);
+  const tls = sourceOf<TlsIdentity | undefined>(options.tls);
+  const resolver = options.resolver === undefined ? staticResolver({}) : checkResolver(who, options.resolver);
   const health = createHealth({ clock, ...(options.checks && { checks: options.checks }) });
-  const layers = layersFrom(who, options.layers);
+  const layers = checkLayers(who, options.layers);
+  const onEvent = checkFunction(who, "onEvent", options.onEvent);
   const pipeline = createRequestPipeline({
     service,
     clock,
@@ -89,27 +77,32 @@ export function createMesh(options: MeshOptions): Mesh {
     onError: (error) => onError(error, undefined),
     ...(options.server && { server: options.server }),
     ...(layers.server && { layers: layers.server }),
+    ...(onEvent && { onEvent }),
   });
   const scope = runtime.asyncContext;
-  const current = (): Call | undefined => scope?.current();
+  const current: () => Call | undefined = scope === undefined ? () => undefined : scope.current.bind(scope);
 
   const clients = createClients({
     runtime,
-    tls,
+    resolver,
+    tls: () => tls.current,
     maxConnectionsPerEndpoint,
     idleTimeoutMs,
-    discovery: options.discovery ?? staticDiscovery({}),
-    policyOf: (name): ClientPolicy => ({ ...policies[everyService], ...policies[name] }),
+    policies: new ClientPolicies(policies, (error) => onError(error, undefined)),
+    layers: layers.client ?? {},
     metrics,
     clock,
     random,
     current,
+    onEvent,
   });
   const app = (each: AppOptions = {}): ReturnType<Mesh["app"]> =>
     createApp({ onError, ...each, pipeline, asyncContext: scope, clock, health, metrics });
   const parts: ServingParts = {
     runtime,
-    tls,
+    get tls() {
+      return tls.current;
+    },
     pipeline,
     health,
     metrics,
@@ -127,6 +120,7 @@ export function createMesh(options: MeshOptions): Mesh {
     rest: clients.rest,
     transport: clients.transport,
     fetch: clients.fetch,
+    endpoints: clients.endpoints,
     app,
     serve: (served) => startServer(parts, served, close),
     handler: (served) => createHandler(parts, served),

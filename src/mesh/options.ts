@@ -1,11 +1,12 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { Hono } from "hono";
-import type { Call } from "../core/call.ts";
+import type { EndpointStatus } from "../balance/endpoint-registry.ts";
+import type { Call, CallEventListener } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import type { Random } from "../core/random.ts";
 import type { Source } from "../core/source.ts";
-import type { Discovery } from "../discovery/discovery.ts";
+import type { Resolver } from "../discovery/resolver.ts";
 import type { AppOptions, MeshEnv } from "../hono/app.ts";
 import type { ListenerLimits, Runtime } from "../net/port.ts";
 import type { BreakerOptions } from "../policy/breaker.ts";
@@ -19,9 +20,9 @@ import type { ResponseCompression } from "../rpc/server/dispatcher.ts";
 import type { RpcRouter } from "../rpc/server/router.ts";
 import type { RpcValidation } from "../rpc/server/validation.ts";
 import type { HealthCheck } from "../serve/health.ts";
-import type { ServerLayers } from "../serve/inbound-request.ts";
 import type { ServerOptions } from "../serve/server-options.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { MeshLayers } from "./layers.ts";
 
 /** What the mesh does around the calls to one service. */
 export interface ClientPolicy {
@@ -37,22 +38,28 @@ export interface ClientPolicy {
   readonly maxConcurrent?: number;
 }
 
-/** Layers of the application's own. */
-export interface MeshLayers {
-  /** Around every request that is served, REST and RPC alike. */
-  readonly server?: ServerLayers;
-}
-
 /** What a mesh is made of. */
 export interface MeshOptions {
   /** The name of the service that this process is. */
   readonly service: string;
-  /** The identity shown to other services and the roots trusted; clients and servers both use it. @default cleartext */
-  readonly tls?: TlsIdentity;
-  /** Where the other services are. @default none is known */
-  readonly discovery?: Discovery;
-  /** Policies by the name of the called service; `"*"` holds for all, a name's own entry wins field by field. */
-  readonly policies?: Readonly<Record<string, ClientPolicy>>;
+  /**
+   * The identity shown to other services and the roots trusted; clients and servers both use it. Of a source, what opens
+   * later (a listener, RPC connections to another endpoint) takes the value of that time; what is open stays as it is.
+   *
+   * @default cleartext
+   */
+  readonly tls?: TlsIdentity | Source<TlsIdentity>;
+  /** Knows where the other services are; closed with the mesh. @default none is known */
+  readonly resolver?: Resolver;
+  /**
+   * Policies by the name of the called service; `"*"` holds for all, a name's own entry wins field by field. A source's
+   * new value holds for the next calls; one that is no good is told to `onError`, and the one before stays.
+   */
+  readonly policies?: Readonly<Record<string, ClientPolicy>> | Source<Readonly<Record<string, ClientPolicy>>>;
+  /** Layers of the application's own, at named positions; see `docs/layers.md`. @default none */
+  readonly layers?: MeshLayers;
+  /** Told what is decided about each call: the endpoint that was picked, retries, refusals. @default nobody is told */
+  readonly onEvent?: CallEventListener;
   /** HTTP/1.1 connections to one endpoint. @default 100 */
   readonly maxConnectionsPerEndpoint?: number;
   /**
@@ -68,8 +75,6 @@ export interface MeshOptions {
    * process runs. New ones that make no sense are told to `onError`, and those before stay in use.
    */
   readonly server?: ServerOptions | Source<ServerOptions>;
-  /** Layers of your own; see `docs/layers.md` for where they stand. @default none */
-  readonly layers?: MeshLayers;
   /** What must hold for the service to be ready, by name; `/readyz` tells. @default nothing */
   readonly checks?: Readonly<Record<string, HealthCheck>>;
   /**
@@ -95,7 +100,7 @@ export interface TransportOptions extends RpcTransportEncoding {
   readonly useBinaryFormat?: boolean;
   /**
    * Calls of methods without side effects go out as GET where the transport speaks Connect, so that caches on the
-   * way can answer them. @default false
+   * way can serve them. @default false
    */
   readonly useHttpGet?: boolean;
   /** The largest message in either direction, in bytes. @default 4 MiB */
@@ -117,7 +122,7 @@ export interface MeshTransport extends Transport {
    * ```ts
    * const { ready } = await mesh.transport("lake").health({ of: "datapunk.lake.v1.LakeService" });
    * ```
-   * @throws ConnectError only when the caller cancelled; what fails otherwise is in the answer
+   * @throws ConnectError only when the caller cancelled; what fails otherwise is in the result
    */
   health(options?: RpcHealthOptions): Promise<RpcHealth>;
 }
@@ -156,7 +161,7 @@ export interface HandlerOptions {
   readonly health?: false | ServedHealthOptions;
   /**
    * gRPC's reflection (v1 and v1alpha) beside the routes, so that `grpcurl` and `buf curl` need no schema. It tells
-   * the whole interface to whoever passes security. @default false
+   * the whole interface to every caller that passes security. @default false
    */
   readonly reflection?: boolean;
   /** Checks request messages by the rules in their proto; see `@datapunk/mesh/validate`. @default nothing is checked */
@@ -218,6 +223,8 @@ export interface Mesh {
   transport(service: string, options?: TransportOptions): MeshTransport;
   /** Like the platform's `fetch`, through the pipeline: `mesh://lake/datasets`, or any http(s) URL. */
   readonly fetch: MeshFetch;
+  /** The endpoints of the services that were called so far, and what is known of them. */
+  endpoints(): readonly EndpointStatus[];
   /** A Hono app with the server's layers in place. */
   app(options?: AppOptions): Hono<MeshEnv>;
   /** @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there */
@@ -226,6 +233,6 @@ export interface Mesh {
   handler(options: HandlerOptions): MeshHandler;
   /** The call whose handler runs now; undefined outside of one, or where the runtime has no async context. */
   current(): Call | undefined;
-  /** Closes every connection of the clients; servers are closed by their own `close()`. */
+  /** Closes every connection of the clients, and the resolver; servers are closed by their own `close()`. */
   close(): Promise<void>;
 }

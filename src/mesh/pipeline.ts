@@ -1,80 +1,146 @@
-import { type BalancedLayer, balanced } from "../balance/endpoint-layer.ts";
+import { endpointChoice } from "../balance/endpoint-layer.ts";
+import type { EndpointRegistry } from "../balance/endpoint-registry.ts";
+import type { ServiceEndpoints } from "../balance/service-endpoints.ts";
+import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
-import { checkNumber, checkOptions } from "../core/options.ts";
+import type { Outcome } from "../core/outcome.ts";
 import type { Random } from "../core/random.ts";
-import { type AnyLayer, compose } from "../core/service.ts";
-import type { Discovery } from "../discovery/discovery.ts";
-import { bulkhead } from "../policy/bulkhead.ts";
+import { compose, type Layer, type Service } from "../core/service.ts";
+import { limited } from "../policy/limited.ts";
+import { Refusals } from "../policy/refusals.ts";
 import { type RetryOptions, retry } from "../policy/retry.ts";
 import { attemptTimeout, timeout } from "../policy/timeout.ts";
 import { attemptMetrics, clientMetrics } from "../telemetry/layers.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import type { ClientPolicy } from "./options.ts";
+import type { ClientLayer, ClientLayers } from "./layers.ts";
+import type { ClientPolicies } from "./policies.ts";
 
 /** What the pipelines of a mesh share. */
 export interface PipelineParts {
-  readonly discovery: Discovery;
+  readonly registry: EndpointRegistry;
+  readonly policies: ClientPolicies;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly random: Random;
+  readonly layers: ClientLayers;
 }
 
 /** What REST and RPC each bring along. */
-export type PipelineDialect = Pick<RetryOptions, "replayable" | "discard">;
+export interface PipelineDialect<Res> extends Pick<RetryOptions, "replayable" | "discard"> {
+  /** The outcome of a response that a layer made without the transport; undefined while it is under way. */
+  readonly outcomeOf: (response: Res) => Outcome | undefined;
+}
 
-/** The layers around the calls to one service, with a view of its endpoints. */
-export type Pipeline = AnyLayer & Pick<BalancedLayer, "endpoints">;
+/** What metrics call a service that the resolver does not know. */
+const unknownLabel = "unknown";
 
-/** Checks a policy where it is given: pipelines are made at the first call, too late to complain. */
-export function checkPolicy(who: string, policy: ClientPolicy): void {
-  checkOptions(who, policy);
-  const bound = { above: true, max: Infinity };
-  if (policy.timeoutMs !== undefined) checkNumber(who, "timeoutMs", policy.timeoutMs, bound);
-  if (policy.attemptTimeoutMs !== undefined) {
-    checkNumber(who, "attemptTimeoutMs", policy.attemptTimeoutMs, bound);
-  }
-  if (policy.maxConcurrent !== undefined) {
-    checkNumber(who, "maxConcurrent", policy.maxConcurrent, { min: 1, max: Infinity, integer: true });
-  }
+/** The layers around a transport for one service, as the policies of the time have it. */
+interface Chain<Req, Res> {
+  readonly policies: object;
+  readonly run: Service<Req, Res>;
 }
 
 /**
- * The layers around every call to one service, REST and RPC alike, outermost first. `docs/decisions/composition-order.md`
- * gives the reason for each position.
+ * The way of calls through all layers to one transport: composed once for each service, and anew when the policies
+ * change. What the layers remember (breakers, budgets, calls in flight) is the registry's, so that it outlives them
+ * and is the same for every transport.
  */
-export function clientPipeline(
-  policy: ClientPolicy,
-  parts: PipelineParts,
-  dialect: PipelineDialect,
-): Pipeline {
-  const { clock, random, metrics, discovery } = parts;
-  const layers: AnyLayer[] = [clientMetrics({ metrics, clock })];
-  // The deadline itself is set by whoever makes the call: here it is enforced.
-  layers.push(timeout({ timeoutMs: Infinity, clock }));
-  if (policy.maxConcurrent !== undefined && policy.maxConcurrent !== Infinity) {
-    layers.push(bulkhead({ maxConcurrent: policy.maxConcurrent, maxQueued: 0, clock }));
+export class Pipeline<Req, Res> {
+  readonly #parts: PipelineParts;
+  readonly #dialect: PipelineDialect<Res>;
+  readonly #transport: Service<Req, Res>;
+  readonly #refusals: Refusals;
+  /** Weak, so that nothing is kept for services that are gone. */
+  readonly #chains = new WeakMap<ServiceEndpoints, Chain<Req, Res>>();
+
+  constructor(parts: PipelineParts, dialect: PipelineDialect<Res>, transport: Service<Req, Res>) {
+    this.#parts = parts;
+    this.#dialect = dialect;
+    this.#transport = transport;
+    this.#refusals = new Refusals(parts.clock);
   }
-  if (policy.retry !== false) {
-    layers.push(
-      retry({
-        ...policy.retry,
-        clock,
-        random,
-        ...(dialect.replayable && { replayable: dialect.replayable }),
-        ...(dialect.discard && { discard: dialect.discard }),
-        onRetry: (call) => metrics.retried(call),
-      }),
-    );
+
+  /**
+   * Calls a service. One that the resolver does not know is refused without keeping anything for its name: callers of
+   * a gateway that choose names could fill the memory with pipelines and the metrics with series.
+   */
+  toService(name: string): Service<Req, Res> {
+    const { registry } = this.#parts;
+    return (call, request) => {
+      const service = registry.service(name);
+      return service === undefined ? this.#refuse(call) : this.#chain(service)(call, request);
+    };
   }
-  const toEndpoints = balanced({
-    discovery,
-    random,
-    clock,
-    ...(policy.breaker !== undefined && { breaker: policy.breaker }),
-  });
-  layers.push(attemptMetrics({ metrics }), toEndpoints);
-  if (policy.attemptTimeoutMs !== undefined) {
-    layers.push(attemptTimeout({ timeoutMs: policy.attemptTimeoutMs, clock }));
+
+  /** Calls one origin that no resolver knows. */
+  toOrigin(origin: string): Service<Req, Res> {
+    return this.#chain(this.#parts.registry.direct(origin));
   }
-  return Object.assign(compose(...layers), { endpoints: toEndpoints.endpoints });
+
+  #chain(service: ServiceEndpoints): Service<Req, Res> {
+    const { policies } = this.#parts;
+    let chain = this.#chains.get(service);
+    if (chain?.policies !== policies.current) {
+      chain = { policies: policies.current, run: this.#compose(service) };
+      this.#chains.set(service, chain);
+    }
+    return chain.run;
+  }
+
+  /** Outermost first. `docs/layers.md` gives the reason for each position. */
+  #compose(service: ServiceEndpoints): Service<Req, Res> {
+    const { policies, metrics, clock, random, layers } = this.#parts;
+    const policy = policies.of(service.service);
+    const { bulkhead, budget = false } = service;
+    const { replayable, discard, outcomeOf } = this.#dialect;
+    return compose<Req, Res>(
+      clientMetrics({ metrics, clock }),
+      ...own<Req, Res>(layers.call),
+      // The deadline itself is set by the code that makes the call: here it is enforced.
+      timeout({ timeoutMs: Infinity, clock }),
+      ...(bulkhead === undefined ? [] : [limited(bulkhead, { clock })]),
+      ...(policy.retry === false
+        ? []
+        : [
+            retry({
+              ...policy.retry,
+              ...(replayable && { replayable }),
+              ...(discard && { discard }),
+              budget,
+              clock,
+              random,
+              onRetry: (call) => metrics.retried(call),
+            }),
+          ]),
+      attemptMetrics({ metrics }),
+      endpointChoice(() => service, clock),
+      ...(policy.attemptTimeoutMs === undefined
+        ? []
+        : [attemptTimeout({ timeoutMs: policy.attemptTimeoutMs, clock })]),
+      ...(layers.attempt?.length ? [ending<Req, Res>(outcomeOf), ...own<Req, Res>(layers.attempt)] : []),
+    )(this.#transport);
+  }
+
+  #refuse(call: Call): Promise<never> {
+    const { registry, metrics } = this.#parts;
+    const { operation, protocol } = call;
+    metrics.clientStarted();
+    metrics.clientEnded({ service: unknownLabel, operation, protocol }, "service_unknown", 0);
+    return this.#refusals.reject(registry.unknown(call));
+  }
+}
+
+/** Ends an attempt to which a layer responded by itself: no transport has stated its outcome. */
+function ending<Req, Res>(outcomeOf: (response: Res) => Outcome | undefined): Layer<Req, Res> {
+  return (next) => async (call, request) => {
+    const response = await next(call, request);
+    const outcome = call.outcome === undefined ? outcomeOf(response) : undefined;
+    if (outcome !== undefined) call.end(outcome);
+    return response;
+  };
+}
+
+/** The pipelines of REST and of RPC carry one kind of request each, and a layer passes on what it was given. */
+function own<Req, Res>(layers: readonly ClientLayer[] = []): readonly Layer<Req, Res>[] {
+  return layers as readonly unknown[] as readonly Layer<Req, Res>[];
 }

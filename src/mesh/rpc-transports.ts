@@ -1,29 +1,33 @@
+import type { EndpointTransports } from "../balance/endpoint-registry.ts";
 import type { RpcTransportOptions } from "../net/port.ts";
 import type { OpenTransport } from "../rpc/client/protocol-negotiation.ts";
 import type { RpcTransport, RpcTransportState } from "../rpc/client/rpc-transport.ts";
 import type { RpcProtocol } from "../rpc/dialect/rpc-protocol.ts";
 
-/** How a leaf calls, whatever it calls. */
-export type RpcTransportSettings = Omit<RpcTransportOptions, "origin" | "protocol">;
+/** How a transport calls, whatever it calls. */
+export type RpcTransportSettings = Omit<RpcTransportOptions, "origin" | "protocol" | "tls">;
+
+/** Opens the transport to one origin. */
+type Open = (options: Omit<RpcTransportOptions, "tls">) => RpcTransport;
 
 function isBusy(transport: RpcTransport): boolean {
   const state = transport.state?.();
   return state === undefined ? transport.busy?.() === true : state.streams > 0 || state.waiting > 0;
 }
 
-/** The leaves of a mesh: transports that speak alike share the connections to an endpoint. */
-export class RpcTransports {
-  readonly #open: (options: RpcTransportOptions) => RpcTransport;
-  /** By manner, then by protocol, then by origin. */
+/** The RPC transports of a mesh: those that speak alike share the connections to an endpoint. */
+export class RpcTransports implements EndpointTransports {
+  readonly #open: Open;
+  /** By settings, then by protocol, then by origin. */
   readonly #transports = new Map<string, Record<RpcProtocol, Map<string, RpcTransport>>>();
   readonly #ids = new WeakMap<object, number>();
   #lastId = 0;
 
-  constructor(open: (options: RpcTransportOptions) => RpcTransport) {
+  constructor(open: Open) {
     this.#open = open;
   }
 
-  /** Finds the leaves of one manner, and opens those that are missing. */
+  /** Finds the transports of these settings, and opens those that are missing. */
   opener(settings: RpcTransportSettings): OpenTransport {
     const key = this.#keyOf(settings);
     const transports = this.#transports.get(key) ?? {
@@ -46,7 +50,7 @@ export class RpcTransports {
     for (const transports of this.#transports.values()) yield* Object.values(transports);
   }
 
-  /** Closes the leaves to an origin that have no open call; false when there are others. */
+  /** Closes the transports to an origin that have no open call; false when there are others. */
   release(origin: string): boolean {
     let all = true;
     for (const transports of this.#byOrigin()) {
@@ -62,7 +66,7 @@ export class RpcTransports {
     return all;
   }
 
-  /** The connections at this moment, where a leaf knows. */
+  /** The connections at this moment, where a transport knows. */
   *states(): Generator<RpcTransportState & { readonly endpoint: string }> {
     for (const transports of this.#byOrigin()) {
       for (const [endpoint, transport] of transports) {
@@ -78,14 +82,7 @@ export class RpcTransports {
   }
 
   /** Formats are told apart by their objects: a registry has no text that would name it. */
-  #keyOf({
-    tls: _,
-    clock: __,
-    keepalive,
-    jsonOptions,
-    binaryOptions,
-    ...plain
-  }: RpcTransportSettings): string {
+  #keyOf({ clock: _, keepalive, jsonOptions, binaryOptions, ...plain }: RpcTransportSettings): string {
     return JSON.stringify([
       Object.entries(plain)
         .filter(([, value]) => value !== undefined)

@@ -1,8 +1,10 @@
 import type { Hono } from "hono";
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
+import type { TlsIdentity } from "../core/identity.ts";
 import { checkNumber, checkOptions, type NumberRange } from "../core/options.ts";
-import { connectionOf, type MeshEnv } from "../hono/env.ts";
+import type { MeshEnv } from "../hono/env.ts";
+import { connectionOf } from "../hono/routed-request.ts";
 import type { AsyncContext, Listener, ListenerLimits, ListenOptions, Runtime } from "../net/port.ts";
 import { withBypass } from "../rpc/health/probe-bypass.ts";
 import { watchLimitsFrom } from "../rpc/health/watch-limits.ts";
@@ -20,7 +22,8 @@ import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } f
 /** What the server half of a mesh is made of. */
 export interface ServingParts {
   readonly runtime: Runtime;
-  readonly tls: MeshOptions["tls"];
+  /** The identity as of now. */
+  readonly tls: TlsIdentity | undefined;
   readonly pipeline: RequestPipeline;
   readonly health: Health;
   readonly metrics: Metrics;

@@ -36,7 +36,7 @@ export interface Capabilities {
 
 /** Server side of TLS. */
 export interface ServerTls extends TlsIdentity {
-  /** `require` refuses, during the handshake, whoever shows no certificate of the CA. */
+  /** `require` refuses, during the handshake, clients without a certificate of the CA. */
   readonly clientAuth: "require" | "request" | "none";
 }
 
@@ -53,7 +53,7 @@ export interface ListenOptions {
   readonly onConnectionError: (kind: "tls" | "protocol" | "socket" | "limit", error: unknown) => void;
   /**
    * Told of what escaped from `fetch` or an RPC handler, or could not be written; the client got a bare 500.
-   * Both answer for their own errors, so this is a bug. @default nobody is told
+   * Both respond for their own errors, so this is a bug. @default nobody is told
    */
   readonly onHandlerError?: ((error: unknown) => void) | undefined;
   readonly limits?: ListenerLimits | undefined;
@@ -91,7 +91,7 @@ export interface AsyncContext {
   current(): Call | undefined;
 }
 
-/** What every runtime adapter offers; the only face by which the mesh touches its platform. */
+/** What every runtime adapter offers; the only interface between the mesh and its platform. */
 export interface Runtime {
   readonly name: RuntimeName;
   readonly capabilities: Capabilities;

@@ -1,22 +1,20 @@
 import type { Socket } from "node:net";
-import type { Wire } from "../http/http2/codec/frame-writer.ts";
+import { type Clock, systemClock } from "../core/clock.ts";
+import type { ByteTransport, TransportListener } from "../http/byte-transport.ts";
 import type { ConnectionHandler, ConnectionOptions } from "../http/http2/connection-options.ts";
 import { Http2Connection } from "../http/http2/http2-connection.ts";
 
-/** What was written has so long to go out when the connection ends; a peer that does not read loses it. */
-const closeGraceMs = 2_000;
-
-class SocketTransport implements Wire {
+/** A connected socket, in the clear or TLS, as the engines see it. */
+export class SocketTransport implements ByteTransport {
   readonly #socket: Socket;
-  #ending: ReturnType<typeof setTimeout> | undefined = undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
   }
 
-  write(pieces: readonly Uint8Array[]): boolean {
+  write(pieces: readonly (Uint8Array | string)[]): boolean {
     const socket = this.#socket;
-    // Its close ends everything; who writes on until then waits.
+    // What is written to a closed socket waits for its close event: a source that never waits would hold that up.
     if (socket.destroyed) return false;
     try {
       if (pieces.length === 1) return socket.write(pieces[0]!);
@@ -26,7 +24,7 @@ class SocketTransport implements Wire {
       socket.uncork();
       return more;
     } catch (error) {
-      // Said by the runtime's socket from within a turn that nobody waits for: the connection ends, not the process.
+      // Thrown by the runtime's socket in a turn that nobody awaits: the connection ends, not the process.
       socket.destroy(error instanceof Error ? error : new Error(String(error)));
       return true;
     }
@@ -36,25 +34,31 @@ class SocketTransport implements Wire {
     return this.#socket.writableLength;
   }
 
-  end(): void {
-    this.#socket.end();
-    this.#destroyLater();
-    // A peer that keeps its half open gets no ear: what it says is read and dropped, so that its end is seen.
+  nextTurn(task: () => void): void {
+    setImmediate(task);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
     this.#socket.resume();
   }
 
-  destroy(): void {
-    // What was written, the GOAWAY last of all, should still go out.
-    this.#socket.destroySoon();
-    this.#destroyLater();
+  end(): void {
+    this.#socket.end();
   }
 
-  /** Neither a peer that does not read, nor one that keeps its half open, keeps the socket. */
-  #destroyLater(): void {
+  close(): void {
+    this.#socket.destroySoon();
+  }
+
+  reset(): void {
     const socket = this.#socket;
-    if (this.#ending !== undefined || socket.destroyed) return;
-    this.#ending = setTimeout(() => socket.destroy(), closeGraceMs);
-    socket.once("close", () => clearTimeout(this.#ending));
+    // To a client of HTTP/1.0 an ordinary end would look like the end of the body. TLS has its own sign of an end.
+    if (socket.destroyed || "encrypted" in socket) socket.destroy();
+    else socket.resetAndDestroy();
   }
 
   keepAlive(value: boolean): void {
@@ -63,19 +67,8 @@ class SocketTransport implements Wire {
   }
 }
 
-/**
- * Runs an HTTP/2 connection over a connected socket, in the clear or TLS.
- *
- * @param head - bytes that were read from the socket before
- */
-export function connectionOver(
-  socket: Socket,
-  handler: ConnectionHandler,
-  options: ConnectionOptions,
-  head?: Uint8Array,
-): Http2Connection {
-  const wire = new SocketTransport(socket);
-  const connection = new Http2Connection(wire, handler, options);
+/** Tells a connection what happens to the socket that it runs on. */
+export function listenOn(socket: Socket, connection: TransportListener): void {
   let failure: Error | undefined;
   socket.on("data", (chunk: Buffer) => {
     // A plain view: those made from a Buffer are Buffers too, and cost more.
@@ -85,12 +78,18 @@ export function connectionOver(
   socket.on("error", (error) => {
     failure ??= error;
   });
-  socket.on("end", () => {
-    // A connection is over when its peer says so, even if the socket could still send.
-    connection.lost(failure);
-    wire.end();
-  });
+  socket.on("end", () => connection.peerEnded());
   socket.on("close", () => connection.lost(failure));
-  if (head !== undefined && head.length > 0) connection.receive(head);
+}
+
+/** Runs an HTTP/2 connection over a connected socket. */
+export function connectionOver(
+  socket: Socket,
+  handler: ConnectionHandler,
+  options: Omit<ConnectionOptions, "clock">,
+  clock: Clock = systemClock,
+): Http2Connection {
+  const connection = new Http2Connection(new SocketTransport(socket), handler, { ...options, clock });
+  listenOn(socket, connection);
   return connection;
 }

@@ -1,5 +1,4 @@
-import { triedOrigins } from "../core/attempts.ts";
-import type { Call } from "../core/call.ts";
+import { type Call, triedOrigins } from "../core/call.ts";
 import { endWithError } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";

@@ -62,10 +62,11 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
 
   return function timeoutLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
     return function timed(call, request) {
-      const now = clock.now();
-      if (now + timeoutMs < call.deadline) call.deadline = now + timeoutMs;
-      // A server's adapter hears of its client by itself: on most platforms even asking makes an AbortController.
+      // A server's adapter hears of its client by itself: on most platforms even asking makes an AbortController. And its
+      // call has just begun, so the clock need not be read again.
       const server = call.side === "server";
+      const now = server ? call.startedAt : clock.now();
+      if (now + timeoutMs < call.deadline) call.deadline = now + timeoutMs;
       if (call.deadline <= now && !call.cancelled) expire(call, now);
       if (call.deadline <= now || (!server && call.cancelled)) return refusals.refuse(call, call.reason);
       const result = next(call, request);

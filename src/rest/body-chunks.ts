@@ -65,14 +65,14 @@ function withoutReturn(line: string): string {
   return line.endsWith("\r") ? line.slice(0, -1) : line;
 }
 
-/** How long a body is waited for after the verdict, at most. */
+/** How long a body is waited for after the end of its call, at most. */
 const lateBodyMs = 10_000;
 
 /**
- * Reads a body within the deadline also where the call has its verdict already, and so is no longer cancelled
+ * Reads a body within the deadline also where the call has ended already, and so is no longer cancelled
  * when its time is up: after a 5xx.
  */
-export function inTime<T>(
+export function withinDeadline<T>(
   sentRequest: SentRequest,
   response: HttpResponse,
   read: () => Promise<T>,
@@ -91,7 +91,7 @@ async function late<T>(
     response.cancel?.(
       new MeshError(
         "ERR_DEADLINE_EXCEEDED",
-        `The answer of ${call.service} did not arrive completely in time`,
+        `The response of ${call.service} did not arrive completely before its deadline`,
       ),
     );
   const stop = clock.schedule(giveUp, Math.min(Math.max(call.deadline - clock.now(), 0), lateBodyMs));

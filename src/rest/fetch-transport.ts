@@ -7,7 +7,7 @@ import { Semaphore } from "./semaphore.ts";
 import { StaleConnections } from "./stale-connections.ts";
 import { TransportResponse } from "./transport-response.ts";
 
-/** The part of the platform's `fetch` that the leaf uses; a handler function or a service binding fits too. */
+/** The part of the platform's `fetch` that the transport uses; a handler function or a service binding fits too. */
 export type FetchFunction = (url: string, init: RequestInit) => Promise<Response> | Response;
 
 /** Options of {@link createFetchTransport}. */
@@ -46,10 +46,10 @@ export interface FetchTransportOptions {
 }
 
 /**
- * Makes an HTTP leaf of any `fetch`: redirects are answers, streams go both ways with back-pressure, and
+ * Makes an HTTP transport of any `fetch`: redirects are responses, streams go both ways with back-pressure, and
  * cancelling the call ends the exchange.
  *
- * The answer occupies its place among the `maxConnectionsPerEndpoint` until its body was read to the end or cancelled.
+ * The response occupies its place among the `maxConnectionsPerEndpoint` until its body was read to the end or cancelled.
  */
 export function createFetchTransport(options: FetchTransportOptions): HttpTransport {
   const { maxConnectionsPerEndpoint: limit = 100 } = options;
@@ -60,7 +60,7 @@ export function createFetchTransport(options: FetchTransportOptions): HttpTransp
   }
   const { clock = systemClock, idleTimeoutMs = 4_000 } = options;
   const stale = options.unpooled === undefined ? undefined : new StaleConnections({ clock, idleTimeoutMs });
-  const slots = new Semaphore(limit);
+  const semaphore = new Semaphore(limit);
   const spare: AbortController[] | undefined = options.reusesSignals === true ? [] : undefined;
   let closing: Promise<void> | undefined;
 
@@ -70,13 +70,13 @@ export function createFetchTransport(options: FetchTransportOptions): HttpTransp
       throw new MeshError("ERR_SHUTTING_DOWN", `Cannot call ${call.service}: the client has been closed`);
     }
     const origin = originOf(call, request.url);
-    if (!slots.tryTake(origin)) await slots.wait(origin, call);
-    const exchange = new Exchange(options, { slots, spare, stale }, call, origin);
+    if (!semaphore.tryTake(origin)) await semaphore.wait(origin, call);
+    const exchange = new Exchange(options, { semaphore, spare, stale }, call, origin);
     return exchange.run(request);
   }
 
   async function close(): Promise<void> {
-    await slots.idle();
+    await semaphore.idle();
     await options.close?.();
   }
 
@@ -95,9 +95,9 @@ function originOf(call: Call, url: string): string {
   return end === -1 ? url : url.slice(0, end);
 }
 
-/** What the exchanges of a leaf share. */
+/** What the exchanges of a transport share. */
 interface Shared {
-  readonly slots: Semaphore;
+  readonly semaphore: Semaphore;
   readonly spare: AbortController[] | undefined;
   readonly stale: StaleConnections | undefined;
 }
@@ -108,7 +108,7 @@ class Exchange {
   readonly #options: FetchTransportOptions;
   readonly #shared: Shared;
   readonly #origin: string;
-  // Not the call's own signal: that one is deaf once the call has its verdict, and a body can outlive it.
+  // Not the call's own signal: that one is deaf once the call has ended, and a body can outlive it.
   readonly #controller: AbortController;
 
   constructor(options: FetchTransportOptions, shared: Shared, call: Call, origin: string) {
@@ -134,7 +134,7 @@ class Exchange {
         (response) => {
           detach();
           if (over) {
-            // A `fetch` that does not listen to its signal: nobody wants this answer any more.
+            // A `fetch` that does not listen to its signal: nobody wants this response any more.
             response.body?.cancel().catch(() => {});
             return;
           }
@@ -159,13 +159,13 @@ class Exchange {
   }
 
   release(): void {
-    const { slots, spare, stale } = this.#shared;
+    const { semaphore, spare, stale } = this.#shared;
     if (!this.#controller.signal.aborted) spare?.push(this.#controller);
     stale?.used(this.#origin);
-    slots.give(this.#origin);
+    semaphore.give(this.#origin);
   }
 
-  translate(error: unknown, doing: "reach" | "read the answer of"): unknown {
+  translate(error: unknown, doing: "reach" | "read the response of"): unknown {
     if (isMeshError(error)) return error;
     const fault = this.#options.faultOf(error);
     if (fault === undefined) return error;
@@ -191,8 +191,8 @@ class Exchange {
       if (typeof body === "object" && !(body instanceof Uint8Array)) init.duplex = "half";
     }
     try {
-      const answer = this.#options.fetch(request.url, init);
-      return answer instanceof Promise ? answer : Promise.resolve(answer);
+      const response = this.#options.fetch(request.url, init);
+      return response instanceof Promise ? response : Promise.resolve(response);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -272,7 +272,7 @@ class FetchResponse extends TransportResponse {
 
   protected override abort(reason: unknown): void {
     this.#exchange.abort(reason);
-    // A handler in the same process does not listen to the signal of a request that it has answered.
+    // A handler in the same process does not listen to the signal of a request that it has responded to.
     const { body } = this.#response;
     const stream = this.#reader ?? (body?.locked === false ? body : undefined);
     stream?.cancel(reason).catch(() => {});
@@ -283,6 +283,6 @@ class FetchResponse extends TransportResponse {
   }
 
   protected override translate(error: unknown): unknown {
-    return this.#exchange.translate(error, "read the answer of");
+    return this.#exchange.translate(error, "read the response of");
   }
 }

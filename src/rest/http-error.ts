@@ -5,7 +5,7 @@ import { pushbackFrom } from "../http/pushback.ts";
 import type { RestResponse } from "./rest-response.ts";
 
 /**
- * A service answered with a status other than 2xx. What it said is in `problem`, and the whole answer in
+ * A service responded with a status other than 2xx. What it said is in `problem`, and the whole response in
  * `response`, whose body has been read already (its first 64 KiB).
  *
  * Where it escapes from a handler, the caller of that handler is told of a bad gateway: what a service said is not the
@@ -40,7 +40,7 @@ export function isHttpError(error: unknown, status?: number): error is HttpError
 }
 
 /**
- * The error for an answer whose body has been read.
+ * The error for a response whose body has been read.
  *
  * @param what - the request, as the message names it: `GET lake/datasets/7`
  */
@@ -49,13 +49,13 @@ export function httpErrorFrom(what: string, response: RestResponse, body: string
   if (status < 400) {
     const location = response.headers.get("location");
     const where = location == null ? "" : `, which redirects to ${location}: redirects are not followed`;
-    return new HttpError(`${what} answered ${status}${where}`, undefined, response);
+    return new HttpError(`${what} returned ${status}${where}`, undefined, response);
   }
   const type = response.headers.get("content-type") ?? "";
   const { problem } = errorFromProblem(/[/+]json\b/i.test(type) ? jsonOrNothing(body) : undefined, status);
   const detail = problem.detail ?? (/^text\/plain\b/i.test(type) ? firstLine(body) : undefined);
   return new HttpError(
-    `${what} answered ${status} ${problem.title}${detail ? `: ${detail}` : ""}`,
+    `${what} returned ${status} ${problem.title}${detail ? `: ${detail}` : ""}`,
     problem,
     response,
   );

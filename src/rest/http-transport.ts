@@ -4,7 +4,7 @@ import type { HeaderSource } from "../core/headers.ts";
 /** What can be sent as a body. A stream is read with back-pressure and cannot be replayed. */
 export type HttpBody = string | Uint8Array | ReadableStream<Uint8Array>;
 
-/** One HTTP request as the leaf sends it: complete, for one endpoint. */
+/** One HTTP request as the transport sends it: complete, for one endpoint. */
 export interface HttpRequest {
   readonly method: string;
   /** Absolute URL: endpoint, path and query. */
@@ -31,9 +31,9 @@ export interface HttpResponse {
   json(): Promise<unknown>;
   /** Reads the whole body, bounded in the same way. */
   bytes(maxBytes?: number): Promise<Uint8Array>;
-  /** Ends the exchange, also while the body is being read; whoever reads gets the reason. A plain `Response` has none. */
+  /** Ends the exchange, also while the body is being read; its reader gets the reason. A plain `Response` has none. */
   cancel?(reason?: unknown): void;
-  /** Where the answer came from; empty or undefined where nobody tells. */
+  /** Where the response came from; empty or undefined where nobody tells. */
   readonly url?: string;
   /** False while the body still comes in and the call is not over; undefined where nobody tells. */
   readonly settled?: boolean;

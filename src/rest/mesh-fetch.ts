@@ -1,9 +1,8 @@
-import { Call } from "../core/call.ts";
+import { Call, type CallEventListener } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Service } from "../core/service.ts";
 import { EndToEndHeaders } from "../http/end-to-end-headers.ts";
-import { methodLabel } from "../http/method-label.ts";
-import { inTime } from "./body-chunks.ts";
+import { withinDeadline } from "./body-chunks.ts";
 import { HttpError } from "./http-error.ts";
 import type { HttpResponse } from "./http-transport.ts";
 import { type Hop, locationOf, nextHop, targetOf } from "./redirect.ts";
@@ -11,27 +10,28 @@ import { addHeaders, type HeadersInput } from "./request-headers.ts";
 import { checkMaxResponseBytes, limitedBody } from "./response-limit.ts";
 import { encodeBody, type RestBody } from "./rest-body.ts";
 import { checkTimeout, idempotencyOf } from "./rest-client.ts";
-import type { RestRequest, SentRequest } from "./rest-request.ts";
+import { methodLabel, type RestRequest, type SentRequest, sendCall } from "./rest-request.ts";
 import { RestResponse } from "./rest-response.ts";
-import { sendCall } from "./send-call.ts";
 import { discardResponse, isShort, TransportResponse } from "./transport-response.ts";
 
 /** Options of {@link createMeshFetch}. */
 export interface MeshFetchOptions {
-  /** The whole pipeline to a service, discovery included. */
+  /** The whole pipeline to a service, the choice of an endpoint included. */
   readonly sendFor: (service: string) => Service<RestRequest, HttpResponse>;
-  /** The pipeline to one origin that discovery does not know; `https://example.org:8443`. */
+  /** The pipeline to one origin that no resolver knows; `https://example.org:8443`. */
   readonly sendToOrigin: (origin: string) => Service<RestRequest, HttpResponse>;
   readonly clock: Clock;
   /** The call whose handler runs now, to make calls on its behalf. @default none */
   readonly current?: () => Call | undefined;
-  /** The whole exchange, redirects and the reading of the answer included, in milliseconds. @default 30_000 */
+  /** Told what is decided about the calls. @default nobody is told */
+  readonly onEvent?: CallEventListener | undefined;
+  /** The whole exchange, redirects and the reading of the response included, in milliseconds. @default 30_000 */
   readonly timeoutMs?: number | ((service: string) => number);
 }
 
 /** What `mesh.fetch` takes beside the standard `RequestInit`. */
 export interface MeshFetchInit extends Omit<RequestInit, "body"> {
-  readonly body?: RestBody | BodyInit | null;
+  readonly body?: RestBody | RequestInit["body"];
   /** The whole exchange, in milliseconds. @default that of the service's policy, 30_000 */
   readonly timeoutMs?: number;
   /**
@@ -68,7 +68,7 @@ const nullBody: ReadonlySet<number> = new Set([204, 205, 304]);
  * ```
  */
 export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
-  const { sendFor, sendToOrigin, clock, current, timeoutMs = 30_000 } = options;
+  const { sendFor, sendToOrigin, clock, current, onEvent, timeoutMs = 30_000 } = options;
 
   return async function meshFetch(input, init = {}) {
     const given = await requestFrom(input, init);
@@ -90,6 +90,7 @@ export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
         idempotency: idempotencyOf(request.method, request.headers, init.idempotent),
         signal: given.signal,
         parent: init.parent ?? current?.(),
+        onEvent,
       });
       const send = url.protocol === "mesh:" ? sendFor(url.host) : sendToOrigin(url.origin);
       const response = await sendCall(send, call, request);
@@ -170,7 +171,9 @@ function checkedUrl(who: string, href: string): URL {
   }
   if (url.host === "") throw new TypeError(`${who}: it names no service; pass mesh://service/path`);
   if (url.protocol === "mesh:" && url.port !== "") {
-    throw new TypeError(`${who}: a mesh URL has no port, discovery knows it; pass mesh://${url.hostname}/`);
+    throw new TypeError(
+      `${who}: a mesh URL has no port, the resolver knows it; pass mesh://${url.hostname}/`,
+    );
   }
   return url;
 }
@@ -203,7 +206,7 @@ async function responseFrom(
     // Short bodies are worth the wait: a stream costs more than the bytes.
     body = (
       isShort(source)
-        ? await inTime(sentRequest, source, () => source.bytes(maxResponseBytes))
+        ? await withinDeadline(sentRequest, source, () => source.bytes(maxResponseBytes))
         : limitedBody(source.body, call, maxResponseBytes, (reason) => source.cancel?.(reason))
     ) as BodyInit | null;
   }

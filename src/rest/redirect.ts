@@ -1,5 +1,5 @@
 import type { HttpResponse } from "./http-transport.ts";
-import { isReplayable, type RestRequest } from "./rest-request.ts";
+import { isRestReplayable, type RestRequest } from "./rest-request.ts";
 
 /** Where a request goes: a path of a service or of an origin, and what is sent there. */
 export interface Hop {
@@ -19,7 +19,7 @@ export function targetOf(url: URL): string {
   return pathname + search;
 }
 
-/** Where the answer sends the request; undefined when it is no redirect. */
+/** Where the response sends the request; undefined when it is no redirect. */
 export function locationOf(response: HttpResponse): string | undefined {
   return redirects.has(response.status) ? (response.headers.get("location") ?? undefined) : undefined;
 }
@@ -40,7 +40,7 @@ export function nextHop(hop: Hop, response: HttpResponse, location: string): Hop
     (status === 303 && request.method !== "GET" && request.method !== "HEAD") ||
     (status < 303 && request.method === "POST");
   if (toGet) for (const name of bodyHeaders) delete headers[name];
-  else if (!isReplayable(request)) return "its body is a stream, which cannot be sent again";
+  else if (!isRestReplayable(request)) return "its body is a stream, which cannot be sent again";
   if (url.protocol !== hop.url.protocol || url.host !== hop.url.host) {
     for (const name of secrets) delete headers[name];
   }

@@ -5,7 +5,7 @@ import { markUpstream } from "../core/upstream.ts";
 /** The largest response body that is read whole, in bytes, unless an option says otherwise. */
 export const defaultMaxResponseBytes: number = 10 * 1024 * 1024;
 
-/** What a transport rejects with when a body grows beyond its limit; whoever knows the call makes an error of it. */
+/** What a transport rejects with when a body grows beyond its limit; the code that knows the call makes an error of it. */
 export const bodyOverflow: unique symbol = Symbol("body overflow");
 
 /** @throws TypeError | RangeError when `maxResponseBytes` is no whole number from 1 and not `Infinity` */
@@ -35,7 +35,7 @@ export function bodyTooLarge(call: Call, maxBytes: number): MeshError {
 
 /**
  * Gathers a stream of bytes; rejects with {@link bodyOverflow} as soon as there are more than `maxBytes`. The stream is
- * cancelled by whoever ends the exchange.
+ * cancelled by the code that ends the exchange.
  */
 export async function gather(
   reader: ReadableStreamDefaultReader<Uint8Array>,

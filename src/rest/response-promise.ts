@@ -1,10 +1,9 @@
 import type { Service } from "../core/service.ts";
-import { chunksOf, inTime } from "./body-chunks.ts";
+import { chunksOf, withinDeadline } from "./body-chunks.ts";
 import { type HttpError, httpErrorFrom } from "./http-error.ts";
 import type { HttpResponse } from "./http-transport.ts";
-import { nameOf, type RestRequest, type SentRequest } from "./rest-request.ts";
+import { nameOf, type RestRequest, type SentRequest, sendCall } from "./rest-request.ts";
 import { RestResponse } from "./rest-response.ts";
-import { sendCall } from "./send-call.ts";
 import { isShort } from "./transport-response.ts";
 
 /** One request and the way to send it. */
@@ -17,9 +16,9 @@ export interface ResponsePromiseInit extends SentRequest {
 const errorBodyBytes = 64 * 1024;
 
 /**
- * The answer that is on its way: await it for the {@link RestResponse}, or ask at once for what is in it.
+ * The response that is on its way: await it for the {@link RestResponse}, or ask at once for what is in it.
  *
- * Awaiting it reads a short body ahead, so that an answer whose body nobody wants holds no connection.
+ * Awaiting it reads a short body ahead, so that a response whose body nobody wants holds no connection.
  *
  * @example
  * ```ts
@@ -104,7 +103,7 @@ async function readAhead(response: RestResponse): Promise<RestResponse> {
 async function errorOf(init: ResponsePromiseInit, response: HttpResponse): Promise<HttpError> {
   const read = (): Promise<Uint8Array> => (isShort(response) ? response.bytes() : firstBytes(response));
   // The status is what matters: a body that does not arrive takes nothing away from it.
-  const bytes = await inTime(init, response, read).catch(() => new Uint8Array(0));
+  const bytes = await withinDeadline(init, response, read).catch(() => new Uint8Array(0));
   return httpErrorFrom(
     nameOf(init),
     new RestResponse(init, response, bytes),

@@ -1,9 +1,8 @@
-import { Call, type Idempotency } from "../core/call.ts";
+import { Call, type CallEventListener, type Idempotency } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import { meshHeaders } from "../core/headers.ts";
 import { idempotencyFrom } from "../core/idempotency.ts";
 import type { Service } from "../core/service.ts";
-import { methodLabel } from "../http/method-label.ts";
 import type { HttpResponse } from "./http-transport.ts";
 import { addHeaders } from "./request-headers.ts";
 import { checkMaxResponseBytes } from "./response-limit.ts";
@@ -12,7 +11,7 @@ import { encodeBody, encodeJson } from "./rest-body.ts";
 import { type RestHealth, restHealth } from "./rest-health.ts";
 import type { RestDefaults, RestOptions } from "./rest-options.ts";
 import { targetFrom } from "./rest-path.ts";
-import type { RestRequest } from "./rest-request.ts";
+import { methodLabel, type RestRequest } from "./rest-request.ts";
 
 export type { RestDefaults, RestOptions } from "./rest-options.ts";
 
@@ -20,13 +19,15 @@ export type { RestDefaults, RestOptions } from "./rest-options.ts";
 export interface RestClientOptions {
   /** The service that is called. */
   readonly service: string;
-  /** The whole pipeline: policies, the choice of an endpoint, and a leaf. */
+  /** The whole pipeline: policies, the choice of an endpoint, and a transport. */
   readonly send: Service<RestRequest, HttpResponse>;
   readonly clock: Clock;
   /** The call whose handler runs now, to make calls on its behalf. @default none */
   readonly current?: () => Call | undefined;
-  /** The whole call, in milliseconds, where neither defaults nor request say so. @default 30_000 */
-  readonly timeoutMs?: number;
+  /** Told what is decided about the calls. @default nobody is told */
+  readonly onEvent?: CallEventListener | undefined;
+  /** The whole call, in milliseconds, where neither defaults nor request say so; asked for each call. @default 30_000 */
+  readonly timeoutMs?: () => number;
   readonly defaults?: RestDefaults;
 }
 
@@ -77,18 +78,21 @@ export function idempotencyOf(
  * ```
  */
 export function createRestClient(options: RestClientOptions): RestClient {
-  const { service, send, clock, current, defaults = {} } = options;
+  const { service, send, clock, current, onEvent, defaults = {} } = options;
   const who = `Cannot call ${service}`;
-  const timeoutMs = checkTimeout(
-    `Cannot make a client of ${service}`,
-    defaults.timeoutMs ?? options.timeoutMs ?? 30_000,
-  );
+  if (defaults.timeoutMs !== undefined)
+    checkTimeout(`Cannot make a client of ${service}`, defaults.timeoutMs);
   if (defaults.maxResponseBytes !== undefined) {
     checkMaxResponseBytes(`Cannot make a client of ${service}`, defaults.maxResponseBytes);
   }
   const defaultHeaders: Record<string, string> = {};
   if (defaults.headers !== undefined)
     addHeaders(`Cannot make a client of ${service}`, defaultHeaders, defaults.headers);
+
+  function timeoutOf({ timeoutMs }: RestOptions): number {
+    if (timeoutMs !== undefined) return checkTimeout(who, timeoutMs);
+    return defaults.timeoutMs ?? options.timeoutMs?.() ?? 30_000;
+  }
 
   function request(method: string, path: string, each: RestOptions = {}): ResponsePromise {
     const target = targetFrom(who, path, each.query);
@@ -104,10 +108,11 @@ export function createRestClient(options: RestClientOptions): RestClient {
       protocol: "rest",
       service,
       operation: each.operation ?? methodLabel(method),
-      deadline: clock.now() + (each.timeoutMs === undefined ? timeoutMs : checkTimeout(who, each.timeoutMs)),
+      deadline: clock.now() + timeoutOf(each),
       idempotency: idempotencyOf(method, headers, each.idempotent),
       signal: each.signal,
       parent: each.parent ?? current?.(),
+      onEvent,
       ...priorityOf(each.priority ?? defaults.priority),
     });
     return new ResponsePromise({

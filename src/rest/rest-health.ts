@@ -5,11 +5,11 @@ import type { RestResponse } from "./rest-response.ts";
 
 /** What a service says of itself. */
 export interface RestHealth {
-  /** Whether the process answers (`/healthz`). */
+  /** Whether the process responds (`/healthz`). */
   readonly live: boolean;
   /** Whether it wants traffic (`/readyz`). */
   readonly ready: boolean;
-  /** `unreachable` when it did not answer at all. */
+  /** `unreachable` when it did not respond at all. */
   readonly status: "serving" | "not_serving" | "unreachable";
   /** The body of `/readyz`, parsed if it is JSON; the failure's message when it is unreachable. */
   readonly details: unknown;

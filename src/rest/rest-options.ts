@@ -7,7 +7,7 @@ import type { Query } from "./rest-path.ts";
 export interface RestDefaults {
   /** Sent with every request; a request's own header of the same name wins. */
   readonly headers?: HeadersInput;
-  /** The whole call with all its attempts and the reading of the answer, in milliseconds. @default the policy's, 30_000 */
+  /** The whole call with all its attempts and the reading of the response, in milliseconds. @default the policy's, 30_000 */
   readonly timeoutMs?: number;
   /** 0 is shed last, higher numbers sooner. @default that of the call on whose behalf it is made, or 0 */
   readonly priority?: number;
@@ -18,7 +18,7 @@ export interface RestDefaults {
    * @default 10 MiB (10_485_760) for `json()`, `text()` and `bytes()`
    */
   readonly maxResponseBytes?: number;
-  /** `false` resolves with the answer whatever its status. @default true */
+  /** `false` resolves with the response whatever its status. @default true */
   readonly throwHttpErrors?: boolean;
 }
 

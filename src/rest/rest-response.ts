@@ -1,12 +1,12 @@
 import { MeshError } from "../core/errors.ts";
 import { markUpstream } from "../core/upstream.ts";
-import { chunksOf, inTime, linesOf } from "./body-chunks.ts";
+import { chunksOf, linesOf, withinDeadline } from "./body-chunks.ts";
 import type { HttpResponse } from "./http-transport.ts";
 import { defaultMaxResponseBytes, limitedBody } from "./response-limit.ts";
 import { nameOf, type SentRequest } from "./rest-request.ts";
 import { isShort } from "./transport-response.ts";
 
-/** A service's answer. Its body is read once, whole or as a stream; one that was read ahead can be read again. */
+/** A service's response. Its body is read once, whole or as a stream; one that was read ahead can be read again. */
 export class RestResponse {
   readonly status: number;
   readonly headers: HttpResponse["headers"];
@@ -32,7 +32,7 @@ export class RestResponse {
     return this.status >= 200 && this.status < 300;
   }
 
-  /** Where the answer came from: the URL at the endpoint that was picked; empty where nobody tells. */
+  /** Where the response came from: the URL at the endpoint that was picked; empty where nobody tells. */
   get url(): string {
     return this.#source.url ?? "";
   }
@@ -59,13 +59,13 @@ export class RestResponse {
   /** The whole body as UTF-8. @throws MeshError `ERR_BODY_TOO_LARGE` when it is larger than `maxResponseBytes` */
   text(): Promise<string> {
     if (this.#ahead !== undefined) return Promise.resolve(new TextDecoder().decode(this.#ahead));
-    return inTime(this.#sentRequest, this.#source, () => this.#source.text(this.#maxBytes));
+    return withinDeadline(this.#sentRequest, this.#source, () => this.#source.text(this.#maxBytes));
   }
 
   /** The whole body. @throws MeshError `ERR_BODY_TOO_LARGE` when it is larger than `maxResponseBytes` */
   bytes(): Promise<Uint8Array> {
     if (this.#ahead !== undefined) return Promise.resolve(this.#ahead);
-    return inTime(this.#sentRequest, this.#source, () => this.#source.bytes(this.#maxBytes));
+    return withinDeadline(this.#sentRequest, this.#source, () => this.#source.bytes(this.#maxBytes));
   }
 
   /**
@@ -78,7 +78,7 @@ export class RestResponse {
     try {
       return JSON.parse(text) as T;
     } catch (cause) {
-      throw invalidJson(`${nameOf(this.#sentRequest)} answered ${this.status} with`, text, cause);
+      throw invalidJson(`${nameOf(this.#sentRequest)} returned ${this.status} with`, text, cause);
     }
   }
 
@@ -111,7 +111,7 @@ export class RestResponse {
         value = JSON.parse(line) as T;
       } catch (cause) {
         throw invalidJson(
-          `${nameOf(this.#sentRequest)} answered ${this.status}, line ${number} of its body is`,
+          `${nameOf(this.#sentRequest)} returned ${this.status}, line ${number} of its body is`,
           line,
           cause,
         );

@@ -1,6 +1,7 @@
 import type { Call } from "../core/call.ts";
 
-interface Lane {
+/** The calls to one origin. */
+interface OriginQueue {
   active: number;
   /** Callers that wait for a slot, first come first served; a Set so that one can leave from the middle. */
   readonly waiting: Set<() => void>;
@@ -9,7 +10,7 @@ interface Lane {
 /** Bounds how many exchanges run at once with each origin; those beyond wait in line. */
 export class Semaphore {
   readonly #limit: number;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #queues = new Map<string, OriginQueue>();
   #active = 0;
   #onIdle: (() => void) | undefined;
 
@@ -19,28 +20,24 @@ export class Semaphore {
 
   /** Takes a slot at once if one is free; false when the caller has to {@link wait}. */
   tryTake(origin: string): boolean {
-    let lane = this.#lanes.get(origin);
-    if (lane === undefined) {
-      lane = { active: 0, waiting: new Set() };
-      this.#lanes.set(origin, lane);
-    }
-    if (lane.active >= this.#limit) return false;
-    lane.active++;
+    const queue = this.#queueOf(origin);
+    if (queue.active >= this.#limit) return false;
+    queue.active++;
     this.#active++;
     return true;
   }
 
   /** Waits for a slot; rejects with the call's reason, and leaves the line, when the call is cancelled. */
   wait(origin: string, call: Call): Promise<void> {
-    const lane = this.#lanes.get(origin)!;
+    const queue = this.#queueOf(origin);
     return new Promise((resolve, reject) => {
       const enter = (): void => {
         leave();
         resolve();
       };
-      lane.waiting.add(enter);
+      queue.waiting.add(enter);
       const leave = call.onCancel((reason) => {
-        lane.waiting.delete(enter);
+        queue.waiting.delete(enter);
         reject(reason);
       });
     });
@@ -48,17 +45,26 @@ export class Semaphore {
 
   /** Gives a slot back, to the first in line if there is one. */
   give(origin: string): void {
-    const lane = this.#lanes.get(origin)!;
-    for (const next of lane.waiting) {
-      lane.waiting.delete(next);
+    const queue = this.#queueOf(origin);
+    for (const next of queue.waiting) {
+      queue.waiting.delete(next);
       next();
       return;
     }
-    lane.active--;
+    queue.active--;
     this.#active--;
-    // Endpoints come and go: a lane nobody uses must not stay.
-    if (lane.active === 0) this.#lanes.delete(origin);
+    // Endpoints come and go: a queue nobody uses must not stay.
+    if (queue.active === 0) this.#queues.delete(origin);
     if (this.#active === 0) this.#onIdle?.();
+  }
+
+  #queueOf(origin: string): OriginQueue {
+    let queue = this.#queues.get(origin);
+    if (queue === undefined) {
+      queue = { active: 0, waiting: new Set() };
+      this.#queues.set(origin, queue);
+    }
+    return queue;
   }
 
   /** Resolves when no slot is taken. */

@@ -7,7 +7,7 @@ import { outcomeOfError, outcomeOfStatus } from "../http/status-outcome.ts";
 import type { HttpResponse } from "./http-transport.ts";
 import { bodyOverflow, bodyTooLarge } from "./response-limit.ts";
 
-/** The answer came and nobody was reading its body at the deadline: no fault of the server's. */
+/** The response came and nobody was reading its body at the deadline: no fault of the server's. */
 const unread: Outcome = outcome("success", "unread");
 
 /** Up to this many bytes, waiting for a body costs less than another connection. */
@@ -20,7 +20,7 @@ export function isShort(response: Pick<HttpResponse, "headers">): boolean {
   return length != null && Number(length) <= shortBytes && response.headers.get("content-encoding") == null;
 }
 
-/** Gives an answer up for another one. */
+/** Gives a response up for another one. */
 export function discardResponse(response: HttpResponse): void {
   if (response instanceof TransportResponse) response.discard();
   else response.body?.cancel().catch(() => {});
@@ -30,7 +30,7 @@ const cancelled: Outcome = outcome("cancelled", "cancelled");
 
 /**
  * A response whose body belongs to a call: it ends the call when the body ends, fails or is cancelled,
- * and stops when the call is cancelled. Every HTTP leaf hands out one of these.
+ * and stops when the call is cancelled. Every HTTP transport hands out one of these.
  *
  * A runtime supplies the primitives; a body is read by one of them, once. What a primitive raises passes
  * through {@link translate} before anybody sees it.
@@ -38,7 +38,7 @@ const cancelled: Outcome = outcome("cancelled", "cancelled");
 export abstract class TransportResponse implements HttpResponse {
   readonly status: number;
   readonly headers: HttpResponse["headers"];
-  /** Where the answer came from; whoever builds the request sets it. */
+  /** Where the response came from; set by the code that builds the request. */
   url = "";
   readonly #call: Call;
   readonly #bodyless: boolean;
@@ -68,7 +68,7 @@ export abstract class TransportResponse implements HttpResponse {
   protected abstract readBytes(maxBytes: number): Promise<Uint8Array>;
   /** The platform's own stream; null when there is none. */
   protected abstract openBody(): ReadableStream<Uint8Array> | null;
-  /** Ends the exchange at once, whoever reads. */
+  /** Ends the exchange at once, also while its body is read. */
   protected abstract abort(reason: unknown): void;
   /** Called once, when the exchange is over: the connection is free. */
   protected abstract release(): void;
@@ -91,14 +91,14 @@ export abstract class TransportResponse implements HttpResponse {
     else this.#onSettled = listener;
   }
 
-  /** Ties the body to the call; the leaf calls it once, when the response is complete. */
+  /** Ties the body to the call; the transport calls it once, when the response is complete. */
   attach(): this {
     if (this.#bodyless) this.#settle(outcomeOfStatus(this.status, this.headers));
     else this.#detach = this.#call.onCancel((reason) => this.cancel(reason));
     return this;
   }
 
-  /** Ends the exchange, also while the body is being read; whoever reads it gets the reason. */
+  /** Ends the exchange, also while the body is being read; its reader gets the reason. */
   cancel(reason: unknown = new MeshError("ERR_CANCELLED", "The body was cancelled by its reader")): void {
     if (this.#settled || this.#cancelled) return;
     this.#cancelled = true;
@@ -111,7 +111,7 @@ export abstract class TransportResponse implements HttpResponse {
   }
 
   /**
-   * Gives the answer up. A short body is read to its end, so that the connection can be used again, for no
+   * Gives the response up. A short body is read to its end, so that the connection can be used again, for no
    * longer than the call that this attempt belongs to; any other is cancelled.
    */
   discard(reason?: unknown): void {

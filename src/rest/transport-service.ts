@@ -9,7 +9,7 @@ import { TransportResponse } from "./transport-response.ts";
 import { UnreadBodies } from "./unread-bodies.ts";
 
 /** Options of {@link createTransportService}. */
-export interface TransportServiceOptions {
+export interface RestTransportServiceOptions {
   readonly transport: HttpTransport;
   /** Writes what travels with the call (request id, trace, deadline, attempt) into the headers of one attempt. */
   readonly decorate?: (call: Call, headers: Record<string, string>) => void;
@@ -20,7 +20,9 @@ export interface TransportServiceOptions {
 }
 
 /** The innermost service of the pipeline: one request, to the endpoint that was picked for this attempt. */
-export function createTransportService(options: TransportServiceOptions): Service<RestRequest, HttpResponse> {
+export function createTransportService(
+  options: RestTransportServiceOptions,
+): Service<RestRequest, HttpResponse> {
   const { transport, decorate, maxConnectionsPerEndpoint = 100, clock = systemClock } = options;
   const unread = new UnreadBodies({ clock, maxConnectionsPerEndpoint });
 
@@ -66,7 +68,7 @@ export function createTransportService(options: TransportServiceOptions): Servic
   };
 }
 
-/** A streamed body that remembers whether it was its source that failed: nobody else is to blame then. */
+/** A streamed body that remembers whether it was its source that failed, and nothing else. */
 class Upload {
   readonly stream: ReadableStream<Uint8Array>;
   #failed = false;

@@ -2,7 +2,7 @@ import { type ContextKey, createContextKey } from "@connectrpc/connect";
 import type { Call, Idempotency } from "../core/call.ts";
 
 /**
- * The mesh's call behind an RPC: in a handler the call that is being served, in a leaf the attempt that is
+ * The mesh's call behind an RPC: in a handler the call that is being served, in a transport the attempt that is
  * being made.
  *
  * @example

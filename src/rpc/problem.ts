@@ -55,7 +55,7 @@ export function problemFromConnectError(error: ConnectError, instance?: string):
 }
 
 /**
- * The RPC error that stands for a problem, whoever made it: its RPC code if it has one, else that of the mesh's
+ * The RPC error that stands for a problem, whatever made it: its RPC code if it has one, else that of the mesh's
  * code, else that of its HTTP status. That of a problem made of a `ConnectError` says what that one said.
  *
  * @example

@@ -1,9 +1,9 @@
 import type { Call } from "../core/call.ts";
 import { isMeshError, MeshError } from "../core/errors.ts";
 import type { HeaderSource } from "../core/headers.ts";
+import { isThenable } from "../core/hooks.ts";
 import type { PeerIdentity, Principal } from "../core/identity.ts";
 import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
-import { isThenable } from "../core/thenable.ts";
 import { isUpstream } from "../core/upstream.ts";
 import { AuthenticationError, parseBearer } from "./bearer.ts";
 import { principalFromPeer } from "./peer.ts";
@@ -44,7 +44,7 @@ export type Security = (
 ) => void | Promise<void>;
 
 /**
- * Makes the security gate of a server.
+ * Makes what finds out who calls a server.
  *
  * The principal comes from the token when there is one and a validator, else from the certificate that the
  * peer proved to own. A token that is not valid refuses the request even if the certificate would do: who
@@ -75,7 +75,7 @@ export function createSecurity(options: AuthOptions = {}): Security {
   }
 
   function acceptToken(call: Call, token: string, principal: ValidatedPrincipal): void | Promise<void> {
-    // A validator written in JavaScript may answer null or false for "no"; that must not let anybody in.
+    // A validator written in JavaScript may return null or false for "no"; that must not let anybody in.
     if (typeof principal?.id !== "string" || principal.id === "") {
       throw refused(token, principal === null || (principal as unknown) === false, refusal(undefined));
     }

@@ -32,7 +32,7 @@ function malformed(): AuthenticationError {
 /** The request does not say who sends it, or says so without proof. */
 export class AuthenticationError extends MeshError {
   override readonly name: string = "AuthenticationError";
-  /** The value of the `WWW-Authenticate` header that belongs to the answer (RFC 6750). */
+  /** The value of the `WWW-Authenticate` header that belongs to the response (RFC 6750). */
   readonly challenge: string;
 
   constructor(message: string, error?: ChallengeError, options: MeshErrorOptions = {}) {

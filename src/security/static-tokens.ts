@@ -3,7 +3,7 @@ import type { TokenValidator, ValidatedPrincipal } from "./token-validator.ts";
 
 /** Whether two texts are equal, in a time that depends on the length of the first only. */
 export function equalInConstantTime(given: string, expected: string): boolean {
-  // With lengths that differ, the text is compared with itself: as long, and the answer is no already.
+  // With lengths that differ, the text is compared with itself: as long, and the result is no already.
   const other = given.length === expected.length ? expected : given;
   let difference = given.length ^ expected.length;
   for (let index = 0; index < given.length; index++) {

@@ -4,7 +4,7 @@ import type { ValidatedPrincipal } from "./token-validator.ts";
 export interface TokenCacheOptions {
   /** How many tokens are remembered; the one unused for longest leaves first. @default 1000 */
   readonly maxTokens?: number;
-  /** How long an answer is reused at most, in milliseconds, so that a revoked token ends. @default 300_000 */
+  /** How long a result is reused at most, in milliseconds, so that a revoked token ends. @default 300_000 */
   readonly maxAgeMs?: number;
   /**
    * How long a refused token stays refused without being validated again, in milliseconds. Up to `maxTokens` of them

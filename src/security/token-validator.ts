@@ -4,7 +4,7 @@ import type { Principal } from "../core/identity.ts";
 /** What a validator found out about a token. */
 export interface ValidatedPrincipal extends Principal {
   /**
-   * When the token ends, in milliseconds since the epoch (a JWT's `exp` × 1000). The answer is then reused
+   * When the token ends, in milliseconds since the epoch (a JWT's `exp` × 1000). The result is then reused
    * until that time instead of validating each request anew; without it every request is validated.
    */
   readonly expiresAt?: number;
@@ -13,7 +13,7 @@ export interface ValidatedPrincipal extends Principal {
 /**
  * Says on whose behalf a bearer token speaks.
  *
- * A validator that needs no I/O should answer synchronously: the server then makes no promise for it.
+ * A validator that needs no I/O should decide synchronously: the server then makes no promise for it.
  * Whatever it throws refuses the request with 401 (a `MeshError` of code `ERR_PERMISSION_DENIED` with 403);
  * its message stays inside, only that of a `MeshError` is shown to the caller.
  */

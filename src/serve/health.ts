@@ -4,7 +4,7 @@ import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
 
 /**
  * Whether one thing that the service depends on is there: returns or resolves when it is; throws, rejects or
- * answers `false` when it is not. The signal aborts when the time is up.
+ * returns `false` when it is not. The signal aborts when the time is up.
  */
 export type HealthCheck = (signal: AbortSignal) => unknown;
 
@@ -33,7 +33,7 @@ export interface HealthOptions {
 }
 
 /**
- * Told of a change. May return a promise: {@link Health.drain} waits for it, so that whoever watches has heard
+ * Told of a change. May return a promise: {@link Health.drain} waits for it, so that watchers have heard
  * the news before a connection closes.
  */
 export type HealthListener = (status: HealthStatus) => unknown;
@@ -184,7 +184,7 @@ class ServiceHealth implements Health {
       Promise.resolve()
         .then(() => check(controller.signal))
         .then(
-          (answer) => settle(answer === false ? "failed" : "ok"),
+          (result) => settle(result === false ? "failed" : "ok"),
           () => settle("failed"),
         );
     });

@@ -1,7 +1,6 @@
 import { type Clock, systemClock } from "../core/clock.ts";
-import { reportLost } from "../core/hooks.ts";
+import { isThenable, reportLost } from "../core/hooks.ts";
 import { checkNumber, checkOptions } from "../core/options.ts";
-import { isThenable } from "../core/thenable.ts";
 import type { Health } from "./health.ts";
 
 /** Watchers of health that read slowly do not hold up the end for longer. */

@@ -10,7 +10,7 @@ export type ClientLimit = Omit<RateLimiterOptions, "clock">;
 
 /** Who is let in, how often, and for how long. */
 export interface ServerOptions {
-  /** Who may call. @default everybody, as whoever the peer certificate says */
+  /** Who may call. @default everybody, identified by the peer certificate */
   readonly auth?: AuthOptions;
   /**
    * Requests per principal, or per remote address without one; `false` for no limit. Clients whose address

@@ -192,8 +192,8 @@ export class Metrics {
   }
 
   /**
-   * Asks `views` for the breakers at each scrape; of several for the same endpoint (REST and RPC have one each) the
-   * state that lets the least through is shown.
+   * Asks `views` for the breakers at each scrape; of several for the same endpoint (of several meshes) the state that
+   * lets the least through is shown.
    *
    * @returns stops that
    */

@@ -7,14 +7,17 @@ export {
   type MetricsOptions,
   type SessionState,
 } from "./metrics.ts";
-export { type MessageReaderContext, readContext, writeContext } from "./propagation.ts";
-export { acceptRequestId, newRequestId } from "./request-id.ts";
 export {
+  acceptRequestId,
   childTraceparent,
   formatTraceparent,
+  type MessageReaderContext,
+  newRequestId,
   newSpanId,
   newTraceparent,
   parseTraceparent,
+  readContext,
   readTracestate,
   type TraceContext,
-} from "./trace-context.ts";
+  writeContext,
+} from "./propagation.ts";

@@ -11,11 +11,11 @@ export interface ProtovalidateOptions {
 }
 
 /**
- * Enforces Protovalidate rules (`buf.validate`) on what clients send: a message that breaks one is answered with
+ * Enforces Protovalidate rules (`buf.validate`) on what clients send: a message that breaks one gets
  * `invalid_argument`, and the `buf.validate.Violations` as a detail. What handlers send is not checked.
  *
  * Pass it as `validate` to `mesh.serve()` or `mesh.handler()`. A rule that is itself broken (CEL that does not
- * compile) is the server's fault and answered with `internal`; `onError` is told.
+ * compile) is the server's fault and ends in `internal`; `onError` is told.
  */
 export function protovalidate(options: ProtovalidateOptions = {}): RpcValidation {
   const validator = options.validator ?? createValidator();

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { EndpointBreakerChange } from "../../src/balance/endpoint-layer.ts";
+import type { EndpointBreakerChange } from "../../src/balance/endpoint-registry.ts";
 import { MeshError } from "../../src/core/errors.ts";
 import { outcome } from "../../src/core/outcome.ts";
-import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { newCall, ScriptedError, type Step, streams, succeeds } from "../policy/scenario.ts";
 import { a, b, balancedScenario as setUp } from "./balanced-scenario.ts";
 
@@ -49,7 +49,7 @@ describe("balanced() and breakers", () => {
     });
     assert.equal(calls.length, 2);
     const single = setUp(
-      { breaker: { minCalls: 1 }, discovery: staticDiscovery({ lake: [a] }) },
+      { breaker: { minCalls: 1 }, resolver: staticResolver({ lake: [a] }) },
       new ScriptedError("down"),
     );
     await assert.rejects(single.run(), /down/);
@@ -58,7 +58,7 @@ describe("balanced() and breakers", () => {
 
   it("recovers through probes", async () => {
     const { run, clock, layer } = setUp(
-      { breaker: { minCalls: 1 }, discovery: staticDiscovery({ lake: [a] }) },
+      { breaker: { minCalls: 1 }, resolver: staticResolver({ lake: [a] }) },
       new ScriptedError("down"),
       succeeds,
     );
@@ -70,7 +70,7 @@ describe("balanced() and breakers", () => {
 
   it("judges a stream by its end", async () => {
     const { run, calls, layer } = setUp(
-      { breaker: { minCalls: 1 }, discovery: staticDiscovery({ lake: [a] }) },
+      { breaker: { minCalls: 1 }, resolver: staticResolver({ lake: [a] }) },
       streams,
     );
     await run();
@@ -81,7 +81,7 @@ describe("balanced() and breakers", () => {
 
   it("does not blame an endpoint for a deadline that was nearly spent when the call came", async () => {
     const { run, clock, layer } = setUp(
-      { breaker: { minCalls: 1 }, discovery: staticDiscovery({ lake: [a] }) },
+      { breaker: { minCalls: 1 }, resolver: staticResolver({ lake: [a] }) },
       (call) => {
         call.cancel(new MeshError("ERR_DEADLINE_EXCEEDED", "late"));
         throw call.reason;

@@ -5,12 +5,12 @@ import type { Call } from "../../src/core/call.ts";
 import { isMeshError } from "../../src/core/errors.ts";
 import { ok } from "../../src/core/outcome.ts";
 import { compose } from "../../src/core/service.ts";
-import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { retry } from "../../src/policy/retry.ts";
 import { newCall, ScriptedError, scriptedService, streams, succeeds } from "../policy/scenario.ts";
 import { seededRandom } from "../support/random.ts";
 import { settle, VirtualClock } from "../support/virtual-clock.ts";
-import { a, b, c, changingDiscovery as changing, balancedScenario as setUp } from "./balanced-scenario.ts";
+import { a, b, c, changingResolver as changing, balancedScenario as setUp } from "./balanced-scenario.ts";
 
 describe("balanced()", () => {
   it("sets the endpoint that the call goes to, and uses them all", async () => {
@@ -23,19 +23,19 @@ describe("balanced()", () => {
     const { run, calls } = setUp({}, succeeds);
     await assert.rejects(run(newCall({ service: "laek" })), {
       code: "ERR_SERVICE_UNKNOWN",
-      message: "Cannot call laek: discovery knows no service of that name; it knows lake",
+      message: "Cannot call laek: the resolver knows no service of that name; it knows lake",
     });
-    const bare = setUp({ discovery: staticDiscovery({}) }, succeeds);
+    const bare = setUp({ resolver: staticResolver({}) }, succeeds);
     await assert.rejects(bare.run(), { message: /knows no service of that name; it knows none$/ });
-    const silent = setUp({ discovery: { endpoints: () => undefined } }, succeeds);
+    const silent = setUp({ resolver: { resolve: () => undefined } }, succeeds);
     await assert.rejects(silent.run(), {
-      message: "Cannot call lake: discovery knows no service of that name",
+      message: "Cannot call lake: the resolver knows no service of that name",
     });
     assert.equal(calls.length, 0);
   });
 
   it("refuses a service that runs nowhere right now", async () => {
-    const { run } = setUp({ discovery: changing().discovery }, succeeds);
+    const { run } = setUp({ resolver: changing() }, succeeds);
     await assert.rejects(run(), {
       code: "ERR_NO_ENDPOINTS",
       message: "Cannot call lake: it has no endpoints right now",
@@ -45,7 +45,7 @@ describe("balanced()", () => {
   it("counts calls in flight until they end, and streams until the stream does", async () => {
     const gate = Promise.withResolvers<typeof succeeds>();
     const { run, calls, layer } = setUp(
-      { discovery: staticDiscovery({ lake: [a] }) },
+      { resolver: staticResolver({ lake: [a] }) },
       () => gate.promise,
       streams,
       () => {
@@ -69,7 +69,7 @@ describe("balanced()", () => {
 
   it("takes the time to the first answer of a stream for its latency, not how long it lasts", async () => {
     const holder: { clock?: VirtualClock } = {};
-    const { run, calls, clock, layer } = setUp({ discovery: staticDiscovery({ lake: [a] }) }, async () => {
+    const { run, calls, clock, layer } = setUp({ resolver: staticResolver({ lake: [a] }) }, async () => {
       await holder.clock?.sleep(30);
       return streams;
     });
@@ -83,7 +83,7 @@ describe("balanced()", () => {
   it("sends fewer calls to an endpoint that is slow", async () => {
     const holder: { clock?: VirtualClock } = {};
     const { run, calls, clock } = setUp(
-      { discovery: staticDiscovery({ lake: [a, b, c] }) },
+      { resolver: staticResolver({ lake: [a, b, c] }) },
       async (call: Call) => {
         await holder.clock?.sleep(call.endpoint?.origin === a ? 500 : 10);
         return succeeds;
@@ -100,10 +100,10 @@ describe("balanced() and retries", () => {
   it("goes elsewhere with each attempt while there is an elsewhere", async () => {
     for (let seed = 0; seed < 20; seed++) {
       const clock = new VirtualClock();
-      const discovery = staticDiscovery({ lake: [a, b, c] });
+      const resolver = staticResolver({ lake: [a, b, c] });
       const layer = compose(
         retry({ clock, random: () => 0 }),
-        balanced({ discovery, clock, random: seededRandom(seed) }),
+        balanced({ resolver, clock, random: seededRandom(seed) }),
       );
       const { run, calls } = scriptedService(layer, new ScriptedError("down"));
       await assert.rejects(clock.run(run()));
@@ -116,7 +116,7 @@ describe("balanced() and retries", () => {
     const layer = compose(
       retry({ clock }),
       balanced({
-        discovery: staticDiscovery({ lake: [a, b] }),
+        resolver: staticResolver({ lake: [a, b] }),
         clock,
         random: seededRandom(3),
       }),
@@ -129,12 +129,12 @@ describe("balanced() and retries", () => {
   });
 });
 
-describe("balanced() and changes of discovery", () => {
+describe("balanced() and changes of the resolution", () => {
   it("uses an endpoint that appears and leaves one that disappears", async () => {
-    const { discovery, set } = changing(a);
-    const { run, calls, layer } = setUp({ discovery }, succeeds);
+    const resolver = changing(a);
+    const { run, calls, layer } = setUp({ resolver }, succeeds);
     await run();
-    set(b, c);
+    resolver.set(b, c);
     for (let turn = 0; turn < 20; turn++) await run();
     const origins = calls.map((call) => call.endpoint?.origin);
     assert.equal(origins[0], a);
@@ -146,15 +146,15 @@ describe("balanced() and changes of discovery", () => {
   });
 
   it("keeps what it knows of those that stay", async () => {
-    const { discovery, set } = changing(a);
+    const resolver = changing(a);
     const { run, calls, layer } = setUp(
-      { discovery, breaker: { minCalls: 1 } },
+      { resolver, breaker: { minCalls: 1 } },
       streams,
       new ScriptedError("down"),
     );
     await run();
     await assert.rejects(run());
-    set(b, a);
+    resolver.set(b, a);
     await assert.rejects(run(), /down/);
     const kept = layer.endpoints().find(({ origin }) => origin === a);
     assert.deepEqual([kept?.inFlight, kept?.breakerState], [1, "open"]);
@@ -163,20 +163,20 @@ describe("balanced() and changes of discovery", () => {
   });
 
   it("lets calls to an endpoint that is gone end undisturbed", async () => {
-    const { discovery, set, forget } = changing(a);
-    const { run, calls, layer } = setUp({ discovery }, streams, succeeds);
+    const resolver = changing(a);
+    const { run, calls, layer } = setUp({ resolver }, streams, succeeds);
     await run();
-    set(b);
+    resolver.set(b);
     await run();
     calls[0]?.end(ok);
     assert.deepEqual(
       layer.endpoints().map(({ origin, inFlight }) => [origin, inFlight]),
       [[b, 0]],
     );
-    forget();
+    resolver.forget();
     await assert.rejects(run(), (error) => isMeshError(error, "ERR_SERVICE_UNKNOWN"));
     assert.deepEqual(layer.endpoints(), []);
-    set(a);
+    resolver.set(a);
     assert.equal(await run(), succeeds);
   });
 });
@@ -186,7 +186,7 @@ describe("balanced() options", () => {
     const made: string[] = [];
     const { run, calls } = setUp(
       {
-        discovery: staticDiscovery({ lake: [a, b], stream: [a, b] }),
+        resolver: staticResolver({ lake: [a, b], stream: [a, b] }),
         balancer: (service) => {
           made.push(service);
           return { pick: (endpoints) => endpoints.at(-1), observe: () => {} };
@@ -205,17 +205,17 @@ describe("balanced() options", () => {
   });
 
   it("refuses what is wrong when it is made, not with the first call", () => {
-    const discovery = staticDiscovery({});
-    assert.throws(() => balanced({} as never), { name: "TypeError", message: /discovery is no Discovery/ });
+    const resolver = staticResolver({});
+    assert.throws(() => balanced({} as never), { name: "TypeError", message: /resolver is no Resolver/ });
     assert.throws(() => balanced(undefined as never), {
       name: "TypeError",
       message: /options are undefined/,
     });
-    assert.throws(() => balanced({ discovery, breaker: { openMs: -1 } }), {
+    assert.throws(() => balanced({ resolver, breaker: { openMs: -1 } }), {
       name: "RangeError",
       message: /openMs is -1/,
     });
-    assert.throws(() => balanced({ discovery, balancer: "p2c" as never }), {
+    assert.throws(() => balanced({ resolver, balancer: "p2c" as never }), {
       name: "TypeError",
       message: /"p2c"/,
     });

@@ -15,7 +15,7 @@ function endpoint(name: string, known: Partial<EndpointState> = {}): EndpointSta
     inFlight: 0,
     latencyMs: 0,
     latencyAt: 0,
-    breaker: undefined,
+    available: () => true,
     ...known,
   };
 }
@@ -35,11 +35,11 @@ function shares(
   return endpoints.map((each) => (counts.get(each) ?? 0) / picks);
 }
 
-/** A breaker that refuses. */
-function openBreaker() {
+/** What an endpoint is whose breaker refuses. */
+function closedOff(): Partial<EndpointState> {
   const breaker = createBreaker({ clock: new VirtualClock({ startMs: 0 }), minCalls: 1 });
   breaker.release(breaker.acquire(), failed);
-  return breaker;
+  return { available: (now) => breaker.ready(now) };
 }
 
 describe("powerOfTwoChoices()", () => {
@@ -96,13 +96,13 @@ describe("powerOfTwoChoices()", () => {
     for (const share of shares(balancer, all, ["http://a", "http://b", "http://c"])) assert.ok(share > 0.25);
   });
 
-  it("avoids endpoints whose breaker is not ready, even for one that was tried", () => {
+  it("avoids endpoints that are not available, even for one that was tried", () => {
     const balancer = powerOfTwoChoices({ random: seededRandom(6) });
-    const open = endpoint("open", { breaker: openBreaker() });
+    const open = endpoint("open", closedOff());
     const tried = endpoint("tried");
     assert.deepEqual(shares(balancer, [open, tried], ["http://tried"]), [0, 1]);
     assert.deepEqual(shares(balancer, [open, endpoint("a"), endpoint("b")])[0], 0);
-    assert.equal(balancer.pick([open, endpoint("open too", { breaker: openBreaker() })], [], 0), undefined);
+    assert.equal(balancer.pick([open, endpoint("open too", closedOff())], [], 0), undefined);
     assert.equal(balancer.pick([open], [], 0), undefined);
   });
 

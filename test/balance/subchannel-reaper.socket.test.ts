@@ -2,8 +2,6 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { createMesh } from "../../mod.ts";
-import type { Endpoint } from "../../src/core/endpoint.ts";
-import type { Discovery } from "../../src/discovery/discovery.ts";
 import type { Mesh, TransportOptions } from "../../src/mesh/options.ts";
 import { createDispatcher } from "../../src/rpc/server/create-dispatcher.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
@@ -11,48 +9,27 @@ import { serve, signal, type TestServer, within } from "../net/listen/listener-f
 import { Cleanup } from "../rpc/client/grpc-checks.ts";
 import { OpenPipeline } from "../rpc/echo.ts";
 import { unless } from "../support/capability.ts";
+import { ChangingResolver } from "../support/changing-resolver.ts";
 import { metricValue } from "../support/metric-value.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 /** As long as an endpoint may be away. */
 const returnMs = 10_000;
 
-/** A discovery of one service, whose endpoints the test sets. */
-class Town {
-  #endpoints: readonly Endpoint[] | undefined = [];
-  readonly listeners = new Set<(endpoints: readonly Endpoint[]) => void>();
-
-  /** @param watched - whether it tells of changes, or is to be asked */
-  discovery(watched: boolean): Discovery {
-    const endpoints: Discovery["endpoints"] = (service) => (service === "echo" ? this.#endpoints : undefined);
-    if (!watched) return { endpoints };
-    return {
-      endpoints,
-      watch: (_service, listener) => {
-        this.listeners.add(listener);
-        return () => this.listeners.delete(listener);
-      },
-    };
-  }
-
-  set(...servers: TestServer[]): void {
-    const endpoints = servers.map(({ port }) => ({ origin: `http://127.0.0.1:${port}` }));
-    this.#endpoints = endpoints;
-    for (const listener of this.listeners) listener(endpoints);
-  }
-
-  forget(): void {
-    this.#endpoints = undefined;
+/** A resolver of one service, at the servers that the test sets. */
+class Town extends ChangingResolver {
+  runAt(...servers: TestServer[]): void {
+    this.set(...servers.map(({ port }) => `http://127.0.0.1:${port}`));
   }
 }
 
-describe("endpoints that leave discovery", unless("listen"), () => {
+describe("endpoints that leave their service", unless("listen"), () => {
   const cleanup = new Cleanup();
   afterEach(() => cleanup.run());
 
-  async function open(options: { readonly watched?: boolean } = {}) {
+  async function open() {
     const clock = new VirtualClock();
-    const town = new Town();
+    const town = new Town("echo");
     const go = signal();
     const start = (): Promise<TestServer> => {
       const pipeline = new OpenPipeline();
@@ -73,7 +50,7 @@ describe("endpoints that leave discovery", unless("listen"), () => {
     const [a, b] = [await start(), await start()];
     const mesh: Mesh = createMesh({
       service: "caller",
-      discovery: town.discovery(options.watched ?? false),
+      resolver: town,
       policies: { "*": { retry: false } },
       clock,
     });
@@ -91,16 +68,16 @@ describe("endpoints that leave discovery", unless("listen"), () => {
     it(`lose their ${"protocol" in how ? how.protocol : "negotiated"} sessions when they have been away for a while`, async () => {
       const { clock, town, a, b, client, sessionsTo } = await open();
       const echo = client(how);
-      town.set(a);
+      town.runAt(a);
       await within(echo.echo({ text: "1" }), "an answer");
-      town.set(b);
+      town.runAt(b);
       await within(echo.echo({ text: "2" }), "an answer");
       await clock.advance(returnMs - 1);
       assert.deepEqual([await sessionsTo(a), await sessionsTo(b)], [1, 1]);
       await clock.advance(1);
       assert.deepEqual([await sessionsTo(a), await sessionsTo(b)], [undefined, 1]);
       // Who comes back later is somebody new.
-      town.set(a);
+      town.runAt(a);
       assert.equal((await within(echo.echo({ text: "3" }), "an answer")).text, "3");
       assert.equal(connectionsOf(a), 2);
     });
@@ -111,7 +88,7 @@ describe("endpoints that leave discovery", unless("listen"), () => {
     const stateOf = (server: TestServer): Promise<number | undefined> =>
       metricValue(mesh.metrics, "mesh_breaker_state", { endpoint: `http://127.0.0.1:${server.port}` });
     const rest = mesh.rest("echo");
-    town.set(a);
+    town.runAt(a);
     await within(client().echo({}), "an answer");
     assert.equal(await stateOf(a), 0);
     await a.listener.destroy();
@@ -120,7 +97,7 @@ describe("endpoints that leave discovery", unless("listen"), () => {
     // Nobody calls: the state changes all the same.
     await clock.advance(60_000);
     assert.equal(await stateOf(a), 1);
-    town.set(b);
+    town.runAt(b);
     await within(client().echo({}), "an answer");
     await within(rest.get("x").text(), "an answer");
     assert.deepEqual([await stateOf(a), await stateOf(b)], [undefined, 0]);
@@ -130,14 +107,14 @@ describe("endpoints that leave discovery", unless("listen"), () => {
     const { clock, town, a, b, client } = await open();
     const echo = client();
     for (let turn = 0; turn < 4; turn++) {
-      town.set(turn % 2 === 0 ? a : b);
+      town.runAt(turn % 2 === 0 ? a : b);
       await within(echo.echo({ text: "hi" }), "an answer");
       await clock.advance(returnMs - 1);
     }
     assert.deepEqual([connectionsOf(a), connectionsOf(b)], [1, 1]);
     town.forget();
     await assert.rejects(echo.echo({}));
-    town.set(a);
+    town.runAt(a);
     await within(echo.echo({}), "an answer");
     assert.equal(connectionsOf(a), 1);
   });
@@ -151,11 +128,11 @@ describe("endpoints that leave discovery", unless("listen"), () => {
     const { awayMs, ...transport } = how;
     it(`finish their calls (${how.protocol}, HTTP/${how.httpVersion})`, async () => {
       const { clock, town, go, a, b, client, sessionsTo } = await open();
-      town.set(a);
+      town.runAt(a);
       const echo = client(transport);
       const messages = echo.expand({}, { timeoutMs: 0 })[Symbol.asyncIterator]();
       assert.equal((await within(messages.next(), "a message")).value?.text, "first");
-      town.set(b);
+      town.runAt(b);
       await within(echo.echo({}), "an answer");
       await clock.advance(awayMs);
       go.fire();
@@ -166,15 +143,16 @@ describe("endpoints that leave discovery", unless("listen"), () => {
     });
   }
 
-  it("are noticed without a call where discovery can be watched", async () => {
-    const { clock, town, a, b, mesh, client, sessionsTo } = await open({ watched: true });
-    town.set(a);
+  it("are noticed without a call", async () => {
+    const { clock, town, a, b, mesh, client, sessionsTo } = await open();
+    town.runAt(a);
     await within(client().echo({}), "an answer");
-    town.set(b);
+    town.runAt(b);
     await clock.advance(returnMs);
     assert.equal(await sessionsTo(a), undefined);
-    assert.equal(town.listeners.size, 1);
+    assert.equal(town.watchers, 1);
     await mesh.close();
-    assert.equal(town.listeners.size, 0);
+    assert.equal(town.watchers, 0);
+    assert.deepEqual(town.counts, { resolved: 1, ended: 1, closed: 1 });
   });
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Http1Stream } from "../../src/http/http1/http1-stream.ts";
+import type { Http1Exchange } from "../../src/http/http1/http1-exchange.ts";
 import { bytesOf, TestConnection } from "../http/http1/connection-fixture.ts";
 import { Dice } from "../support/dice.ts";
 import { cut, joined, mutated } from "../support/mutate.ts";
@@ -21,20 +21,20 @@ async function turn(): Promise<void> {
 }
 
 /** Responds in one of the ways there are, with the target as the body. */
-async function respondTo(stream: Http1Stream, dice: Dice): Promise<void> {
-  const { target, minor } = stream.head;
+async function respondTo(exchange: Http1Exchange, dice: Dice): Promise<void> {
+  const { target, minor } = exchange.head;
   // An end of unknown length ends an HTTP/1.0 connection.
   const way = dice.below(minor === 0 ? 2 : 4);
   if (way === 0) {
-    stream.respond(200, "", { "content-length": target.length }, target, true);
+    exchange.respond(200, ["content-length", String(target.length)], target);
     return;
   }
-  stream.respond(200, "", way === 1 ? { "content-length": target.length } : {}, undefined, false);
+  exchange.begin(200, way === 1 ? ["content-length", String(target.length)] : []);
   for (const piece of cut(dice, bytesOf(target))) {
-    stream.write(piece);
+    exchange.write(piece);
     if (way === 2) await undefined;
   }
-  stream.end();
+  exchange.end();
 }
 
 /** Feeds a connection as a socket would: nothing while it is paused. */
@@ -54,12 +54,12 @@ async function feed(peer: TestConnection, pieces: readonly Uint8Array[]): Promis
 export async function rightRequests(seed: number): Promise<void> {
   const dice = new Dice(seed);
   const seen: Seen[] = [];
-  const peer = new TestConnection((stream) => {
-    const { method, target } = stream.head;
-    const read = stream.body?.collect() ?? Promise.resolve(new Uint8Array(0));
+  const peer = new TestConnection((exchange) => {
+    const { method, target } = exchange.head;
+    const read = exchange.body?.collect() ?? Promise.resolve(new Uint8Array(0));
     read.then((body) => {
       seen.push({ method, target, body: hex(body) });
-      return respondTo(stream, dice);
+      return respondTo(exchange, dice);
     });
   });
   const requests = requestsOf(dice, (index) => `/${index}`);
@@ -81,12 +81,12 @@ export async function rightRequests(seed: number): Promise<void> {
 export async function wrongRequests(seed: number): Promise<void> {
   const dice = new Dice(seed);
   const targets: string[] = [];
-  const peer = new TestConnection((stream) => {
-    targets.push(stream.head.target);
-    if (stream.body === undefined || dice.chance(0.3)) void respondTo(stream, dice);
+  const peer = new TestConnection((exchange) => {
+    targets.push(exchange.head.target);
+    if (exchange.body === undefined || dice.chance(0.3)) void respondTo(exchange, dice);
     else {
-      stream.body.collect().then(
-        () => respondTo(stream, dice),
+      exchange.body.collect().then(
+        () => respondTo(exchange, dice),
         () => {},
       );
     }
@@ -95,32 +95,32 @@ export async function wrongRequests(seed: number): Promise<void> {
   const { bytes, begins } = wrongRequest(dice);
   await feed(peer, cut(dice, joined([...before.flatMap(({ pieces }) => pieces), bytes])));
   for (let turns = 0; turns < 20; turns++) await turn();
-  peer.connection.lost();
+  peer.connection.lost(undefined);
   assert.ok(!targets.includes("/smuggled"), "a request was smuggled");
   assert.ok(targets.length <= before.length + (begins ? 1 : 0), `too many requests: ${targets}`);
   assert.equal(peer.open, false, "the connection is open");
 }
 
 /** What handlers do that nobody should. */
-const nasty: readonly ((stream: Http1Stream, dice: Dice) => unknown)[] = [
+const nasty: readonly ((exchange: Http1Exchange, dice: Dice) => unknown)[] = [
   respondTo,
-  (stream) => stream.body?.collect().catch(() => {}),
-  (stream) => stream.abort(),
-  (stream, dice) => stream.respond(200, "", { "content-length": dice.below(5) }, undefined, false),
-  (stream) => stream.body?.discard(),
-  (stream) => stream.respond(204, "", {}, "body", true),
-  (stream) => {
-    stream.respond(200, "", {}, undefined, false);
-    stream.flush();
+  (exchange) => exchange.body?.collect().catch(() => {}),
+  (exchange) => exchange.abort(),
+  (exchange, dice) => exchange.begin(200, ["content-length", String(dice.below(5))]),
+  (exchange) => exchange.body?.discard(),
+  (exchange) => exchange.respond(204, [], "body"),
+  (exchange) => {
+    exchange.begin(200, []);
+    exchange.flush();
   },
-  async (stream) => {
-    await stream.body?.read().catch(() => {});
-    stream.end();
-    stream.respond(500, "", {}, "late", true);
-    stream.end();
+  async (exchange) => {
+    await exchange.body?.read().catch(() => {});
+    exchange.end();
+    exchange.respond(500, [], "late");
+    exchange.end();
   },
-  (stream) => {
-    throw new Error(stream.head.target);
+  (exchange) => {
+    throw new Error(exchange.head.target);
   },
 ];
 
@@ -128,16 +128,9 @@ const nasty: readonly ((stream: Http1Stream, dice: Dice) => unknown)[] = [
 export async function anyBytes(seed: number): Promise<void> {
   const dice = new Dice(seed);
   let begun = 0;
-  let ended = 0;
-  const peer = new TestConnection((stream) => {
+  const peer = new TestConnection((exchange) => {
     begun++;
-    stream.handler = {
-      onDrain() {},
-      onClose() {
-        ended++;
-      },
-    };
-    const result = dice.pick(nasty)(stream, dice);
+    const result = dice.pick(nasty)(exchange, dice);
     if (result instanceof Promise) result.catch(() => {});
   });
   const make = (): Uint8Array[] => requestsOf(dice, () => "/a").flatMap(({ pieces }) => [...pieces]);
@@ -154,7 +147,7 @@ export async function anyBytes(seed: number): Promise<void> {
   await turn();
   if (dice.chance(0.5)) peer.connection.peerEnded();
   await turn();
-  peer.connection.lost();
+  peer.connection.lost(undefined);
   await turn();
-  assert.equal(ended, begun, "requests that ended");
+  assert.equal(peer.outcomes.length, begun, "requests that ended");
 }

@@ -63,8 +63,8 @@ const nasty: readonly ((stream: Http2Stream, dice: Dice, log: Log) => unknown)[]
 ];
 
 /** All that a connection holds is let go when it is lost, each stream is told of its end once. */
-function checkEnd({ connection, host, wire }: Side): void {
-  assert.ok(wire.waitingBytes < 20 * 1024 * 1024, `${wire.waitingBytes} bytes wait`);
+function checkEnd({ connection, host, transport }: Side): void {
+  assert.ok(transport.waitingBytes < 20 * 1024 * 1024, `${transport.waitingBytes} bytes wait`);
   connection.lost(undefined);
   assert.equal(host.open, 0, "streams that are not over");
   assert.equal(connection.streams.size, 0, "streams that are kept");
@@ -80,14 +80,14 @@ function checkEnd({ connection, host, wire }: Side): void {
 }
 
 function play(side: Side, dice: Dice, bytes: readonly Uint8Array[]): void {
-  const { connection, wire } = side;
+  const { connection, transport } = side;
   for (const piece of bytes) {
     connection.receive(piece);
     if (dice.chance(0.1)) connection.frameWriter.flush();
-    if (dice.chance(0.1)) wire.take();
-    if (dice.chance(0.02)) wire.full = true;
+    if (dice.chance(0.1)) transport.take();
+    if (dice.chance(0.02)) transport.full = true;
     else if (dice.chance(0.1)) {
-      wire.full = false;
+      transport.full = false;
       connection.drained();
     }
     if (dice.chance(0.002)) connection.close();
@@ -149,7 +149,7 @@ export function bothSides(seed: number): void {
   const { client, server } = pairOf();
   const carry = (from: Side, to: Side): boolean => {
     from.connection.frameWriter.flush();
-    const bytes = from.wire.take();
+    const bytes = from.transport.take();
     for (const piece of cut(dice, bytes)) to.connection.receive(piece);
     return bytes.length > 0;
   };

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { createClient } from "@connectrpc/connect";
-import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import type { Mesh, TransportOptions } from "../../src/mesh/options.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
@@ -119,11 +119,11 @@ async function callRpc(mesh: Mesh, dice: Dice): Promise<void> {
 export async function callHostile(seed: number): Promise<string[]> {
   const dice = new Dice(seed);
   const server = new HostileServer(dice.seed());
-  const discovery = staticDiscovery({ lake: [await server.listen()] });
+  const resolver = staticResolver({ lake: [await server.listen()] });
   const retry = dice.chance(0.3) ? { maxAttempts: 3 } : (false as const);
   const mesh = createMesh({
     service: "fuzz",
-    discovery,
+    resolver,
     policies: { lake: { timeoutMs: 300, breaker: false, retry } },
     maxConnectionsPerEndpoint: 2,
   });

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { type BalancedOptions, balanced } from "../../src/balance/endpoint-layer.ts";
 import { isMeshError } from "../../src/core/errors.ts";
 import { type AnyLayer, protect } from "../../src/core/service.ts";
-import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import { createBreaker } from "../../src/policy/breaker.ts";
 import { bulkhead } from "../../src/policy/bulkhead.ts";
@@ -11,6 +11,7 @@ import { circuitBreaker } from "../../src/policy/circuit-breaker.ts";
 import { rateLimit } from "../../src/policy/rate-limiter.ts";
 import { timeout } from "../../src/policy/timeout.ts";
 import { createWebRuntime } from "../../src/runtime/web/mod.ts";
+import { ChangingResolver } from "../support/changing-resolver.ts";
 
 /** Calls again for as long as it is refused and the timer has not fired; true when it has. */
 async function loop(call: () => Promise<unknown>): Promise<boolean> {
@@ -40,7 +41,7 @@ function refusing(layer: AnyLayer, run: () => Promise<unknown> = () => Promise.r
 }
 
 function toNobody(options: Partial<BalancedOptions>) {
-  return refusing(balanced({ discovery: staticDiscovery({}), ...options }));
+  return refusing(balanced({ resolver: staticResolver({}), ...options }));
 }
 
 const cases: [string, () => () => Promise<unknown>][] = [
@@ -61,14 +62,14 @@ const cases: [string, () => () => Promise<unknown>][] = [
       return call;
     },
   ],
-  ["a discovery that does not know the service", () => toNobody({})],
-  ["a service without endpoints", () => toNobody({ discovery: { endpoints: () => [] } })],
+  ["a resolver that does not know the service", () => toNobody({})],
+  ["a service without endpoints", () => toNobody({ resolver: new ChangingResolver().set() })],
   [
     "a client that is closed",
     () => {
       const mesh = createMesh({
         service: "gateway",
-        discovery: staticDiscovery({ lake: ["http://lake.test"] }),
+        resolver: staticResolver({ lake: ["http://lake.test"] }),
         runtime: createWebRuntime({ fetch: () => new Response("ok") }),
       });
       const lake = mesh.rest("lake");
@@ -81,7 +82,7 @@ const cases: [string, () => () => Promise<unknown>][] = [
     () => {
       const mesh = createMesh({
         service: "gateway",
-        discovery: staticDiscovery({ lake: ["http://lake.test"] }),
+        resolver: staticResolver({ lake: ["http://lake.test"] }),
         runtime: createWebRuntime({ fetch: () => new Response("no", { status: 500 }) }),
         policies: { lake: { retry: false, breaker: { minCalls: 1, openMs: 60_000 } } },
       });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { triedOrigins } from "../../src/core/attempts.ts";
+import { triedOrigins } from "../../src/core/call.ts";
 import { isMeshError, TransportError } from "../../src/core/errors.ts";
 import { ok, outcome } from "../../src/core/outcome.ts";
 import { type RetryOptions, retry } from "../../src/policy/retry.ts";

@@ -10,21 +10,36 @@ const manifest = {
   license: "MIT",
   imports: { "#runtime": { deno: "./src/runtime/deno/mod.ts", default: "./src/runtime/web/mod.ts" } },
   exports: { ".": "./mod.ts" },
-  dependencies: { hono: "4.0.0" },
+  dependencies: { undici: "^8.0.1" },
+  peerDependencies: { hono: "^4.0.0" },
+  devDependencies: { hono: "4.2.0" },
 };
 const denoConfig = {
   name: "@example/mesh",
   version: "1.0.0",
   license: "MIT",
   exports: { ".": "./mod.ts" },
-  imports: { "#runtime": "./src/runtime/deno/mod.ts", hono: "npm:hono@4.0.0", "hono/": "npm:/hono@4.0.0/" },
+  imports: {
+    "#runtime": "./src/runtime/deno/mod.ts",
+    hono: "npm:hono@^4.0.0",
+    "hono/": "npm:/hono@^4.0.0/",
+    undici: "npm:undici@^8.0.1",
+  },
 };
+
+const manifestWith = (change: object): TreeFiles => json("package.json", { ...manifest, ...change });
+const denoWith = (change: object): TreeFiles => json("deno.json", { ...denoConfig, ...change });
+const json = (file: string, content: object): TreeFiles => ({ [file]: JSON.stringify(content) });
+
+function lockfile(packages: object): string {
+  return JSON.stringify({ packages: { "node_modules/undici": { version: "8.0.1" }, ...packages } });
+}
 
 /** A small tree that keeps every rule, in the ways that are easily mistaken for breaking them. */
 const good: TreeFiles = {
   "package.json": JSON.stringify(manifest),
   "deno.json": JSON.stringify(denoConfig),
-  "package-lock.json": '{ "packages": { "node_modules/hono": { "version": "4.0.0" } } }',
+  "package-lock.json": lockfile({}),
   "mod.ts":
     'import { runtime } from "#runtime";\nexport { a } from "./src/core/a.ts";\nexport default runtime;\n',
   "src/core/a.ts": `// import "hono"; Date.now(); process.exit()
@@ -186,47 +201,70 @@ export function drop(): void {
   ],
   [
     "a version that differs",
-    { "deno.json": JSON.stringify({ ...denoConfig, version: "1.0.1" }) },
+    denoWith({ version: "1.0.1" }),
     [/^deno\.json {2}manifests-in-step: version: "1\.0\.1", but "1\.0\.0"/],
   ],
   [
     "an entry that only one of the two exports",
-    { "deno.json": JSON.stringify({ ...denoConfig, exports: {} }) },
+    denoWith({ exports: {} }),
     [/^deno\.json {2}manifests-in-step: exports "\."/],
   ],
   [
-    "a dependency of another version",
-    {
-      "deno.json": JSON.stringify({
-        ...denoConfig,
-        imports: { ...denoConfig.imports, hono: "npm:hono@4.0.1" },
-      }),
-    },
-    [/^deno\.json {2}manifests-in-step: imports "hono": npm:hono@4\.0\.1, not npm:hono@4\.0\.0/],
+    "a dependency of another range",
+    denoWith({ imports: { ...denoConfig.imports, hono: "npm:hono@^4.0.1" } }),
+    [/^deno\.json {2}manifests-in-step: imports "hono": npm:hono@\^4\.0\.1, not npm:hono@\^4\.0\.0/],
   ],
   [
     "an entry whose file does not exist",
     {
-      "package.json": JSON.stringify({ ...manifest, exports: { ...manifest.exports, "./x": "./src/x.ts" } }),
-      "deno.json": JSON.stringify({ ...denoConfig, exports: { ...denoConfig.exports, "./x": "./src/x.ts" } }),
+      ...manifestWith({ exports: { ...manifest.exports, "./x": "./src/x.ts" } }),
+      ...denoWith({ exports: { ...denoConfig.exports, "./x": "./src/x.ts" } }),
     },
     [/^package\.json {2}export-target: \.\/x names \.\/src\/x\.ts/],
   ],
   [
-    "a dependency that is not pinned",
-    { "package.json": JSON.stringify({ ...manifest, devDependencies: { esbuild: "^0.28.0" } }) },
+    "a development dependency that is not pinned",
+    manifestWith({ devDependencies: { ...manifest.devDependencies, esbuild: "^0.28.0" } }),
     [/^package\.json {2}pinned-versions: esbuild/],
   ],
   [
+    "a peer without a version to test with",
+    manifestWith({ devDependencies: {} }),
+    [/^package\.json {2}pinned-versions: hono is a peer/],
+  ],
+  [
+    "a peer or a dependency of one version, of which users would get two copies",
+    {
+      ...manifestWith({ dependencies: { undici: "8.0.1" }, peerDependencies: { hono: "4.0.0" } }),
+      ...denoWith({
+        imports: {
+          "#runtime": "./src/runtime/deno/mod.ts",
+          hono: "npm:hono@4.0.0",
+          undici: "npm:undici@8.0.1",
+        },
+      }),
+    },
+    [
+      /^package\.json {2}version-ranges: hono is 4\.0\.0/,
+      /^package\.json {2}version-ranges: undici is 8\.0\.1/,
+    ],
+  ],
+  [
+    "a dependency whose oldest version is not the one that is tested",
+    { "package-lock.json": lockfile({ "node_modules/undici": { version: "8.0.2" } }) },
+    [/^package\.json {2}version-ranges: undici is \^8\.0\.1, but 8\.0\.2 in package-lock/],
+  ],
+  [
     "a download address in the lockfile",
-    { "package-lock.json": '{ "packages": {\n  "x": { "resolved": "https://example.com/x.tgz" } } }\n' },
+    {
+      "package-lock.json": lockfile({ x: { resolved: "https://example.com/x.tgz" } }).replace('"x"', '\n"x"'),
+    },
     [/^package-lock\.json:2 {2}lockfile-address/],
   ],
   [
     "a platform package that the lockfile does not know",
     {
-      "package-lock.json":
-        '{ "packages": { "node_modules/x": { "optionalDependencies": { "x-os": "1.0.0" } } } }',
+      "package-lock.json": lockfile({ "node_modules/x": { optionalDependencies: { "x-os": "1.0.0" } } }),
     },
     [/^package-lock\.json {2}lockfile-complete: .*x-os@1\.0\.0: run node scripts/],
   ],

@@ -9,19 +9,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
-import process from "node:process";
+import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { build } from "esbuild";
 import { runProcess } from "../../scripts/test/process.ts";
-
-const root = resolve(import.meta.dirname, "../..");
-const bin = join(root, "node_modules/.bin");
-const manifest: {
-  readonly name: string;
-  readonly exports: Readonly<Record<string, string>>;
-  readonly dependencies: Readonly<Record<string, string>>;
-} = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+import { bin, manifest, packInto, root, runIn } from "./packed-package.ts";
 
 /** What a consumer writes: it imports by name, answers a request, and tells what it found. */
 const consumer = `import * as main from "${manifest.name}";
@@ -39,12 +31,9 @@ async function account() {
 
 /** Where the consumer lives: its node_modules hold the packed package, and what the package depends on. */
 let folder = "";
+let archive = "";
 
-async function run(program: string, ...args: string[]): Promise<string> {
-  const { exitCode, output } = await runProcess(program, args, { cwd: folder, timeoutMs: 60_000 });
-  assert.equal(exitCode, 0, `${program} ${args.join(" ")}\n${output}`);
-  return output;
-}
+const run = (program: string, ...args: string[]): Promise<string> => runIn(folder, program, ...args);
 
 async function exportedNames(): Promise<string[]> {
   const main: object = await import(join(root, "mod.ts"));
@@ -55,17 +44,15 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), "mesh-consumer-"));
   const target = join(folder, "node_modules", manifest.name);
   mkdirSync(target, { recursive: true });
-  await run(process.execPath, join(root, "scripts/build.ts"), join(folder, "dist"));
-  await run("npm", "pack", "--silent", "--pack-destination", folder, join(folder, "dist"));
-  const archive = readdirSync(folder).find((file) => file.endsWith(".tgz"));
-  assert.ok(archive, "npm pack made no archive");
+  archive = await packInto(folder);
   await run("tar", "-xzf", archive, "-C", target, "--strip-components=1");
-  for (const name of [...Object.keys(manifest.dependencies), "@types/node"]) {
+  const installed = { ...manifest.dependencies, ...manifest.peerDependencies };
+  for (const name of [...Object.keys(installed), "@types/node"]) {
     const link = join(folder, "node_modules", name);
     mkdirSync(dirname(link), { recursive: true });
     symlinkSync(join(root, "node_modules", name), link);
   }
-  const dependencies = { ...manifest.dependencies, [manifest.name]: "*" };
+  const dependencies = { ...installed, [manifest.name]: "*" };
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", dependencies }));
   writeFileSync(join(folder, "deno.json"), JSON.stringify({ nodeModulesDir: "manual", lock: false }));
   writeFileSync(join(folder, "main.js"), `${consumer}console.log(await account());\n`);
@@ -85,13 +72,33 @@ describe("the npm package", () => {
     assert.deepEqual(foreign, []);
     const published = JSON.parse(readFileSync(join(packed, "package.json"), "utf8"));
     assert.deepEqual(
-      Object.keys(published).filter((key) => /scripts|devDependencies/i.test(key)),
+      Object.keys(published).filter((key) => /scripts|devDependencies|private/i.test(key)),
       [],
     );
     assert.deepEqual(
       Object.keys(published.exports).sort(),
       [...Object.keys(manifest.exports), "./package.json"].sort(),
     );
+  });
+
+  it("is not made of the sources: at the root npm refuses to pack and to publish", async () => {
+    const remedy = /run npm run build, and then npm pack \.\/dist/;
+    for (const command of ["pack", "publish"]) {
+      const args = [command, "--dry-run", "--registry=http://127.0.0.1:9"];
+      const { exitCode, output } = await runProcess("npm", args, { cwd: root, timeoutMs: 60_000 });
+      assert.notEqual(exitCode, 0, command);
+      assert.match(output, remedy);
+    }
+    // What npm goes by when it is told to run no scripts.
+    assert.equal(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).private, true);
+  });
+
+  it("passes publint", async () => {
+    await run(join(bin, "publint"), "--strict", archive);
+  });
+
+  it("passes are-the-types-wrong, as a package of modules alone", async () => {
+    await run(join(bin, "attw"), archive, "--profile", "esm-only", "--no-emoji", "--no-color");
   });
 
   for (const [runtime, ...args] of [

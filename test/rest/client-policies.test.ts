@@ -60,7 +60,7 @@ describe("a REST call and the policies", () => {
     assert.equal(clock.now() - start, 3_000);
   });
 
-  it("gives an answer up without holding its connection", async () => {
+  it("gives a response up without holding its connection", async () => {
     let cancelled = 0;
     const { lake, clock } = lakeOf((_, number) =>
       number === 1
@@ -76,7 +76,7 @@ describe("a REST call and the policies", () => {
     assert.equal(cancelled, 1);
   });
 
-  it("ends at the deadline when nobody answers, and the request is aborted", async () => {
+  it("ends at the deadline when nobody responds, and the request is aborted", async () => {
     const { lake, clock, requests } = lakeOf(() => new Promise(() => {}));
     const start = clock.now();
     const error = await clock.run(errorOf(lake.get("x", { timeoutMs: 800 })));
@@ -103,7 +103,7 @@ describe("a REST call and the policies", () => {
     const { lake, mesh } = lakeOf(() => new Response(bodyOf(["a"], new TypeError("terminated"))));
     const error = await errorOf(drain(lake.get("x").stream()));
     assert.ok(isMeshError(error, "ERR_TRANSPORT"), String(error));
-    assert.match(error.message, /^Cannot read the answer of lake at http:\/\/lake\.test: .*terminated/);
+    assert.match(error.message, /^Cannot read the response of lake at http:\/\/lake\.test: .*terminated/);
     const labels = { outcome: "transport_unknown" };
     assert.equal(await metricValue(mesh.metrics, "mesh_client_requests_total", labels), 1);
   });
@@ -119,7 +119,7 @@ describe("a REST call and the policies", () => {
     assert.equal(await metricValue(mesh.metrics, "mesh_client_requests_total", { outcome: "cancelled" }), 1);
   });
 
-  it("does not blame the service for a body that the caller's stream could not deliver", async () => {
+  it("does not count a body that the caller's stream could not deliver against the service", async () => {
     const { lake, mesh } = lakeOf(async (request) => new Response(await request.text()));
     const error = await errorOf(lake.post("x", { body: bodyOf(["a"], new Error("disk full")) }));
     assert.ok(isMeshError(error, "ERR_CANCELLED"), String(error));
@@ -127,7 +127,7 @@ describe("a REST call and the policies", () => {
     assert.equal(await metricValue(mesh.metrics, "mesh_client_requests_total", { outcome: "cancelled" }), 1);
   });
 
-  it("counts an answer that nobody read as the success it was", async () => {
+  it("counts a response that nobody read as the success it was", async () => {
     const { lake, mesh, clock } = lakeOf(() => new Response(bodyOf(["a"], "never")));
     const response = await lake.get("x", { timeoutMs: 500 });
     assert.equal(response.status, 200);
@@ -135,7 +135,7 @@ describe("a REST call and the policies", () => {
     assert.equal(await metricValue(mesh.metrics, "mesh_client_requests_total", { outcome: "unread" }), 1);
   });
 
-  it("names the service that discovery does not know", async () => {
+  it("names the service that the resolver does not know", async () => {
     const { mesh } = lakeOf(() => new Response("ok"));
     const error = await errorOf(mesh.rest("swamp").get("x"));
     assert.ok(isMeshError(error, "ERR_SERVICE_UNKNOWN"));

@@ -3,12 +3,12 @@ import { describe, it } from "node:test";
 import { isMeshError, isTransportError, MeshError } from "../../src/core/errors.ts";
 import { settle } from "../support/virtual-clock.ts";
 import { bodyOf, drain, errorOf } from "./lake.ts";
-import { gate, leafOver, newCall, send } from "./transport-over.ts";
+import { gate, newCall, send, transportOver } from "./transport-over.ts";
 
 describe("createFetchTransport()", () => {
   it("sends what it is given, with the platform's own options, and shows redirects as they are", async () => {
     let seen: RequestInit & { client?: string } = {};
-    const transport = leafOver(
+    const transport = transportOver(
       (_, init) => {
         seen = init;
         return new Response(null, { status: 302, headers: { location: "/y" } });
@@ -22,7 +22,7 @@ describe("createFetchTransport()", () => {
   });
 
   it("streams the upload half-duplex", async () => {
-    const transport = leafOver(async (url, init) => {
+    const transport = transportOver(async (url, init) => {
       assert.equal((init as { duplex?: string }).duplex, "half");
       return new Response(await new Request(url, init).text());
     });
@@ -30,10 +30,10 @@ describe("createFetchTransport()", () => {
     assert.equal(await response.text(), "ab");
   });
 
-  it("ends the call with the verdict when the body has been read", async () => {
+  it("ends the call with the outcome when the body has been read", async () => {
     const call = newCall();
     const response = await send(
-      leafOver(() => new Response("hello")),
+      transportOver(() => new Response("hello")),
       call,
     );
     assert.deepEqual([response.settled, call.outcome], [false, undefined]);
@@ -47,7 +47,7 @@ describe("createFetchTransport()", () => {
       () => new Response("", { headers: { "content-length": "0" } }),
     ]) {
       const call = newCall();
-      const response = await send(leafOver(answer), call);
+      const response = await send(transportOver(answer), call);
       assert.deepEqual([response.settled, response.body, call.outcome?.kind], [true, null, "success"]);
       assert.equal(await response.text(), "");
       assert.equal((await response.bytes()).byteLength, 0);
@@ -56,7 +56,7 @@ describe("createFetchTransport()", () => {
 
   it("forgets the encoding that fetch has undone", async () => {
     const headers = { "content-encoding": "gzip", "content-length": "7", etag: "e" };
-    const response = await send(leafOver(() => new Response("decoded", { headers })));
+    const response = await send(transportOver(() => new Response("decoded", { headers })));
     assert.deepEqual(
       ["content-encoding", "content-length", "etag"].map((name) => response.headers.get(name)),
       [null, null, "e"],
@@ -68,7 +68,7 @@ describe("createFetchTransport()", () => {
     const call = newCall();
     const error = await errorOf(
       send(
-        leafOver(() => Promise.reject(cause)),
+        transportOver(() => Promise.reject(cause)),
         call,
       ),
     );
@@ -82,7 +82,7 @@ describe("createFetchTransport()", () => {
     assert.equal(
       await errorOf(
         send(
-          leafOver(() => {
+          transportOver(() => {
             throw mistake;
           }),
         ),
@@ -95,23 +95,23 @@ describe("createFetchTransport()", () => {
     const broken = (): Response => new Response(bodyOf(["a"], new TypeError("reset")));
     for (const how of ["text", "bytes", "stream"] as const) {
       const call = newCall();
-      const response = await send(leafOver(broken), call);
+      const response = await send(transportOver(broken), call);
       const error = await errorOf(
         how === "stream" ? new Response(response.body as never).text() : response[how](),
       );
       assert.ok(isTransportError(error), `${how}: ${error}`);
       assert.match(
         error.message,
-        /^Cannot read the answer of lake at http:\/\/lake\.test: the connection was reset/,
+        /^Cannot read the response of lake at http:\/\/lake\.test: the connection was reset/,
       );
       assert.equal(call.outcome?.status, "transport_reset");
     }
   });
 
-  it("gives the call's reason to whoever waits for the answer, although fetch does not listen", async () => {
+  it("gives the call's reason to the caller that waits for the response, although fetch does not listen", async () => {
     const { fetch, open } = gate();
     const call = newCall();
-    const failed = errorOf(send(leafOver(fetch), call));
+    const failed = errorOf(send(transportOver(fetch), call));
     const reason = new MeshError("ERR_DEADLINE_EXCEEDED", "late");
     call.cancel(reason);
     assert.equal(await failed, reason);
@@ -129,18 +129,18 @@ describe("createFetchTransport()", () => {
     call.cancel();
     const error = await errorOf(
       send(
-        leafOver(() => assert.fail("sent")),
+        transportOver(() => assert.fail("sent")),
         call,
       ),
     );
     assert.ok(isMeshError(error, "ERR_CANCELLED"));
   });
 
-  it("gives the call's reason to whoever reads, and ends the exchange", async () => {
+  it("gives the call's reason to the reader, and ends the exchange", async () => {
     for (const how of ["text", "stream"] as const) {
       let signal: AbortSignal | null | undefined;
       const call = newCall();
-      const transport = leafOver((_, init) => {
+      const transport = transportOver((_, init) => {
         signal = init.signal;
         return new Response(bodyOf(["a"], "never"));
       });
@@ -156,10 +156,10 @@ describe("createFetchTransport()", () => {
     }
   });
 
-  it("can be cancelled after the call has its verdict", async () => {
+  it("can be cancelled after the call has its outcome", async () => {
     const call = newCall();
     const response = await send(
-      leafOver(() => new Response(bodyOf(["a"], "never"), { status: 503 })),
+      transportOver(() => new Response(bodyOf(["a"], "never"), { status: 503 })),
       call,
     );
     call.end({
@@ -178,7 +178,7 @@ describe("createFetchTransport()", () => {
   it("takes a cancelled stream for a caller that lost interest", async () => {
     const call = newCall();
     const response = await send(
-      leafOver(() => new Response(bodyOf(["a"], "never"))),
+      transportOver(() => new Response(bodyOf(["a"], "never"))),
       call,
     );
     await response.body?.cancel("enough");
@@ -196,7 +196,7 @@ describe("createFetchTransport()", () => {
       },
       { highWaterMark: 0 },
     );
-    const response = await send(leafOver(() => new Response(body)));
+    const response = await send(transportOver(() => new Response(body)));
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     await reader.read();
     await settle();
@@ -207,7 +207,7 @@ describe("createFetchTransport()", () => {
   it("closes when the last exchange is over, and refuses new ones meanwhile", async () => {
     const { fetch, open } = gate();
     let closed = 0;
-    const transport = leafOver(fetch, { close: () => void closed++ });
+    const transport = transportOver(fetch, { close: () => void closed++ });
     const running = send(transport);
     const closing = transport.close();
     assert.equal(transport.close(), closing);
@@ -224,7 +224,7 @@ describe("createFetchTransport()", () => {
   it("refuses a bound that is no whole number from 1", () => {
     for (const maxConnectionsPerEndpoint of [0, -1, 1.5, Number.NaN]) {
       assert.throws(
-        () => leafOver(() => new Response(), { maxConnectionsPerEndpoint }),
+        () => transportOver(() => new Response(), { maxConnectionsPerEndpoint }),
         /^RangeError: Cannot open an HTTP transport: maxConnectionsPerEndpoint is/,
       );
     }

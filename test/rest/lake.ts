@@ -1,4 +1,4 @@
-import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import type { Mesh, MeshOptions } from "../../src/mesh/options.ts";
 import type { RestClient } from "../../src/rest/rest-client.ts";
@@ -28,7 +28,7 @@ export function lakeOf(
         return handler(request, requests.push(request));
       },
     }),
-    discovery: staticDiscovery({ lake: ["http://lake.test"] }),
+    resolver: staticResolver({ lake: ["http://lake.test"] }),
     clock,
     random: () => 0.5,
     ...options,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Hono } from "hono";
 import { isMeshError } from "../../src/core/errors.ts";
-import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { isHttpError } from "../../src/rest/http-error.ts";
 import { bodyOf, errorOf, lakeOf } from "./lake.ts";
 
@@ -26,7 +26,7 @@ interface Echo {
 }
 
 describe("mesh.fetch", () => {
-  it("reaches a service by its name, and answers with a real Response", async () => {
+  it("reaches a service by its name, and returns a real Response", async () => {
     const { mesh, requests } = lakeOf((request) => echo.fetch(request));
     const response = await mesh.fetch("mesh://lake/echo?q=1#part", {
       method: "POST",
@@ -85,7 +85,7 @@ describe("mesh.fetch", () => {
     assert.equal((await mesh.fetch("mesh://lake/nothing")).status, 404);
   });
 
-  it("streams the answer", async () => {
+  it("streams the response", async () => {
     const { mesh } = lakeOf((request) => echo.fetch(request));
     const response = await mesh.fetch("mesh://lake/stream");
     assert.equal(await response.text(), "ab");
@@ -114,7 +114,7 @@ describe("mesh.fetch", () => {
     assert.equal(((await posted.json()) as Echo).body, "ab");
   });
 
-  it("calls an origin that discovery does not know, and tells it the trace and no more", async () => {
+  it("calls an origin that no resolver knows, and tells it the trace and no more", async () => {
     const { mesh, requests } = lakeOf((request) => echo.fetch(request));
     const response = await mesh.fetch("http://elsewhere.test:8080/echo");
     const { headers } = (await response.json()) as Echo;
@@ -218,9 +218,9 @@ describe("mesh.fetch and redirects", () => {
   });
 
   it("follows none out of a service", async () => {
-    const discovery = staticDiscovery({ lake: ["http://lake.test"], swamp: ["http://swamp.test"] });
+    const resolver = staticResolver({ lake: ["http://lake.test"], swamp: ["http://swamp.test"] });
     for (const location of ["http://evil.test/", "mesh://swamp/", "//evil.test/", "file:///etc/passwd"]) {
-      const { mesh, requests } = redirecting(307, location, { discovery });
+      const { mesh, requests } = redirecting(307, location, { resolver });
       const error = await errorOf(mesh.fetch("mesh://lake/from"));
       assert.ok(isHttpError(error, 307), `${location}: ${error}`);
       assert.match(error.message, /leaves the service/);

@@ -25,18 +25,18 @@ describe("ResponsePromise", () => {
     assert.equal((await lake.get("x").bytes()).byteLength, 5);
   });
 
-  it("names the request when the answer is malformed JSON", async () => {
+  it("names the request when the response is malformed JSON", async () => {
     const { lake } = lakeOf(() => new Response('{"a": 1,'));
     const error = await errorOf(lake.get("datasets/x", { query: { token: "secret" } }).json());
     assert.ok(isMeshError(error, "ERR_INVALID_BODY"));
-    assert.match(error.message, /^GET lake\/datasets\/x answered 200 with "\{\\"a\\": 1,": no JSON/);
+    assert.match(error.message, /^GET lake\/datasets\/x returned 200 with "\{\\"a\\": 1,": no JSON/);
     assert.doesNotMatch(error.message, /secret/);
   });
 
-  it("says that an empty answer is no JSON", async () => {
+  it("says that an empty response is no JSON", async () => {
     const { lake } = lakeOf(() => new Response(null, { status: 204 }));
     const error = await errorOf(lake.delete("x").json());
-    assert.match(error.message, /^DELETE lake\/x answered 204 with an empty body: no JSON/);
+    assert.match(error.message, /^DELETE lake\/x returned 204 with an empty body: no JSON/);
   });
 
   it("streams the body in pieces of at most 8 KiB, and ends the transfer when the loop is left", async () => {
@@ -92,7 +92,7 @@ describe("ResponsePromise", () => {
       })(),
     );
     assert.deepEqual(values, [{ a: 1 }, { a: 2 }]);
-    assert.match(error.message, /^GET lake\/x answered 200, line 4 of its body is "\{oops\}": no JSON/);
+    assert.match(error.message, /^GET lake\/x returned 200, line 4 of its body is "\{oops\}": no JSON/);
   });
 
   it("refuses a body that is read twice", async () => {
@@ -104,7 +104,7 @@ describe("ResponsePromise", () => {
 });
 
 describe("HttpError", () => {
-  it("carries status, problem and the whole answer", async () => {
+  it("carries status, problem and the whole response", async () => {
     const problem = {
       type: "about:blank",
       title: "Not Found",
@@ -118,24 +118,24 @@ describe("HttpError", () => {
     const error = await errorOf(lake.get("datasets/x"));
     assert.ok(isHttpError(error, 404));
     assert.equal(error.code, "ERR_HTTP_STATUS");
-    assert.equal(error.message, "GET lake/datasets/x answered 404 Not Found: No dataset is called x");
+    assert.equal(error.message, "GET lake/datasets/x returned 404 Not Found: No dataset is called x");
     assert.deepEqual(error.problem, problem);
     assert.deepEqual(await error.response.json(), problem);
     assert.equal(isHttpError(error, 500), false);
   });
 
-  it("makes the plain problem of the status when the answer is none", async () => {
+  it("makes the plain problem of the status when the response is none", async () => {
     const { lake } = lakeOf(
       () => new Response("<html>", { status: 500, headers: { "content-type": "text/html" } }),
     );
     const error = await errorOf(lake.get("x").json());
     assert.ok(isHttpError(error, 500));
-    assert.equal(error.message, "GET lake/x answered 500 Internal Server Error");
+    assert.equal(error.message, "GET lake/x returned 500 Internal Server Error");
     assert.equal(error.problem?.title, "Internal Server Error");
     assert.equal(await error.response.text(), "<html>");
   });
 
-  it("keeps the first 64 KiB of a long answer and ends its transfer", async () => {
+  it("keeps the first 64 KiB of a long response and ends its transfer", async () => {
     let cancelled = false;
     const { lake } = lakeOf(
       () =>
@@ -167,7 +167,7 @@ describe("HttpError", () => {
   it("names where a redirect leads: they are not followed", async () => {
     const { lake } = lakeOf(() => new Response(null, { status: 307, headers: { location: "/y" } }));
     const error = await errorOf(lake.get("x"));
-    assert.equal(error.message, "GET lake/x answered 307, which redirects to /y: redirects are not followed");
+    assert.equal(error.message, "GET lake/x returned 307, which redirects to /y: redirects are not followed");
   });
 
   it("says how long the service asks to wait", async () => {

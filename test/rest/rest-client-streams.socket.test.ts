@@ -80,7 +80,7 @@ describe("streams over sockets", () => {
     assert.equal(Buffer.compare(answer, bytes), 0);
   });
 
-  it("does not blame the service when the source of an upload fails", async () => {
+  it("does not count a failed source of an upload against the service", async () => {
     const origin = await serverOf((request, response) => {
       request.on("error", () => {});
       request.resume().on("end", () => response.end());

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { isMeshError, isTransportError } from "../../src/core/errors.ts";
 import type { TlsIdentity } from "../../src/core/identity.ts";
-import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import type { Mesh } from "../../src/mesh/options.ts";
 import { createAuthority, type TestAuthority } from "../support/certificates.ts";
@@ -34,7 +34,7 @@ describe("a REST client with an identity", () => {
   function meshAs(identity: TlsIdentity | undefined, origin: string): Mesh {
     const mesh = createMesh({
       service: "gateway",
-      discovery: staticDiscovery({ lake: [origin] }),
+      resolver: staticResolver({ lake: [origin] }),
       policies: { lake: { retry: false } },
       ...(identity && { tls: identity }),
     });

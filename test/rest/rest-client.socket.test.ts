@@ -53,7 +53,7 @@ describe("a REST client over sockets", () => {
     for (let i = 0; i < 8; i++) assert.equal(await lake.post("x", { json: i }).text(), "alive");
   });
 
-  it("gives up at the deadline when the endpoint accepts and never answers, and closes the connection", async () => {
+  it("gives up at the deadline when the endpoint accepts and never responds, and closes the connection", async () => {
     const server = createTcpServer();
     const closed = new Promise<void>((resolve) => {
       server.on("connection", (socket: Socket) => {
@@ -68,7 +68,7 @@ describe("a REST client over sockets", () => {
     assert.equal(await outcomes(mesh, "deadline_exceeded"), 1);
   });
 
-  it("does not repeat a request that was cut off unanswered, unless it may be", async () => {
+  it("does not repeat a request that was cut off without a response, unless it may be", async () => {
     let requests = 0;
     const origin = await serverOf((request, response) => {
       request.resume();
@@ -99,7 +99,7 @@ describe("a REST client over sockets", () => {
       const lake = mesh.rest("lake");
       const error = await errorOf(how === "text" ? lake.get("x").text() : drain(lake.get("x").stream()));
       assert.ok(isTransportError(error), `${error} ${(error as Error).cause}`);
-      assert.match(error.message, /^Cannot read the answer of lake/);
+      assert.match(error.message, /^Cannot read the response of lake/);
       assert.equal(await outcomes(mesh, `transport_${error.fault}`), 1);
       assert.equal(await lake.get("fine").text(), "fine");
     });
@@ -128,14 +128,14 @@ describe("a REST client over sockets", () => {
     assert.equal(error.neverStarted, false);
   });
 
-  it("names the request when the answer is malformed JSON", async () => {
+  it("names the request when the response is malformed JSON", async () => {
     const origin = await serverOf((_, response) => response.end("{]"));
     const error = await errorOf(meshOver([origin]).rest("lake").get("x").json());
     assert.ok(isMeshError(error, "ERR_INVALID_BODY"));
-    assert.match(error.message, /^GET lake\/x answered 200 with "\{\]": no JSON/);
+    assert.match(error.message, /^GET lake\/x returned 200 with "\{\]": no JSON/);
   });
 
-  it("carries the service's problem, whatever the length of the answer", async () => {
+  it("carries the service's problem, whatever the length of the response", async () => {
     const detail = "x".repeat(30_000);
     for (const chunked of [false, true]) {
       const origin = await serverOf((_, response) => {
@@ -209,7 +209,7 @@ describe("a REST client over sockets", () => {
     assert.ok(most <= 3, `${most} connections were open at once`);
   });
 
-  it("frees the connection of an answer that nobody reads", async () => {
+  it("frees the connection of a response that nobody reads", async () => {
     const origin = await serverOf((_, response) => response.end("a short answer"));
     const lake = meshOver([origin], { maxConnectionsPerEndpoint: 1 }).rest("lake");
     for (let i = 0; i < 3; i++) assert.equal((await lake.get("x")).status, 200);

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { settle } from "../support/virtual-clock.ts";
 import { errorOf } from "./lake.ts";
-import { gate, leafOver, newCall, send } from "./transport-over.ts";
+import { gate, newCall, send, transportOver } from "./transport-over.ts";
 
 describe("the places of createFetchTransport()", () => {
   it("lets no more run at once with one origin than it may, first come first served", async () => {
     const { fetch, open } = gate();
-    const transport = leafOver(fetch, { maxConnectionsPerEndpoint: 2 });
+    const transport = transportOver(fetch, { maxConnectionsPerEndpoint: 2 });
     const answers = [1, 2, 3, 4].map(() => send(transport));
     const other = send(transport, newCall(), "http://other.test/");
     await settle();
@@ -17,7 +17,7 @@ describe("the places of createFetchTransport()", () => {
     await (await other).text();
     const first = await (answers[0] as (typeof answers)[0]);
     await settle();
-    assert.equal(open.length, 3, "an answer whose body is unread keeps its place");
+    assert.equal(open.length, 3, "a response whose body is unread keeps its place");
     await first.text();
     await settle();
     assert.equal(open.length, 4);
@@ -28,7 +28,7 @@ describe("the places of createFetchTransport()", () => {
 
   it("gives a place back when the exchange fails", async () => {
     let count = 0;
-    const transport = leafOver(
+    const transport = transportOver(
       () => {
         if (++count === 1) throw new TypeError("reset");
         return new Response("ok");
@@ -41,7 +41,7 @@ describe("the places of createFetchTransport()", () => {
 
   it("lets a call that waits for its place leave the line", async () => {
     const { fetch, open } = gate();
-    const transport = leafOver(fetch, { maxConnectionsPerEndpoint: 1 });
+    const transport = transportOver(fetch, { maxConnectionsPerEndpoint: 1 });
     const first = send(transport);
     const second = newCall();
     const waiting = errorOf(send(transport, second));
@@ -59,7 +59,7 @@ describe("the places of createFetchTransport()", () => {
 
   it("uses a signal again only when its exchange was not aborted", async () => {
     const signals: AbortSignal[] = [];
-    const transport = leafOver(
+    const transport = transportOver(
       (_, init) => {
         signals.push(init.signal as AbortSignal);
         return new Response("ok");

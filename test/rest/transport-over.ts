@@ -11,8 +11,11 @@ import type { HttpBody, HttpResponse, HttpTransport } from "../../src/rest/http-
 const faultOf = (error: unknown): TransportFault | undefined =>
   error instanceof TypeError ? (error.message as TransportFault) : undefined;
 
-/** A leaf over a `fetch` of the test's own. */
-export function leafOver(fetch: FetchFunction, options: Partial<FetchTransportOptions> = {}): HttpTransport {
+/** A transport over a `fetch` of the test's own. */
+export function transportOver(
+  fetch: FetchFunction,
+  options: Partial<FetchTransportOptions> = {},
+): HttpTransport {
   return createFetchTransport({ fetch, faultOf, ...options });
 }
 

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { isMeshError } from "../../src/core/errors.ts";
-import type { Discovery } from "../../src/discovery/discovery.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
+import { ChangingResolver } from "../support/changing-resolver.ts";
 import { errorOf, lakeOf } from "./lake.ts";
 
-describe("services that discovery does not know", () => {
+describe("services that the resolver does not know", () => {
   it("leave nothing behind, neither in the metrics nor in the balancing", async () => {
     const { mesh } = lakeOf(() => new Response("ok"));
     for (let turn = 0; turn < 90; turn++) {
@@ -20,7 +20,7 @@ describe("services that discovery does not know", () => {
 
   it("are refused by name, by REST and by RPC", async () => {
     const { mesh } = lakeOf(() => new Response("ok"));
-    const expected = /Cannot call swamp: discovery knows no service of that name; it knows lake/;
+    const expected = /Cannot call swamp: the resolver knows no service of that name; it knows lake/;
     for (const error of [
       await errorOf(mesh.fetch("mesh://swamp/")),
       await errorOf(mesh.rest("swamp").get("x")),
@@ -30,21 +30,21 @@ describe("services that discovery does not know", () => {
     }
   });
 
-  it("are called by the clients that are there, as soon as discovery knows them", async () => {
-    const services = new Map([["lake", [{ origin: "http://lake.test" }]]]);
-    const discovery: Discovery = { endpoints: (service) => services.get(service) };
-    const { mesh, requests } = lakeOf(() => new Response("ok"), { discovery });
+  it("are called by the clients that are there, as soon as the resolver knows them", async () => {
+    const resolver = new ChangingResolver("swamp");
+    resolver.forget();
+    const { mesh, requests } = lakeOf(() => new Response("ok"), { resolver });
     const swamp = mesh.rest("swamp");
     const echo = createClient(EchoService, mesh.transport("swamp"));
     assert.ok(isMeshError(await errorOf(swamp.get("x")), "ERR_SERVICE_UNKNOWN"));
     await errorOf(echo.echo({ text: "" }));
     assert.equal(requests.length, 0);
-    services.set("swamp", [{ origin: "http://swamp.test" }]);
+    resolver.set("http://swamp.test");
     assert.equal(await swamp.get("x").text(), "ok");
     const error = await errorOf(echo.echo({ text: "" }));
     assert.ok(error instanceof ConnectError && error.code !== Code.Unavailable, String(error));
     assert.equal(requests.filter(({ url }) => url.startsWith("http://swamp.test/")).length, 2);
-    services.delete("swamp");
+    resolver.forget();
     assert.ok(isMeshError(await errorOf(swamp.get("x")), "ERR_SERVICE_UNKNOWN"));
   });
 });

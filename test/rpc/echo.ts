@@ -3,7 +3,7 @@ import type { Call } from "../../src/core/call.ts";
 import { type Clock, systemClock } from "../../src/core/clock.ts";
 import type { Connection } from "../../src/core/connection.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
-import type { FetchFunction } from "../../src/rpc/client/fetch-client.ts";
+import type { RpcFetch } from "../../src/rpc/client/fetch-client.ts";
 import { createDispatcher, type DispatcherOptions } from "../../src/rpc/server/create-dispatcher.ts";
 import type { RpcDispatcher } from "../../src/rpc/server/dispatcher.ts";
 import { createFetchDispatch } from "../../src/rpc/server/fetch-dispatch.ts";
@@ -118,7 +118,7 @@ export const someConnection: Connection = {
 export interface InProcessServer {
   readonly pipeline: OpenPipeline;
   readonly dispatcher: RpcDispatcher;
-  readonly fetch: FetchFunction;
+  readonly fetch: RpcFetch;
 }
 
 /** Serves the EchoService, or other routes, in this process. */
@@ -128,7 +128,7 @@ export function serveInProcess(
   const pipeline = options.pipeline ?? new OpenPipeline(options.clock);
   const dispatcher = createDispatcher({ routes: echoRoutes, ...options, pipeline });
   const serve = createFetchDispatch(dispatcher);
-  const fetch: FetchFunction = async (url, init) => {
+  const fetch: RpcFetch = async (url, init) => {
     const response = serve(new Request(url, init as RequestInit), someConnection);
     return response ?? new Response("not an RPC", { status: 404 });
   };

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Call } from "../../src/core/call.ts";
 import { isMeshError } from "../../src/core/errors.ts";
-import { staticDiscovery } from "../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import type { Mesh } from "../../src/mesh/options.ts";
 import { faultOf as webFaultOf } from "../../src/runtime/web/fault.ts";
@@ -83,7 +83,7 @@ for (const create of [createWebRuntime, createWorkerdRuntime]) {
       const urls: string[] = [];
       const mesh = createMesh({
         service: "edge",
-        discovery: staticDiscovery({ echo: ["https://echo.test"] }),
+        resolver: staticResolver({ echo: ["https://echo.test"] }),
         runtime: create({
           fetch: (url, init) => {
             urls.push(url);
@@ -110,7 +110,7 @@ for (const create of [createWebRuntime, createWorkerdRuntime]) {
       const types: (string | null)[] = [];
       const mesh = createMesh({
         service: "edge",
-        discovery: staticDiscovery({ echo: ["https://echo.test"] }),
+        resolver: staticResolver({ echo: ["https://echo.test"] }),
         runtime: create({
           fetch: (url, init) => {
             types.push(new Headers(init.headers).get("content-type"));

@@ -57,7 +57,7 @@ describe("a server's options that change while it runs", () => {
     assert.throws(() => createMesh({ service: "lake", server }), RangeError);
     assert.throws(
       () => createMesh({ service: "lake", layers: { servers: {} } as never }),
-      /layers of "servers"/,
+      /layers has no "servers"/,
     );
   });
 });

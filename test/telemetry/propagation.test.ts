@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Call, type CallInit } from "../../src/core/call.ts";
-import { readContext, writeContext } from "../../src/telemetry/propagation.ts";
-import { parseTraceparent } from "../../src/telemetry/trace-context.ts";
+import { parseTraceparent, readContext, writeContext } from "../../src/telemetry/propagation.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

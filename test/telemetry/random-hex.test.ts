@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { randomTexts } from "../../src/telemetry/random-hex.ts";
+import { randomTexts } from "../../src/telemetry/propagation.ts";
 
 describe("randomTexts()", () => {
   it("fills every x of the pattern, across the borders of its blocks", () => {

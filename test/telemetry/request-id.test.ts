@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { acceptRequestId } from "../../src/telemetry/request-id.ts";
+import { acceptRequestId } from "../../src/telemetry/propagation.ts";
 
 describe("acceptRequestId()", () => {
   it("goes on with one that is short and plain", () => {

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { acceptRequestId, newRequestId } from "../../src/telemetry/request-id.ts";
 import {
+  acceptRequestId,
   childTraceparent,
   formatTraceparent,
+  newRequestId,
   newSpanId,
   newTraceparent,
   parseTraceparent,
   readTracestate,
-} from "../../src/telemetry/trace-context.ts";
+} from "../../src/telemetry/propagation.ts";
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const parentId = "00f067aa0ba902b7";

@@ -1,3 +1,4 @@
+import { clientGone } from "../exchange.ts";
 import { MessageBody } from "../message-body.ts";
 import { ChunkedDecoder } from "./chunked-decoder.ts";
 import type { Http1Limits } from "./http1-limits.ts";
@@ -9,8 +10,6 @@ export interface BodyHost {
   wanted(): void;
   /** Its reader has enough, or wants more. */
   flow(): void;
-  /** Makes the error for a body whose sender went away before its end. */
-  gone(): unknown;
   readonly time: { readonly now: number };
 }
 
@@ -36,7 +35,7 @@ export class BodyReader {
     };
     this.body = new MessageBody(
       { wanted: () => host.wanted(), pause: () => pause(true), resume: () => pause(false) },
-      host.gone,
+      clientGone,
     );
     this.#remaining = Math.max(0, bodyBytes);
     this.#decoder = bodyBytes === -1 ? new ChunkedDecoder() : undefined;

@@ -1,11 +1,14 @@
-import type { Http1Stream } from "./http1-stream.ts";
+import type { Connection } from "../../core/connection.ts";
+import type { Http1Exchange } from "./http1-exchange.ts";
 
-/** What an HTTP/1.1 connection tells of itself. */
+/** Follows an HTTP/1.1 connection. */
 export interface Http1ConnectionHandler {
+  /** Who is at the other end. */
+  readonly connection: Connection;
   /** A request has come; its body, if it has one, follows. */
-  onRequest(stream: Http1Stream): void;
-  /** The peer broke the rules or was too slow, or the handler threw; the connection comes to its end. */
+  onRequest(exchange: Http1Exchange): void;
+  /** An exchange is over; `complete` says whether the whole response was handed to the transport. */
+  onClose(exchange: Http1Exchange, complete: boolean): void;
+  /** The peer broke the rules or was too slow, the handler threw, or the transport failed; the connection ends. */
   onError(error: Error): void;
-  /** Makes the error for a body whose sender went away before its end. */
-  gone(): unknown;
 }

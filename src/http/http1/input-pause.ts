@@ -1,13 +1,13 @@
-import type { ByteTransport } from "./byte-transport.ts";
+import type { ByteTransport } from "../byte-transport.ts";
 import { Progress } from "./progress.ts";
 
-/** Lets the peer wait. While it waits, nobody hears that it has left: so it must not wait for ever. */
+/** Makes the peer wait. While it waits, its end of the connection goes unnoticed: so it must not wait for ever. */
 export class InputPause {
   readonly #transport: ByteTransport;
   readonly #progress: Progress;
   /** Whether enough has come for requests that wait for their turn. */
   #full = false;
-  /** Whether whoever reads the body has enough. */
+  /** Whether the reader of the body has enough. */
   #bodyPaused = false;
   /** Whether the peer began to wait since this was looked at. */
   #fresh = true;
@@ -24,7 +24,7 @@ export class InputPause {
     this.#apply();
   }
 
-  /** Whoever reads the body has enough, or wants more. */
+  /** The reader of the body has enough, or wants more. */
   pauseBody(paused: boolean): void {
     this.#bodyPaused = paused;
     this.#apply();

@@ -1,5 +1,5 @@
 /**
- * Judges whether bytes move: not by silence alone, which one byte now and then would break, but by how many move in
+ * Tells whether bytes move: not by silence alone, which one byte now and then would break, but by how many move in
  * each stretch of time.
  */
 export class Progress {

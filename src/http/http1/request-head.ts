@@ -1,17 +1,11 @@
 import { notFieldText, token } from "../../core/headers.ts";
+import type { ExchangeRequest } from "../exchange.ts";
 import { Http1Error } from "./http1-error.ts";
 
 /** The head of a request: its request line, its fields, and what they say about the connection and the body. */
-export interface RequestHead {
-  readonly method: string;
-  /** The request target as it was sent. */
-  readonly target: string;
+export interface RequestHead extends ExchangeRequest {
   /** 0 for HTTP/1.0. */
   readonly minor: 0 | 1;
-  /** Name, value, name, value; names in lower case. */
-  readonly fields: readonly string[];
-  /** Undefined only for HTTP/1.0. */
-  readonly host: string | undefined;
   /** Bytes of the body; -1 when it comes in chunks. */
   readonly bodyBytes: number;
   /** Whether the peer wants the connection to stay open. */
@@ -97,7 +91,7 @@ class Framing {
   bodyBytes(minor: 0 | 1): number {
     const { codings, length } = this;
     if (codings !== undefined) {
-      // Each of these is how requests are smuggled past somebody who reads it in another way.
+      // Each of these is how requests are smuggled past a proxy that reads it in another way.
       if (length !== undefined)
         throw new Http1Error(400, "There are both Content-Length and Transfer-Encoding");
       if (minor === 0) throw new Http1Error(400, "HTTP/1.0 knows no Transfer-Encoding");
@@ -133,7 +127,7 @@ class Framing {
 }
 
 /**
- * Reads the head of a request, strictly: what RFC 9112 lets a lenient server repair is refused, because whoever stands
+ * Reads the head of a request, strictly: what RFC 9112 lets a lenient server repair is refused, because a proxy
  * before this server may repair it in another way.
  *
  * @param text - the head without the empty line at its end, one character a byte
@@ -177,7 +171,7 @@ export function parseRequestHead(text: string, maxFieldBytes: number): RequestHe
     target,
     minor,
     fields,
-    host: framing.host,
+    authority: framing.host,
     bodyBytes: framing.bodyBytes(minor),
     keepAlive: framing.keepAlive(minor),
     expectsContinue: framing.expectsContinue(minor),

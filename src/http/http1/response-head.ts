@@ -1,8 +1,6 @@
 import { connectionFields, notFieldText } from "../../core/headers.ts";
 import { reasonPhrases } from "../../core/reason-phrases.ts";
-
-/** Field names with their values; several values are several lines. */
-export type ResponseFields = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+import type { ResponseStart } from "../exchange.ts";
 
 const ascii = /^[\t\x20-\x7e]*$/;
 
@@ -15,20 +13,33 @@ function latin1(text: string): Uint8Array {
   return bytes;
 }
 
+const closeOption = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i;
+
 /** The head of a response, before the connection adds its own fields. */
 export class ResponseHead {
   #text: string;
   #ascii = true;
+  /** Whether the fields state the length of the body. */
+  hasLength = false;
+  hasDate = false;
+  /** Whether the handler wants the connection to end. */
+  closes = false;
 
   /** @throws TypeError for a reason phrase or a field that no head may hold */
-  constructor(status: number, reason: string, fields: ResponseFields) {
+  constructor({ status, reason, fields }: ResponseStart) {
     this.#check("The reason phrase", reason);
     this.#text = `HTTP/1.1 ${status} ${reason === "" ? (reasonPhrases[status] ?? "") : reason}\r\n`;
-    for (const name in fields) {
-      const value = fields[name];
-      if (value === undefined || connectionFields.has(name)) continue;
-      if (typeof value === "object") for (const each of value) this.#add(name, each);
-      else this.#add(name, typeof value === "string" ? value : String(value));
+    for (let at = 0; at < fields.length; at += 2) {
+      const name = fields[at]!;
+      const value = fields[at + 1]!;
+      if (connectionFields.has(name)) {
+        if (name === "connection" && closeOption.test(value)) this.closes = true;
+        continue;
+      }
+      if (name === "content-length") this.hasLength = true;
+      else if (name === "date") this.hasDate = true;
+      this.#check(name, value);
+      this.#text += `${name}: ${value}\r\n`;
     }
   }
 
@@ -38,11 +49,6 @@ export class ResponseHead {
       throw new TypeError(`Cannot send the response: ${what} holds a character that no header may`);
     }
     this.#ascii = false;
-  }
-
-  #add(name: string, value: string): void {
-    this.#check(name, value);
-    this.#text += `${name}: ${value}\r\n`;
   }
 
   /** Adds lines that are known to be right, each with its end. */
@@ -64,21 +70,21 @@ export class ResponseHead {
 }
 
 /** The whole response to what cannot be taken; the connection ends behind it. */
-export function refusalWith(status: number): readonly (string | Uint8Array)[] {
-  const head = new ResponseHead(status, "", { "content-length": 0 });
-  head.addLines(`${dateField()}connection: close\r\n`);
+export function refusalWith(status: number, dateLine: string): readonly (string | Uint8Array)[] {
+  const head = new ResponseHead({ status, reason: "", fields: ["content-length", "0"] });
+  head.addLines(`${dateLine}connection: close\r\n`);
   return head.with(undefined);
 }
 
-let dateSecond = 0;
-let dateLine = "";
+let lastSecond = 0;
+let lastLine = "";
 
 /** The `Date` line, made once a second. */
-export function dateField(): string {
-  const second = Math.floor(Date.now() / 1000);
-  if (second !== dateSecond) {
-    dateSecond = second;
-    dateLine = `date: ${new Date(second * 1000).toUTCString()}\r\n`;
+export function dateLineOf(wallMs: number): string {
+  const second = Math.floor(wallMs / 1000);
+  if (second !== lastSecond) {
+    lastSecond = second;
+    lastLine = `date: ${new Date(second * 1000).toUTCString()}\r\n`;
   }
-  return dateLine;
+  return lastLine;
 }

@@ -1,4 +1,4 @@
-import type { ByteTransport } from "./byte-transport.ts";
+import type { ByteTransport } from "../byte-transport.ts";
 import type { Http1Limits } from "./http1-limits.ts";
 import { Progress } from "./progress.ts";
 
@@ -19,15 +19,8 @@ export class TransportWriter {
 
   /** Writes pieces so that they leave together; false when the transport has enough for now. */
   write(pieces: readonly (string | Uint8Array)[]): boolean {
-    const transport = this.#transport;
-    let more = true;
     for (const piece of pieces) this.written += piece.length;
-    if (pieces.length === 1) more = transport.write(pieces[0]!);
-    else {
-      transport.cork();
-      for (const piece of pieces) more = transport.write(piece);
-      transport.uncork();
-    }
+    const more = this.#transport.write(pieces);
     if (!more) this.congested = true;
     return more;
   }

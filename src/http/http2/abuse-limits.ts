@@ -4,23 +4,22 @@ import { Http2Error, h2 } from "./frame/frame-types.ts";
 import type { Http2Stream } from "./streams/stream.ts";
 
 /**
- * Resets that a client may cause in an instant, and how many more each second. Each request that is answered to its
- * end allows one more: what is judged is the share of the resets, as Envoy does it, at half of all streams. Clients
- * that cancel one call in ten, or hedge every one, stay below it at any speed.
+ * Resets that a client may cause in an instant, and how many more each second. Each complete exchange allows one
+ * more: what counts is the share of the resets, as Envoy has it, at half of all streams. Clients that cancel one call in ten, or hedge every one, stay below it at any speed.
  *
- * Whoever resets a stream whose answer has begun is not counted: that is how subscriptions end.
+ * A reset after the response has begun is not counted: that is how subscriptions end.
  *
- * Nobody earns that cheaply. A reset is an attack because it frees a place among the open streams at once, with the
- * work still to be done; an answer to the end keeps its place until the handler has done its work and the answer has
- * gone out within the peer's windows. So whoever earns in order to reset makes at least every second stream an ordinary
- * call, at the pace at which the server answers, which is a load that the limits on ordinary calls know. Requests
- * that no handler sees (refused, malformed, 431) earn nothing, and nobody saves up more than the burst.
+ * That is not earned cheaply. A reset is an attack because it frees a place among the open streams at once, with the work
+ * still to be done; a complete exchange keeps its place until the handler has done its work and the response has gone out
+ * within the peer's windows. So an attacker who earns resets has to make at least every second stream an ordinary call, at
+ * the pace at which the server responds, which is a load that the limits on ordinary calls know. Requests that no handler
+ * sees (refused, malformed, 431) earn nothing, and no more than the burst is saved up.
  */
 const resetBurst = 1_000;
 const resetsPerSecond = 100;
 /**
  * Pings and settings that may come in an instant, and each second; keeping a connection alive takes one in some
- * seconds. Pings that follow data are not counted: see {@link AbuseLimits.asked}.
+ * seconds. Pings that follow data are not counted: see {@link AbuseLimits.sentRequest}.
  */
 const askBurst = 1_000;
 const asksPerSecond = 100;
@@ -38,16 +37,20 @@ const maxUselessFrames = 1_000;
 /** Ends connections whose peer does what is allowed, but so often that it must be meant to harm. */
 export class AbuseLimits {
   readonly #connection: ConnectionCore;
-  readonly #resets: EventBudget = new EventBudget(resetBurst, resetsPerSecond);
-  readonly #asks: EventBudget = new EventBudget(askBurst, asksPerSecond);
-  readonly #updates: EventBudget = new EventBudget(updateBurst, updatesPerSecond);
+  readonly #resets: EventBudget;
+  readonly #asks: EventBudget;
+  readonly #updates: EventBudget;
   #updateCount = 0;
   #streamCount = 0;
-  #answered = 0;
+  #completed = 0;
   #useless = 0;
 
   constructor(connection: ConnectionCore) {
     this.#connection = connection;
+    const { clock } = connection.options;
+    this.#resets = new EventBudget(clock, resetBurst, resetsPerSecond);
+    this.#asks = new EventBudget(clock, askBurst, asksPerSecond);
+    this.#updates = new EventBudget(clock, updateBurst, updatesPerSecond);
   }
 
   /** A frame that carried something arrived. */
@@ -63,9 +66,9 @@ export class AbuseLimits {
   }
 
   /**
-   * A frame arrived that does nothing but ask for an answer.
+   * A frame arrived that does nothing but ask for a reply.
    *
-   * @throws Http2Error when they come too often, be the answers read or not
+   * @throws Http2Error when they come too often, whether the replies are read or not
    */
   sentRequest(): void {
     if (!this.#asks.take()) throw new Http2Error(h2.enhanceYourCalm, "pings or settings come too often");
@@ -91,10 +94,10 @@ export class AbuseLimits {
 
   /** Counts a reset; also one that this side sends, because a peer can provoke those just as well. */
   countReset(): void {
-    const { server, answered } = this.#connection;
+    const { server, completed } = this.#connection;
     if (!server) return;
-    this.#resets.give(answered - this.#answered);
-    this.#answered = answered;
+    this.#resets.give(completed - this.#completed);
+    this.#completed = completed;
     if (!this.#resets.take()) {
       throw new Http2Error(h2.enhanceYourCalm, "streams are reset too often");
     }

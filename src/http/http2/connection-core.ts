@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from "./connection-options.ts";
-import type { SafeHandler } from "./streams/guarded-handler.ts";
+import type { SafeHandler } from "./streams/safe-handler.ts";
 import type { Http2Stream } from "./streams/stream.ts";
 import type { StreamHost } from "./streams/stream-host.ts";
 
@@ -9,16 +9,16 @@ export interface ConnectionCore extends StreamHost<Http2Stream> {
   readonly handler: SafeHandler;
   readonly server: boolean;
   readonly streams: ReadonlyMap<number, Http2Stream>;
-  /** Whether so many bytes wait in all streams together that nothing new is begun. */
-  readonly waiting: { readonly full: boolean };
+  /** Those that wait; `full` when so many bytes wait in them that nothing new is begun. */
+  readonly waiting: StreamHost<Http2Stream>["waiting"] & { readonly full: boolean };
   /** The next stream that this side would open. */
   readonly nextId: number;
   /** The highest stream of the peer. */
   lastPeerId: number;
   /** The last stream of this side that the peer will look at. */
   goawayId: number;
-  /** Requests that came to a complete end: heard in full, given to the handler, and answered in full. */
-  readonly answered: number;
+  /** Exchanges that are complete: the request and the response came to their ends, and a handler saw them. */
+  readonly completed: number;
   /** Whether new streams of the peer are refused. */
   readonly refusing: boolean;
   /** Whether nothing more is read or written. */
@@ -31,7 +31,7 @@ export interface ConnectionCore extends StreamHost<Http2Stream> {
   wasGivenUp(id: number): boolean;
   /** Sends what waits, as far as it can; with true because a window has grown. */
   pump(forWindow?: boolean): void;
-  /** The peer answered a ping; false when nobody had asked. */
+  /** The peer acknowledged a ping; false when there was none. */
   pong(number: number): boolean;
   /** The peer's settings changed, and the window of streams by so much. */
   settingsChanged(windowDelta: number): void;

@@ -29,8 +29,8 @@ export interface ConnectionOptions {
   readonly headersTimeoutMs?: number;
   /** A connection without streams on which nothing came for this time is closed; one with streams is pinged. */
   readonly idleMs?: number;
-  /** @default the platform's */
-  readonly clock?: Clock;
+  /** Times the connection. */
+  readonly clock: Clock;
 }
 
 /**

@@ -1,5 +1,6 @@
+import type { ByteTransport, TransportListener } from "../byte-transport.ts";
 import { Receiver } from "./codec/frame-receiver.ts";
-import { FrameWriter, type Wire } from "./codec/frame-writer.ts";
+import { FrameWriter } from "./codec/frame-writer.ts";
 import type { ConnectionCore } from "./connection-core.ts";
 import type { ConnectionHandler, ConnectionOptions } from "./connection-options.ts";
 import { FrameParser } from "./frame/frame-parser.ts";
@@ -17,8 +18,8 @@ import { HpackEncoder } from "./hpack/hpack-encoder.ts";
 import { Pings } from "./pings.ts";
 import { Shutdown } from "./shutdown.ts";
 import { ClosedStreams } from "./streams/closed-streams.ts";
-import { SafeHandler } from "./streams/guarded-handler.ts";
 import { ReceiveWindow } from "./streams/receive-window.ts";
+import { SafeHandler } from "./streams/safe-handler.ts";
 import { Http2Stream } from "./streams/stream.ts";
 import { type Fields, ignoreStream, type StreamHandler } from "./streams/stream-handler.ts";
 import type { StreamCloseReason } from "./streams/stream-host.ts";
@@ -28,15 +29,16 @@ import { TimeLimits } from "./time-limits.ts";
 /** Largest frame that this side takes: more than the standard's default, for messages that are large. */
 const ownFrameBytes = 65_536;
 /**
- * Bytes that may wait for a peer that does not read. Data keeps well below: it stops when the wire has enough. Answers
- * without a body do not, and each of them lets the peer ask once more.
+ * Bytes that may wait for a peer that does not read. Data keeps well below: it stops when the transport has enough.
+ * Responses without a body do not, and each of them lets the peer ask once more.
  */
 const maxWaitingBytes = 8 * 1024 * 1024;
+
 /**
- * One HTTP/2 connection (RFC 9113) over any wire of bytes, for both roles. It knows nothing of sockets: bytes
- * come in by {@link receive}, and leave by the {@link Wire}.
+ * One HTTP/2 connection (RFC 9113), for both roles. It knows nothing of sockets and of real time: bytes leave by a
+ * {@link ByteTransport}, which tells what arrives, and time is that of `options.clock`.
  */
-export class Http2Connection implements ConnectionCore {
+export class Http2Connection implements ConnectionCore, TransportListener {
   readonly options: ConnectionOptions;
   readonly handler: SafeHandler;
   readonly frameWriter: FrameWriter;
@@ -52,12 +54,14 @@ export class Http2Connection implements ConnectionCore {
   /** The last stream of this side that the peer will look at. */
   goawayId: number = Number.POSITIVE_INFINITY;
   lastPeerId = 0;
-  answered = 0;
-  /** Counts the chunks that came from the wire. */
+  /** The next stream that this side opens; the ids of a connection end some day. */
+  nextId = 1;
+  completed = 0;
+  /** Counts the chunks that arrived. */
   turn = 0;
   /** Whether nothing more is read or written. */
   over = false;
-  readonly #wire: Wire;
+  readonly transport: ByteTransport;
   readonly #encoder: HpackEncoder = new HpackEncoder();
   readonly #parser: FrameParser;
   readonly #receiver: Receiver;
@@ -67,14 +71,13 @@ export class Http2Connection implements ConnectionCore {
   readonly #pings = new Pings();
   readonly #limits: TimeLimits;
   readonly #shutdown: Shutdown;
-  #nextId = 1;
 
-  constructor(wire: Wire, handler: ConnectionHandler, options: ConnectionOptions) {
-    this.#wire = wire;
+  constructor(transport: ByteTransport, handler: ConnectionHandler, options: ConnectionOptions) {
+    this.transport = transport;
     this.handler = new SafeHandler(handler);
     this.options = options;
     this.server = options.role === "server";
-    this.frameWriter = new FrameWriter(wire, this.#encoder, defaultFrameBytes);
+    this.frameWriter = new FrameWriter(transport, this.#encoder, defaultFrameBytes);
     this.window = new ReceiveWindow(this.frameWriter, options.connectionWindowBytes);
     this.maxQueuedBytes = options.maxQueuedBytes ?? defaultMaxQueuedBytes[options.role];
     this.waiting = new WaitingStreams(this);
@@ -102,15 +105,10 @@ export class Http2Connection implements ConnectionCore {
     return this.#shutdown.refusing;
   }
 
-  /** The ids of a connection end some day. */
-  get nextId(): number {
-    return this.#nextId;
-  }
-
   /** Opens a stream with a request; the caller keeps to the peer's limit of streams. */
   request(fields: Fields, handler: StreamHandler): Http2Stream {
-    const stream = new Http2Stream(this, this.#nextId, handler);
-    this.#nextId += 2;
+    const stream = new Http2Stream(this, this.nextId, handler);
+    this.nextId += 2;
     // Fails for a value that no header can carry, before anybody knows of the stream.
     this.frameWriter.headers(stream.id, fields, false);
     this.streams.set(stream.id, stream);
@@ -124,15 +122,15 @@ export class Http2Connection implements ConnectionCore {
     return stream;
   }
 
-  /** Takes bytes from the wire. */
+  /** Takes bytes from the peer. */
   receive(chunk: Uint8Array): void {
     if (this.over) return;
     this.turn++;
     try {
       this.#parser.push(chunk);
       if (this.#holding.length > 0) for (const stream of this.#holding.splice(0)) stream.deliverHeld();
-      if (this.frameWriter.congested && this.#wire.waitingBytes > maxWaitingBytes) {
-        throw new Http2Error(h2.enhanceYourCalm, "the answers are not read");
+      if (this.frameWriter.congested && this.transport.waitingBytes > maxWaitingBytes) {
+        throw new Http2Error(h2.enhanceYourCalm, "the responses are not read");
       }
     } catch (error) {
       const code = error instanceof Http2Error ? error.code : h2.internalError;
@@ -148,19 +146,26 @@ export class Http2Connection implements ConnectionCore {
     return this.#receiver.openBlock || this.#parser.incomplete;
   }
 
-  /** Bytes that the wire has taken in all, and that have gone out. */
+  /** Bytes that have gone out in all. */
   get takenBytes(): number {
-    return this.frameWriter.flushedBytes - this.#wire.waitingBytes;
+    return this.frameWriter.flushedBytes - this.transport.waitingBytes;
   }
 
-  /** The wire takes more. */
+  /** The transport takes more. */
   drained(): void {
     this.frameWriter.congested = false;
     this.pump();
   }
 
-  /** The wire is gone. */
+  /** A connection is over when its peer says that nothing follows, even if this side could still send. */
+  peerEnded(): void {
+    this.#end(undefined);
+    this.#shutdown.release("end");
+  }
+
+  /** The transport has closed. */
   lost(error: Error | undefined): void {
+    this.#shutdown.lost();
     this.#end(error);
   }
 
@@ -175,7 +180,7 @@ export class Http2Connection implements ConnectionCore {
   /** For the shutdown: nothing is open, and everything is said. */
   finish(): void {
     this.#end(undefined);
-    this.#wire.end();
+    this.#shutdown.release("end");
   }
 
   /** Ends everything at once; the peer is told the code. */
@@ -184,7 +189,8 @@ export class Http2Connection implements ConnectionCore {
     this.frameWriter.words(frameType.goaway, 0, this.lastPeerId, code);
     this.frameWriter.flush();
     this.#end(error);
-    this.#wire.destroy();
+    // What was written, the GOAWAY last of all, should still go out.
+    this.#shutdown.release("close");
   }
 
   #end(error: Error | undefined): void {
@@ -193,30 +199,30 @@ export class Http2Connection implements ConnectionCore {
     this.frameWriter.closed = true;
     this.#shutdown.stop();
     this.#limits.stop();
-    for (const answer of this.#pings.takeAll()) this.handler.call(() => answer(false));
+    for (const tell of this.#pings.takeAll()) this.handler.call(() => tell(false));
     for (const stream of [...this.streams.values()]) this.forget(stream, "lost", h2.cancel);
     this.handler.onClose(error);
   }
 
-  /** Asks the peer for a sign of life; the answer is false when the connection ends first. */
-  ping(answer: (alive: boolean) => void): void {
+  /** Asks the peer for a sign of life; the result is false when the connection ends first. */
+  ping(onResult: (alive: boolean) => void): void {
     if (this.over) {
-      answer(false);
+      onResult(false);
       return;
     }
-    this.frameWriter.words(frameType.ping, 0, 0x6d657368, this.#pings.add(answer));
+    this.frameWriter.words(frameType.ping, 0, 0x6d657368, this.#pings.add(onResult));
   }
 
-  /** For the receiver: the peer answered a ping; false when nobody had asked. */
+  /** For the receiver: the peer acknowledged a ping; false when there was none. */
   pong(number: number): boolean {
-    const answer = this.#pings.take(number);
-    if (answer !== undefined) this.handler.call(() => answer(true));
-    return answer !== undefined;
+    const tell = this.#pings.take(number);
+    if (tell !== undefined) this.handler.call(() => tell(true));
+    return tell !== undefined;
   }
 
   /** Whether the connection keeps the process alive. */
   keepAlive(value: boolean): void {
-    this.#wire.keepAlive(value);
+    this.transport.keepAlive(value);
   }
 
   /** Resets a stream. */
@@ -240,7 +246,7 @@ export class Http2Connection implements ConnectionCore {
   forget(stream: Http2Stream, closeReason: StreamCloseReason, code: number): void {
     if (!this.streams.delete(stream.id)) return;
     stream.finish(closeReason, code);
-    if (stream.served && closeReason === "complete") this.answered++;
+    if (stream.served && closeReason === "complete") this.completed++;
     if (stream.served) this.handler.onStreamClose();
     if (this.#shutdown.closing) this.#shutdown.endWhenIdle();
   }
@@ -260,16 +266,6 @@ export class Http2Connection implements ConnectionCore {
     if (this.queuedBytes >= this.maxQueuedBytes && !this.waiting.relieve(stream)) return false;
     this.queuedBytes += bytes;
     return true;
-  }
-
-  /** For streams: they wait for a window or for the wire. */
-  block(stream: Http2Stream): void {
-    this.waiting.add(stream);
-  }
-
-  /** For streams: they wait no more. */
-  unblock(stream: Http2Stream): void {
-    this.waiting.delete(stream);
   }
 
   /** Sends what waits, as far as it can; `forWindow` when a window has grown. */

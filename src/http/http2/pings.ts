@@ -1,26 +1,26 @@
-/** The pings of a connection whose answers have not come. */
+/** The pings of a connection that are not acknowledged. */
 export class Pings {
   readonly #waiting = new Map<number, (alive: boolean) => void>();
   #count = 0;
 
-  /** Notes who waits for the answer to a ping, and gives its number. */
-  add(answer: (alive: boolean) => void): number {
+  /** Notes what is to be told of a ping, and gives its number. */
+  add(onResult: (alive: boolean) => void): number {
     const number = ++this.#count;
-    this.#waiting.set(number, answer);
+    this.#waiting.set(number, onResult);
     return number;
   }
 
-  /** The one who waits for the answer to a ping, who then waits no more; undefined when nobody does. */
+  /** What is to be told of a ping, once; undefined for a ping that nobody sent. */
   take(number: number): ((alive: boolean) => void) | undefined {
-    const answer = this.#waiting.get(number);
+    const onResult = this.#waiting.get(number);
     this.#waiting.delete(number);
-    return answer;
+    return onResult;
   }
 
-  /** All who wait; then nobody does. */
+  /** What is to be told of all of them, once. */
   takeAll(): ((alive: boolean) => void)[] {
-    const answers = [...this.#waiting.values()];
+    const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
-    return answers;
+    return waiting;
   }
 }

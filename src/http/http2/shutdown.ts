@@ -1,29 +1,35 @@
-import { type Clock, systemClock } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { ByteTransport } from "../byte-transport.ts";
 import type { FrameWriter } from "./codec/frame-writer.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { frameType, h2, maxInt31 } from "./frame/frame-types.ts";
 
 /** How long a client has to hear of a shutdown, when it does not say that it has, before new calls are refused. */
-const closeGraceMs = 1_000;
+const hearGraceMs = 1_000;
+/** What was written has so long to go out when the connection ends; a peer that does not read loses it. */
+const closeGraceMs = 2_000;
 
 /** What {@link Shutdown} needs of the connection. */
 interface Host {
   readonly options: ConnectionOptions;
   readonly server: boolean;
   readonly over: boolean;
+  readonly transport: ByteTransport;
   readonly frameWriter: FrameWriter;
   readonly streams: ReadonlyMap<number, unknown>;
   readonly lastPeerId: number;
-  ping(answer: (alive: boolean) => void): void;
+  ping(onResult: (alive: boolean) => void): void;
   /** Nothing is open and nothing will be: the connection ends in peace. */
   finish(): void;
 }
 
-/** How a connection comes to its end in peace. */
+/** How a connection comes to its end in peace, and what becomes of its transport then. */
 export class Shutdown {
   readonly #host: Host;
   readonly #clock: Clock;
   #cancel: (() => void) | undefined = undefined;
+  #cancelReset: (() => void) | undefined = undefined;
+  #lost = false;
   /** Whether it takes no new streams, or will not for long. */
   closing = false;
   /** Whether new streams of the peer are refused. */
@@ -31,7 +37,7 @@ export class Shutdown {
 
   constructor(host: Host) {
     this.#host = host;
-    this.#clock = host.options.clock ?? systemClock;
+    this.#clock = host.options.clock;
   }
 
   /** See {@link Http2Connection.close}. */
@@ -44,7 +50,7 @@ export class Shutdown {
       return;
     }
     frameWriter.words(frameType.goaway, 0, maxInt31, h2.noError);
-    this.#cancel = this.#clock.schedule(() => this.#refuse(), closeGraceMs);
+    this.#cancel = this.#clock.schedule(() => this.#refuse(), hearGraceMs);
     this.#host.ping(() => this.#refuse());
     frameWriter.flush();
   }
@@ -70,5 +76,24 @@ export class Shutdown {
   /** The connection is over. */
   stop(): void {
     this.#cancel?.();
+  }
+
+  /**
+   * Ends the transport of a connection that is over: by `end` the peer may still finish, by `close` not. Neither a peer
+   * that does not read, nor one that keeps its half open, keeps the transport for long.
+   */
+  release(how: "end" | "close"): void {
+    if (this.#lost) return;
+    const { transport } = this.#host;
+    this.#cancelReset ??= this.#clock.schedule(() => transport.reset(), closeGraceMs);
+    transport[how]();
+    // What the peer still sends is read and dropped, so that its end is seen.
+    if (how === "end") transport.resume();
+  }
+
+  /** The transport has closed. */
+  lost(): void {
+    this.#lost = true;
+    this.#cancelReset?.();
   }
 }

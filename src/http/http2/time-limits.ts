@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { Http2Error, h2 } from "./frame/frame-types.ts";
 import type { Http2Stream } from "./streams/stream.ts";
@@ -19,14 +19,14 @@ interface Host {
   readonly over: boolean;
   readonly queuedBytes: number;
   readonly maxQueuedBytes: number;
-  /** Bytes that the wire has taken in all. */
+  /** Bytes that have gone out in all. */
   readonly takenBytes: number;
   readonly frameWriter: { readonly congested: boolean };
   readonly window: { readonly withholding: boolean };
   /** A number of the frame or header block that has begun and is not complete; 0 when there is none. */
   readonly incomplete: number;
   reset(stream: Http2Stream, code: number): void;
-  ping(answer: (alive: boolean) => void): void;
+  ping(onResult: (alive: boolean) => void): void;
   close(): void;
   destroy(code: number, error?: Error): void;
 }
@@ -57,7 +57,7 @@ export class TimeLimits {
   constructor(host: Host) {
     this.#host = host;
     const { clock, minProgressBytes } = host.options;
-    this.#clock = clock ?? systemClock;
+    this.#clock = clock;
     this.#progressBytes = minProgressBytes ?? defaultProgressBytes;
   }
 
@@ -97,7 +97,7 @@ export class TimeLimits {
     const host = this.#host;
     const now = this.#clock.now();
     this.#checkIncomplete(now);
-    this.#checkWire(now);
+    this.#checkTransport(now);
     // Resets change the map; a map bears that.
     for (const stream of host.streams.values()) {
       if (host.over) return;
@@ -155,8 +155,8 @@ export class TimeLimits {
     }
   }
 
-  /** A peer that takes no bytes from the wire at all is gone, or means harm. */
-  #checkWire(now: number): void {
+  /** A peer that takes no bytes at all is gone, or means harm. */
+  #checkTransport(now: number): void {
     const { frameWriter, takenBytes, options } = this.#host;
     if (!frameWriter.congested) {
       this.#congestedSince = -1;
@@ -194,7 +194,7 @@ export class TimeLimits {
       return;
     }
     this.#cancelPing = this.#clock.schedule(
-      () => host.destroy(h2.cancel, new Error("the peer does not answer a ping")),
+      () => host.destroy(h2.cancel, new Error("the peer does not acknowledge a ping")),
       partMs,
     );
     host.ping(this.#cancelPing);

@@ -1,30 +1,19 @@
 import type { Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Clock } from "../../core/clock.ts";
 import { isTransportError, TransportError } from "../../core/errors.ts";
-import type { TlsIdentity } from "../../core/identity.ts";
 import type { ConnectionHandler } from "../../http/http2/connection-options.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Http2Connection } from "../../http/http2/http2-connection.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
 import type { RpcConnection } from "../../rpc/client/rpc-connection.ts";
 import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
-import {
-  connectFault,
-  errorFromReset,
-  protocolFault,
-  unavailable,
-} from "../../rpc/dialect/transport-faults.ts";
+import { errorFromReset, protocolFault, unavailable } from "../../rpc/dialect/transport-faults.ts";
 import { connectionOver } from "../socket-transport.ts";
-import { dial, isAlpnRefusal, isHttp1, noHttp2 } from "./dial.ts";
+import { type DialOptions, dial, isHttp1, noHttp2 } from "./dial.ts";
 import { SessionDoubt } from "./session-doubt.ts";
 
 /** How sessions are opened and looked after. */
-export interface SessionOptions {
-  readonly origin: string;
-  readonly tls: TlsIdentity | undefined;
-  readonly clock: Clock;
-  readonly connectTimeoutMs: number;
+export interface SessionOptions extends DialOptions {
   /** A session unused for so long is verified by a ping before its next call. */
   readonly verifyAfterIdleMs: number;
   /** A ping that asks whether the connection still works is waited for so long; then it is given up. */
@@ -77,37 +66,12 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
   /** Connects. @throws TransportError by its fault: `refused`, `dns`, `unreachable`, `tls`, `never-started` */
   static open(options: SessionOptions, onChange: (session: ClientSession) => void): Promise<ClientSession> {
     return new Promise((resolve, reject) => {
-      let socket: Socket | undefined;
-      const fail = (error: unknown): void => {
-        stopTimer();
-        socket?.destroy();
-        if (isAlpnRefusal(error)) reject(noHttp2(options.origin));
-        else reject(isTransportError(error) ? error : connectFault(options.origin, error));
+      const begin = (socket: Socket): void => {
+        const session = new ClientSession(options, onChange);
+        session.#begin(socket);
+        resolve(session);
       };
-      const stopTimer = options.clock.schedule(
-        () => fail(new Error(`no connection within ${options.connectTimeoutMs} ms`)),
-        options.connectTimeoutMs,
-      );
-      try {
-        const opening = dial(options, (error) => {
-          if (error !== undefined) {
-            fail(error);
-            return;
-          }
-          stopTimer();
-          opening.off("close", closed);
-          const session = new ClientSession(options, onChange);
-          session.#begin(opening);
-          resolve(session);
-        });
-        const closed = (): void => fail(new Error("the connection was closed"));
-        socket = opening;
-        // Stays for good: an idle session's error must never be an unhandled one.
-        opening.on("error", fail);
-        opening.once("close", closed);
-      } catch (error) {
-        fail(error);
-      }
+      dial(options, begin, reject);
     });
   }
 
@@ -116,7 +80,7 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
       if (isHttp1(chunk)) this.destroy(noHttp2(this.#options.origin));
     });
     socket.on("data", () => this.#heard());
-    this.#connection = connectionOver(socket, this, connectionOptions);
+    this.#connection = connectionOver(socket, this, connectionOptions, this.#options.clock);
     if (this.active === 0) this.#connection.keepAlive(false);
     this.#aliveAt = this.#options.clock.now();
     this.#scheduleKeepalive();
@@ -188,7 +152,7 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
     this.#unheardFrom = this.#connection.nextId;
   }
 
-  /** Whether it takes no new calls until a ping is answered. */
+  /** Whether it takes no new calls until a ping is acknowledged. */
   get inDoubt(): boolean {
     return this.#doubt.active;
   }
@@ -200,7 +164,7 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
 
   /**
    * Says that a call was given up. When nothing was heard meanwhile, that may be the connection's fault: one on which
-   * packets no longer pass looks like a slow server. It then takes no new calls until a ping is answered.
+   * packets no longer pass looks like a slow server. It then takes no new calls until a ping is acknowledged.
    */
   givenUp(stream: Http2Stream | undefined, error: ConnectError): void {
     if (this.inDoubt || !this.usable) return;
@@ -218,13 +182,13 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
     return this.verifying;
   }
 
-  /** Sends a ping; false, and the session destroyed, when no answer comes in time. */
+  /** Sends a ping; false, and the session destroyed, when it is not acknowledged in time. */
   #ping(timeoutMs: number): Promise<boolean> {
     const connection = this.#connection;
     if (connection.over) return Promise.resolve(false);
     return new Promise((resolve) => {
       const stopTimer = this.#options.clock.schedule(() => {
-        this.destroy(new TransportError("reset", `No answer to a ping from ${this.#options.origin}`));
+        this.destroy(new TransportError("reset", `No reply to a ping from ${this.#options.origin}`));
       }, timeoutMs);
       connection.keepAlive(true);
       connection.ping((alive) => {

@@ -1,18 +1,20 @@
 import { isIP, connect as netConnect, type Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
-import { TransportError } from "../../core/errors.ts";
+import type { Clock } from "../../core/clock.ts";
+import { isTransportError, TransportError } from "../../core/errors.ts";
 import type { TlsIdentity } from "../../core/identity.ts";
+import { connectFault } from "../platform/socket-fault.ts";
 
-/** What the first bytes of a server say that takes the preface of HTTP/2 for a bad request. */
-const http1Answer = "HTTP/1.";
+/** The first bytes of a server that takes the preface of HTTP/2 for a bad request. */
+const http1Start = "HTTP/1.";
 
-/** Whether a server answers the preface of HTTP/2 in HTTP/1.1. */
+/** Whether a server responds to the preface of HTTP/2 in HTTP/1.1. */
 export function isHttp1(chunk: Uint8Array): boolean {
-  return String.fromCharCode(...chunk.subarray(0, http1Answer.length)) === http1Answer;
+  return String.fromCharCode(...chunk.subarray(0, http1Start.length)) === http1Start;
 }
 
 /** Whether a handshake failed because the server has no HTTP/2 to offer; runtimes tell it in words of their own. */
-export function isAlpnRefusal(error: unknown): boolean {
+function isAlpnRefusal(error: unknown): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown };
   return /no.?application.?protocol/i.test(`${code} ${message}`);
 }
@@ -25,11 +27,58 @@ export function noHttp2(origin: string): TransportError {
   );
 }
 
-/** Opens a socket to the origin; `connected` is called when HTTP/2 may start on it. */
+/** Where and how to connect. */
+export interface DialOptions {
+  readonly origin: string;
+  readonly tls: TlsIdentity | undefined;
+  readonly clock: Clock;
+  readonly connectTimeoutMs: number;
+}
+
+/**
+ * Opens a socket on which HTTP/2 may start.
+ *
+ * @param onFailed - told once, unless the socket was connected, with a `TransportError` by its fault: `refused`, `dns`,
+ * `unreachable`, `tls`, `never-started`, `no-http2`
+ */
 export function dial(
-  options: { readonly origin: string; readonly tls: TlsIdentity | undefined },
-  connected: (error?: Error) => void,
-): Socket {
+  options: DialOptions,
+  onConnected: (socket: Socket) => void,
+  onFailed: (error: unknown) => void,
+): void {
+  const { origin, clock, connectTimeoutMs } = options;
+  let socket: Socket | undefined;
+  const fail = (error: unknown): void => {
+    stopTimer();
+    socket?.destroy();
+    if (isAlpnRefusal(error)) onFailed(noHttp2(origin));
+    else onFailed(isTransportError(error) ? error : connectFault(origin, error));
+  };
+  const stopTimer = clock.schedule(
+    () => fail(new Error(`no connection within ${connectTimeoutMs} ms`)),
+    connectTimeoutMs,
+  );
+  try {
+    const opening = connect(options, (error) => {
+      if (error !== undefined) {
+        fail(error);
+        return;
+      }
+      stopTimer();
+      opening.off("close", closed);
+      onConnected(opening);
+    });
+    const closed = (): void => fail(new Error("the connection was closed"));
+    socket = opening;
+    // Stays for good: an idle session's error must never be an unhandled one.
+    opening.on("error", fail);
+    opening.once("close", closed);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+function connect(options: DialOptions, connected: (error?: Error) => void): Socket {
   const url = new URL(options.origin);
   const secure = url.protocol === "https:";
   const host = url.hostname.replace(/^\[|\]$/g, "");

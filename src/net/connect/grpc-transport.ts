@@ -1,10 +1,11 @@
 import { systemClock } from "../../core/clock.ts";
 import { createGrpcTransport, type GrpcTransport } from "../../rpc/client/grpc-client.ts";
 import { type GrpcTransportOptions, limit, originOf } from "../../rpc/client/grpc-client-options.ts";
+import { compressions } from "../compression.ts";
 import { type PoolState, poolDefaults, SessionPool } from "./session-pool.ts";
 
 /** How the connections of a {@link PooledGrpcTransport} are kept, beside what the transport says itself. */
-export interface PooledGrpcOptions extends GrpcTransportOptions {
+export interface PooledGrpcOptions extends Omit<GrpcTransportOptions, "compressions"> {
   /** Sessions to the endpoint at most. @default 8 */
   readonly maxSessions?: number | undefined;
   /** @default 10_000 */
@@ -37,5 +38,5 @@ export function openGrpcTransport(options: PooledGrpcOptions): PooledGrpcTranspo
     keepalive: options.keepalive,
     maxSessions: limit("maxSessions", options.maxSessions ?? poolDefaults.maxSessions),
   });
-  return { ...createGrpcTransport(options, pool), state: () => pool.state };
+  return { ...createGrpcTransport({ ...options, compressions }, pool), state: () => pool.state };
 }

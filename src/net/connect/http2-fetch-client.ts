@@ -13,12 +13,12 @@ import { headersFromFields } from "../../rpc/dialect/header-metadata.ts";
 import { errorFromCancel } from "../../rpc/dialect/transport-faults.ts";
 import type { SessionPool } from "./session-pool.ts";
 
-/** Bytes of an answer that may wait for their reader before the server is held back. */
+/** Bytes of a response that may wait for their reader before the server is held back. */
 const highWaterBytes = 64 * 1024;
 
 type Chunk = IteratorResult<Uint8Array, undefined>;
 
-/** The bytes of an answer, as they arrive. */
+/** The bytes of a response, as they arrive. */
 class ResponseChunks implements AsyncIterableIterator<Uint8Array, undefined> {
   readonly #exchange: ClientExchange;
   readonly #stream: Http2Stream;
@@ -56,7 +56,7 @@ class ResponseChunks implements AsyncIterableIterator<Uint8Array, undefined> {
 
   /** The reader has seen enough: the server need not go on. */
   return(): Promise<Chunk> {
-    this.#exchange.fail(new ConnectError("the answer was not read to its end", Code.Canceled));
+    this.#exchange.fail(new ConnectError("the response was not read to its end", Code.Canceled));
     return Promise.resolve({ done: true, value: undefined });
   }
 
@@ -88,7 +88,7 @@ class ResponseChunks implements AsyncIterableIterator<Uint8Array, undefined> {
   }
 }
 
-/** One request and its answer. */
+/** One request and its response. */
 class ClientExchange implements StreamHandler {
   readonly #request: UniversalClientRequest;
   readonly #resolve: (response: UniversalClientResponse) => void;
@@ -200,7 +200,7 @@ class ClientExchange implements StreamHandler {
   onEnd(): void {
     this.#settle();
     this.#body.end();
-    // What is still to be sent is of no use to a server that has answered.
+    // What is still to be sent is of no use to a server that has responded.
     if (!this.#stream.localEnded) this.#stream.close(h2.cancel);
   }
 

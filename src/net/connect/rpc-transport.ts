@@ -1,4 +1,4 @@
-import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
+import type { CommonTransportOptions, Compression } from "@connectrpc/connect/protocol";
 import { createTransport as createConnectTransport } from "@connectrpc/connect/protocol-connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
 import { serverFaults } from "../../rpc/client/protocol-errors.ts";
@@ -7,10 +7,10 @@ import {
   defaultCompressMinBytes,
   rpcCompressions,
 } from "../../rpc/client/transport-settings.ts";
+import { messageCompressions } from "../compression.ts";
 import type { RpcTransport, RpcTransportOptions } from "../port.ts";
 import { checkTlsIdentity } from "../tls/tls-identity.ts";
 import { openGrpcTransport } from "./grpc-transport.ts";
-import { messageCompression } from "./message-compression.ts";
 import { openUniversalClient } from "./universal-client.ts";
 
 /** Here everything is possible that an option can ask for. */
@@ -43,14 +43,16 @@ function transportOptions(
   httpClient: CommonTransportOptions["httpClient"],
 ): CommonTransportOptions {
   const { sendCompression, acceptCompression = rpcCompressions, jsonOptions, binaryOptions } = options;
+  const named = (name: string): Compression | undefined =>
+    messageCompressions.find((each) => each.name === name);
   return {
     httpClient,
     baseUrl: options.origin,
     useBinaryFormat: options.useBinaryFormat,
     interceptors: [],
     useHttpGet: options.protocol === "connect" && (options.useHttpGet ?? false),
-    acceptCompression: acceptCompression.map(messageCompression),
-    sendCompression: sendCompression === undefined ? null : messageCompression(sendCompression),
+    acceptCompression: acceptCompression.flatMap((name) => named(name) ?? []),
+    sendCompression: sendCompression === undefined ? null : (named(sendCompression) ?? null),
     // Connect compresses what is larger than its bound, we what is not smaller than ours.
     compressMinBytes: (options.compressMinBytes ?? defaultCompressMinBytes) - 1,
     readMaxBytes: options.maxMessageBytes,

@@ -3,7 +3,7 @@ import type { Clock } from "../../core/clock.ts";
 /** Calls wait so long for a connection in doubt to prove that it works, before another one is opened for them. */
 const doubtGraceMs = 250;
 
-/** Whether a connection still works: it is in doubt from a call that timed out unheard until a ping is answered. */
+/** Whether a connection still works: it is in doubt from a call that timed out unheard until a ping is acknowledged. */
 export class SessionDoubt {
   readonly #clock: Clock;
   readonly #pingTimeoutMs: number;
@@ -37,7 +37,7 @@ export class SessionDoubt {
   }
 
   /**
-   * Doubts until the ping is answered; for good when it is not.
+   * Doubts until the ping is acknowledged; for good when it is not.
    *
    * @param onChange - called when calls need no longer wait for the outcome, and when they may come again
    */

@@ -71,7 +71,7 @@ export class SessionPool implements RpcConnectionPool {
       if (session !== undefined) {
         if (session.verifying !== undefined || session.doubtful) {
           const pending = new PendingConnection<RpcConnection>();
-          // Never rejects: the answer to a ping comes, or the session is destroyed.
+          // Never rejects: the reply to a ping comes, or the session is destroyed.
           void this.#verify(session, pending);
           return pending;
         }

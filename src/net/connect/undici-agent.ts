@@ -100,7 +100,7 @@ class WatchedClient extends Client implements WatchedConnection {
   }
 }
 
-/** Makes the connections of an HTTP leaf. */
+/** Makes the connections of an HTTP transport. */
 export function openAgent(options: ConnectOptions): Agent {
   const { tls, maxConnectionsPerEndpoint: connections, idleTimeoutMs, clock = systemClock } = options;
   const own = { limits: new IdleLimits(), idleMs: idleTimeoutMs ?? Infinity, clock };

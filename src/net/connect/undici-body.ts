@@ -7,8 +7,8 @@ const aheadBytes = 65_536;
 const utf8 = new TextDecoder();
 
 /**
- * The body of an answer as undici pushes it: kept until somebody asks, up to a bound, then given out as
- * a whole or as a stream. Whoever does not read makes the socket wait.
+ * The body of a response as undici pushes it: kept until somebody asks, up to a bound, then given out as
+ * a whole or as a stream. A body that is not read makes the socket wait.
  */
 export class ResponseBody {
   controller: Dispatcher.DispatchController | undefined;

@@ -11,7 +11,7 @@ import { ResponseBody } from "./undici-body.ts";
 
 type NodeHeaders = Record<string, string | string[] | undefined>;
 
-/** The headers of an answer over undici's own object. */
+/** The headers of a response over undici's own object. */
 class NodeHeadersView implements Iterable<readonly [string, string]> {
   readonly #headers: NodeHeaders;
 
@@ -64,7 +64,7 @@ class UndiciResponse extends TransportResponse {
   protected override release(): void {}
 
   protected override translate(error: unknown): unknown {
-    return this.#exchange.translate(error, "read the answer of");
+    return this.#exchange.translate(error, "read the response of");
   }
 }
 
@@ -81,7 +81,7 @@ class Exchange implements WatchedHandler {
   #controller: Dispatcher.DispatchController | undefined;
   #aborted = false;
   #reason: unknown;
-  #answered = false;
+  #responded = false;
 
   constructor(
     call: Call,
@@ -120,7 +120,7 @@ class Exchange implements WatchedHandler {
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: NodeHeaders): void {
     if (status < 200) return;
-    this.#answered = true;
+    this.#responded = true;
     this.#detach();
     this.body.controller = controller;
     const bodyless =
@@ -143,8 +143,8 @@ class Exchange implements WatchedHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.connection?.finished(!this.#answered && !this.#aborted && this.#controller !== undefined);
-    if (this.#answered) {
+    this.connection?.finished(!this.#responded && !this.#aborted && this.#controller !== undefined);
+    if (this.#responded) {
       this.body.fail(error);
       return;
     }
@@ -166,8 +166,8 @@ function asError(reason: unknown): Error {
 }
 
 /**
- * The HTTP leaf on undici's dispatcher, beneath `fetch` and `request`: both build streams and signals for
- * every answer, of which a small one needs none.
+ * The HTTP transport on undici's dispatcher, beneath `fetch` and `request`: both build streams and signals for
+ * every response, of which a small one needs none.
  *
  * It sets no time limits of its own except for connecting: how long an exchange may take is the call's
  * deadline to say.
@@ -178,7 +178,7 @@ export function openHttpTransport(options: ConnectOptions): HttpTransport {
   const { tls, maxConnectionsPerEndpoint: connections } = options;
   if (!Number.isInteger(connections) || connections < 1) {
     throw new RangeError(
-      `Cannot open an HTTP leaf: maxConnectionsPerEndpoint is ${connections}, it must be a whole number from 1`,
+      `Cannot open an HTTP transport: maxConnectionsPerEndpoint is ${connections}, it must be a whole number from 1`,
     );
   }
   if (tls !== undefined) checkTlsIdentity(tls);

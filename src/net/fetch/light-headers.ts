@@ -1,11 +1,17 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import { notFieldText, token } from "../../core/headers.ts";
+import {
+  combinedFieldOf,
+  combinedFields,
+  type Fields,
+  fieldOf,
+  isPseudo,
+  removeField,
+  setField,
+} from "../../http/fields.ts";
 
 const NativeHeaders = globalThis.Headers;
 
-/** Names in lower case; several values only for `set-cookie`. */
-type Fields = Record<string, string | string[] | undefined>;
-
+const noFields: Fields = [];
 const outerBlanks = /^[\t\n\r ]+|[\t\n\r ]+$/g;
 
 /** Names that were checked before, with their form in lower case: a program uses few. */
@@ -37,42 +43,33 @@ function checkedValue(name: string, value: unknown): string {
 }
 
 /**
- * `Headers` over a plain object, the runtime's own or one that is made: a look at one header costs a
- * property access. On Node a real `Headers` costs more to make and to list than to write out.
+ * `Headers` over a flat list of fields: those that came in, or that are made here. On Node a real `Headers` costs more to
+ * make and to list than to write out.
  */
 export class LightHeaders {
   #fields: Fields;
-  /** Whether the object is somebody else's and must be copied before it is changed. */
-  #borrowed: boolean;
+  /** The list again, once it is nobody else's and may be changed. */
+  #own: string[] | undefined = undefined;
+  /** Whether the list is as it came in: a field may be there several times, and pseudo-header fields among them. */
+  #received: boolean;
 
-  /** @param borrowed - headers as the runtime parsed them (pseudo-headers stay hidden) */
-  constructor(borrowed?: Fields) {
-    this.#fields = borrowed ?? {};
-    this.#borrowed = borrowed !== undefined;
+  /**
+   * @param fields - a list that is copied before it is changed
+   * @param received - whether it is as it came in; else it holds each field once, except for `set-cookie`
+   */
+  constructor(fields: Fields = noFields, received = false) {
+    this.#fields = fields;
+    this.#received = received;
   }
 
-  /** Headers of their own that say the same; nothing is copied before one of the two is changed. */
+  /** Headers of their own that say the same. */
   copy(): LightHeaders {
-    this.#borrowed = true;
-    return new LightHeaders(this.#fields);
-  }
-
-  /** A copy in the form that Node's writers take. */
-  toOutgoing(): OutgoingHttpHeaders {
-    const fields = this.#fields;
-    // No null prototype: V8 keeps such an object as a hash table.
-    const outgoing: OutgoingHttpHeaders = {};
-    for (const name of Object.keys(fields)) {
-      const value = fields[name];
-      if (name.charCodeAt(0) !== 0x3a) outgoing[name] = typeof value === "string" ? value : value?.slice();
-    }
-    return outgoing;
+    return new LightHeaders(this.#own?.slice() ?? this.#fields, this.#received);
   }
 
   get(name: string): string | null {
-    const value = this.#fields[String(name).toLowerCase()];
-    if (typeof value === "string") return name.charCodeAt(0) === 0x3a /* : */ ? null : value;
-    return Array.isArray(value) ? value.join(", ") : null;
+    const lower = String(name).toLowerCase();
+    return isPseudo(lower) ? null : (combinedFieldOf(this.#fields, lower) ?? null);
   }
 
   has(name: string): boolean {
@@ -81,27 +78,34 @@ export class LightHeaders {
 
   set(name: string, value: string): void {
     const lower = checkedName(name);
-    const text = checkedValue(lower, value);
-    this.#own()[lower] = lower === "set-cookie" ? [text] : text;
+    setField(this.#changing(), lower, checkedValue(lower, value));
   }
 
   append(name: string, value: string): void {
     const lower = checkedName(name);
     const text = checkedValue(lower, value);
-    const fields = this.#own();
-    const before = Object.hasOwn(fields, lower) ? fields[lower] : undefined;
-    if (lower === "set-cookie") fields[lower] = before === undefined ? [text] : [...before, text];
-    // "constructor" is inherited, and no value of a field.
-    else fields[lower] = typeof before === "string" ? `${before}, ${text}` : text;
+    const fields = this.#changing();
+    const before = lower === "set-cookie" ? undefined : fieldOf(fields, lower);
+    if (before === undefined) fields.push(lower, text);
+    else setField(fields, lower, `${before}, ${text}`);
   }
 
   delete(name: string): void {
-    delete this.#own()[checkedName(name)];
+    removeField(this.#changing(), checkedName(name));
   }
 
   getSetCookie(): string[] {
-    const cookies = this.#fields["set-cookie"];
-    return cookies === undefined ? [] : Array.isArray(cookies) ? [...cookies] : [cookies];
+    const fields = this.#fields;
+    const cookies: string[] = [];
+    for (let at = 0; at < fields.length; at += 2) {
+      if (fields[at] === "set-cookie") cookies.push(fields[at + 1]!);
+    }
+    return cookies;
+  }
+
+  /** A list of its own that says the same. */
+  toFields(): string[] {
+    return this.#received ? combinedFields(this.#fields) : this.#fields.slice();
   }
 
   forEach(callback: (value: string, name: string, headers: Headers) => void, thisArg?: unknown): void {
@@ -111,13 +115,10 @@ export class LightHeaders {
 
   /** Sorted by name, as in `Headers`. */
   *entries(): IterableIterator<[string, string]> {
-    for (const name of Object.keys(this.#fields).sort()) {
-      const value = this.#fields[name];
-      if (value === undefined || name.charCodeAt(0) === 0x3a) continue;
-      if (typeof value === "string") yield [name, value];
-      else if (name === "set-cookie") for (const each of value) yield [name, each];
-      else yield [name, value.join(", ")];
-    }
+    const fields = this.#received ? combinedFields(this.#fields) : this.#fields;
+    const pairs: [string, string][] = [];
+    for (let at = 0; at < fields.length; at += 2) pairs.push([fields[at]!, fields[at + 1]!]);
+    yield* pairs.sort(([first], [second]) => (first < second ? -1 : first === second ? 0 : 1));
   }
 
   *keys(): IterableIterator<string> {
@@ -136,20 +137,21 @@ export class LightHeaders {
     return Object.fromEntries(this.entries());
   }
 
-  #own(): Fields {
-    if (this.#borrowed) {
-      this.#fields = { ...this.#fields };
-      this.#borrowed = false;
+  #changing(): string[] {
+    if (this.#own === undefined) {
+      this.#own = this.toFields();
+      this.#fields = this.#own;
+      this.#received = false;
     }
-    return this.#fields;
+    return this.#own;
   }
 }
 
 Object.setPrototypeOf(LightHeaders.prototype, NativeHeaders.prototype);
 
-/** Puts the face of `Headers` on what the runtime parsed. */
-export function lightHeaders(source: IncomingHttpHeaders): Headers {
-  return new LightHeaders(source) as unknown as Headers;
+/** Fields as they came in, with the interface of `Headers`. */
+export function lightHeaders(received: Fields): Headers {
+  return new LightHeaders(received, true) as unknown as Headers;
 }
 
 /**
@@ -168,15 +170,11 @@ export function lightHeadersFrom(init: HeadersInit | undefined): LightHeaders {
   return headers;
 }
 
-/** Copies any headers into the form that Node's writers take. */
-export function outgoingFrom(headers: Headers | undefined): OutgoingHttpHeaders {
-  if (headers instanceof LightHeaders) return headers.toOutgoing();
-  const outgoing: OutgoingHttpHeaders = {};
-  if (headers === undefined) return outgoing;
-  for (const [name, value] of headers) {
-    if (name !== "set-cookie") outgoing[name] = value;
-    else if (outgoing[name] === undefined) outgoing[name] = [value];
-    else (outgoing[name] as string[]).push(value);
-  }
-  return outgoing;
+/** Copies any headers into a list of fields. */
+export function fieldsFrom(headers: Headers | undefined): string[] {
+  if (headers instanceof LightHeaders) return headers.toFields();
+  const fields: string[] = [];
+  if (headers === undefined) return fields;
+  for (const [name, value] of headers) fields.push(name, value);
+  return fields;
 }

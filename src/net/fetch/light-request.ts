@@ -1,4 +1,5 @@
-import type { Exchange } from "../listen/exchange.ts";
+import type { HttpExchange } from "../../http/exchange.ts";
+import { lightHeaders } from "./light-headers.ts";
 
 const NativeRequest = globalThis.Request;
 const text = new TextDecoder();
@@ -8,12 +9,13 @@ const text = new TextDecoder();
  * anything else makes the real `Request`, which costs more than many a handler.
  */
 export class LightRequest {
-  readonly #exchange: Exchange;
+  readonly #exchange: HttpExchange;
+  #headers: Headers | undefined;
   #body: ReadableStream<Uint8Array> | undefined;
   #used = false;
   #real: Request | undefined;
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: HttpExchange) {
     this.#exchange = exchange;
   }
 
@@ -26,7 +28,8 @@ export class LightRequest {
   }
 
   get headers(): Headers {
-    return this.#exchange.headers;
+    this.#headers ??= lightHeaders(this.#exchange.fields);
+    return this.#headers;
   }
 
   get signal(): AbortSignal {
@@ -135,7 +138,7 @@ for (const property of [
 }
 Object.setPrototypeOf(LightRequest.prototype, NativeRequest.prototype);
 
-/** Puts the face of `Request` on what came in. */
-export function lightRequest(exchange: Exchange): Request {
+/** What came in, with the interface of `Request`. */
+export function lightRequest(exchange: HttpExchange): Request {
   return new LightRequest(exchange) as unknown as Request;
 }

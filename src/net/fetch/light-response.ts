@@ -1,6 +1,7 @@
-import type { OutgoingHttpHeaders } from "node:http";
 import { notFieldText } from "../../core/headers.ts";
-import { LightHeaders, lightHeadersFrom, outgoingFrom } from "./light-headers.ts";
+import type { Fields } from "../../http/fields.ts";
+import { fieldsFrom, LightHeaders, lightHeadersFrom } from "./light-headers.ts";
+import { LightRequest } from "./light-request.ts";
 
 const NativeResponse = globalThis.Response;
 const NativeHeaders = globalThis.Headers;
@@ -9,14 +10,15 @@ const NativeHeaders = globalThis.Headers;
 export type LightBody = string | Uint8Array | ReadableStream<Uint8Array> | null;
 
 /** The headers of a text, and of JSON, that come with no others; light headers copy them before a change. */
-const textFields = { "content-type": "text/plain;charset=UTF-8" };
-const jsonFields = { "content-type": "application/json" };
+const textType = "text/plain;charset=UTF-8";
+const textFields: Fields = ["content-type", textType];
+const jsonFields: Fields = ["content-type", "application/json"];
 
 const nullBodyStatuses: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /**
  * A `Response` that remembers what it was made of. A server that only wants to write it out reads that;
- * whoever looks further (`text()`, `clone()`, ...) gets the real one, made then.
+ * a closer look (`text()`, `clone()`, …) gets the real one, made then.
  */
 export class LightResponse {
   readonly status: number;
@@ -51,9 +53,9 @@ export class LightResponse {
     return this.#headers as unknown as Headers;
   }
 
-  /** A copy of the headers in the form that Node's writers take. */
-  outgoing(): OutgoingHttpHeaders {
-    return this.#headers === undefined ? outgoingFrom(this.#given) : this.#headers.toOutgoing();
+  /** A copy of the headers as a list of fields. */
+  toFields(): string[] {
+    return this.#headers === undefined ? fieldsFrom(this.#given) : this.#headers.toFields();
   }
 
   /** The body as it was given; undefined when the real response was made, which then owns it. */
@@ -131,7 +133,7 @@ export class LightResponse {
   #addContentType(): void {
     if (this.#headers === undefined && this.#given?.has("content-type") === true) return;
     const { headers } = this;
-    if (!headers.has("content-type")) headers.set("content-type", textFields["content-type"]);
+    if (!headers.has("content-type")) headers.set("content-type", textType);
   }
 }
 
@@ -182,4 +184,40 @@ export function createJsonResponse(data: unknown, init?: ResponseInit): Response
   const headers = lightHeadersFrom(init.headers);
   if (!headers.has("content-type")) headers.set("content-type", "application/json");
   return createResponse(text, { ...init, headers: headers as unknown as Headers });
+}
+
+let installed = false;
+
+/**
+ * Lets `new Response(...)` make light responses from now on, and `new Request(request, ...)` accept light
+ * requests. On Node the real `Response` costs about a third of a small request, and its body can be got
+ * back only as a stream.
+ *
+ * Called when the first port opens, never by an import. Both stay themselves in every way that a program
+ * can tell (`instanceof`, statics, subclasses, prototype). Only a function written in native code that
+ * takes a `Response` (such as `WebAssembly.compileStreaming`) or a `Request` (global `fetch`) wants what
+ * `clone()` gives.
+ */
+export function installLightGlobals(): void {
+  if (installed) return;
+  installed = true;
+  const NativeResponse = globalThis.Response;
+  const LightResponseConstructor: typeof Response = new Proxy(NativeResponse, {
+    construct(target, args, newTarget) {
+      return newTarget === LightResponseConstructor
+        ? createResponse(args[0], args[1])
+        : Reflect.construct(target, [args[0], nativeInit(args[1])], newTarget);
+    },
+    get: (target, property, receiver) =>
+      property === "json" ? createJsonResponse : Reflect.get(target, property, receiver),
+  });
+  globalThis.Response = LightResponseConstructor;
+
+  const LightRequestConstructor: typeof Request = new Proxy(globalThis.Request, {
+    construct(target, args, newTarget) {
+      if (args[0] instanceof LightRequest) args[0] = args[0].real();
+      return Reflect.construct(target, args, newTarget === LightRequestConstructor ? target : newTarget);
+    },
+  });
+  globalThis.Request = LightRequestConstructor;
 }

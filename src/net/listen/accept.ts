@@ -21,7 +21,7 @@ function beginsLikeHttp2(bytes: Uint8Array): boolean | undefined {
 function sniff(socket: Socket, context: ListenerContext): void {
   // The listener's check ends a connection that says nothing.
   context.connections.of(socket);
-  let head: Uint8Array | undefined;
+  let head: Buffer | undefined;
   const end = (): void => {
     socket.end();
   };
@@ -31,8 +31,10 @@ function sniff(socket: Socket, context: ListenerContext): void {
     if (isHttp2 === undefined) return;
     socket.off("data", look);
     socket.off("end", end);
-    if (isHttp2) serveHttp2(socket, context, head);
-    else serveHttp1(socket, context, head);
+    // Engines take plain bytes.
+    const bytes = new Uint8Array(head.buffer, head.byteOffset, head.length);
+    if (isHttp2) serveHttp2(socket, context, bytes);
+    else serveHttp1(socket, context, bytes);
   };
   socket.on("data", look);
   socket.on("end", end);

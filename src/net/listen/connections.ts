@@ -4,6 +4,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Connection } from "../../core/connection.ts";
 import type { PeerIdentity } from "../../core/identity.ts";
 import type { Http1Connection } from "../../http/http1/http1-connection.ts";
+import type { Http1Time } from "../../http/http1/http1-time.ts";
 import type { Http2Connection } from "../../http/http2/http2-connection.ts";
 import { peerIdentityFromDer } from "../tls/peer-identity.ts";
 import { limits } from "./listener-limits.ts";
@@ -100,7 +101,7 @@ export class Connections {
   inFlight = 0;
   draining = false;
   /** The clock of what is limited by the second; looked at once for all of them. */
-  readonly time: { now: number };
+  readonly time: Http1Time & { now: number };
   readonly #clock: Clock;
   readonly #maxAgeMs: number;
   readonly #maxAgeGraceMs: number;
@@ -118,7 +119,7 @@ export class Connections {
     this.#clock = clock;
     this.#maxAgeMs = maxAgeMs;
     this.#maxAgeGraceMs = maxAgeGraceMs;
-    this.time = { now: clock.now() };
+    this.time = { now: clock.now(), wallClock: Date.now };
   }
 
   /** The record of a socket; made and kept until the socket closes when it is seen for the first time. */

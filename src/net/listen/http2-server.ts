@@ -7,7 +7,7 @@ import type { ConnectionRecord } from "./connections.ts";
 import type { ListenerContext } from "./listener-context.ts";
 import { limits } from "./listener-limits.ts";
 
-const connectionOptions: ConnectionOptions = {
+const connectionOptions: Omit<ConnectionOptions, "clock"> = {
   role: "server",
   maxStreams: limits.concurrentStreams,
   maxHeaderListBytes: limits.headerBytes,
@@ -48,7 +48,7 @@ class ServedConnection implements ConnectionHandler {
   }
 
   onGoaway(): void {
-    // A client that says goodbye closes when it has its answers.
+    // A client that sends GOAWAY closes when it has its responses.
   }
 
   onClose(error: Error | undefined): void {
@@ -66,13 +66,11 @@ class ServedConnection implements ConnectionHandler {
 export function serveHttp2(socket: Socket, context: ListenerContext, head?: Uint8Array): void {
   const record = context.connections.of(socket);
   socket.setNoDelay(true);
-  const session = connectionOver(socket, new ServedConnection(context, record), {
-    ...connectionOptions,
-    clock: context.clock,
-  });
+  const handler = new ServedConnection(context, record);
+  const session = connectionOver(socket, handler, connectionOptions, context.clock);
   record.session = session;
   // The session keeps the time itself.
   socket.setTimeout(0);
   if (context.connections.draining) session.close();
-  if (head !== undefined) session.receive(new Uint8Array(head));
+  if (head !== undefined) session.receive(head);
 }

@@ -1,6 +1,6 @@
 import { systemClock } from "../../core/clock.ts";
 import { quietHook } from "../../core/hooks.ts";
-import { installLightGlobals } from "../fetch/light-globals.ts";
+import { installLightGlobals } from "../fetch/light-response.ts";
 import type { Listener, ListenOptions } from "../port.ts";
 import { checkTlsIdentity } from "../tls/tls-identity.ts";
 import { acceptingServer } from "./accept.ts";
@@ -33,6 +33,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const application: Application = {
     fetch,
     rpc,
+    clock,
     onHandlerError: quietHook(options.onHandlerError ?? (() => {})),
   };
   if (tls !== undefined) checkTlsIdentity(tls);

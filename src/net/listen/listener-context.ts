@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
-import type { Http1Stream } from "../../http/http1/http1-stream.ts";
-import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
+import type { Fields } from "../../http/fields.ts";
+import type { Http1Exchange } from "../../http/http1/http1-exchange.ts";
+import type { Http2Stream } from "../../http/http2/streams/stream.ts";
 import type { ListenOptions } from "../port.ts";
 import type { ConnectionRecord, Connections } from "./connections.ts";
 
@@ -12,8 +13,8 @@ export interface ListenerContext {
   readonly onHandlerError: (error: unknown) => void;
   /** Times connections. */
   readonly clock: Clock;
-  /** Serves a request that arrived by HTTP/1.1, and says when it is over; undefined where only HTTP/2 is spoken. */
-  readonly onHttp1: ((stream: Http1Stream, record: ConnectionRecord, onOver: () => void) => void) | undefined;
+  /** Serves a request that arrived by HTTP/1.1; undefined where only HTTP/2 is spoken. */
+  readonly onHttp1: ((exchange: Http1Exchange, connection: ConnectionRecord) => void) | undefined;
   /** Serves a request that arrived by HTTP/2. */
   readonly onStream: (
     stream: Http2Stream,

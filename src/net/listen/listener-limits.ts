@@ -3,7 +3,7 @@
  * mesh's and act per request; these act on connections that never become one.
  */
 export const limits = {
-  /** All headers of a request together; more is answered with 431. */
+  /** All headers of a request together; more gets 431. */
   headerBytes: 16_384,
   /** From the first byte of a request to the end of its headers. */
   headersTimeoutMs: 15_000,

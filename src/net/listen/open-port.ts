@@ -54,7 +54,7 @@ export async function openPort(
   const sockets = new AcceptedSockets(limits);
   // First, before anybody serves it. Beneath TLS this is not the socket that requests come by.
   server.prependListener("connection", (socket: Socket) => {
-    // Whoever serves the socket reports its errors; one that nobody heard would end the process.
+    // The connection on it reports the socket's errors; one without a listener would end the process.
     socket.on("error", () => {});
     if (sockets.add(socket)) return;
     socket.destroy();

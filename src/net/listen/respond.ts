@@ -1,19 +1,21 @@
-import { outgoingFrom } from "../fetch/light-headers.ts";
+import { type HttpExchange, isBodyless, longerThanDeclared } from "../../http/exchange.ts";
+import { fieldOf, removeField, setField } from "../../http/fields.ts";
+import { fieldsFrom } from "../fetch/light-headers.ts";
 import { LightResponse } from "../fetch/light-response.ts";
-import { type Exchange, longerThanDeclared } from "./exchange.ts";
 
 const internalError = JSON.stringify({ type: "about:blank", title: "Internal Server Error", status: 500 });
 
 /** Responds for a handler that failed, or whose response cannot be written, and tells nothing of why. */
-export function respondWithError(exchange: Exchange): void {
+export function respondWithError(exchange: HttpExchange): void {
   // Over it can also be because the response was cut at its declared length.
   if (exchange.over) return;
   if (exchange.headersSent) {
     exchange.abort();
     return;
   }
-  const headers = { "content-type": "application/problem+json", "content-length": internalError.length };
-  exchange.respond(500, "", headers, exchange.method === "HEAD" ? undefined : internalError);
+  const length = String(internalError.length);
+  const fields = ["content-type", "application/problem+json", "content-length", length];
+  exchange.respond(500, fields, internalError);
 }
 
 /**
@@ -23,33 +25,35 @@ export function respondWithError(exchange: Exchange): void {
  * @returns undefined when all is handed over; else a promise of that, which rejects when it cannot be written
  * @throws unknown what keeps the response from being written; nothing has been sent then
  */
-export function respond(response: Response, exchange: Exchange): Promise<void> | undefined {
+export function respond(response: Response, exchange: HttpExchange): Promise<void> | undefined {
   const light = response instanceof LightResponse ? response : undefined;
   const source = light?.source;
   const { status, statusText } = response;
   if (!Number.isInteger(status) || status < 200 || status > 599) {
     throw new TypeError(`Cannot send the response: ${status} is no final status`);
   }
-  const headers = light === undefined ? outgoingFrom(response.headers) : light.outgoing();
-  const bare = exchange.method === "HEAD" || status === 204 || status === 304;
+  const fields = light === undefined ? fieldsFrom(response.headers) : light.toFields();
+  const bare = isBodyless(exchange.method, status);
   if (typeof source === "string" || source instanceof Uint8Array) {
     const length = typeof source === "string" ? Buffer.byteLength(source) : source.byteLength;
     // A HEAD handler may know the length of what it does not send.
-    if (!bare || headers["content-length"] === undefined) headers["content-length"] = length;
-    exchange.respond(status, statusText, headers, bare || length === 0 ? undefined : source);
+    if (!bare || fieldOf(fields, "content-length") === undefined) {
+      setField(fields, "content-length", String(length));
+    }
+    exchange.respond(status, fields, length === 0 ? undefined : source, statusText);
     return undefined;
   }
-  if (light === undefined ? response.url !== "" : light.fetched) dropDecoded(headers);
+  if (light === undefined ? response.url !== "" : light.fetched) dropDecoded(fields);
   const body = source === undefined ? response.body : source;
   if (body === null || bare) {
-    if (!bare) headers["content-length"] = 0;
-    exchange.respond(status, statusText, headers, undefined);
+    if (!bare) setField(fields, "content-length", "0");
+    exchange.respond(status, fields, undefined, statusText);
     body?.cancel().catch(() => {});
     return undefined;
   }
   // One that is in use already throws here, before anything has been sent.
   const reader = body.getReader();
-  return pump(reader, exchange, () => exchange.begin(status, statusText, headers));
+  return pump(reader, exchange, () => exchange.begin(status, fields, statusText));
 }
 
 /** Codings that this runtime's `fetch` takes off a body, without a change to the fields that describe it. */
@@ -58,15 +62,11 @@ const decoded: ReadonlySet<string> = new Set(
 );
 
 /** What `fetch` returned has its fields still, but a body that was decoded no longer has their length and coding. */
-function dropDecoded(headers: Record<string, unknown>): void {
-  const coding = headers["content-encoding"];
-  if (
-    typeof coding !== "string" ||
-    !coding.split(",").every((each) => decoded.has(each.trim().toLowerCase()))
-  )
-    return;
-  delete headers["content-encoding"];
-  delete headers["content-length"];
+function dropDecoded(fields: string[]): void {
+  const codings = fieldOf(fields, "content-encoding")?.split(",");
+  if (codings?.every((each) => decoded.has(each.trim().toLowerCase())) !== true) return;
+  removeField(fields, "content-encoding");
+  removeField(fields, "content-length");
 }
 
 /**
@@ -75,7 +75,7 @@ function dropDecoded(headers: Record<string, unknown>): void {
  */
 async function pump(
   reader: ReadableStreamDefaultReader<Uint8Array>,
-  exchange: Exchange,
+  exchange: HttpExchange,
   begin: () => void,
 ): Promise<void> {
   let failure: { readonly error: unknown } | undefined;

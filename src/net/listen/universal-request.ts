@@ -1,11 +1,13 @@
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { Clock } from "../../core/clock.ts";
+import type { HttpExchange } from "../../http/exchange.ts";
+import { fieldOf } from "../../http/fields.ts";
 import type { MessageBody } from "../../http/message-body.ts";
 import type { RpcHandler } from "../../rpc/server/dispatcher.ts";
-import { outgoingFrom } from "../fetch/light-headers.ts";
-import type { Exchange } from "./exchange.ts";
+import { fieldsFrom, lightHeaders } from "../fetch/light-headers.ts";
 import { limits } from "./listener-limits.ts";
 
-async function* bodyOf(request: RpcRequest, { body }: Exchange): AsyncGenerator<Uint8Array> {
+async function* bodyOf(request: RpcRequest, { body }: HttpExchange): AsyncGenerator<Uint8Array> {
   if (body === undefined) return;
   request.reading = true;
   try {
@@ -24,14 +26,14 @@ class RpcRequest implements UniversalServerRequest {
   readonly body: AsyncIterable<Uint8Array>;
   /** Whether the body is being read; undefined when that has not begun. */
   reading: boolean | undefined = undefined;
-  readonly #exchange: Exchange;
+  readonly #exchange: HttpExchange;
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: HttpExchange) {
     this.#exchange = exchange;
     this.httpVersion = exchange.httpVersion;
     this.method = exchange.method;
     this.url = exchange.url;
-    this.header = exchange.headers;
+    this.header = lightHeaders(exchange.fields);
     this.body = bodyOf(this, exchange);
   }
 
@@ -44,11 +46,11 @@ class RpcRequest implements UniversalServerRequest {
 function restOf(
   { status }: UniversalServerResponse,
   { reading }: RpcRequest,
-  { body, headers, httpVersion }: Exchange,
+  { body, fields, httpVersion }: HttpExchange,
 ): MessageBody | undefined {
   if (body === undefined || body.ended || httpVersion !== "1.1") return undefined;
   // Who waits for a 100 that nobody sent sends nothing.
-  if (!body.used && headers.has("expect")) return undefined;
+  if (!body.used && fieldOf(fields, "expect") !== undefined) return undefined;
   // A handler may respond before it reads; an error is the last word.
   return reading === false || (reading === undefined && status !== 200) ? body : undefined;
 }
@@ -56,17 +58,17 @@ function restOf(
 async function write(
   response: UniversalServerResponse,
   request: RpcRequest,
-  exchange: Exchange,
+  exchange: HttpExchange,
+  clock: Clock,
 ): Promise<void> {
   const iterator = response.body?.[Symbol.asyncIterator]();
   try {
     // The first message is made before the headers go out: until then a handler may still set some.
     let next = await iterator?.next();
     const rest = restOf(response, request, exchange);
-    if (rest !== undefined) await rest.discarded(limits.earlyBytes, limits.earlyMs);
+    if (rest !== undefined) await rest.discarded(clock, limits.earlyBytes, limits.earlyMs);
     if (exchange.gone) return;
-    exchange.endWith(() => outgoingFrom(response.trailer));
-    exchange.begin(response.status, "", outgoingFrom(response.header));
+    exchange.begin(response.status, fieldsFrom(response.header));
     // A stream that begins with nothing wants its headers on the way; a message without fields is no stream.
     if (next?.done === false && next.value.byteLength === 0 && !response.header?.has("content-length")) {
       exchange.flush();
@@ -78,7 +80,7 @@ async function write(
       }
       if (exchange.gone) return;
     }
-    exchange.end();
+    exchange.end(fieldsFrom(response.trailer));
   } finally {
     // Lets the handler's `finally` run when the client left.
     giveUp(iterator);
@@ -97,9 +99,9 @@ function giveUp(iterator: AsyncIterator<unknown> | undefined): void {
  * Runs one RPC: hands the request to its handler and writes what comes back, trailers included. Rejects with what failed
  * and could not be written, unless the client has gone.
  */
-export async function exchangeRpc(handler: RpcHandler, exchange: Exchange): Promise<void> {
+export async function exchangeRpc(handler: RpcHandler, exchange: HttpExchange, clock: Clock): Promise<void> {
   const request = new RpcRequest(exchange);
   const response = await handler(request, exchange.connection);
   if (exchange.gone) giveUp(response.body?.[Symbol.asyncIterator]());
-  else await write(response, request, exchange);
+  else await write(response, request, exchange, clock);
 }

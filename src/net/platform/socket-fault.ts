@@ -1,4 +1,4 @@
-import { isTransportError, type TransportFault } from "../../core/errors.ts";
+import { isTransportError, TransportError, type TransportFault } from "../../core/errors.ts";
 
 /** Codes by which the runtimes (and OpenSSL beneath them) name a fault. */
 const faultByCode: Readonly<Record<string, TransportFault>> = {
@@ -92,11 +92,15 @@ const deepestCause = 6;
  * their own, whose codes say less (connect reports a reset as `aborted`).
  */
 export function faultOf(error: unknown): TransportFault | undefined {
+  return faultIn(error, false);
+}
+
+/** @param ofFetch - whether the messages count as well: no server can have had a say in them */
+function faultIn(error: unknown, ofFetch: boolean): TransportFault | undefined {
   let found: TransportFault | undefined;
   let at: unknown = error;
-  let ofFetch = false;
   for (let depth = 0; depth < deepestCause && at instanceof Error; depth++) {
-    // Whoever made it knew the phase, which the socket's own error inside of it does not tell.
+    // The code that made it knew the phase, which the socket's own error inside of it does not tell.
     if (isTransportError(at)) return at.fault;
     ofFetch ||= at instanceof TypeError;
     found = faultOfOne(at, ofFetch) ?? found;
@@ -143,4 +147,15 @@ function beforeStart(fault: TransportFault | undefined): TransportFault {
 export function faultOfConnect(error: unknown): TransportFault | undefined {
   const fault = faultOf(error);
   return fault === undefined ? undefined : beforeStart(fault);
+}
+
+/** The error of an attempt to connect. Nothing was sent yet, so the call never started, whatever went wrong. */
+export function connectFault(origin: string, error: unknown): TransportError {
+  const fault = faultIn(error, true);
+  const message = error instanceof Error ? error.message : String(error);
+  return new TransportError(
+    fault === undefined ? "never-started" : beforeStart(fault),
+    `Cannot connect to ${origin}: ${message}`,
+    { cause: error },
+  );
 }

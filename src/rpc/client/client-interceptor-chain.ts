@@ -8,8 +8,8 @@ import {
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import type { Call } from "../../core/call.ts";
 import type { Service } from "../../core/service.ts";
-import { operationOf } from "../server/method-router.ts";
-import { applyInterceptor } from "../server/safe-interceptor.ts";
+import { operationOf } from "../dialect/call-headers.ts";
+import { applyInterceptor } from "../safe-interceptor.ts";
 import { streamInput } from "./replayable-input.ts";
 import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
 
@@ -52,6 +52,7 @@ function interceptedRequest(call: Call, request: RpcRequest, service: string): A
     request.input === undefined
       ? { stream: false, method, message: messageOf(method.input, request.message as object) }
       : { stream: true, method, message: messagesOf(method.input, request.input.open()) };
+  // TypeScript takes the properties that are defined for those that were there before.
   return Object.defineProperties(target, Object.getOwnPropertyDescriptors(common)) as unknown as AnyRequest;
 }
 

@@ -2,6 +2,7 @@
 export class PendingConnection<C> {
   /** Settles when there is one, or none can be had; never once the call has dropped out. */
   readonly connection: Promise<C>;
+  // Both are set while the promise is made, which the compiler cannot see.
   resolve!: (connection: C) => void;
   reject!: (error: unknown) => void;
   /** Whether nobody waits any more. */
@@ -25,7 +26,7 @@ export class PendingConnection<C> {
   }
 }
 
-/** Those who wait, first come first served; one in the middle leaves as cheaply as the first. */
+/** Calls that wait, first come first served; one in the middle leaves as cheaply as the first. */
 export class ConnectionQueue<C> {
   #first: PendingConnection<C> | undefined = undefined;
   #last: PendingConnection<C> | undefined = undefined;

@@ -6,7 +6,7 @@ import type {
 } from "@connectrpc/connect/protocol";
 import { iterableFromReadable, readableFromIterable } from "../message/byte-streams.ts";
 
-/** What a {@link FetchFunction} is given beside the URL; `duplex` is what Node demands for streaming bodies. */
+/** What a {@link RpcFetch} is given beside the URL; `duplex` is what Node demands for streaming bodies. */
 export interface FetchInit {
   readonly method: string;
   readonly headers: Headers;
@@ -17,11 +17,11 @@ export interface FetchInit {
 }
 
 /** The platform's `fetch`, or one that is bound to a client certificate or an agent. */
-export type FetchFunction = (url: string, init: FetchInit) => Promise<Response>;
+export type RpcFetch = (url: string, init: FetchInit) => Promise<Response>;
 
 /** Makes Connect's HTTP client function from a `fetch`. */
 export function createFetchClient(
-  fetch: FetchFunction,
+  fetch: RpcFetch,
   options: { readonly wholeRequest: boolean },
 ): UniversalClientFn {
   return async function fetchClient(request) {
@@ -42,7 +42,7 @@ function requestInit(request: UniversalClientRequest, body: FetchInit["body"]): 
     headers: request.header,
     body,
     signal: request.signal ?? null,
-    // A redirect would carry the credentials to a place that discovery does not know.
+    // A redirect would carry the credentials to a place that the resolver does not know.
     redirect: "manual",
   };
   return body instanceof ReadableStream ? { ...init, duplex: "half" } : init;

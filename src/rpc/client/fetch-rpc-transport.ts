@@ -5,7 +5,7 @@ import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/p
 import { MeshError } from "../../core/errors.ts";
 import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
 import { gzip } from "../message/gzip.ts";
-import { createFetchClient, type FetchFunction } from "./fetch-client.ts";
+import { createFetchClient, type RpcFetch } from "./fetch-client.ts";
 import { serverFaults } from "./protocol-errors.ts";
 import type { RpcTransport } from "./rpc-transport.ts";
 import {
@@ -14,7 +14,7 @@ import {
   type RpcTransportEncoding,
 } from "./transport-settings.ts";
 
-/** How a {@link createFetchRpcTransport} calls its endpoint; a runtime's own leaf options fit. */
+/** How a {@link createFetchRpcTransport} calls its endpoint; a runtime's own transport options fit. */
 export interface FetchRpcTransportOptions extends RpcTransportEncoding {
   /** Scheme, host and port, without a trailing slash. */
   readonly origin: string;
@@ -34,7 +34,7 @@ export interface FetchRpcTransportOptions extends RpcTransportEncoding {
   readonly bidi?: boolean;
   /** What the platform is called in errors. @default "this platform" */
   readonly platform?: string;
-  /** Connect interceptors of this leaf; they run once per attempt. */
+  /** Connect interceptors of this transport; they run once per attempt. */
   readonly interceptors?: readonly Interceptor[];
 }
 
@@ -52,12 +52,12 @@ export const defaultMaxMessageBytes: number = 4 * 1024 * 1024;
  * @throws MeshError `ERR_CAPABILITY` for what `fetch` cannot do: native gRPC, brotli, pings, a version of HTTP
  * @example
  * ```ts
- * const leaf = createFetchRpcTransport({ fetch, options: { origin: "https://10.0.0.7:7101", protocol: "connect" } });
- * const client = createClient(EchoService, leaf.transport);
+ * const transport = createFetchRpcTransport({ fetch, options: { origin: "https://10.0.0.7:7101", protocol: "connect" } });
+ * const client = createClient(EchoService, transport.transport);
  * ```
  */
 export function createFetchRpcTransport(init: {
-  readonly fetch: FetchFunction;
+  readonly fetch: RpcFetch;
   readonly options: FetchRpcTransportOptions;
 }): RpcTransport {
   const { fetch, options } = init;
@@ -94,12 +94,12 @@ export function createFetchRpcTransport(init: {
   };
 }
 
-/** Which calls a transport is for; `whole` are those that answer one message with a stream. */
+/** Which calls a transport is for; `whole` are those that stream in response to one message. */
 type Requests = "unary" | "whole" | "streaming";
 
 function transportOptions(
   options: FetchRpcTransportOptions,
-  fetch: FetchFunction,
+  fetch: RpcFetch,
   requests: Requests,
 ): CommonTransportOptions {
   const { protocol, sendCompression, acceptCompression = ["gzip"], jsonOptions, binaryOptions } = options;

@@ -1,13 +1,13 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { Call } from "../../core/call.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
+import { type DeadlineEntry, deadlinesOf } from "../../policy/deadline-wheel.ts";
+import { contentTypeJson, contentTypeProto, formatGrpcTimeout } from "../dialect/call-headers.ts";
 import type { Expected } from "../dialect/error-trailers.ts";
-import { contentTypeJson, contentTypeProto } from "../dialect/grpc-headers.ts";
-import { addField, isReserved } from "../dialect/header-metadata.ts";
-import { formatGrpcTimeout } from "../dialect/timeout-header.ts";
+import { addField, isReserved, Metadata } from "../dialect/header-metadata.ts";
 import { codecsOf, type EncodeOptions, type FormatOptions, type MessageCodec } from "../message/codec.ts";
-import { acceptedEncodings, compressionNamed } from "../message/compression.ts";
-import { Metadata } from "./attempt-metadata.ts";
+import { type Compression, compressionNamed } from "../message/compression.ts";
 import type { RpcConnectionPool } from "./rpc-connection.ts";
 import type { RpcTransportOptions } from "./rpc-transport.ts";
 import { defaultCompressMinBytes } from "./transport-settings.ts";
@@ -16,6 +16,8 @@ import { defaultCompressMinBytes } from "./transport-settings.ts";
 export interface GrpcTransportOptions extends RpcTransportOptions {
   /** Timeout of calls that state none, in milliseconds. @default none */
   readonly defaultTimeoutMs?: number | undefined;
+  /** Encodings that the platform has, best first. @default none */
+  readonly compressions?: readonly Compression[] | undefined;
   /** How long {@link RpcTransport.close} lets open calls finish. @default 30_000 */
   readonly closeGraceMs?: number | undefined;
 }
@@ -39,6 +41,7 @@ export class ClientConfig implements Expected {
   readonly defaultTimeoutMs: number | undefined;
   readonly format: "proto" | "json";
   readonly acceptEncoding: string;
+  readonly compressions: readonly Compression[];
   readonly #formatOptions: FormatOptions;
   readonly #plans = new Map<DescMethod, MethodPlan>();
   readonly #pseudo: readonly string[];
@@ -51,12 +54,15 @@ export class ClientConfig implements Expected {
     this.clock = clock;
     this.defaultTimeoutMs = options.defaultTimeoutMs;
     this.maxReceiveBytes = limit("maxMessageBytes", options.maxMessageBytes);
-    const { sendCompression } = options;
-    const compression = sendCompression === undefined ? undefined : compressionNamed(sendCompression);
+    const { sendCompression, compressions = [] } = options;
+    const known = compressions.map(({ name }) => name);
+    const compression =
+      sendCompression === undefined ? undefined : compressionNamed(compressions, sendCompression);
     if (sendCompression !== undefined && compression === undefined) {
-      throw new TypeError(`Cannot compress with ${sendCompression}: known are ${acceptedEncodings}`);
+      throw new TypeError(`Cannot compress with ${sendCompression}: known are ${known.join(",")}`);
     }
-    this.acceptEncoding = options.acceptCompression?.join(",") ?? acceptedEncodings;
+    this.compressions = compressions;
+    this.acceptEncoding = (options.acceptCompression ?? known).join(",");
     this.encode = {
       compression,
       compressMinBytes: options.compressMinBytes ?? defaultCompressMinBytes,
@@ -144,4 +150,36 @@ export function metadataOf(init: HeadersInit | undefined): RequestMetadata | und
   } catch (error) {
     throw new ConnectError("invalid metadata", Code.InvalidArgument, undefined, undefined, error);
   }
+}
+
+/** What stops a call over one transport: a signal, or the mesh's call on whose behalf it is made. */
+export type CancelSource = AbortSignal | Call;
+
+/** Calls `listener` when the source cancels, at once if it has; the returned function stops that. */
+export function watchCancel(
+  source: CancelSource,
+  listener: (reason: unknown) => void,
+): (() => void) | undefined {
+  if (source instanceof Call) return source.onCancel(listener);
+  if (source.aborted) {
+    listener(source.reason);
+    return undefined;
+  }
+  const onAbort = (): void => listener(source.reason);
+  source.addEventListener("abort", onAbort, { once: true });
+  return () => source.removeEventListener("abort", onAbort);
+}
+
+/**
+ * Calls `expire` at the deadline, by the one wheel of the clock. A mesh's call is cancelled at its own deadline by its
+ * timeout layer: one that is no earlier costs nothing here.
+ */
+export function watchDeadline(
+  clock: Clock,
+  due: number,
+  source: CancelSource | undefined,
+  expire: () => void,
+): DeadlineEntry | undefined {
+  if (source instanceof Call && source.deadline <= due) return undefined;
+  return deadlinesOf(clock).add(due, expire);
 }

@@ -2,12 +2,11 @@ import type { DescMethodStreaming, DescMethodUnary } from "@bufbuild/protobuf";
 import type { ContextValues, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 import { Call } from "../../core/call.ts";
 import { meshCall } from "../context.ts";
-import type { CancelSource } from "./cancel-source.ts";
 import {
+  type CancelSource,
   ClientConfig,
   type GrpcTransportOptions,
   metadataOf,
-  type RequestMetadata,
   requestHeaders,
 } from "./grpc-client-options.ts";
 import type { RpcConnectionPool } from "./rpc-connection.ts";
@@ -28,43 +27,12 @@ export interface GrpcTransport extends RpcTransport {
 /** How long open calls may go on when the transport is closed. */
 const defaultCloseGraceMs = 30_000;
 
-type Cancel = AbortSignal | CancelSource | undefined;
-
-function callUnary(
-  config: ClientConfig,
-  method: DescMethodUnary,
-  cancel: Cancel,
-  timeoutMs: number | undefined,
-  metadata: RequestMetadata | undefined,
-  message: object,
-): Promise<UnaryResponse> {
-  const plan = config.planOf(method);
-  const headers = requestHeaders(plan, timeoutMs, metadata);
-  return new Promise((resolve, reject) => {
-    new UnaryCall({ config, plan, method, headers, message, timeoutMs, cancel }, resolve, reject).start();
-  });
-}
-
-function callStream(
-  config: ClientConfig,
-  method: DescMethodStreaming,
-  cancel: Cancel,
-  timeoutMs: number | undefined,
-  metadata: RequestMetadata | undefined,
-  messages: AsyncIterable<object>,
-): Promise<StreamResponse> {
-  const plan = config.planOf(method);
-  const headers = requestHeaders(plan, timeoutMs, metadata);
-  return new Promise((resolve, reject) => {
-    const init = { config, plan, method, headers, messages, timeoutMs, cancel };
-    const call = new StreamCall(init, resolve, reject);
-    // The caller's own stream may fail before its first message.
-    call.start().catch((error: unknown) => call.fail(error));
-  });
-}
-
 /** A stated timeout counts, zero and below mean none, as in Connect's own transports. */
-function timeoutOf(config: ClientConfig, timeoutMs: number | undefined, cancel: Cancel): number | undefined {
+function timeoutOf(
+  config: ClientConfig,
+  timeoutMs: number | undefined,
+  cancel: CancelSource | undefined,
+): number | undefined {
   const stated = timeoutMs ?? config.defaultTimeoutMs;
   if (stated !== undefined && stated > 0) return stated;
   const deadline = cancel instanceof Call ? cancel.deadline : Infinity;
@@ -72,32 +40,41 @@ function timeoutOf(config: ClientConfig, timeoutMs: number | undefined, cancel: 
 }
 
 /** What stops a call: the signal, else the mesh's call on whose behalf it is made. */
-function cancelOf(signal: AbortSignal | undefined, values: ContextValues | undefined): Cancel {
+function cancelOf(
+  signal: AbortSignal | undefined,
+  values: ContextValues | undefined,
+): CancelSource | undefined {
   return signal ?? values?.get(meshCall);
 }
 
 function makeTransport(config: ClientConfig): Transport {
-  async function unary(
-    ...[method, signal, timeout, header, message, values]: UnaryArguments
-  ): Promise<UnaryResponse> {
-    const cancel = cancelOf(signal, values);
-    return callUnary(config, method, cancel, timeoutOf(config, timeout, cancel), metadataOf(header), message);
+  // What is thrown before a call is on its way, for metadata that is none for example, rejects as well.
+  function unary(...args: UnaryArguments): Promise<UnaryResponse> {
+    return new Promise((resolve, reject) => {
+      const [method, signal, timeout, header, message, values] = args;
+      const cancel = cancelOf(signal, values);
+      const timeoutMs = timeoutOf(config, timeout, cancel);
+      const plan = config.planOf(method);
+      const headers = requestHeaders(plan, timeoutMs, metadataOf(header));
+      new UnaryCall({ config, plan, method, headers, message, timeoutMs, cancel }, resolve, reject).start();
+    });
   }
 
-  async function stream(
-    ...[method, signal, timeout, header, messages, values]: StreamArguments
-  ): Promise<StreamResponse> {
-    const cancel = cancelOf(signal, values);
-    return callStream(
-      config,
-      method,
-      cancel,
-      timeoutOf(config, timeout, cancel),
-      metadataOf(header),
-      messages,
-    );
+  function stream(...args: StreamArguments): Promise<StreamResponse> {
+    return new Promise((resolve, reject) => {
+      const [method, signal, timeout, header, messages, values] = args;
+      const cancel = cancelOf(signal, values);
+      const timeoutMs = timeoutOf(config, timeout, cancel);
+      const plan = config.planOf(method);
+      const headers = requestHeaders(plan, timeoutMs, metadataOf(header));
+      const init = { config, plan, method, headers, messages, timeoutMs, cancel };
+      const call = new StreamCall(init, resolve, reject);
+      // The caller's own stream may fail before its first message.
+      call.start().catch((error: unknown) => call.fail(error));
+    });
   }
 
+  // Connect's own signatures tie the response to the type of the method, which says nothing at run time.
   return { unary: unary as Transport["unary"], stream: stream as Transport["stream"] };
 }
 

@@ -16,7 +16,7 @@ import {
   type Transport,
   type UnaryResponse,
 } from "@connectrpc/connect";
-import { Call, type Idempotency } from "../../core/call.ts";
+import { Call, type CallEventListener, type Idempotency } from "../../core/call.ts";
 import { endWithError } from "../../core/classifier.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import type { FaultOf } from "../../core/errors.ts";
@@ -26,20 +26,20 @@ import { ok } from "../../core/outcome.ts";
 import type { Layer } from "../../core/service.ts";
 import { markUpstream } from "../../core/upstream.ts";
 import { meshCallOptions } from "../context.ts";
+import { operationOf } from "../dialect/call-headers.ts";
+import type { MetadataSink } from "../dialect/header-metadata.ts";
 import { callerError } from "../dialect/mesh-error-codes.ts";
 import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
-import { operationOf } from "../server/method-router.ts";
-import type { MetadataSink } from "./attempt-metadata.ts";
 import { intercept } from "./client-interceptor-chain.ts";
 import { readableError } from "./readable-error.ts";
-import { type StreamInput, streamInput } from "./replayable-input.ts";
+import { type RequestStream, streamInput } from "./replayable-input.ts";
 import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
 import type { RpcTransport } from "./rpc-transport.ts";
 import { transportService } from "./transport-service.ts";
 
 /** Options of {@link createMeshTransport}. */
 export interface MeshTransportOptions {
-  /** The service to call, as discovery knows it. */
+  /** The service to call, as the resolver knows it. */
   readonly service: string;
   /** Everything between the caller and the wire: metrics, deadline, retry, balancing, breaker. */
   readonly pipeline: Layer<RpcRequest, RpcResponse>;
@@ -53,8 +53,10 @@ export interface MeshTransportOptions {
   readonly decorate?: (call: Call, header: MetadataSink) => void;
   /** The call whose handler runs now, on whose behalf this one is made. */
   readonly currentCall?: () => Call | undefined;
-  /** Longest time of a whole call, unless the caller says otherwise, in milliseconds. @default 30000 */
-  readonly defaultTimeoutMs?: number;
+  /** Told what is decided about the calls. @default nobody is told */
+  readonly onEvent?: CallEventListener | undefined;
+  /** Longest time of a whole call, unless the caller says otherwise, in milliseconds; a function where it may change. @default 30000 */
+  readonly defaultTimeoutMs?: number | (() => number);
   /** Connect interceptors, outside the mesh's own layers: they see the call, not its attempts. */
   readonly interceptors?: readonly Interceptor[];
   /** @default systemClock */
@@ -87,7 +89,8 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
 
   function open(method: DescMethod, each: CallSettings): Call {
     const own = each.contextValues?.get(meshCallOptions);
-    const timeoutMs = each.timeoutMs ?? defaultTimeoutMs;
+    const timeoutMs =
+      each.timeoutMs ?? (typeof defaultTimeoutMs === "function" ? defaultTimeoutMs() : defaultTimeoutMs);
     if (Number.isNaN(timeoutMs)) throw new RangeError("timeoutMs is NaN; pass milliseconds, or 0 for none");
     return new Call({
       side: "client",
@@ -98,6 +101,7 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
       deadline: timeoutMs > 0 ? clock.now() + timeoutMs : Infinity,
       parent: own?.parent === undefined ? options.currentCall?.() : (own.parent ?? undefined),
       signal: each.signal,
+      onEvent: options.onEvent,
       ...(own?.priority === undefined ? undefined : { priority: own.priority }),
     });
   }
@@ -157,7 +161,7 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
       } catch (error) {
         return refused(method, error);
       }
-      let messages: StreamInput;
+      let messages: RequestStream;
       try {
         messages = streamInput(method, input);
       } catch (thrown) {

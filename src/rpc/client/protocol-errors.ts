@@ -2,30 +2,31 @@ import { Code, ConnectError, type StreamResponse, type Transport } from "@connec
 import { readableMessages } from "./readable-error.ts";
 
 /**
- * The same transport, where an answer that breaks the protocol is the server's fault: Connect calls an answer that
- * stops half-way `invalid_argument`, which blames the caller, and which no breaker and no retry would count.
+ * The same transport, where a response that breaks the protocol is the server's fault: Connect calls a response that
+ * stops half-way `invalid_argument`, a fault of the caller, which no breaker and no retry would count.
  */
 export function serverFaults(transport: Transport): Transport {
   return {
     unary: (...call) => transport.unary(...call).catch(fail),
     stream: (method, signal, timeoutMs, header, input, contextValues) =>
-      transport
-        .stream(method, signal, timeoutMs, header, readableMessages(input), contextValues)
-        .then(
-          (response) => ({ ...response, message: blaming(response.message) as typeof response.message }),
-          fail,
-        ),
+      transport.stream(method, signal, timeoutMs, header, readableMessages(input), contextValues).then(
+        (response) => ({
+          ...response,
+          message: withServerFaults(response.message) as typeof response.message,
+        }),
+        fail,
+      ),
   };
 }
 
-function blaming(messages: StreamResponse["message"]): AsyncIterable<unknown> {
+function withServerFaults(messages: StreamResponse["message"]): AsyncIterable<unknown> {
   return {
     [Symbol.asyncIterator]() {
       const inner: AsyncIterator<unknown> = messages[Symbol.asyncIterator]();
       return {
         next: () => inner.next().catch(fail),
-        ...(inner.return && { return: (value?: unknown) => inner.return!(value) }),
-        ...(inner.throw && { throw: (error?: unknown) => inner.throw!(error) }),
+        ...(inner.return && { return: inner.return.bind(inner) }),
+        ...(inner.throw && { throw: inner.throw.bind(inner) }),
       };
     },
   };

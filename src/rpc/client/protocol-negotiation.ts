@@ -1,7 +1,7 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import type { EndpointState } from "../../balance/balancer.ts";
 import type { Call } from "../../core/call.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
-import type { Endpoint } from "../../core/endpoint.ts";
 import { isTransportError, MeshError, TransportError } from "../../core/errors.ts";
 import { meshCall } from "../context.ts";
 import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
@@ -14,7 +14,7 @@ export interface ProtocolNegotiation {
   transportFor(origin: string): RpcTransport;
 }
 
-/** Opens (or finds) the leaf to an origin. */
+/** Opens (or finds) the transport to an origin. */
 export type OpenTransport = (protocol: RpcProtocol, origin: string) => RpcTransport;
 
 /** Always the same protocol, because the caller says so or the runtime has no other. */
@@ -36,34 +36,46 @@ interface Refusal {
   http1: boolean;
 }
 
+/** An endpoint as negotiation sees it: the same object for as long as the service lists it. */
+type Negotiable = Pick<EndpointState, "endpoint">;
+
+/** Known to all transports of a mesh, and forgotten with the endpoint; empty nearly always. */
+const refusals = new WeakMap<Negotiable, Refusal>();
+
+/** How one endpoint is called. */
+interface Path {
+  readonly state: Negotiable;
+  inner: RpcTransport | undefined;
+  transport: RpcTransport | undefined;
+}
+
 /**
  * gRPC where every endpoint of the service may speak it, else Connect.
  *
- * What an endpoint speaks, discovery says (`Endpoint.protocols`), or the endpoint itself: one that responds with 415, or
- * in HTTP/1.1, has not looked at the call, so the call is repeated by Connect at once (over HTTP/1.1 in that case). Later
- * calls to that endpoint go that way from the start, for half a minute at first and for ten at most: a proxy that was
- * restarting, or an endpoint that got a new version, is soon called by gRPC again.
+ * What an endpoint speaks, the resolver says (`Endpoint.protocols`), or the endpoint itself: one that responds with 415,
+ * or in HTTP/1.1, has not looked at the call, so the call is repeated by Connect at once (over HTTP/1.1 in that case).
+ * Later calls to that endpoint go that way from the start, for half a minute at first and for ten at most: a proxy that
+ * was restarting, or an endpoint that got a new version, is soon called by gRPC again.
  */
 export class CapableProtocol implements ProtocolNegotiation {
-  readonly #endpoints: () => readonly Endpoint[] | undefined;
+  readonly #endpoints: () => readonly Negotiable[] | undefined;
   readonly #openTransport: OpenTransport;
   readonly #openHttp1: OpenTransport | undefined;
   readonly #clock: Clock;
-  /** By origin; empty nearly always. */
-  readonly #refused = new Map<string, Refusal>();
-  readonly #careful = new Map<string, { readonly inner: RpcTransport; readonly transport: RpcTransport }>();
-  #seen: readonly Endpoint[] | undefined;
-  /** What the endpoints speak according to discovery. */
+  #seen: readonly Negotiable[] = [];
+  #paths: ReadonlyMap<string, Path> = new Map();
+  /** What the endpoints speak according to the resolver. */
   #declared: RpcProtocol = "grpc";
   /** What is spoken instead with an endpoint that refuses gRPC. */
   #instead: RpcProtocol = "connect";
 
   /**
-   * @param openHttp1 - opens leaves over HTTP/1.1; without it, an endpoint that speaks nothing else fails
+   * @param endpoints - those of the service: the same array until they change
+   * @param openHttp1 - opens transports over HTTP/1.1; without it, an endpoint that speaks nothing else fails
    * @param clock - tells what time is left when a call is repeated
    */
   constructor(
-    endpoints: () => readonly Endpoint[] | undefined,
+    endpoints: () => readonly Negotiable[] | undefined,
     openTransport: OpenTransport,
     openHttp1: OpenTransport | undefined,
     clock: Clock = systemClock,
@@ -76,23 +88,25 @@ export class CapableProtocol implements ProtocolNegotiation {
 
   get protocol(): RpcProtocol {
     this.#look();
-    if (this.#refused.size === 0 || this.#declared !== "grpc") return this.#declared;
-    const spared = this.#seen?.every(({ origin }) => this.#refusalOf(origin) !== undefined) ?? false;
+    if (this.#declared !== "grpc" || this.#seen.length === 0) return this.#declared;
+    const spared = this.#seen.every((state) => this.#refusalOf(state) !== undefined);
     return spared ? this.#instead : "grpc";
   }
 
   transportFor(origin: string): RpcTransport {
     this.#look();
-    const refusal = this.#refusalOf(origin);
+    const path = this.#paths.get(origin);
+    // It left between the choice and now: there is nothing to learn of it.
+    if (path === undefined) return this.#openTransport(this.#declared, origin);
+    const refusal = this.#refusalOf(path.state);
     const inner = this.#plainTransport(origin, refusal);
     if (refusal?.http1 === true) return inner;
-    // A leaf is closed when its endpoint has been away; one that came back has another.
-    let careful = this.#careful.get(origin);
-    if (careful?.inner !== inner) {
-      careful = { inner, transport: this.#fallbackTransport(inner, origin) };
-      this.#careful.set(origin, careful);
+    // A transport is closed when its endpoint has been away; one that came back has another.
+    if (path.transport === undefined || path.inner !== inner) {
+      path.inner = inner;
+      path.transport = this.#fallbackTransport(inner, path.state);
     }
-    return careful.transport;
+    return path.transport;
   }
 
   #plainTransport(origin: string, refusal: Refusal | undefined): RpcTransport {
@@ -102,15 +116,14 @@ export class CapableProtocol implements ProtocolNegotiation {
   }
 
   /** The refusal that still holds. */
-  #refusalOf(origin: string): Refusal | undefined {
-    if (this.#refused.size === 0) return undefined;
-    const refusal = this.#refused.get(origin);
+  #refusalOf(state: Negotiable): Refusal | undefined {
+    const refusal = refusals.get(state);
     return refusal !== undefined && this.#clock.now() < refusal.until ? refusal : undefined;
   }
 
-  #refuse(origin: string, http1: boolean): Refusal {
+  #refuse(state: Negotiable, http1: boolean): Refusal {
     const now = this.#clock.now();
-    const before = this.#refused.get(origin);
+    const before = refusals.get(state);
     const holds = before !== undefined && now < before.until;
     // One that went well for as long as it may be spared at most starts afresh.
     const again = before !== undefined && now - before.until < longestRefusedForMs;
@@ -120,32 +133,36 @@ export class CapableProtocol implements ProtocolNegotiation {
         ? Math.min(before.forMs * 2, longestRefusedForMs)
         : refusedForMs;
     const refusal: Refusal = { until: now + forMs, forMs, http1: http1 || (holds && before.http1) };
-    this.#refused.set(origin, refusal);
+    refusals.set(state, refusal);
     return refusal;
   }
 
-  /** Follows discovery. */
+  /** Follows the resolver. */
   #look(): void {
-    const seen = this.#endpoints();
+    const seen = this.#endpoints() ?? [];
     if (seen === this.#seen) return;
     this.#seen = seen;
-    const endpoints = seen ?? [];
-    const listed = new Set(endpoints.map(({ origin }) => origin));
-    for (const known of [this.#refused, this.#careful]) {
-      for (const origin of [...known.keys()]) if (!listed.has(origin)) known.delete(origin);
+    const before = this.#paths;
+    const paths = new Map<string, Path>();
+    for (const state of seen) {
+      const known = before.get(state.endpoint.origin);
+      const path = known?.state === state ? known : { state, inner: undefined, transport: undefined };
+      paths.set(state.endpoint.origin, path);
     }
+    this.#paths = paths;
     const speaks = (protocol: RpcProtocol): boolean =>
-      endpoints.every(({ protocols }) => protocols === undefined || protocols.includes(protocol));
+      seen.every(({ endpoint: { protocols } }) => protocols === undefined || protocols.includes(protocol));
     this.#instead = !speaks("connect") && speaks("grpc-web") ? "grpc-web" : "connect";
     this.#declared = speaks("grpc") ? "grpc" : this.#instead;
   }
 
-  /** A leaf that repeats in another way what the endpoint refuses to look at. */
-  #fallbackTransport(inner: RpcTransport, origin: string): RpcTransport {
+  /** A transport that repeats in another way what the endpoint refuses to look at. */
+  #fallbackTransport(inner: RpcTransport, state: Negotiable): RpcTransport {
+    const { origin } = state.endpoint;
     const refuse = (error: unknown): Transport => {
       const onlyHttp1 = this.#openHttp1 !== undefined && isHttp1Alone(error);
       if (!onlyHttp1 && !isRefusal(error)) throw error;
-      return this.#plainTransport(origin, this.#refuse(origin, onlyHttp1)).transport;
+      return this.#plainTransport(origin, this.#refuse(state, onlyHttp1)).transport;
     };
     const { followsCall } = inner;
     return {
@@ -154,7 +171,7 @@ export class CapableProtocol implements ProtocolNegotiation {
         unary: (method, signal, timeoutMs, header, input, values) =>
           inner.transport.unary(method, signal, timeoutMs, header, input, values).catch((error: unknown) => {
             const other = refuse(error);
-            // A leaf that follows the call is given no signal; this one needs it.
+            // A transport that follows the call is given no signal; this one needs it.
             const call = values?.get(meshCall);
             const stop = signal ?? call?.signal;
             return other.unary(method, stop, timeLeft(call, timeoutMs, this.#clock), header, input, values);
@@ -177,7 +194,7 @@ export class CapableProtocol implements ProtocolNegotiation {
 
 /**
  * The timeout of a repeated call: the refusal took time as well. One that was not stated stays so: `undefined` and 0
- * have meanings of their own for the leaves.
+ * have meanings of their own for the transports.
  *
  * @throws MeshError `ERR_DEADLINE_EXCEEDED` when no time is left
  */
@@ -192,7 +209,7 @@ function timeLeft(call: Call | undefined, timeoutMs: number | undefined, clock: 
   );
 }
 
-/** An answer from before the application: the media type is none that is understood there. */
+/** A response from before the application: the media type is none that is understood there. */
 function isRefusal(error: unknown): boolean {
   return httpStatusOf(error) === 415;
 }

@@ -2,7 +2,7 @@ import { ConnectError } from "@connectrpc/connect";
 
 /**
  * What was thrown, or an error in its place when it cannot be looked at: anything can be thrown, also objects whose
- * properties throw, and whoever handles errors must not fail over one.
+ * properties throw, and the code that handles errors must not fail over one.
  */
 export function readableError(thrown: unknown): unknown {
   try {
@@ -32,8 +32,10 @@ export function readableMessages<T>(messages: AsyncIterable<T>): AsyncIterable<T
           }
         },
       };
-      if (inner.return !== undefined) iterator.return = (value) => inner.return!(value).catch(fail);
-      if (inner.throw !== undefined) iterator.throw = (error) => inner.throw!(error).catch(fail);
+      const giveUp = inner.return?.bind(inner);
+      const raise = inner.throw?.bind(inner);
+      if (giveUp !== undefined) iterator.return = (value) => giveUp(value).catch(fail);
+      if (raise !== undefined) iterator.throw = (error) => raise(error).catch(fail);
       return iterator;
     },
   };

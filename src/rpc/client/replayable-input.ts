@@ -6,22 +6,22 @@ import {
   type MessageInitShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { iteratorOf } from "../server/safe-interceptor.ts";
+import { iteratorOf } from "../safe-interceptor.ts";
 
 /** The messages that a streaming call sends, handed to one attempt after another. */
-export interface StreamInput {
+export interface RequestStream {
   /** Whether another attempt would send all that the first one did. */
   readonly replayable: boolean;
   /** The messages for one attempt. */
   open(): AsyncIterable<unknown>;
-  /** The answer has begun: nothing is sent again. */
+  /** The response has begun: nothing is sent again. */
   settle(): void;
   /** Tells the source that nobody will ask for more. */
   close(): void;
 }
 
 /** The input of one call, so that it can be sent again where that is possible. */
-export function streamInput(method: DescMethod, source: AsyncIterable<unknown>): StreamInput {
+export function streamInput(method: DescMethod, source: AsyncIterable<unknown>): RequestStream {
   return method.methodKind === "server_streaming" ? singleInput(source) : liveInput(source, method.input);
 }
 
@@ -34,7 +34,7 @@ const keptResults = 2;
  *
  * Should a caller send more than one (the server will refuse that), the others pass through once.
  */
-export function singleInput(source: AsyncIterable<unknown>): StreamInput {
+export function singleInput(source: AsyncIterable<unknown>): RequestStream {
   const iterator = iteratorOf(source);
   const kept: Promise<IteratorResult<unknown>>[] = [];
   let overrun = false;
@@ -66,21 +66,21 @@ export function singleInput(source: AsyncIterable<unknown>): StreamInput {
   };
 }
 
-/** Bytes of messages that are kept until the answer begins; gRPC's own clients keep as much for a call. */
+/** Bytes of messages that are kept until the response begins; gRPC's own clients keep as much for a call. */
 const keptBytes = 256 * 1024;
 /** What keeping a message costs besides its bytes, about. */
 const keptOverheadBytes = 64;
 
 /**
- * The input of a call that streams to the server: what was sent is kept, up to 256 KiB, until the answer begins.
+ * The input of a call that streams to the server: what was sent is kept, up to 256 KiB, until the response begins.
  *
  * The messages are kept as bytes, because a source may use one object for all of them.
  */
-export function liveInput(source: AsyncIterable<unknown>, desc: DescMessage): StreamInput {
+export function liveInput(source: AsyncIterable<unknown>, desc: DescMessage): RequestStream {
   return new LiveInput(source, desc);
 }
 
-class LiveInput implements StreamInput {
+class LiveInput implements RequestStream {
   readonly #desc: DescMessage;
   readonly #iterator: AsyncIterator<unknown>;
   /** What the source gave, in that order; undefined once nothing will be sent again. */

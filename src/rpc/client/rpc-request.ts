@@ -1,21 +1,21 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { ContextValues, StreamResponse, UnaryResponse } from "@connectrpc/connect";
-import type { StreamInput } from "./replayable-input.ts";
+import type { RequestStream } from "./replayable-input.ts";
 
 /** One RPC as it travels through the pipeline: the same for every attempt. */
 export interface RpcRequest {
   readonly method: DescMethod;
   /** What the caller set; each attempt gets a copy. */
-  readonly header: HeadersInit | undefined;
+  readonly header: ConstructorParameters<typeof Headers>[0];
   readonly contextValues: ContextValues;
   /** The one message of a unary call; undefined for streams. */
   readonly message: object | undefined;
   /** The messages of a stream; undefined for a unary call. */
-  readonly input: StreamInput | undefined;
+  readonly input: RequestStream | undefined;
 }
 
 /** Whether another attempt would send all that the first one did; the retry layer asks. */
-export function isReplayable(request: RpcRequest): boolean {
+export function isRpcReplayable(request: RpcRequest): boolean {
   return request.input === undefined || request.input.replayable;
 }
 

@@ -2,14 +2,20 @@ import type { DescMethodStreaming } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
+import { type DeadlineEntry, deadlinesOf } from "../../policy/deadline-wheel.ts";
 import { checkResponse, endsWell, errorOfEnd } from "../dialect/error-trailers.ts";
 import { headersOf, pendingTrailers } from "../dialect/header-metadata.ts";
 import { deadlineExceeded, errorFromCancel, orDeadline } from "../dialect/transport-faults.ts";
 import { MessageReader } from "../message/message-reader.ts";
 import { MessageWriter } from "../message/message-writer.ts";
-import { type CancelSource, watchCancel } from "./cancel-source.ts";
 import { PendingConnection } from "./connection-queue.ts";
-import type { ClientConfig, MethodPlan } from "./grpc-client-options.ts";
+import {
+  type CancelSource,
+  type ClientConfig,
+  type MethodPlan,
+  watchCancel,
+  watchDeadline,
+} from "./grpc-client-options.ts";
 import { readableError } from "./readable-error.ts";
 import type { RpcConnection } from "./rpc-connection.ts";
 
@@ -21,10 +27,10 @@ export interface StreamInit {
   readonly headers: Fields;
   readonly messages: AsyncIterable<object>;
   readonly timeoutMs: number | undefined;
-  readonly cancel: AbortSignal | CancelSource | undefined;
+  readonly cancel: CancelSource | undefined;
 }
 
-/** One streaming call; its promise settles with the answer's headers, its messages end with the status. */
+/** One streaming call; its promise settles with the response's headers, its messages end with the status. */
 export class StreamCall implements StreamHandler {
   readonly #init: StreamInit;
   readonly #resolve: (response: StreamResponse) => void;
@@ -37,11 +43,11 @@ export class StreamCall implements StreamHandler {
   #outbound: MessageWriter | undefined = undefined;
   #headers: Fields | undefined = undefined;
   #trailers: Fields | undefined = undefined;
-  #answered = false;
+  #responded = false;
   #done = false;
   #deadline = Number.POSITIVE_INFINITY;
   #unwatch: (() => void) | undefined = undefined;
-  #stopTimer: (() => void) | undefined = undefined;
+  #expiry: DeadlineEntry | undefined = undefined;
 
   constructor(
     init: StreamInit,
@@ -58,7 +64,7 @@ export class StreamCall implements StreamHandler {
     const { config, timeoutMs, cancel } = this.#init;
     if (timeoutMs !== undefined) {
       this.#deadline = config.clock.now() + timeoutMs;
-      this.#stopTimer = config.clock.schedule(() => this.fail(deadlineExceeded()), timeoutMs);
+      this.#expiry = watchDeadline(config.clock, this.#deadline, cancel, () => this.fail(deadlineExceeded()));
     }
     if (cancel !== undefined) {
       this.#unwatch = watchCancel(cancel, (reason) => this.#cancelled(errorFromCancel(reason)));
@@ -114,16 +120,16 @@ export class StreamCall implements StreamHandler {
   }
 
   onHeaders(fields: Fields, ended: boolean): void {
-    if (this.#done) return;
+    const inbound = this.#inbound;
+    if (this.#done || inbound === undefined) return;
     this.#headers = fields;
-    const inbound = this.#inbound!;
     try {
       inbound.useCompression(checkResponse(fields, this.#init.config));
     } catch (error) {
       this.fail(error);
       return;
     }
-    // A trailers-only answer: when it states an error, the call itself fails with it.
+    // A trailers-only response: when it states an error, the call itself fails with it.
     if (ended) {
       const error = errorOfEnd(fields, undefined, inbound);
       if (error !== undefined) {
@@ -131,7 +137,7 @@ export class StreamCall implements StreamHandler {
         return;
       }
     }
-    this.#answered = true;
+    this.#responded = true;
     const { method } = this.#init;
     this.#resolve({
       stream: true,
@@ -153,12 +159,12 @@ export class StreamCall implements StreamHandler {
   }
 
   onEnd(): void {
-    if (this.#done) return;
-    const inbound = this.#inbound!;
+    const inbound = this.#inbound;
+    if (this.#done || inbound === undefined) return;
     const error = errorOfEnd(this.#headers ?? [], this.#trailers, inbound);
     this.#settle();
     // Messages that arrived before the status are still handed out.
-    if (this.#answered) inbound.end(error);
+    if (this.#responded) inbound.end(error);
     else this.#reject(error ?? new ConnectError("protocol error: missing headers", Code.Internal));
   }
 
@@ -167,11 +173,11 @@ export class StreamCall implements StreamHandler {
   }
 
   onClose(): void {
-    const session = this.#session!;
-    const stream = this.#stream!;
-    session.release();
+    const session = this.#session;
+    const stream = this.#stream;
+    session?.release();
     this.#outbound?.stop();
-    if (this.#done) return;
+    if (this.#done || session === undefined || stream === undefined) return;
     if (endsWell(stream, this.#headers)) {
       this.onEnd();
       return;
@@ -180,7 +186,7 @@ export class StreamCall implements StreamHandler {
     const error = orDeadline(lost, this.#deadline - this.#init.config.clock.now());
     this.#settle();
     // What arrived before the connection broke is still handed out.
-    if (this.#answered) this.#inbound!.end(error);
+    if (this.#responded) this.#inbound?.end(error);
     else this.#reject(error);
   }
 
@@ -191,7 +197,7 @@ export class StreamCall implements StreamHandler {
     this.#session?.givenUp(this.#stream, error);
     this.#settle();
     this.#unwatch?.();
-    if (this.#answered) this.#inbound?.abort(error);
+    if (this.#responded) this.#inbound?.abort(error);
     else this.#reject(error);
   }
 
@@ -203,8 +209,8 @@ export class StreamCall implements StreamHandler {
 
   #settle(): void {
     this.#done = true;
-    this.#stopTimer?.();
-    if (!this.#answered) this.#unwatch?.();
+    if (this.#expiry !== undefined) deadlinesOf(this.#init.config.clock).remove(this.#expiry);
+    if (!this.#responded) this.#unwatch?.();
     this.#pending?.drop();
     const stream = this.#stream;
     if (stream !== undefined && !(stream.remoteEnded && stream.localEnded)) stream.close(h2.cancel);

@@ -6,10 +6,10 @@ import { type FaultOf, MeshError } from "../../core/errors.ts";
 import { ok } from "../../core/outcome.ts";
 import type { Service } from "../../core/service.ts";
 import { meshCall } from "../context.ts";
+import { fitsMilliseconds, formatTimeout, timeoutHeader } from "../dialect/call-headers.ts";
+import { Metadata, type MetadataSink } from "../dialect/header-metadata.ts";
 import { callerError } from "../dialect/mesh-error-codes.ts";
 import { outcomeOfRpcError } from "../dialect/rpc-outcome.ts";
-import { fitsMilliseconds, formatTimeout, timeoutHeader } from "../dialect/timeout-header.ts";
-import { Metadata, type MetadataSink } from "./attempt-metadata.ts";
 import { ResponseStream } from "./response-stream.ts";
 import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
 import type { RpcTransport } from "./rpc-transport.ts";
@@ -17,7 +17,7 @@ import type { RpcTransport } from "./rpc-transport.ts";
 type MessageInit = Record<string, unknown>;
 
 /** What {@link transportService} needs. */
-export interface TransportServiceOptions {
+export interface RpcTransportServiceOptions {
   readonly transportFor: (origin: string) => RpcTransport;
   readonly clock: Clock;
   readonly faultOf: FaultOf | undefined;
@@ -29,7 +29,7 @@ export interface TransportServiceOptions {
  * that this attempt has left and headers of its own, and states its outcome: at the response of a unary call, at the
  * end of a stream.
  */
-export function transportService(options: TransportServiceOptions): Service<RpcRequest, RpcResponse> {
+export function transportService(options: RpcTransportServiceOptions): Service<RpcRequest, RpcResponse> {
   return async function sendToTransport(call, request) {
     const { endpoint } = call;
     if (endpoint === undefined) {

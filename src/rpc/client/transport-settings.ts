@@ -39,7 +39,7 @@ export interface RpcTransportEncoding {
   /** Encoding of the messages that go out. The server must know it: there is no asking beforehand. @default none */
   readonly sendCompression?: RpcCompression | undefined;
   /**
-   * Encodings that the server may answer in; an empty list asks for none. Where the platform has only `fetch`, whole
+   * Encodings that the server may respond in; an empty list asks for none. Where the platform has only `fetch`, whole
    * bodies (unary Connect) are its own affair, and this concerns streams and gRPC-Web.
    *
    * @default ["gzip", "br"]; ["gzip"] where the platform has only `fetch`
@@ -55,7 +55,7 @@ export interface RpcTransportEncoding {
    * @default by gRPC only when a connection is in doubt; by Connect and gRPC-Web every 30 s while calls are open
    */
   readonly keepalive?: RpcKeepalive | undefined;
-  /** An HTTP/2 connection that was unused for so long is asked by a ping before its next call, in milliseconds. @default 30_000 */
+  /** An HTTP/2 connection that was unused for so long is verified by a ping before its next call, in milliseconds. @default 30_000 */
   readonly verifyAfterIdleMs?: number | undefined;
   /**
    * How long such a ping is waited for, in milliseconds, and the one that is sent when a call timed out on a connection

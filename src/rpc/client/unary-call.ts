@@ -2,15 +2,21 @@ import type { DescMessage, DescMethodUnary, Message, MessageShape } from "@bufbu
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
+import { type DeadlineEntry, deadlinesOf } from "../../policy/deadline-wheel.ts";
 import { checkResponse, endsWell, errorOfEnd } from "../dialect/error-trailers.ts";
 import { headersOf } from "../dialect/header-metadata.ts";
 import { deadlineExceeded, errorFromCancel, orDeadline } from "../dialect/transport-faults.ts";
 import { decodeMessageBody, type EncodedMessage, encodeMessage } from "../message/codec.ts";
 import type { Compression } from "../message/compression.ts";
 import { EnvelopeReader } from "../message/envelope.ts";
-import { type CancelSource, watchCancel } from "./cancel-source.ts";
 import { PendingConnection } from "./connection-queue.ts";
-import type { ClientConfig, MethodPlan } from "./grpc-client-options.ts";
+import {
+  type CancelSource,
+  type ClientConfig,
+  type MethodPlan,
+  watchCancel,
+  watchDeadline,
+} from "./grpc-client-options.ts";
 import { readableError } from "./readable-error.ts";
 import type { RpcConnection } from "./rpc-connection.ts";
 
@@ -24,7 +30,7 @@ export interface UnaryInit {
   readonly headers: Fields;
   readonly message: object;
   readonly timeoutMs: number | undefined;
-  readonly cancel: AbortSignal | CancelSource | undefined;
+  readonly cancel: CancelSource | undefined;
 }
 
 /** One unary call: one frame out, one frame in, and no machinery in between. */
@@ -44,7 +50,7 @@ export class UnaryCall implements StreamHandler {
   #done = false;
   #deadline = Number.POSITIVE_INFINITY;
   #unwatch: (() => void) | undefined = undefined;
-  #stopTimer: (() => void) | undefined = undefined;
+  #expiry: DeadlineEntry | undefined = undefined;
 
   constructor(init: UnaryInit, resolve: (response: UnaryResponse) => void, reject: (error: unknown) => void) {
     this.#init = init;
@@ -74,7 +80,7 @@ export class UnaryCall implements StreamHandler {
     }
     if (timeoutMs !== undefined) {
       this.#deadline = config.clock.now() + timeoutMs;
-      this.#stopTimer = config.clock.schedule(() => this.fail(deadlineExceeded()), timeoutMs);
+      this.#expiry = watchDeadline(config.clock, this.#deadline, cancel, () => this.fail(deadlineExceeded()));
     }
     if (cancel !== undefined) {
       this.#unwatch = watchCancel(cancel, (reason) => this.fail(errorFromCancel(reason)));
@@ -178,10 +184,10 @@ export class UnaryCall implements StreamHandler {
   }
 
   onClose(): void {
-    const session = this.#session!;
-    session.release();
+    const session = this.#session;
+    session?.release();
     const stream = this.#stream;
-    if (this.#done || stream === undefined) return;
+    if (this.#done || session === undefined || stream === undefined) return;
     if (endsWell(stream, this.#headers)) this.onEnd();
     else this.fail(orDeadline(session.errorOf(stream), this.#deadline - this.#init.config.clock.now()));
   }
@@ -230,11 +236,11 @@ export class UnaryCall implements StreamHandler {
 
   #settle(): void {
     this.#done = true;
-    this.#stopTimer?.();
+    if (this.#expiry !== undefined) deadlinesOf(this.#init.config.clock).remove(this.#expiry);
     this.#unwatch?.();
     this.#pending?.drop();
     const stream = this.#stream;
-    // The server may have answered before it took the whole request.
+    // The server may have responded before it took the whole request.
     if (stream !== undefined && !(stream.remoteEnded && stream.localEnded)) stream.close(h2.cancel);
   }
 }

@@ -28,7 +28,7 @@ import {
 import type { RpcDialect } from "./rpc-dialect.ts";
 
 /** The content type of a response in this dialect. */
-export function responseContentType(wire: RpcDialect): string {
+function responseContentType(wire: RpcDialect): string {
   if (wire.protocol === "grpc") return wire.json ? grpcJson : grpcProto;
   if (wire.protocol === "grpc-web") return wire.json ? grpcWebJson : grpcWebProto;
   if (wire.enveloped) return wire.json ? contentTypeStreamJson : contentTypeStreamProto;

@@ -4,7 +4,7 @@ import { fieldOf } from "../../http/http2/frame/header-rules.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
 import { withHttpStatus } from "../client/http-status.ts";
 import { acceptsEncoding, type Compression, compressionNamed } from "../message/compression.ts";
-import { codeFromHttpStatus, formatOf } from "./grpc-headers.ts";
+import { codeFromHttpStatus, formatOf } from "./call-headers.ts";
 import { errorFromStatus } from "./grpc-status.ts";
 import { headersFromFields } from "./header-metadata.ts";
 import { errorFromReset } from "./transport-faults.ts";
@@ -17,7 +17,7 @@ function withMetadata(error: ConnectError, ...lists: readonly (Fields | undefine
       error.metadata.append(name, value);
     });
   }
-  // Tells Connect's handlers not to pass the metadata of somebody else's answer on to their own client.
+  // Tells Connect's handlers not to pass the metadata of somebody else's response on to their own client.
   error.isWireError = true;
   return error;
 }
@@ -27,22 +27,24 @@ export interface Expected {
   readonly format: "proto" | "json";
   /** What `grpc-accept-encoding` said; empty when it was not there. */
   readonly acceptEncoding: string;
+  /** Encodings that the platform has. */
+  readonly compressions: readonly Compression[];
 }
 
 /**
- * Judges the headers of an answer: the encoding of its messages.
+ * Checks the headers of a response, and finds the encoding of its messages.
  *
- * @throws ConnectError for an answer that is not gRPC, or in an encoding nobody asked for
+ * @throws ConnectError for a response that is not gRPC, or in an encoding nobody asked for
  */
 export function checkResponse(fields: Fields, expected: Expected): Compression | undefined {
   const status = Number(fieldOf(fields, ":status"));
   if (status !== 200) throw errorOfHttpStatus(fields, status);
   const contentType = fieldOf(fields, "content-type");
-  const answered = formatOf(contentType);
-  if (answered !== undefined && answered !== expected.format) {
+  const format = formatOf(contentType);
+  if (format !== undefined && format !== expected.format) {
     throw withMetadata(new ConnectError(`unexpected content type ${contentType}`, Code.Internal), fields);
   }
-  if (answered === undefined) {
+  if (format === undefined) {
     throw withMetadata(
       new ConnectError(`unsupported content type ${contentType ?? ""}`, Code.Unknown),
       fields,
@@ -50,7 +52,7 @@ export function checkResponse(fields: Fields, expected: Expected): Compression |
   }
   const encoding = fieldOf(fields, "grpc-encoding");
   if (encoding === undefined || encoding === "identity") return undefined;
-  const compression = compressionNamed(encoding);
+  const compression = compressionNamed(expected.compressions, encoding);
   if (compression === undefined || !acceptsEncoding(expected.acceptEncoding, compression.name)) {
     throw withMetadata(
       new ConnectError(`unsupported response encoding "${encoding}"`, Code.Internal),
@@ -61,8 +63,8 @@ export function checkResponse(fields: Fields, expected: Expected): Compression |
 }
 
 /**
- * The error of an answer that is no HTTP 200. Proxies and some servers state a gRPC status beside it, and it says more:
- * the HTTP status is for answers without one, and for those that claim to be well in spite of it.
+ * The error of a response that is no HTTP 200. Proxies and some servers state a gRPC status beside it, and it says more:
+ * the HTTP status is for responses without one, and for those that claim success in spite of it.
  */
 function errorOfHttpStatus(fields: Fields, status: number): ConnectError {
   const stated = fieldOf(fields, "grpc-status");
@@ -72,7 +74,7 @@ function errorOfHttpStatus(fields: Fields, status: number): ConnectError {
   return withHttpStatus(withMetadata(mapped, fields), status);
 }
 
-/** What of an answer's body has arrived. */
+/** What of a response's body has arrived. */
 export interface BodyState {
   /** Whether anything arrived at all. */
   readonly started: boolean;
@@ -81,9 +83,9 @@ export interface BodyState {
 }
 
 /**
- * Judges the end of an answer: the error that the trailers state; undefined when the call succeeded.
+ * The error that the trailers of a response state; undefined when the call succeeded.
  *
- * A status among the headers counts only in a trailers-only answer: one with neither body nor trailers.
+ * A status among the headers counts only in a trailers-only response: one with neither body nor trailers.
  * Without a status, an end between two messages is the server's fault, and one inside of a message the network's.
  */
 export function errorOfEnd(
@@ -103,11 +105,11 @@ export function errorOfEnd(
   }
   return body.atBoundary
     ? undefined
-    : new ConnectError("protocol error: the answer ended in the middle of a message", Code.Internal);
+    : new ConnectError("protocol error: the response ended in the middle of a message", Code.Internal);
 }
 
 /**
- * Whether a stream that was reset before its regular end is to be judged by what had arrived: the headers state the
+ * Whether a stream that was reset before its regular end ends by what had arrived: the headers state the
  * status already, or the server says that nothing is wrong.
  */
 export function endsWell(stream: Http2Stream, headers: Fields | undefined): boolean {

@@ -25,12 +25,11 @@ const decoder = new TextDecoder();
 const plainMessage = /^(?:[\x21-\x24\x26-\x7e](?:[\x20-\x24\x26-\x7e]*[\x21-\x24\x26-\x7e])?)?$/;
 
 /** Percent-encodes a `grpc-message`: every byte of its UTF-8 form that is not printable ASCII, and `%`. */
-export function encodeMessage(message: string): string {
+export function encodeStatusText(message: string): string {
   if (plainMessage.test(message)) return message;
   let text = "";
   const bytes = encoder.encode(message);
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!;
+  for (const [i, byte] of bytes.entries()) {
     const edge = byte === 0x20 && (i === 0 || i === bytes.length - 1);
     text +=
       byte >= 0x20 && byte <= 0x7e && byte !== 0x25 && !edge
@@ -41,7 +40,7 @@ export function encodeMessage(message: string): string {
 }
 
 /** Decodes a `grpc-message`; what is not well encoded stays as it is, as the specification asks. */
-export function decodeMessage(text: string): string {
+function decodeStatusText(text: string): string {
   if (!text.includes("%")) return text;
   const bytes: number[] = [];
   for (let i = 0; i < text.length; i++) {
@@ -95,7 +94,7 @@ function readAny(reader: BinaryReader): GrpcStatusDetail {
 }
 
 /** Decodes `grpc-status-details-bin`; undefined when it is malformed, as the other two fields suffice. */
-export function decodeDetails(text: string): GrpcStatusMessage | undefined {
+function decodeDetails(text: string): GrpcStatusMessage | undefined {
   try {
     const reader = new BinaryReader(base64Decode(text));
     const status: GrpcStatusMessage = { code: 0, message: "", details: [] };
@@ -113,7 +112,7 @@ export function decodeDetails(text: string): GrpcStatusMessage | undefined {
 }
 
 /**
- * The error that trailers (or the headers of a trailers-only answer) state; undefined for status 0.
+ * The error that trailers (or the headers of a trailers-only response) state; undefined for status 0.
  *
  * Call it only when `grpc-status` is there. The caller fills in the metadata.
  */
@@ -121,7 +120,7 @@ export function errorFromStatus(fields: Fields, status: string): ConnectError | 
   if (status === "0") return undefined;
   const code = /^\d{1,2}$/.test(status) ? Number(status) : 0;
   if (code < 1 || code > 16) return new ConnectError(`invalid grpc-status: ${status}`, Code.Internal);
-  const error = new ConnectError(decodeMessage(fieldOf(fields, "grpc-message") ?? ""), code as Code);
+  const error = new ConnectError(decodeStatusText(fieldOf(fields, "grpc-message") ?? ""), code as Code);
   const details = fieldOf(fields, "grpc-status-details-bin");
   const decoded = details === undefined ? undefined : decodeDetails(details);
   if (decoded === undefined) return error;

@@ -60,7 +60,7 @@ export function headersFromFields(fields: Fields): Headers {
 /**
  * `Headers` that are filled from the runtime's own object at the first look.
  *
- * Most callers never look at the headers of an answer, and filling them costs more than the rest of a
+ * Most callers never look at the headers of a response, and filling them costs more than the rest of a
  * small call's parsing. Every method fills first; afterwards it is an ordinary `Headers`.
  */
 export class LazyHeaders extends Headers {
@@ -148,14 +148,61 @@ export class LazyHeaders extends Headers {
  */
 const lazyIsSeen: boolean = new Headers(new LazyHeaders(["probe", "1"])).get("probe") === "1";
 
-/** Headers of an answer: filled at the first look where the runtime allows, else at once. */
+/** Headers of a response: filled at the first look where the runtime allows, else at once. */
 export function headersOf(fields: Fields): Headers {
   return lazyIsSeen ? new LazyHeaders(fields) : headersFromFields(fields);
 }
 
-/** Trailers that will arrive after the answer was handed out. */
+/** Trailers that will arrive after the response was handed out. */
 export function pendingTrailers(): Headers & { arrive(fields: Fields): void } {
   if (lazyIsSeen) return new LazyHeaders();
   const headers = new Headers();
   return Object.assign(headers, { arrive: (fields: Fields) => fill(headers, fields) });
+}
+
+/** Where the fields of a call's context are written. */
+export interface MetadataSink {
+  /** Names are lower-case; a field that is there already is replaced. */
+  set(name: string, value: string): void;
+}
+
+/**
+ * The request metadata of one attempt: name and value in turn, in one array. The platform's `Headers` check and
+ * sort every field, and that for each attempt costs more than the rest of the pipeline.
+ *
+ * It goes wherever a `HeadersInit` does, as the iterable of pairs that the standard allows.
+ */
+export class Metadata implements MetadataSink, Iterable<[string, string]> {
+  readonly #fields: string[] = [];
+
+  /** @param init - what the caller set; it is checked and brought into form as `Headers` do it */
+  constructor(init?: HeadersInit) {
+    if (init === undefined) return;
+    const headers = init instanceof Headers ? init : new Headers(init);
+    headers.forEach((value, name) => {
+      this.#fields.push(name, value);
+    });
+  }
+
+  set(name: string, value: string): void {
+    const fields = this.#fields;
+    for (let at = 0; at < fields.length; at += 2) {
+      if (fields[at] === name) {
+        fields[at + 1] = value;
+        return;
+      }
+    }
+    fields.push(name, value);
+  }
+
+  /** Calls `visit` for each field, as `Headers` do. */
+  forEach(visit: (value: string, name: string) => void): void {
+    const fields = this.#fields;
+    for (let at = 0; at < fields.length; at += 2) visit(fields[at + 1] as string, fields[at] as string);
+  }
+
+  *[Symbol.iterator](): Generator<[string, string]> {
+    const fields = this.#fields;
+    for (let at = 0; at < fields.length; at += 2) yield [fields[at] as string, fields[at + 1] as string];
+  }
 }

@@ -50,7 +50,7 @@ export function connectErrorFromMeshError(error: MeshError, message: string = er
 }
 
 /**
- * The error of the mesh behind an RPC error, raised here (its `cause`) or by the service that answered (its
+ * The error of the mesh behind an RPC error, raised here (its `cause`) or by the service that responded (its
  * `ErrorInfo` detail); undefined when the error was never one of the mesh's.
  */
 export function meshErrorFromConnectError(error: ConnectError): MeshError | undefined {
@@ -70,7 +70,7 @@ export function meshErrorFromConnectError(error: ConnectError): MeshError | unde
  */
 export function callerError(call: Call, thrown: unknown): ConnectError {
   const error = readableError(thrown);
-  // Whoever cancels may do so with an error of its own, which is none of another service's.
+  // The caller may cancel with an error of its own, which is none of another service's.
   if (call.cancelled && call.reason instanceof ConnectError) return call.reason;
   return markUpstream(call.cancelled ? cancellationError(call.reason, error) : failureError(error));
 }
@@ -90,7 +90,7 @@ function isTruncation(error: ConnectError): boolean {
 }
 
 /**
- * Where a runtime hides that a connection was lost, a stream just ends, and Connect blames the caller
+ * Where a runtime hides that a connection was lost, a stream just ends, and Connect takes that for a fault of the caller
  * (`invalid_argument`). It is the connection that failed.
  */
 function brokenOff(error: ConnectError): ConnectError {
@@ -108,7 +108,7 @@ function cancellationError(reason: unknown, error: unknown): ConnectError {
   return new ConnectError(message, Code.Canceled, undefined, undefined, reason);
 }
 
-/** The header fields that belong to an answer: how to authenticate, when to come back. */
+/** The header fields that belong to a response: how to authenticate, when to come back. */
 function metadataOf(error: MeshError): HeadersInit {
   const { challenge, decision } = error as MeshError & { challenge?: string; decision?: RateLimitDecision };
   const fields: Record<string, string> = {};

@@ -11,7 +11,7 @@ import { rpcFromCode } from "./mesh-error-codes.ts";
 const byCode: Readonly<Record<RpcCode, Outcome>> = {
   aborted: outcome("success", "aborted"),
   already_exists: outcome("success", "already_exists"),
-  // Somebody gave the call up, and it was not the endpoint that failed.
+  // The call was given up; it was not the endpoint that failed.
   canceled: outcome("cancelled", "canceled"),
   data_loss: outcome("failure", "data_loss"),
   deadline_exceeded: outcome("retryable", "deadline_exceeded"),
@@ -38,6 +38,8 @@ const tooManyRequests = outcome("rejected", "unavailable");
 
 /** Connect's text for a stream that the server reset; the RPC code that goes with it may name another cause. */
 const resetStream = /\bstream closed with error code ([A-Z_0-9]+)/;
+/** What `errorFromReset` says: a stream that broke off states no status, whatever code it is mapped to. */
+const streamReset = /^the server reset the stream with /;
 /** Connect's text for a response that is none of the protocol's. */
 const httpStatus = /^HTTP (\d{3})$/;
 const maxCauses = 8;
@@ -88,7 +90,7 @@ function plainOutcome(error: ConnectError): Outcome {
     httpStatusOf(error) ?? Number(error.isWireError ? 0 : httpStatus.exec(error.rawMessage)?.[1]);
   if (status === 429) return tooManyRequests;
   if (error.code !== Code.Unknown) return outcomeOfCode(error.code);
-  if (status >= 500) return serverError;
+  if (status >= 500 || streamReset.test(error.rawMessage)) return serverError;
   return error.isWireError ? byCode.unknown : ownFailure;
 }
 

@@ -22,29 +22,6 @@ const h2Names: readonly string[] = [
   "HTTP_1_1_REQUIRED",
 ];
 
-const faultBySystemCode: Readonly<Record<string, TransportFault>> = {
-  ECONNREFUSED: "refused",
-  ENOTFOUND: "dns",
-  EAI_AGAIN: "dns",
-  EAI_NODATA: "dns",
-  EHOSTUNREACH: "unreachable",
-  ENETUNREACH: "unreachable",
-  ECONNRESET: "reset",
-  EPIPE: "reset",
-  ETIMEDOUT: "unreachable",
-};
-
-/** How an attempt to connect failed. Nothing was sent yet, so the call never started whatever it was. */
-export function connectFault(origin: string, error: unknown): TransportError {
-  const code = String((error as { code?: unknown } | undefined)?.code ?? "");
-  const known = faultBySystemCode[code];
-  const message = error instanceof Error ? error.message : String(error);
-  const tls =
-    /CERT|TLS|SSL|ALTNAME|SELF_SIGNED|UNABLE_TO/.test(code) || /certificate|handshake|ssl|tls/i.test(message);
-  const fault = known === "reset" || known === undefined ? (tls ? "tls" : "never-started") : known;
-  return new TransportError(fault, `Cannot connect to ${origin}: ${message}`, { cause: error });
-}
-
 /** An RPC error around a fault of the connection, so that retries can tell what it proves. */
 export function unavailable(message: string, fault: TransportFault, cause?: unknown): ConnectError {
   return new ConnectError(
@@ -72,7 +49,7 @@ export function errorFromReset(rstCode: number, neverStarted = false): ConnectEr
     case h2.refusedStream:
       return unavailable(message, neverStarted ? "never-started" : "reset");
     case h2.inadequateSecurity: {
-      // gRPC's code for it blames the caller's rights; it is this connection that the server does not like.
+      // gRPC's code for it speaks of the caller's rights; it is this connection that the server does not like.
       const fault = new TransportError("reset", message);
       return new ConnectError(message, Code.PermissionDenied, undefined, undefined, fault);
     }
@@ -101,13 +78,13 @@ export function protocolFault(code: number): ConnectError {
   const name = h2Names[code] ?? `0x${code.toString(16)}`;
   const message =
     code === h2.enhanceYourCalm
-      ? "the headers of the answer are larger than the limit"
-      : `protocol error: the answer is not well-formed HTTP/2 (${name})`;
+      ? "the headers of the response are larger than the limit"
+      : `protocol error: the response is not well-formed HTTP/2 (${name})`;
   return new ConnectError(message, Code.Internal);
 }
 
 /** The RPC code of a mesh error. */
-export function codeFromMeshError(code: MeshErrorCode): Code {
+function codeFromMeshError(code: MeshErrorCode): Code {
   return codeFromRpc(rpcCodeFromMeshError(code));
 }
 
@@ -118,7 +95,7 @@ export function errorFromCancel(thrown: unknown): ConnectError {
   if (isMeshError(reason)) {
     return new ConnectError(reason.message, codeFromMeshError(reason.code), undefined, undefined, reason);
   }
-  // AbortSignal.timeout() raises a TimeoutError: time ran out, whoever kept it.
+  // AbortSignal.timeout() raises a TimeoutError: time ran out, whatever watched it.
   const timeout = reason instanceof Error && reason.name === "TimeoutError";
   const message = reason instanceof Error ? reason.message : "the call was cancelled";
   return new ConnectError(

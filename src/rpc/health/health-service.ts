@@ -33,7 +33,7 @@ export function healthService(options: HealthServiceOptions): ServiceImpl<typeof
 
   /** Whether the whole serves, and whether that hangs on checks. */
   async function whole(): Promise<{ readonly serving: boolean; readonly checked: boolean }> {
-    // Whoever does not want traffic need not ask the checks, which may take their time.
+    // A service that wants no traffic need not ask the checks, which may take their time.
     if (health.status !== "ready") return { serving: false, checked: false };
     const { status, checks } = await health.readiness();
     return { serving: status === "ready", checked: Object.keys(checks).length > 0 };

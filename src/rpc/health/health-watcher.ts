@@ -18,7 +18,7 @@ export class HealthWatcher {
     this.#unsubscribe = health.subscribe((status) => {
       this.#changed = true;
       this.#wake?.();
-      // Whoever drains waits until the watcher was told, which is when it has gone.
+      // A drain waits until the watcher was told, which is when it has gone.
       return status === "draining" ? this.#closed.promise : undefined;
     });
   }

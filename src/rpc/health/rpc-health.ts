@@ -10,13 +10,13 @@ import { meshCallOptions } from "../context.ts";
 
 /** What a service says of itself by gRPC's standard health service. */
 export interface RpcHealth {
-  /** Whether anything answered. */
+  /** Whether anything responded. */
   readonly live: boolean;
   /** Whether it wants traffic. */
   readonly ready: boolean;
   /**
-   * `service_unknown` when the server does not know the service of `of`; `unknown` when it answers, but not to
-   * this question; `unreachable` when it did not answer at all.
+   * `service_unknown` when the server does not know the service of `of`; `unknown` when it responds, but not to
+   * this question; `unreachable` when it did not respond at all.
    */
   readonly status: "serving" | "not_serving" | "service_unknown" | "unknown" | "unreachable";
   /** The name of the status that it gave; the failure's message when there was none. */
@@ -34,7 +34,7 @@ export interface RpcHealthOptions {
   readonly parent?: Call | null;
 }
 
-const answered: ReadonlyMap<HealthCheckResponse_ServingStatus, RpcHealth["status"]> = new Map([
+const statuses: ReadonlyMap<HealthCheckResponse_ServingStatus, RpcHealth["status"]> = new Map([
   [Status.SERVING, "serving"],
   [Status.NOT_SERVING, "not_serving"],
   [Status.SERVICE_UNKNOWN, "service_unknown"],
@@ -49,13 +49,13 @@ export async function rpcHealth(transport: Transport, options: RpcHealthOptions 
     ...(parent !== undefined && { parent }),
   });
   try {
-    const answer = await createClient(Health, transport).check(
+    const response = await createClient(Health, transport).check(
       { service },
       { contextValues, ...(timeoutMs !== undefined && { timeoutMs }), ...(signal && { signal }) },
     );
-    const status = answered.get(answer.status as HealthCheckResponse_ServingStatus) ?? "unknown";
-    const details = Object.entries(Status).find(([, value]) => value === answer.status)?.[0];
-    return { live: true, ready: status === "serving", status, details: details ?? String(answer.status) };
+    const status = statuses.get(response.status as HealthCheckResponse_ServingStatus) ?? "unknown";
+    const details = Object.entries(Status).find(([, value]) => value === response.status)?.[0];
+    return { live: true, ready: status === "serving", status, details: details ?? String(response.status) };
   } catch (error) {
     if (!(error instanceof ConnectError) || signal?.aborted === true) throw error;
     return { ready: false, ...withoutResponse(error), details: error.rawMessage };

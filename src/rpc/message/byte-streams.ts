@@ -19,7 +19,7 @@ export function readableFromIterable(
         controller.close();
       },
       async cancel(reason) {
-        // A generator rethrows what is thrown into it; whoever cancelled knows the reason.
+        // A generator rethrows what is thrown into it; the one that cancelled knows the reason.
         await (iterator.throw === undefined ? iterator.return?.() : iterator.throw(reason).catch(() => {}));
       },
     },

@@ -30,7 +30,7 @@ export class ChunkBuffer {
     this.#bytes += length;
   }
 
-  /** Everything so far, in order. Whoever asks takes it all, and adds nothing afterwards. */
+  /** Everything so far, in order. The caller takes it all, and adds nothing afterwards. */
   pieces(): readonly Uint8Array[] {
     if (this.#block !== undefined) this.#showBlock(this.#block);
     return this.#pieces;

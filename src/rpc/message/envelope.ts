@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ChunkBuffer } from "./chunk-buffer.ts";
 
@@ -111,8 +110,7 @@ export class EnvelopeReader {
   #deliver(): void {
     let bytes = this.#target;
     if (bytes === undefined) {
-      // Not zeroed first: every byte of it is written below.
-      bytes = new Uint8Array(Buffer.allocUnsafeSlow(this.#length).buffer);
+      bytes = new Uint8Array(this.#length);
       let at = 0;
       for (const piece of this.#buffered?.pieces() ?? []) {
         bytes.set(piece, at);

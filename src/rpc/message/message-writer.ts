@@ -1,5 +1,5 @@
 import type { Http2Stream } from "../../http/http2/streams/stream.ts";
-import { iteratorOf } from "../server/safe-interceptor.ts";
+import { iteratorOf } from "../safe-interceptor.ts";
 import { type EncodedMessage, type EncodeOptions, encodeMessage, type MessageCodec } from "./codec.ts";
 
 /**

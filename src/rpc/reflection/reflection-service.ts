@@ -7,7 +7,9 @@ import type {
 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { DescriptorIndex } from "./descriptor-index.ts";
 
-type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
+type ReflectionResult = NonNullable<
+  MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]
+>;
 
 /** What is asked for, without the bookkeeping; v1 and v1alpha ask alike. */
 type Question = Pick<ServerReflectionRequest, "messageRequest">;
@@ -39,7 +41,7 @@ function respondTo(
   index: DescriptorIndex,
   services: readonly DescService[],
   sent: Set<string>,
-): Answer {
+): ReflectionResult {
   switch (question.case) {
     case "listServices": {
       const names = services.map(({ typeName }) => typeName).sort();
@@ -66,7 +68,12 @@ function respondTo(
 }
 
 /** The file and what it imports; imports that this stream has carried already are left out. */
-function files(index: DescriptorIndex, file: DescFile | undefined, sent: Set<string>, what: string): Answer {
+function files(
+  index: DescriptorIndex,
+  file: DescFile | undefined,
+  sent: Set<string>,
+  what: string,
+): ReflectionResult {
   if (file === undefined) return failure(Code.NotFound, `${what} is not known here`);
   const watcher = index.closureOf(file).filter((each) => each === file || !sent.has(each.proto.name));
   for (const each of watcher) sent.add(each.proto.name);
@@ -74,6 +81,6 @@ function files(index: DescriptorIndex, file: DescFile | undefined, sent: Set<str
   return { case: "fileDescriptorResponse", value };
 }
 
-function failure(errorCode: Code, errorMessage: string): Answer {
+function failure(errorCode: Code, errorMessage: string): ReflectionResult {
   return { case: "errorResponse", value: { errorCode, errorMessage } };
 }

@@ -19,10 +19,9 @@ import {
   type RpcHandler,
   unknownOperation,
 } from "./dispatcher.ts";
-import { errorMapping } from "./error-mapping.ts";
 import { collectRoutes } from "./method-router.ts";
 import type { RpcRouter } from "./router.ts";
-import { UniversalCall, type UniversalMethod } from "./universal-call.ts";
+import { errorMapping, UniversalCall, type UniversalMethod } from "./universal-call.ts";
 
 /** Options of {@link createDispatcher}. */
 export interface DispatcherOptions {

@@ -4,8 +4,7 @@ import type { HeaderSource } from "../../core/headers.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import { fieldOf, joinedFieldOf } from "../../http/http2/frame/header-rules.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
-import { formatOf } from "../dialect/grpc-headers.ts";
-import { parseGrpcTimeout } from "../dialect/timeout-header.ts";
+import { formatOf, parseGrpcTimeout } from "../dialect/call-headers.ts";
 import { codecsOf, type EncodeOptions, type MethodCodecs } from "../message/codec.ts";
 import { acceptsEncoding, type Compression, compressionNamed } from "../message/compression.ts";
 import { type RpcDispatcher, type RpcMethod, unknownOperation } from "./dispatcher.ts";
@@ -46,13 +45,9 @@ interface MethodPlan {
   readonly compressions: readonly Compression[];
 }
 
-/** Those of the method's options; what is built in is done by zlib. */
-function compressionsOf(method: RpcMethod): Compression[] {
-  return method.options.acceptCompression.map((each) => compressionNamed(each.name) ?? each);
-}
-
-function namedIn(compressions: readonly Compression[], name: string): Compression | undefined {
-  return compressions.find((each) => each.name === name);
+/** Those of the method's options, by the platform's own means where it has them. */
+function compressionsOf(method: RpcMethod, platform: readonly Compression[]): Compression[] {
+  return method.options.acceptCompression.map((each) => compressionNamed(platform, each.name) ?? each);
 }
 
 function encodeOptions(method: RpcMethod, compression: Compression | undefined): EncodeOptions {
@@ -72,14 +67,21 @@ function responseCompression(
   }
   if (method.options.responseCompression === "requested") return undefined;
   for (const name of accept?.split(",") ?? []) {
-    const compression = namedIn(known, name.trim());
+    const compression = compressionNamed(known, name.trim());
     if (compression !== undefined) return compression;
   }
   return undefined;
 }
 
-/** Makes the gRPC side of a listener, straight on HTTP/2 streams. */
-export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "lifecycle">): GrpcHandler {
+/**
+ * Makes the gRPC side of a listener, straight on HTTP/2 streams.
+ *
+ * @param platform - encodings that the platform has by itself
+ */
+export function createGrpcHandler(
+  dispatcher: Pick<RpcDispatcher, "methods" | "lifecycle">,
+  platform: readonly Compression[] = [],
+): GrpcHandler {
   const { methods, lifecycle } = dispatcher;
   const plans = new Map<RpcMethod, MethodPlan>();
 
@@ -89,7 +91,7 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "l
       plan = {
         codecs: codecsOf(method.method, method.options),
         encode: encodeOptions(method, undefined),
-        compressions: compressionsOf(method),
+        compressions: compressionsOf(method, platform),
       };
       plans.set(method, plan);
     }
@@ -126,7 +128,7 @@ export function createGrpcHandler(dispatcher: Pick<RpcDispatcher, "methods" | "l
     const timeoutMs = timeout === undefined ? undefined : parseGrpcTimeout(timeout);
     const malformedTimeout = timeoutMs !== undefined && Number.isNaN(timeoutMs);
     const encoding = fieldOf(fields, "grpc-encoding");
-    const compression = encoding === undefined ? undefined : namedIn(compressions, encoding);
+    const compression = encoding === undefined ? undefined : compressionNamed(compressions, encoding);
     if (compression !== undefined || method.options.responseCompression === "accepted") {
       const accept = fieldOf(fields, "grpc-accept-encoding");
       response.compression = responseCompression(method, compressions, compression, accept);

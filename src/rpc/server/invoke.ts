@@ -1,5 +1,4 @@
-import type { Message } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
+import { create, type Message } from "@bufbuild/protobuf";
 import type {
   HandlerContext,
   Interceptor,
@@ -9,9 +8,9 @@ import type {
   UnaryRequest,
   UnaryResponse,
 } from "@connectrpc/connect";
+import { applyInterceptor, safeIterable } from "../safe-interceptor.ts";
 import type { RpcMethod } from "./dispatcher.ts";
 import type { GrpcContext } from "./handler-context.ts";
-import { applyInterceptor, safeIterable } from "./safe-interceptor.ts";
 
 type AnyFn = Parameters<Interceptor>[0];
 type AnyRequest = UnaryRequest | StreamRequest;

@@ -5,7 +5,7 @@ const maxLingerBytes = 8 * 1024 * 1024;
 
 /** A request body that is let go of only when the response is out. */
 export interface LingeringBody {
-  /** The body, chunk by chunk; whoever stops reading early leaves the rest for {@link linger}. */
+  /** The body, chunk by chunk; a reader that stops early leaves the rest for {@link linger}. */
   readonly chunks: AsyncIterable<Uint8Array>;
   /** Whether its reader has stopped before the end. */
   readonly left: boolean;
@@ -17,8 +17,8 @@ export interface LingeringBody {
  * Reads a request's body, and at the end what its reader left unread.
  *
  * A server that closes an HTTP/1.1 connection while the client still sends resets it, and the client never sees
- * the answer: a message that is too large would fail with a broken pipe instead of `resource_exhausted`
- * (RFC 9112, section 9.6). Some clients close it themselves when the answer begins while they still send (connect-go).
+ * the response: a message that is too large would fail with a broken pipe instead of `resource_exhausted`
+ * (RFC 9112, section 9.6). Some clients close it themselves when the response begins while they still send (connect-go).
  */
 export function lingeringBody(
   body: ReadableStream<Uint8Array>,

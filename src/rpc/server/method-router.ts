@@ -1,4 +1,3 @@
-import type { DescMethod } from "@bufbuild/protobuf";
 import {
   type ConnectRouterOptions,
   createConnectRouter,
@@ -10,14 +9,15 @@ import {
 } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { meshCall } from "../context.ts";
+import { operationOf } from "../dialect/call-headers.ts";
+import { safeInterceptor, safeStream } from "../safe-interceptor.ts";
 import type { CallLifecycle } from "./call-lifecycle.ts";
 import type { RpcMethod, RpcMethodOptions } from "./dispatcher.ts";
 import type { RpcRouter } from "./router.ts";
-import { safeInterceptor, safeStream } from "./safe-interceptor.ts";
 
 /** Connect's handlers of one method. */
 export interface RouteHandlers {
-  /** Compresses its answers where the client accepts it. */
+  /** Compresses its responses where the client accepts it. */
   readonly compressing: UniversalHandler;
   /** Compresses none. */
   readonly plain: UniversalHandler;
@@ -128,18 +128,6 @@ function timedByCall(impl: AnyImpl, lifecycle: Pick<CallLifecycle, "timeLeft">):
     }
     return impl(input, context);
   };
-}
-
-const operations = new WeakMap<DescMethod, string>();
-
-/** `package.Service/Method` */
-export function operationOf(method: DescMethod): string {
-  let operation = operations.get(method);
-  if (operation === undefined) {
-    operation = `${method.parent.typeName}/${method.name}`;
-    operations.set(method, operation);
-  }
-  return operation;
 }
 
 function effectiveOptions(

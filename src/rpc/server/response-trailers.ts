@@ -5,8 +5,8 @@ import { isMeshError } from "../../core/errors.ts";
 import { checkSendable } from "../../core/sendable-headers.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
-import { contentTypeJson, contentTypeProto } from "../dialect/grpc-headers.ts";
-import { encodeDetails, encodeMessage } from "../dialect/grpc-status.ts";
+import { contentTypeJson, contentTypeProto } from "../dialect/call-headers.ts";
+import { encodeDetails, encodeStatusText } from "../dialect/grpc-status.ts";
 import { addMetadata } from "../dialect/header-metadata.ts";
 import { outcomeOfCode } from "../dialect/rpc-outcome.ts";
 import { deadlineExceeded } from "../dialect/transport-faults.ts";
@@ -25,7 +25,7 @@ const headers: Readonly<Record<"proto" | "json", Fields>> = {
 function addStatus(fields: string[], error: ConnectError): void {
   addMetadata(fields, error.metadata);
   fields.push("grpc-status", String(error.code));
-  if (error.rawMessage !== "") fields.push("grpc-message", encodeMessage(error.rawMessage));
+  if (error.rawMessage !== "") fields.push("grpc-message", encodeStatusText(error.rawMessage));
   if (error.details.length > 0) fields.push("grpc-status-details-bin", encodeDetails(error));
 }
 
@@ -41,7 +41,7 @@ export class GrpcResponse {
   constructor(stream: Http2Stream, format: "proto" | "json") {
     this.stream = stream;
     this.#format = format;
-    // What a client still sends when it has its answer is of no use.
+    // What a client still sends when it has its response is of no use.
     stream.letGoAtEnd = true;
   }
 

@@ -5,9 +5,9 @@ import { Health as HealthV1 } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import type { Health } from "../../serve/health.ts";
+import { operationOf } from "../dialect/call-headers.ts";
 import { healthService } from "../health/health-service.ts";
 import { reflectionService } from "../reflection/reflection-service.ts";
-import { operationOf } from "./method-router.ts";
 import type { RpcRouter } from "./router.ts";
 
 /** What is served beside the services of the routes. */

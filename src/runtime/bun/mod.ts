@@ -4,7 +4,7 @@
  * @module
  */
 
-import { messageCompressions } from "../../net/connect/message-compression.ts";
+import { messageCompressions } from "../../net/compression.ts";
 import { openRpcTransport } from "../../net/connect/rpc-transport.ts";
 import { listen } from "../../net/listen/listen.ts";
 import { asyncContext } from "../../net/platform/async-context.ts";
@@ -12,7 +12,7 @@ import { serverCapabilities } from "../../net/platform/capabilities.ts";
 import { onSignals } from "../../net/platform/signals.ts";
 import { faultOf } from "../../net/platform/socket-fault.ts";
 import type { Capabilities, Runtime } from "../../net/port.ts";
-import { openHttpTransport } from "./http-leaf.ts";
+import { openHttpTransport } from "./http-transport.ts";
 
 /** What Bun can do. */
 export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: false };

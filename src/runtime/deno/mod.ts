@@ -4,7 +4,7 @@
  * @module
  */
 
-import { messageCompressions } from "../../net/connect/message-compression.ts";
+import { messageCompressions } from "../../net/compression.ts";
 import { openRpcTransport } from "../../net/connect/rpc-transport.ts";
 import { openHttpTransport } from "../../net/connect/undici-transport.ts";
 import { listen } from "../../net/listen/listen.ts";

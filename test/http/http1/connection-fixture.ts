@@ -1,7 +1,8 @@
-import type { ByteTransport } from "../../../src/http/http1/byte-transport.ts";
+import type { Connection } from "../../../src/core/connection.ts";
+import type { ByteTransport } from "../../../src/http/byte-transport.ts";
 import { Http1Connection } from "../../../src/http/http1/http1-connection.ts";
+import type { Http1Exchange } from "../../../src/http/http1/http1-exchange.ts";
 import type { Http1Limits } from "../../../src/http/http1/http1-limits.ts";
-import type { Http1Stream } from "../../../src/http/http1/http1-stream.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -37,15 +38,20 @@ class TestTransport implements ByteTransport {
   /** Whether the peer takes nothing. */
   full = false;
 
-  write(data: Uint8Array | string): boolean {
-    const bytes = typeof data === "string" ? encoder.encode(data) : data;
-    this.written += decoder.decode(bytes);
-    if (this.full) this.waitingBytes += bytes.length;
+  write(pieces: readonly (Uint8Array | string)[]): boolean {
+    for (const piece of pieces) {
+      const bytes = typeof piece === "string" ? encoder.encode(piece) : piece;
+      this.written += decoder.decode(bytes);
+      if (this.full) this.waitingBytes += bytes.length;
+    }
     return !this.full;
   }
 
-  cork(): void {}
-  uncork(): void {}
+  nextTurn(): void {
+    throw new Error("HTTP/1.1 writes at once");
+  }
+
+  keepAlive(): void {}
 
   pause(): void {
     this.paused = true;
@@ -68,26 +74,37 @@ class TestTransport implements ByteTransport {
   }
 }
 
+/** What is known of the peer. */
+export const testConnection: Connection = {
+  remoteAddress: "192.0.2.1",
+  encrypted: false,
+  httpVersion: "1.1",
+  peer: undefined,
+};
+
 /** The server's side of a connection, with a test in the place of its peer, its handler and its clock. */
 export class TestConnection {
   readonly transport: TestTransport = new TestTransport();
-  readonly streams: Http1Stream[] = [];
+  readonly exchanges: Http1Exchange[] = [];
   readonly errors: string[] = [];
+  /** Of each exchange that is over: whether the whole response was handed over. */
+  readonly outcomes: boolean[] = [];
   /** As on any real clock, not at 0. */
-  readonly #time = { now: 1_700_000_000_000 };
+  readonly #time = { now: 1_700_000_000_000, wallClock: () => 1_700_000_000_000 };
   readonly connection: Http1Connection;
 
-  /** @param onRequest - handles requests as they come; without it they wait in `streams` */
-  constructor(onRequest?: (stream: Http1Stream) => void) {
+  /** @param onRequest - handles requests as they come; without it they wait in `exchanges` */
+  constructor(onRequest?: (exchange: Http1Exchange) => void) {
     this.connection = new Http1Connection(
       this.transport,
       {
-        onRequest: (stream) => {
-          this.streams.push(stream);
-          onRequest?.(stream);
+        onRequest: (exchange) => {
+          this.exchanges.push(exchange);
+          onRequest?.(exchange);
         },
         onError: (error) => this.errors.push(error.message),
-        gone: () => new Error("gone"),
+        connection: testConnection,
+        onClose: (_exchange, complete) => this.outcomes.push(complete),
       },
       testLimits,
       this.#time,
@@ -132,8 +149,8 @@ export class TestConnection {
 }
 
 /** Responds at once with a short text. */
-export function respondOk(stream: Http1Stream): void {
-  stream.respond(200, "", { "content-length": 2 }, "ok", true);
+export function respondOk(exchange: Http1Exchange): void {
+  exchange.respond(200, ["content-length", "2"], "ok");
 }
 
 export const getRequest = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";

@@ -1,32 +1,22 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Http1Stream } from "../../../src/http/http1/http1-stream.ts";
 import { bytesOf, getRequest, respondOk, TestConnection } from "./connection-fixture.ts";
 
 const halfRequest = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf";
 const halfChunked = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n";
 
-/** Responds at once, and notes how each exchange ended. */
-function noted(outcomes: boolean[]): (stream: Http1Stream) => void {
-  return (stream) => {
-    stream.handler = { onDrain() {}, onClose: (complete) => outcomes.push(complete) };
-    respondOk(stream);
-  };
-}
-
 describe("an HTTP/1.1 exchange", () => {
   for (const [what, end] of [
     ["its client leaves", (peer: TestConnection) => peer.connection.peerEnded()],
-    ["its connection breaks", (peer: TestConnection) => peer.connection.lost()],
+    ["its connection breaks", (peer: TestConnection) => peer.connection.lost(undefined)],
     ["its rest never comes", (peer: TestConnection) => peer.pass(1_000)],
     ["its rest is malformed", (peer: TestConnection) => peer.send("no chunk")],
   ] as const) {
     it(`whose response was complete stays so when ${what}`, () => {
-      const outcomes: boolean[] = [];
-      const peer = new TestConnection(noted(outcomes));
+      const peer = new TestConnection(respondOk);
       peer.send(halfChunked);
       end(peer);
-      assert.deepEqual(outcomes, [true]);
+      assert.deepEqual(peer.outcomes, [true]);
       assert.equal(peer.transport.wasReset, false);
       assert.deepEqual(peer.statuses(), [200]);
     });
@@ -34,27 +24,24 @@ describe("an HTTP/1.1 exchange", () => {
 
   it("tells the reader of a request that the rest will not come, although the response was complete", async () => {
     let reading: Promise<unknown> | undefined;
-    const peer = new TestConnection((stream) => {
-      reading = stream.body?.collect();
+    const peer = new TestConnection((exchange) => {
+      reading = exchange.body?.collect();
       reading?.catch(() => {});
-      stream.endsConnection();
-      respondOk(stream);
+      exchange.respond(200, ["content-length", "2", "connection", "close"], "ok");
     });
     peer.send(halfRequest);
-    await assert.rejects(reading!, /gone/);
+    await assert.rejects(reading!, /went away/);
   });
 
   it("hands a long response over in parts, as fast as its client takes them", () => {
     const long = "x".repeat(1_000_000);
-    const outcomes: boolean[] = [];
-    const peer = new TestConnection((stream) => {
-      stream.handler = { onDrain() {}, onClose: (complete) => outcomes.push(complete) };
-      stream.respond(200, "", { "content-length": long.length }, long, true);
+    const peer = new TestConnection((exchange) => {
+      exchange.respond(200, ["content-length", String(long.length)], long);
     });
     peer.transport.full = true;
     peer.send(getRequest + getRequest);
     assert.ok(peer.transport.waitingBytes < 200_000);
-    while (outcomes.length < 2) {
+    while (peer.outcomes.length < 2) {
       // Slow, but it takes what it must in its time.
       peer.pass(120_000, () => {
         peer.transport.waitingBytes = Math.max(0, peer.transport.waitingBytes - 1_200);
@@ -65,25 +52,25 @@ describe("an HTTP/1.1 exchange", () => {
     const { written } = peer.transport;
     assert.equal(written.match(/HTTP\/1\.1 200/g)?.length, 2);
     assert.equal(written.indexOf("HTTP/1.1", 10) - written.indexOf("\r\n\r\n") - 4, long.length);
-    assert.deepEqual(outcomes, [true, true]);
+    assert.deepEqual(peer.outcomes, [true, true]);
   });
 
-  it("hands a long piece of a stream over in parts, and what follows it behind them", () => {
+  it("hands a long piece of a exchange over in parts, and what follows it behind them", () => {
     let drains = 0;
     const peer = new TestConnection();
     peer.send(getRequest);
-    const stream = peer.streams[0]!;
-    stream.handler = { onDrain: () => drains++, onClose() {} };
+    const exchange = peer.exchanges[0]!;
+    exchange.whenDrained(() => drains++);
     peer.transport.full = true;
-    stream.respond(200, "", {}, undefined, false);
-    assert.equal(stream.write(bytesOf("a".repeat(300_000))), false);
+    exchange.begin(200, []);
+    assert.equal(exchange.write(bytesOf("a".repeat(300_000))), false);
     peer.connection.drained();
     assert.equal(drains, 0, "the rest of the piece comes first");
     peer.transport.full = false;
     peer.connection.drained();
     assert.equal(drains, 1);
-    stream.write(bytesOf("b"));
-    stream.end();
+    exchange.write(bytesOf("b"));
+    exchange.end();
     const body = peer.take().split("\r\n\r\n").slice(1).join("\r\n\r\n");
     assert.equal(body.replace(/[^ab]/g, "").length > 300_000, true);
     assert.match(body, /a\r\n1\r\nb\r\n0\r\n\r\n$/);
@@ -99,8 +86,8 @@ describe("an idle HTTP/1.1 connection", () => {
   });
 
   it("is not idle while its client still takes a response", () => {
-    const peer = new TestConnection((stream) => {
-      stream.respond(200, "", { "content-length": 90_000 }, "x".repeat(90_000), true);
+    const peer = new TestConnection((exchange) => {
+      exchange.respond(200, ["content-length", "90000"], "x".repeat(90_000));
     });
     peer.transport.full = true;
     peer.send(getRequest);
@@ -117,10 +104,10 @@ describe("an idle HTTP/1.1 connection", () => {
 
 describe("a response to HEAD", () => {
   it("has no body, whatever is written", () => {
-    const peer = new TestConnection((stream) => {
-      stream.respond(200, "", {}, undefined, false);
-      stream.write(bytesOf("body"));
-      stream.end();
+    const peer = new TestConnection((exchange) => {
+      exchange.begin(200, []);
+      exchange.write(bytesOf("body"));
+      exchange.end();
     });
     peer.send(`HEAD / HTTP/1.1\r\nhost: a\r\n\r\n${getRequest}`);
     const text = peer.take();

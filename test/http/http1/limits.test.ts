@@ -36,12 +36,12 @@ describe("an HTTP/1.1 connection", () => {
     const peer = new TestConnection();
     peer.send(getRequest);
     peer.pass(3_600_000);
-    respondOk(peer.streams[0]!);
+    respondOk(peer.exchanges[0]!);
     assert.deepEqual(peer.statuses(), [200]);
   });
 
   it("whose body of known length comes in drops gets 408", () => {
-    const peer = new TestConnection((stream) => void stream.body?.collect().catch(() => {}));
+    const peer = new TestConnection((exchange) => void exchange.body?.collect().catch(() => {}));
     peer.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n");
     peer.pass(120_000, () => peer.send("x".repeat(20)));
     assert.equal(peer.open, true, "20 bytes a second are enough");
@@ -51,7 +51,7 @@ describe("an HTTP/1.1 connection", () => {
   });
 
   it("whose body has no known length may be slow, but not silent", () => {
-    const peer = new TestConnection((stream) => void stream.body?.collect().catch(() => {}));
+    const peer = new TestConnection((exchange) => void exchange.body?.collect().catch(() => {}));
     peer.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
     for (let minute = 0; minute < 30; minute++) {
       peer.send("1\r\nx\r\n");
@@ -75,8 +75,8 @@ describe("an HTTP/1.1 connection", () => {
     const peer = new TestConnection();
     peer.send(getRequest);
     peer.transport.full = true;
-    peer.streams[0]!.respond(200, "", {}, undefined, false);
-    peer.streams[0]!.write(bytesOf("x".repeat(50_000)));
+    peer.exchanges[0]!.begin(200, []);
+    peer.exchanges[0]!.write(bytesOf("x".repeat(50_000)));
     peer.pass(600_000, () => {
       peer.transport.waitingBytes -= 10;
     });
@@ -89,8 +89,8 @@ describe("an HTTP/1.1 connection", () => {
   });
 
   it("whose peer takes the last response not at all ends, too", () => {
-    const peer = new TestConnection((stream) => {
-      stream.respond(200, "", { "content-length": 9_000 }, "x".repeat(9_000), true);
+    const peer = new TestConnection((exchange) => {
+      exchange.respond(200, ["content-length", "9000"], "x".repeat(9_000));
     });
     peer.transport.full = true;
     peer.send(getRequest);
@@ -119,8 +119,8 @@ describe("an HTTP/1.1 connection", () => {
   });
 
   it("lets a slow peer have its last response to the end", () => {
-    const peer = new TestConnection((stream) => {
-      stream.respond(200, "", { "content-length": 9_000 }, "x".repeat(9_000), true);
+    const peer = new TestConnection((exchange) => {
+      exchange.respond(200, ["content-length", "9000"], "x".repeat(9_000));
     });
     peer.transport.full = true;
     peer.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
@@ -134,25 +134,25 @@ describe("an HTTP/1.1 connection", () => {
   });
 
   it("whose response hangs while pipelined requests wait ends, because nobody would hear that its peer has left", () => {
-    const peer = new TestConnection((stream) => {
-      stream.respond(200, "", {}, undefined, false);
-      stream.flush();
+    const peer = new TestConnection((exchange) => {
+      exchange.begin(200, []);
+      exchange.flush();
     });
     peer.send(getRequest + getRequest.repeat(200));
     assert.equal(peer.transport.paused, true);
     peer.pass(290_000);
-    peer.streams[0]!.write(bytesOf("an event"));
+    peer.exchanges[0]!.write(bytesOf("an event"));
     peer.pass(290_000);
     assert.equal(peer.open, true);
     peer.pass(310_000);
     assert.equal(peer.transport.wasReset, true);
-    assert.equal(peer.streams[0]!.closed, true);
+    assert.equal(peer.exchanges[0]!.closed, true);
   });
 
   it("whose response hangs while its body waits unread ends likewise; a handler that has not responded has time", () => {
     const peers = [true, false].map((responds) => {
-      const peer = new TestConnection((stream) => {
-        if (responds) stream.respond(200, "", {}, undefined, false);
+      const peer = new TestConnection((exchange) => {
+        if (responds) exchange.begin(200, []);
       });
       peer.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n");
       peer.send("x".repeat(70_000));

@@ -12,12 +12,12 @@ function post(...lines: string[]): string {
 const chunked = post("transfer-encoding: chunked");
 
 async function bodyOf(peer: TestConnection): Promise<string> {
-  return decoder.decode(await peer.streams[0]!.body!.collect());
+  return decoder.decode(await peer.exchanges[0]!.body!.collect());
 }
 
 describe("the body of an HTTP/1.1 request", () => {
   it("of a known length is there at once when it comes with its head", async () => {
-    const peer = new TestConnection((stream) => assert.equal(stream.body?.ended, true));
+    const peer = new TestConnection((exchange) => assert.equal(exchange.body?.ended, true));
     peer.send(`${post("content-length: 5")}hello`);
     assert.equal(await bodyOf(peer), "hello");
   });
@@ -33,8 +33,8 @@ describe("the body of an HTTP/1.1 request", () => {
         `${chunked}5;a=b;c="d"\r\nhello\r\nB\r\n, how are y\r\n2\r\nou\r\n0\r\nx-sum: 1\r\n\r\n${getRequest}`,
       );
       assert.equal(await bodyOf(peer), "hello, how are you");
-      respondOk(peer.streams[0]!);
-      assert.equal(peer.streams.length, 2, "the next request begins where the body ends");
+      respondOk(peer.exchanges[0]!);
+      assert.equal(peer.exchanges.length, 2, "the next request begins where the body ends");
     });
   }
 
@@ -58,7 +58,7 @@ describe("the body of an HTTP/1.1 request", () => {
     it(`with ${what} is refused, and its reader told`, async () => {
       const peer = new TestConnection();
       peer.send(chunked);
-      const reading = assert.rejects(peer.streams[0]!.body!.collect(), /gone/);
+      const reading = assert.rejects(peer.exchanges[0]!.body!.collect(), /went away/);
       peer.send(body);
       await reading;
       assert.deepEqual(peer.statuses(), [400]);
@@ -90,16 +90,16 @@ describe("the body of an HTTP/1.1 request", () => {
   it("that nobody read is passed over when it is short, and ends the connection when it is long", () => {
     const short = new TestConnection();
     short.send(post("content-length: 3000"));
-    respondOk(short.streams[0]!);
+    respondOk(short.exchanges[0]!);
     short.send("x".repeat(3_000) + getRequest);
-    assert.equal(short.streams.length, 2);
+    assert.equal(short.exchanges.length, 2);
     const long = new TestConnection();
     long.send(post("content-length: 5001"));
-    respondOk(long.streams[0]!);
+    respondOk(long.exchanges[0]!);
     assert.equal(long.open, false);
     const endless = new TestConnection();
     endless.send(chunked);
-    respondOk(endless.streams[0]!);
+    respondOk(endless.exchanges[0]!);
     endless.send(`${"1000\r\n"}${"x".repeat(4_096)}\r\n`.repeat(2));
     assert.equal(endless.open, false);
   });
@@ -107,8 +107,8 @@ describe("the body of an HTTP/1.1 request", () => {
   it("fails for its reader when its sender goes away", async () => {
     const peer = new TestConnection();
     peer.send(`${post("content-length: 5")}he`);
-    const reading = assert.rejects(bodyOf(peer), /gone/);
-    peer.connection.lost();
+    const reading = assert.rejects(bodyOf(peer), /went away/);
+    peer.connection.lost(undefined);
     await reading;
   });
 
@@ -123,14 +123,14 @@ describe("the body of an HTTP/1.1 request", () => {
       assert.equal(peer.take(), "HTTP/1.1 100 Continue\r\n\r\n");
       peer.send("ok");
       assert.equal(await collected, "ok");
-      respondOk(peer.streams[0]!);
+      respondOk(peer.exchanges[0]!);
       assert.match(peer.take(), /^HTTP\/1.1 200 OK\r\n[\s\S]*connection: keep-alive/);
     });
 
     it("gets the response alone when nobody does, and an end of the connection", () => {
       const peer = new TestConnection();
       peer.send(expecting);
-      peer.streams[0]!.respond(413, "", { "content-length": 0 }, undefined, true);
+      peer.exchanges[0]!.respond(413, ["content-length", "0"]);
       assert.match(peer.take(), /^HTTP\/1.1 413 [\s\S]*connection: close/);
       assert.equal(peer.open, false);
     });
@@ -149,7 +149,7 @@ describe("the body of an HTTP/1.1 request", () => {
     const packet = new Uint8Array(65_536).fill(0x78);
     // Each is a view of a whole packet, as sockets give them.
     for (let at = 0; at < 10_000; at++) peer.connection.receive(packet.subarray(at, at + 1));
-    const { body } = peer.streams[0]!;
+    const { body } = peer.exchanges[0]!;
     const buffers = new Set<ArrayBufferLike>();
     for (let chunk = await body!.read(); chunk !== undefined; chunk = await body!.read())
       buffers.add(chunk.buffer);

@@ -43,7 +43,7 @@ describe("the head of an HTTP/1.1 request", () => {
         "cookie",
         "b=\x80",
       ],
-      host: "a",
+      authority: "a",
       bodyBytes: 12,
       keepAlive: true,
       expectsContinue: false,
@@ -130,7 +130,7 @@ describe("a connection on which a head comes", () => {
       peer.send(bytes);
       assert.deepEqual(peer.statuses(), [status]);
       assert.equal(peer.open, false);
-      assert.equal(peer.streams.length, 0);
+      assert.equal(peer.exchanges.length, 0);
     });
   }
 

@@ -1,40 +1,17 @@
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { frameType, h2 } from "../../../src/http/http2/frame/frame-types.ts";
-import { http1, serve, settled, signal, type TestServer } from "../../net/listen/listener-fixture.ts";
-import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { words } from "../../rpc/client/grpc-frames.ts";
 import { unless } from "../../support/capability.ts";
 import { endHeaders, endStream, frame } from "./connection-fixture.ts";
-import { RawPeer } from "./http2-peer.ts";
+import { attackedServer } from "./http2-peer.ts";
 
 /** A request that is answered by nothing but headers. */
 const connectTarget = [":method", "GET", ":scheme", "http", ":path", "/", ":authority", "999.999.999.999"];
 
 describe("an HTTP/2 client that means harm", unless("listen"), () => {
-  const cleanup = new Cleanup();
-  const perTest = new Cleanup();
-  let server: TestServer;
-  let release = signal();
-  const connect = (): Promise<RawPeer> => RawPeer.open(perTest, server.port);
-
-  before(async () => {
-    server = await serve(cleanup, async (request) => {
-      const { pathname } = new URL(request.url);
-      if (pathname === "/large") return new Response(new Uint8Array(4_000_000));
-      if (pathname === "/slow") await release.promise;
-      return new Response("plain text");
-    });
-  });
-  after(() => cleanup.run());
-  // Whatever it did: nothing of it is left, and the next one is served.
-  afterEach(async () => {
-    await perTest.run();
-    release.fire();
-    assert.equal(await settled(server), 0);
-    assert.equal((await http1(server.port, { path: "/text" })).text, "plain text");
-    release = signal();
-  });
+  const attacked = attackedServer();
+  const { connect } = attacked;
 
   it("is told to calm down when it resets its streams too fast", async () => {
     const peer = await connect();
@@ -101,23 +78,23 @@ describe("an HTTP/2 client that means harm", unless("listen"), () => {
     );
     await peer.settled();
     // What the tests before this one provoked.
-    server.errors.splice(0);
+    attacked.server.errors.splice(0);
     peer.socket.pause();
     const broken = new Promise<void>((resolve) => peer.socket.once("close", () => resolve()));
     let over = false;
     broken.then(() => {
       over = true;
     });
-    for (let sent = 0; sent < 2_000 && !over && server.errors.length === 0; sent++) {
+    for (let sent = 0; sent < 2_000 && !over && attacked.server.errors.length === 0; sent++) {
       if (!peer.socket.write(pings)) {
         await Promise.race([
           new Promise<void>((resolve) => peer.socket.once("drain", () => resolve())),
           broken,
-          server.nextError(),
+          attacked.server.nextError(),
         ]);
       }
     }
-    const { kind, error } = await server.nextError();
+    const { kind, error } = await attacked.server.nextError();
     assert.equal(kind, "protocol");
     assert.match(String(error), /too often/);
   });
@@ -125,7 +102,7 @@ describe("an HTTP/2 client that means harm", unless("listen"), () => {
   it("cannot fill the memory with answers that it does not read, however short they are", async () => {
     const peer = await connect();
     await peer.settled();
-    server.errors.splice(0);
+    attacked.server.errors.splice(0);
     peer.socket.pause();
     const broken = new Promise<void>((resolve) => peer.socket.once("close", () => resolve()));
     let over = false;
@@ -133,7 +110,7 @@ describe("an HTTP/2 client that means harm", unless("listen"), () => {
       over = true;
     });
     let id = 1;
-    for (let sent = 0; sent < 2_000 && !over && server.errors.length === 0; sent++) {
+    for (let sent = 0; sent < 2_000 && !over && attacked.server.errors.length === 0; sent++) {
       const requests = Array.from({ length: 500 }, () => {
         const request = frame(frameType.headers, endStream | endHeaders, id, peer.block([], connectTarget));
         id += 2;
@@ -142,9 +119,9 @@ describe("an HTTP/2 client that means harm", unless("listen"), () => {
       peer.write(...requests);
       if (!peer.socket.writableNeedDrain) continue;
       const drained = new Promise<void>((resolve) => peer.socket.once("drain", () => resolve()));
-      await Promise.race([drained, broken, server.nextError()]);
+      await Promise.race([drained, broken, attacked.server.nextError()]);
     }
-    const { kind, error } = await server.nextError();
+    const { kind, error } = await attacked.server.nextError();
     assert.equal(kind, "protocol");
     assert.match(String(error), /not read/);
   });
@@ -210,7 +187,7 @@ describe("an HTTP/2 client that means harm", unless("listen"), () => {
     for (let i = 0; i < 1_000; i++) peer.get(1 + 2 * i, "/slow");
     peer.get(2_001, "/slow");
     assert.equal(await peer.reset(2_001), h2.refusedStream);
-    release.fire();
+    attacked.release();
     await peer.next(frameType.headers, 1_999);
   });
 

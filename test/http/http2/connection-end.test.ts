@@ -8,9 +8,17 @@ import {
   readUint32,
 } from "../../../src/http/http2/frame/frame-types.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
-import { carry, getFields, Log, Played, pairOf, postFields, sideOf, words } from "./connection-fixture.ts";
-
-const okFields = [":status", "200"];
+import {
+  carry,
+  getFields,
+  Log,
+  okFields,
+  Played,
+  pairOf,
+  postFields,
+  sideOf,
+  words,
+} from "./connection-fixture.ts";
 
 describe("a GOAWAY", () => {
   it("ends the streams that the server did not look at as never started, and lets the others finish", () => {
@@ -50,7 +58,7 @@ describe("a GOAWAY", () => {
     assert.deepEqual(log.events, ["close"]);
     assert.deepEqual(client.side.host.goaways, [h2.enhanceYourCalm]);
     assert.match(String(client.side.host.error), /code 11/);
-    assert.equal(client.side.wire.destroyed, true);
+    assert.equal(client.side.transport.destroyed, true);
   });
 
   it("may name an error that nobody knows", () => {
@@ -73,9 +81,9 @@ describe("the end of an HTTP/2 connection", () => {
     assert.equal(client.connection.usable, false);
     assert.equal(server.host.open, 2);
     for (const { stream } of server.host.streams) stream.respond(okFields, true);
-    assert.equal(server.wire.ended, true);
+    assert.equal(server.transport.ended, true);
     // Its last words, and nothing after them.
-    client.connection.receive(server.wire.take());
+    client.connection.receive(server.transport.take());
     for (const { events } of logs) assert.deepEqual(events, ["headers 200 ended", "end", "close"]);
     assert.equal(server.host.closed, 1);
     assert.equal(server.host.error, undefined);
@@ -85,7 +93,7 @@ describe("the end of an HTTP/2 connection", () => {
     const played = new Played("client");
     played.side.connection.close();
     assert.deepEqual(played.told(), ["goaway noError"]);
-    assert.equal(played.side.wire.ended, true);
+    assert.equal(played.side.transport.ended, true);
     assert.equal(played.side.host.closed, 1);
     played.side.connection.close();
     played.side.connection.destroy();
@@ -98,15 +106,15 @@ describe("the end of an HTTP/2 connection", () => {
     const [goaway, ping] = server.sent();
     assert.equal(readUint32(goaway!.payload, 0), maxInt31);
     assert.equal(ping!.type, frameType.ping);
-    assert.equal(server.side.wire.ended, false);
+    assert.equal(server.side.transport.ended, false);
     server.headers(1, getFields, true);
     assert.equal(server.side.host.open, 1);
     server.send(frameType.ping, 1, 0, ping!.payload);
     const [last] = server.sent();
     assert.equal(readUint32(last!.payload, 0), 1);
-    assert.equal(server.side.wire.ended, false);
+    assert.equal(server.side.transport.ended, false);
     server.side.host.streams[0]!.stream.close(h2.cancel);
-    assert.equal(server.side.wire.ended, true);
+    assert.equal(server.side.transport.ended, true);
     assert.equal(server.side.host.closed, 1);
   });
 
@@ -134,7 +142,7 @@ describe("the end of an HTTP/2 connection", () => {
       true,
     );
     assert.equal(streams[0]!.write(new Uint8Array(1)), false);
-    assert.deepEqual(client.side.wire.take(), new Uint8Array(0));
+    assert.deepEqual(client.side.transport.take(), new Uint8Array(0));
   });
 
   it("comes in the middle of a chunk, of which the rest counts no more", () => {
@@ -156,8 +164,8 @@ describe("the end of an HTTP/2 connection", () => {
       assert.equal(side.host.closed, 1);
       assert.ok(side.host.error instanceof Http2Error);
       assert.equal(side.host.error.code, h2.settingsTimeout);
-      assert.equal(readUint32(side.wire.take().slice(-4), 0), h2.settingsTimeout);
-      assert.equal(side.wire.destroyed, true);
+      assert.equal(readUint32(side.transport.take().slice(-4), 0), h2.settingsTimeout);
+      assert.equal(side.transport.destroyed, true);
     });
   }
 });

@@ -7,14 +7,13 @@ import {
   endStream,
   getFields,
   Log,
+  okFields,
   Played,
   padded,
   postFields,
   words,
 } from "./connection-fixture.ts";
 import { blockOf, literals } from "./literal-fields.ts";
-
-const okFields = [":status", "200"];
 
 describe("a client that makes the server reset its own streams", () => {
   const ways: readonly (readonly [what: string, provoke: (server: Played, id: number) => void])[] = [
@@ -59,7 +58,7 @@ describe("a client that makes the server reset its own streams", () => {
       assert.equal(server.told().at(-1), "goaway enhanceYourCalm");
       assert.ok(opened < 2_000, `${opened} streams`);
       assert.equal(server.side.host.open, 0);
-      assert.equal(server.side.wire.destroyed, true);
+      assert.equal(server.side.transport.destroyed, true);
     });
   }
 
@@ -113,13 +112,13 @@ describe("a client that does not read", () => {
       // No answer is like another, so that no table makes them short.
       server.side.host.serve = (stream) =>
         stream.respond([...okFields, "x", `${"y".repeat(1_000)}${stream.id}`], true);
-      server.side.wire.full = true;
+      server.side.transport.full = true;
       let sent = 0;
       let waiting = 0;
       for (; sent < 20_000 && server.side.host.closed === 0; sent++) {
         send(server, sent);
         server.side.connection.frameWriter.flush();
-        if (sent % 100 === 0) waiting = server.side.wire.waitingBytes;
+        if (sent % 100 === 0) waiting = server.side.transport.waitingBytes;
       }
       assert.equal(server.told().at(-1), "goaway enhanceYourCalm");
       assert.ok(waiting < 10_000_000, `${waiting} bytes`);
@@ -129,11 +128,11 @@ describe("a client that does not read", () => {
 
   it("has its connection kept when it reads late", () => {
     const server = new Played("server");
-    server.side.wire.full = true;
+    server.side.transport.full = true;
     for (let sent = 0; sent < 900; sent++) server.send(frameType.ping, 0, 0, words(1, 2));
     server.side.connection.frameWriter.flush();
     assert.equal(server.side.connection.frameWriter.congested, true);
-    server.side.wire.full = false;
+    server.side.transport.full = false;
     server.side.connection.drained();
     assert.equal(server.sent().length, 900);
   });
@@ -178,7 +177,7 @@ describe("late frames", () => {
     host.streams[0]!.stream.respond(okFields, true);
     server.send(frameType.data, endStream, 1);
     assert.deepEqual(server.told(), ["headers 1"]);
-    assert.equal(server.side.wire.ended, true);
+    assert.equal(server.side.transport.ended, true);
   });
 
   it("on a stream that came to its end are a fault", () => {

@@ -1,4 +1,3 @@
-import type { Wire } from "../../../src/http/http2/codec/frame-writer.ts";
 import type { ConnectionHandler, ConnectionOptions } from "../../../src/http/http2/connection-options.ts";
 import { ByteSink } from "../../../src/http/http2/frame/byte-sink.ts";
 import { frameType, h2, preface, readUint32 } from "../../../src/http/http2/frame/frame-types.ts";
@@ -6,6 +5,8 @@ import { HpackDecoder } from "../../../src/http/http2/hpack/hpack-decoder.ts";
 import { HpackEncoder } from "../../../src/http/http2/hpack/hpack-encoder.ts";
 import { Http2Connection } from "../../../src/http/http2/http2-connection.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../../src/http/http2/streams/stream.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+import { concat, HeldTransport } from "./held-transport.ts";
 
 export const endStream = 0x1;
 export const endHeaders = 0x4;
@@ -30,15 +31,9 @@ export function frame(type: number, flags = 0, id = 0, payload: Uint8Array = new
   return bytes;
 }
 
-/** One array of many; for more bytes than a test of header blocks has. */
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+/** So many bytes, all 0. */
+export function zeros(length: number): Uint8Array {
+  return new Uint8Array(length);
 }
 
 /** Numbers of four bytes each. */
@@ -69,42 +64,6 @@ export function framesOf(bytes: Uint8Array): Frame[] {
     at = end;
   }
   return frames;
-}
-
-/** A wire that keeps what it is given, until a test takes it. */
-export class MemoryWire implements Wire {
-  #pieces: Uint8Array[] = [];
-  /** Whether it says that it has enough. */
-  full = false;
-  waitingBytes = 0;
-  ended = false;
-  destroyed = false;
-  held: boolean | undefined = undefined;
-
-  write(pieces: readonly Uint8Array[]): boolean {
-    for (const piece of pieces) {
-      this.#pieces.push(piece);
-      this.waitingBytes += piece.length;
-    }
-    return !this.full;
-  }
-
-  take(): Uint8Array {
-    this.waitingBytes = 0;
-    return concat(this.#pieces.splice(0));
-  }
-
-  end(): void {
-    this.ended = true;
-  }
-
-  destroy(): void {
-    this.destroyed = true;
-  }
-
-  keepAlive(value: boolean): void {
-    this.held = value;
-  }
 }
 
 /** Writes down what happens to a stream. */
@@ -189,7 +148,7 @@ export class Host implements ConnectionHandler {
   }
 }
 
-const options: Omit<ConnectionOptions, "role"> = {
+const options: Omit<ConnectionOptions, "role" | "clock"> = {
   maxStreams: 100,
   maxHeaderListBytes: 16_384,
   streamWindowBytes: 65_535,
@@ -197,17 +156,19 @@ const options: Omit<ConnectionOptions, "role"> = {
   settingsTimeoutMs: 60_000,
 };
 
-/** A connection with its wire and its handler. */
+/** A connection with its transport and its handler. */
 export interface Side {
   readonly connection: Http2Connection;
-  readonly wire: MemoryWire;
+  readonly transport: HeldTransport;
   readonly host: Host;
 }
 
 /** One side, whose peer is the test itself. */
 export function sideOf(role: "client" | "server", overrides: Partial<ConnectionOptions> = {}): Side {
-  const [wire, host] = [new MemoryWire(), new Host()];
-  return { connection: new Http2Connection(wire, host, { ...options, ...overrides, role }), wire, host };
+  const [transport, host] = [new HeldTransport(), new Host()];
+  const clock = new VirtualClock();
+  const connection = new Http2Connection(transport, host, { ...options, clock, ...overrides, role });
+  return { connection, transport, host };
 }
 
 /** Carries bytes between two sides until both have nothing more to say. */
@@ -215,7 +176,7 @@ export function carry(a: Side, b: Side): void {
   for (;;) {
     a.connection.frameWriter.flush();
     b.connection.frameWriter.flush();
-    const [fromA, fromB] = [a.wire.take(), b.wire.take()];
+    const [fromA, fromB] = [a.transport.take(), b.transport.take()];
     if (fromA.length + fromB.length === 0) return;
     b.connection.receive(fromA);
     a.connection.receive(fromB);
@@ -233,6 +194,7 @@ export function pairOf(
 }
 
 export const getFields: Fields = [":method", "GET", ":scheme", "http", ":path", "/", ":authority", "a"];
+export const okFields: Fields = [":status", "200"];
 export const postFields: Fields = [":method", "POST", ":scheme", "http", ":path", "/", ":authority", "a"];
 
 /** One side whose peer is played frame by frame; the greetings are over. */
@@ -267,7 +229,7 @@ export class Played {
   /** What this side has sent since the last time. */
   sent(): Frame[] {
     this.side.connection.frameWriter.flush();
-    const bytes = this.side.wire.take();
+    const bytes = this.side.transport.take();
     const isPreface = preface.every((byte, at) => bytes[at] === byte);
     return framesOf(isPreface ? bytes.subarray(preface.length) : bytes);
   }

@@ -2,10 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { frameType, h2 } from "../../../src/http/http2/frame/frame-types.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
-import { endHeaders, endStream, getFields, postFields } from "./connection-fixture.ts";
+import { endHeaders, endStream, getFields, postFields, zeros } from "./connection-fixture.ts";
 import { every, timed } from "./timed-server.ts";
-
-const bytes = (length: number): Uint8Array => new Uint8Array(length);
 
 describe("an idle connection", () => {
   it("is closed after 300 s without a frame, and not before", async () => {
@@ -15,12 +13,12 @@ describe("an idle connection", () => {
     await every(both, 10_000, 80_000);
     // Twice: a request may have been on its way at the first.
     assert.deepEqual(both.server.told(), ["goaway noError", "ping 0", "goaway noError"]);
-    assert.equal(both.server.side.wire.ended, true);
+    assert.equal(both.server.side.transport.ended, true);
   });
 
   it("is kept while frames come", async () => {
     const both = timed({ idleMs: 300_000 });
-    await every(both, 200_000, 3_600_000, () => both.server.send(frameType.ping, 0, 0, bytes(8)));
+    await every(both, 200_000, 3_600_000, () => both.server.send(frameType.ping, 0, 0, zeros(8)));
     assert.equal(both.server.side.host.closed, 0);
   });
 
@@ -78,6 +76,7 @@ describe("a connection that is over", () => {
     both.server.side.connection.close();
     assert.ok(pending > 2, `${pending} timers`);
     both.server.side.connection.destroy(h2.cancel);
+    both.server.side.connection.lost(undefined);
     assert.equal(pending, 0);
   });
 });

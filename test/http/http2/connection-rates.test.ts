@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { frameType, h2 } from "../../../src/http/http2/frame/frame-types.ts";
-import { getFields, Played, postFields, words } from "./connection-fixture.ts";
-
-const okFields = [":status", "200"];
+import { getFields, okFields, Played, postFields, words } from "./connection-fixture.ts";
 
 describe("a client that resets a share of its streams", () => {
   /** Opens streams, ten at a time, of which some are reset and the others answered; says how many were opened. */

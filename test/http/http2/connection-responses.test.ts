@@ -7,13 +7,13 @@ import {
   endStream,
   getFields,
   Log,
+  okFields,
   Played,
   pairOf,
   postFields,
 } from "./connection-fixture.ts";
 import { blockOf, literals } from "./literal-fields.ts";
 
-const okFields = [":status", "200"];
 const text = (length: number): Uint8Array => new Uint8Array(length).fill(0x61);
 
 describe("an answer", () => {

@@ -4,10 +4,10 @@ import { frameType, maxInt31, preface, setting } from "../../../src/http/http2/f
 import { settle } from "../../support/virtual-clock.ts";
 import {
   carry,
-  concat,
   frame,
   getFields,
   Log,
+  okFields,
   Played,
   padded,
   pairOf,
@@ -16,8 +16,8 @@ import {
   sideOf,
   words,
 } from "./connection-fixture.ts";
+import { concat } from "./held-transport.ts";
 
-const okFields = [":status", "200"];
 const text = (length: number): Uint8Array => new Uint8Array(length).fill(0x61);
 
 describe("two HTTP/2 connections", () => {
@@ -92,7 +92,7 @@ describe("two HTTP/2 connections", () => {
 });
 
 describe("a chunk of an HTTP/2 connection", () => {
-  const { connection, wire } = sideOf("client");
+  const { connection, transport } = sideOf("client");
   const log = new Log();
   const stream = connection.request([...postFields, "x-long", "y".repeat(70_000)], log);
   stream.write(text(300));
@@ -100,7 +100,7 @@ describe("a chunk of an HTTP/2 connection", () => {
   stream.endWithTrailers(["x-end", "1"]);
   connection.frameWriter.flush();
   const ping = frame(frameType.ping, 0, 0, text(8));
-  const bytes = concat([wire.take(), ping]);
+  const bytes = concat([transport.take(), ping]);
   connection.destroy();
 
   // Every size up to one that cuts each frame in its header; larger ones cut payloads.
@@ -123,7 +123,7 @@ describe("a chunk of an HTTP/2 connection", () => {
       server.connection.receive(short.slice(0, cut));
       server.connection.receive(short.slice(cut));
       server.connection.frameWriter.flush();
-      assert.equal(server.wire.take().slice(-8)[0], 0x61, `cut at ${cut}`);
+      assert.equal(server.transport.take().slice(-8)[0], 0x61, `cut at ${cut}`);
     }
   });
 });
@@ -183,9 +183,9 @@ describe("flow control", () => {
     assert.deepEqual(turns, ["data 3 1", "data 5 1", "data 1 1", "data 3 1", "data 5 1", "data 1 1"]);
   });
 
-  it("waits with data while the wire has enough, and goes on when it takes more", () => {
+  it("waits with data while the transport has enough, and goes on when it takes more", () => {
     const { client, server } = pairOf({ streamWindowBytes: 1 << 20 });
-    server.wire.full = true;
+    server.transport.full = true;
     let wrote = 0;
     server.host.serve = (stream) => {
       stream.respond(okFields, false);
@@ -195,10 +195,10 @@ describe("flow control", () => {
     const log = new Log();
     client.connection.request(getFields, log).end();
     client.connection.frameWriter.flush();
-    server.connection.receive(client.wire.take());
+    server.connection.receive(client.transport.take());
     assert.ok(wrote < 100_000, `${wrote} bytes at once`);
     assert.equal(server.connection.frameWriter.congested, true);
-    server.wire.full = false;
+    server.transport.full = false;
     server.connection.drained();
     carry(client, server);
     assert.equal(log.bytes, wrote + 10_000);

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { endHeaders, endStream, getFields, Log, Played, postFields } from "./connection-fixture.ts";
+import { endHeaders, endStream, getFields, Log, okFields, Played, postFields } from "./connection-fixture.ts";
 import { blockOf, indexed, literal, literals, unindexed } from "./literal-fields.ts";
 
 const headers = 1;
-const okFields = [":status", "200"];
 
 /** Characters that no field value may hold: all controls but the tab. */
 const controls: readonly number[] = [...Array.from({ length: 32 }, (_, code) => code), 127].filter(

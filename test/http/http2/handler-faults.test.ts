@@ -9,14 +9,14 @@ import {
   getFields,
   type Host,
   Log,
+  okFields,
   Played,
   pairOf,
   postFields,
   words,
+  zeros,
 } from "./connection-fixture.ts";
 
-const okFields = [":status", "200"];
-const bytes = (length: number): Uint8Array => new Uint8Array(length);
 const bug = new Error("a bug");
 const broken = (): never => {
   throw bug;
@@ -35,14 +35,14 @@ function logThatFailsAt(event: keyof StreamHandler): Log {
 
 describe("a handler of a stream that throws", () => {
   const atServer: readonly (readonly [event: keyof StreamHandler, provoke: (server: Played) => void])[] = [
-    ["onData", (server) => server.send(frameType.data, 0, 1, bytes(1))],
+    ["onData", (server) => server.send(frameType.data, 0, 1, zeros(1))],
     ["onTrailers", (server) => server.headers(1, ["x", "1"], true)],
-    ["onEnd", (server) => server.send(frameType.data, endStream, 1, bytes(1))],
+    ["onEnd", (server) => server.send(frameType.data, endStream, 1, zeros(1))],
     [
       "onDrain",
       (server) => {
         server.side.host.streams[0]!.stream.respond(okFields, false);
-        server.side.host.streams[0]!.stream.write(bytes(110_000));
+        server.side.host.streams[0]!.stream.write(zeros(110_000));
         server.send(frameType.windowUpdate, 0, 0, words(110_000));
         server.send(frameType.windowUpdate, 0, 1, words(110_000));
       },
@@ -63,7 +63,7 @@ describe("a handler of a stream that throws", () => {
       assert.deepEqual(host.errors, [bug]);
       assert.equal(log.events.at(-1), "close");
       assert.deepEqual([host.open, host.closed], [1, 0]);
-      server.send(frameType.data, endStream, 3, bytes(5));
+      server.send(frameType.data, endStream, 3, zeros(5));
       host.streams[1]!.stream.respond(okFields, true);
       assert.deepEqual(host.streams[1]!.log.events, ["data 5", "end", "close"]);
     });
@@ -75,7 +75,7 @@ describe("a handler of a stream that throws", () => {
       "onData",
       (client) => {
         client.headers(1, okFields, false);
-        client.send(frameType.data, 0, 1, bytes(1));
+        client.send(frameType.data, 0, 1, zeros(1));
       },
     ],
     [
@@ -121,8 +121,8 @@ describe("a handler of a stream that throws", () => {
       stream.pause();
     };
     server.headers(1, postFields, false);
-    server.send(frameType.data, 0, 1, bytes(1));
-    server.send(frameType.data, 0, 1, bytes(1));
+    server.send(frameType.data, 0, 1, zeros(1));
+    server.send(frameType.data, 0, 1, zeros(1));
     server.side.host.streams[0]!.stream.resume();
     await settle();
     assert.deepEqual(log.events, ["data 2", "close"]);
@@ -189,7 +189,7 @@ describe("a header block that cannot be sent", () => {
       assert.throws(() => stream.informational([":status", "103", ...bad]), forbidden);
       assert.throws(() => stream.respond([...okFields, ...bad], false), forbidden);
       stream.respond(okFields, false);
-      stream.write(bytes(5));
+      stream.write(zeros(5));
       assert.throws(() => stream.endWithTrailers(bad), forbidden);
       stream.endWithTrailers(["x", "fine"]);
     };
@@ -203,7 +203,7 @@ describe("a header block that cannot be sent", () => {
     const { client, server } = pairOf();
     server.host.serve = (stream) => {
       stream.respond(okFields, false);
-      stream.write(bytes(100_000));
+      stream.write(zeros(100_000));
       for (const trailers of [bad, ["X", "1"]])
         assert.throws(() => stream.endWithTrailers(trailers), TypeError);
       stream.endWithTrailers(["x", "fine"]);

@@ -1,9 +1,19 @@
+import assert from "node:assert/strict";
 import type { Socket } from "node:net";
+import { after, afterEach, before } from "node:test";
 import { ByteSink } from "../../../src/http/http2/frame/byte-sink.ts";
 import { frameType, preface, readUint32 } from "../../../src/http/http2/frame/frame-types.ts";
 import { HpackEncoder } from "../../../src/http/http2/hpack/hpack-encoder.ts";
-import { openTcp, within } from "../../net/listen/listener-fixture.ts";
-import type { Cleanup } from "../../rpc/client/grpc-checks.ts";
+import {
+  http1,
+  openTcp,
+  serve,
+  settled,
+  signal,
+  type TestServer,
+  within,
+} from "../../net/listen/listener-fixture.ts";
+import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { type Frame, frame } from "./connection-fixture.ts";
 
 function pseudoOf(method: string, path: string): string[] {
@@ -150,4 +160,46 @@ export class RawPeer {
     this.#wake = undefined;
     wake?.();
   }
+}
+
+/** A server under attack, whose `/slow` responds when the test is over. */
+export interface Attacked {
+  readonly server: TestServer;
+  connect(): Promise<RawPeer>;
+  /** Lets `/slow` respond. */
+  release(): void;
+}
+
+/**
+ * Has a server for the tests of a suite. Whatever each of them does, nothing of it may be left afterwards, and the next
+ * client must be served.
+ */
+export function attackedServer(): Attacked {
+  const cleanup = new Cleanup();
+  const perTest = new Cleanup();
+  let server: TestServer;
+  let slow = signal();
+  before(async () => {
+    server = await serve(cleanup, async (request) => {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/large") return new Response(new Uint8Array(4_000_000));
+      if (pathname === "/slow") await slow.promise;
+      return new Response("plain text");
+    });
+  });
+  after(() => cleanup.run());
+  afterEach(async () => {
+    await perTest.run();
+    slow.fire();
+    assert.equal(await settled(server), 0);
+    assert.equal((await http1(server.port, { path: "/text" })).text, "plain text");
+    slow = signal();
+  });
+  return {
+    get server() {
+      return server;
+    },
+    connect: () => RawPeer.open(perTest, server.port),
+    release: () => slow.fire(),
+  };
 }

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { frameType, h2 } from "../../../src/http/http2/frame/frame-types.ts";
-import { carry, getFields, Log, Played, pairOf, postFields, words } from "./connection-fixture.ts";
+import { carry, getFields, Log, okFields, Played, pairOf, postFields, words } from "./connection-fixture.ts";
 
-const okFields = [":status", "200"];
 const expecting = [...postFields, "expect", "100-continue"];
 
 describe("a server's word to go on", () => {

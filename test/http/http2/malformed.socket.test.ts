@@ -1,37 +1,15 @@
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { frameType, h2 } from "../../../src/http/http2/frame/frame-types.ts";
-import { http1, serve, settled, signal, type TestServer } from "../../net/listen/listener-fixture.ts";
-import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { words } from "../../rpc/client/grpc-frames.ts";
 import { unless } from "../../support/capability.ts";
 import { endHeaders, endStream } from "./connection-fixture.ts";
-import { RawPeer } from "./http2-peer.ts";
+import { attackedServer, type RawPeer } from "./http2-peer.ts";
 import { blockOf, literals } from "./literal-fields.ts";
 
 describe("an HTTP/2 client that breaks the rules", unless("listen"), () => {
-  const cleanup = new Cleanup();
-  const perTest = new Cleanup();
-  let server: TestServer;
-  let release = signal();
-  const connect = (): Promise<RawPeer> => RawPeer.open(perTest, server.port);
-
-  before(async () => {
-    server = await serve(cleanup, async (request) => {
-      const { pathname } = new URL(request.url);
-      if (pathname === "/slow") await release.promise;
-      return new Response("plain text");
-    });
-  });
-  after(() => cleanup.run());
-  // Whatever it did: nothing of it is left, and the next one is served.
-  afterEach(async () => {
-    await perTest.run();
-    release.fire();
-    assert.equal(await settled(server), 0);
-    assert.equal((await http1(server.port, { path: "/text" })).text, "plain text");
-    release = signal();
-  });
+  const attacked = attackedServer();
+  const { connect } = attacked;
 
   const fatal: readonly (readonly [what: string, code: number, act: (peer: RawPeer) => void])[] = [
     [

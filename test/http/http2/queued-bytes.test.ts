@@ -6,20 +6,19 @@ import { seededRandom } from "../../support/random.ts";
 import { settle } from "../../support/virtual-clock.ts";
 import {
   carry,
-  concat,
   endStream,
   frame,
   getFields,
   Log,
+  okFields,
   Played,
   pairOf,
   postFields,
   settingsOf,
   words,
+  zeros,
 } from "./connection-fixture.ts";
-
-const okFields = [":status", "200"];
-const bytes = (length: number): Uint8Array => new Uint8Array(length);
+import { concat } from "./held-transport.ts";
 
 /** Byte n is n, as far as a byte goes. */
 function numbered(start: number, length: number): Uint8Array {
@@ -52,7 +51,7 @@ describe("ByteQueue", () => {
 });
 
 describe("an upload in one-byte frames", () => {
-  const byte = frame(frameType.data, 0, 1, bytes(1));
+  const byte = frame(frameType.data, 0, 1, zeros(1));
   const many = concat(Array.from({ length: 1_000 }, () => byte));
 
   it("is handed over in few pieces when a pause ends, and no sooner", async () => {
@@ -74,7 +73,7 @@ describe("an upload in one-byte frames", () => {
     const server = new Played("server");
     server.headers(1, postFields, false);
     server.headers(3, postFields, false);
-    const other = frame(frameType.data, 0, 3, bytes(1));
+    const other = frame(frameType.data, 0, 3, zeros(1));
     server.side.connection.receive(concat(Array.from({ length: 1_000 }, () => concat([byte, other]))));
     for (const { log } of server.side.host.streams) {
       assert.equal(log.bytes, 1_000);
@@ -110,8 +109,8 @@ describe("an upload in one-byte frames", () => {
       server.headers(1, postFields, false);
       const { stream, log } = server.side.host.streams[0]!;
       stream.pause();
-      server.send(frameType.data, 0, 1, bytes(3));
-      server.send(frameType.data, 0, 1, bytes(3));
+      server.send(frameType.data, 0, 1, zeros(3));
+      server.send(frameType.data, 0, 1, zeros(3));
       end(server);
       assert.equal(log.events[0], "data 6");
       assert.ok(log.events.length > 1);
@@ -130,7 +129,7 @@ describe("an upload in one-byte frames", () => {
     for (let id = 1; allowed >= 65_535 && id < 2_000; id += 2) {
       server.headers(id, postFields, false);
       for (let turn = 0; turn < 4 && allowed >= 65_535; turn++) {
-        server.send(frameType.data, 0, id, bytes(65_535));
+        server.send(frameType.data, 0, id, zeros(65_535));
         allowed -= 65_535;
         sent += 65_535;
         for (const { type, id: of, payload } of server.sent()) {
@@ -154,7 +153,7 @@ describe("bodies that a peer asks for and does not take", () => {
     server.sent();
     for (const { stream } of streams) {
       stream.respond(okFields, false);
-      stream.write(bytes(100_000), true);
+      stream.write(zeros(100_000), true);
       assert.ok(server.side.connection.queuedBytes <= maxQueuedBytes);
     }
     assert.equal(server.side.connection.queuedBytes, maxQueuedBytes);
@@ -173,7 +172,7 @@ describe("bodies that a peer asks for and does not take", () => {
     for (let id = 1; id < 200; id += 2) server.headers(id, getFields, true);
     const written = server.side.host.streams.map(({ stream }) => {
       stream.respond(okFields, false);
-      return stream.write(bytes(60_000), true);
+      return stream.write(zeros(60_000), true);
     });
     assert.ok(server.side.connection.queuedBytes <= 4 * maxQueuedBytes + 60_000);
     assert.equal(written.includes(false), true);
@@ -185,7 +184,7 @@ describe("bodies that a peer asks for and does not take", () => {
     const server = new Played("server", { maxQueuedBytes });
     server.headers(1, getFields, true);
     server.side.host.streams[0]!.stream.respond(okFields, false);
-    server.side.host.streams[0]!.stream.write(bytes(5_000_000), true);
+    server.side.host.streams[0]!.stream.write(zeros(5_000_000), true);
     server.sent();
     server.headers(3, getFields, true);
     assert.deepEqual(server.told(), ["reset 3 refusedStream"]);
@@ -206,7 +205,7 @@ describe("bodies that a peer asks for and does not take", () => {
     carry(client, server);
     for (const { stream } of server.host.streams) {
       stream.respond(okFields, false);
-      stream.write(bytes(120_000), true);
+      stream.write(zeros(120_000), true);
     }
     assert.ok(server.connection.queuedBytes > 2 * maxQueuedBytes, `${server.connection.queuedBytes} bytes`);
     carry(client, server);
@@ -221,7 +220,7 @@ describe("bodies that a peer asks for and does not take", () => {
     const { client, server } = pairOf({}, { maxQueuedBytes: 1_000 });
     server.host.serve = (stream) => {
       stream.respond(okFields, false);
-      stream.write(bytes(5_000_000), true);
+      stream.write(zeros(5_000_000), true);
     };
     const log = new Log();
     client.connection.request(getFields, log).end();
@@ -234,7 +233,7 @@ describe("bodies that a peer asks for and does not take", () => {
   it("make a client's own request fail, with a reason", () => {
     const client = new Played("client", { maxQueuedBytes });
     const streams = [1, 2, 3].map(() => client.side.connection.request(postFields, new Log()));
-    for (const stream of streams) stream.write(bytes(2_400_000), true);
+    for (const stream of streams) stream.write(zeros(2_400_000), true);
     assert.deepEqual(
       streams.map(({ closeReason }) => closeReason),
       ["own-reset", undefined, undefined],
@@ -247,7 +246,7 @@ describe("bodies that a peer asks for and does not take", () => {
     const client = new Played("client");
     client.send(frameType.settings, 0, 0, settingsOf([setting.initialWindowSize, 0]));
     const stream = client.side.connection.request(postFields, new Log());
-    for (let turn = 0; turn < 1_000; turn++) stream.writeMessage(0, bytes(5));
+    for (let turn = 0; turn < 1_000; turn++) stream.writeMessage(0, zeros(5));
     client.sent();
     client.send(frameType.windowUpdate, 0, 1, words(20_000));
     const frames = client.sent().filter(({ type }) => type === frameType.data);

@@ -4,7 +4,7 @@ import { h2 } from "../../../src/http/http2/frame/frame-types.ts";
 import type { Http2Stream } from "../../../src/http/http2/streams/stream.ts";
 import type { StreamHandler } from "../../../src/http/http2/streams/stream-handler.ts";
 import { seededRandom } from "../../support/random.ts";
-import { settle } from "../../support/virtual-clock.ts";
+import { settle, VirtualClock } from "../../support/virtual-clock.ts";
 import { postFields, type Side, sideOf } from "./connection-fixture.ts";
 
 /** One direction of a stream: what is still to be said, and what was heard. */
@@ -80,14 +80,14 @@ class Party implements StreamHandler {
 /** Carries what one side has written, in chunks of any size. */
 function carryPieces(from: Side, to: Side, random: () => number): void {
   from.connection.frameWriter.flush();
-  const bytes = from.wire.take();
+  const bytes = from.transport.take();
   for (let at = 0; at < bytes.length; ) {
     const end = at + 1 + Math.floor(random() ** 5 * 70_000);
     to.connection.receive(bytes.slice(at, end));
     at = end;
   }
-  if (from.wire.full && random() < 0.7) {
-    from.wire.full = false;
+  if (from.transport.full && random() < 0.7) {
+    from.transport.full = false;
     from.connection.drained();
   }
 }
@@ -98,8 +98,11 @@ describe("two connections that do whatever they may", () => {
       const random = seededRandom(seed);
       const windows = [100, 5_000, 65_535, 262_144];
       const windowOf = (): number => windows[Math.floor(random() * windows.length)]!;
-      const client = sideOf("client", { streamWindowBytes: windowOf(), connectionWindowBytes: 65_535 });
-      const server = sideOf("server", { streamWindowBytes: windowOf(), connectionWindowBytes: 100_000 });
+      const clock = new VirtualClock();
+      const clientWindows = { streamWindowBytes: windowOf(), connectionWindowBytes: 65_535 };
+      const client = sideOf("client", { ...clientWindows, clock });
+      const serverWindows = { streamWindowBytes: windowOf(), connectionWindowBytes: 100_000 };
+      const server = sideOf("server", { ...serverWindows, clock });
       const parties: { readonly asking: Party; serving: Party | undefined }[] = [];
       server.host.serve = (stream) => {
         const serving = new Party(random);
@@ -126,10 +129,10 @@ describe("two connections that do whatever they may", () => {
           else if (dice < 0.5) party.resume();
           else party.speak();
         }
-        if (random() < 0.05) (random() < 0.5 ? client : server).wire.full = true;
+        if (random() < 0.05) (random() < 0.5 ? client : server).transport.full = true;
         if (random() < 0.3) carryPieces(client, server, random);
         if (random() < 0.3) carryPieces(server, client, random);
-        if (turn % 50 === 0) await settle();
+        if (turn % 50 === 0) await clock.advance(50);
         if (parties.length === 60 && parties.every(({ asking }) => asking.closed)) break;
       }
       for (let last = 0; last < 3; last++) {

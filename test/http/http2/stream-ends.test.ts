@@ -2,10 +2,17 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { frameType, setting } from "../../../src/http/http2/frame/frame-types.ts";
 import type { Http2Stream } from "../../../src/http/http2/streams/stream.ts";
-import { endStream, getFields, Log, Played, postFields, settingsOf, words } from "./connection-fixture.ts";
-
-const okFields = [":status", "200"];
-const bytes = (length: number): Uint8Array => new Uint8Array(length);
+import {
+  endStream,
+  getFields,
+  Log,
+  okFields,
+  Played,
+  postFields,
+  settingsOf,
+  words,
+  zeros,
+} from "./connection-fixture.ts";
 
 /** The frames of a response: type, length, and whether the stream ends. */
 function responseOf(act: (stream: Http2Stream) => void): string[] {
@@ -19,7 +26,7 @@ function responseOf(act: (stream: Http2Stream) => void): string[] {
   server.sent();
   act(first!);
   // Another stream's frames are no place for the end of this one.
-  other!.write(bytes(3));
+  other!.write(zeros(3));
   return server
     .sent()
     .filter(({ id }) => id === 1)
@@ -31,11 +38,11 @@ function responseOf(act: (stream: Http2Stream) => void): string[] {
 
 describe("the end of a response", () => {
   const ways: readonly (readonly [what: string, act: (stream: Http2Stream) => void, frames: string[]])[] = [
-    ["that is known with the last bytes", (stream) => stream.write(bytes(5), true), ["data 5 end"]],
+    ["that is known with the last bytes", (stream) => stream.write(zeros(5), true), ["data 5 end"]],
     [
       "that is known a moment later",
       (stream) => {
-        stream.write(bytes(5));
+        stream.write(zeros(5));
         stream.end();
       },
       ["data 5 end"],
@@ -43,15 +50,15 @@ describe("the end of a response", () => {
     [
       "that comes as an empty write",
       (stream) => {
-        stream.write(bytes(5));
-        stream.write(bytes(0), true);
+        stream.write(zeros(5));
+        stream.write(zeros(0), true);
       },
       ["data 5 end"],
     ],
     [
       "with trailers, of which there are none",
       (stream) => {
-        stream.writeMessage(0, bytes(5));
+        stream.writeMessage(0, zeros(5));
         stream.endWithTrailers([]);
       },
       ["data 10 end"],
@@ -59,8 +66,8 @@ describe("the end of a response", () => {
     [
       "behind bytes that are too many to copy",
       (stream) => {
-        stream.write(bytes(3));
-        stream.write(bytes(20_000));
+        stream.write(zeros(3));
+        stream.write(zeros(20_000));
         stream.end();
       },
       ["data 3", "data 20000 end"],
@@ -68,7 +75,7 @@ describe("the end of a response", () => {
     [
       "with trailers",
       (stream) => {
-        stream.write(bytes(5));
+        stream.write(zeros(5));
         stream.endWithTrailers(["x", "1"]);
       },
       ["data 5", "headers 5 end"],
@@ -90,7 +97,7 @@ describe("the end of a response", () => {
     server.headers(1, getFields, true);
     const { stream } = server.side.host.streams[0]!;
     stream.respond(okFields, false);
-    stream.write(bytes(5));
+    stream.write(zeros(5));
     assert.equal(server.told().at(-1), "data 1 5");
     stream.end();
     assert.deepEqual(server.told(), ["data 1 0"]);
@@ -103,7 +110,7 @@ describe("the end of a response", () => {
     server.headers(1, getFields, true);
     const { stream } = server.side.host.streams[0]!;
     stream.respond(okFields, false);
-    stream.write(bytes(10));
+    stream.write(zeros(10));
     stream.endWithTrailers([]);
     server.sent();
     server.send(frameType.windowUpdate, 0, 1, words(6));
@@ -114,7 +121,7 @@ describe("the end of a response", () => {
   it("of a request is with its last bytes as well", () => {
     const client = new Played("client");
     const stream = client.side.connection.request(postFields, new Log());
-    stream.write(bytes(5));
+    stream.write(zeros(5));
     stream.end();
     const [, data, ...more] = client.sent();
     assert.deepEqual([data?.payload.length, data?.flags, more.length], [5, endStream, 0]);

@@ -6,15 +6,14 @@ import {
   endStream,
   frame,
   getFields,
+  okFields,
   type Played,
   postFields,
   settingsOf,
   words,
+  zeros,
 } from "./connection-fixture.ts";
 import { every, type Timed, timed } from "./timed-server.ts";
-
-const okFields = [":status", "200"];
-const bytes = (length: number): Uint8Array => new Uint8Array(length);
 
 describe("a response of which too little is taken", () => {
   /** A server with a response that waits, larger than the connection's share that shortens its patience or not. */
@@ -24,7 +23,7 @@ describe("a response of which too little is taken", () => {
     both.server.headers(1, getFields, true);
     const { stream } = both.server.side.host.streams[0]!;
     stream.respond(okFields, false);
-    stream.write(bytes(length), true);
+    stream.write(zeros(length), true);
     both.server.sent();
     return both;
   }
@@ -73,12 +72,12 @@ describe("a response of which too little is taken", () => {
     assert.equal(both.server.side.host.streams[1]!.stream.closed, false);
   });
 
-  it("loses its connection when the wire takes nothing at all", async () => {
+  it("loses its connection when the transport takes nothing at all", async () => {
     const both = timed();
-    const { wire, connection, host } = both.server.side;
+    const { transport, connection, host } = both.server.side;
     both.server.headers(1, getFields, true);
     host.streams[0]!.stream.respond(okFields, false);
-    wire.full = true;
+    transport.full = true;
     connection.frameWriter.flush();
     const lived = await every(both, 5_000, 600_000);
     assert.ok(lived >= 300_000 && lived <= 315_000, `${lived} ms`);
@@ -98,7 +97,7 @@ describe("a body that comes too slowly", () => {
   const drip =
     ({ server }: Timed, length: number) =>
     (): void =>
-      server.send(frameType.data, 0, 1, bytes(length));
+      server.send(frameType.data, 0, 1, zeros(length));
 
   it("is reset when it is expected", async () => {
     const both = uploading(true);
@@ -128,7 +127,7 @@ describe("a body that comes too slowly", () => {
     await every(both, 5_000, 600_000);
     assert.equal(both.server.side.host.open, 1);
     stream.resume();
-    both.server.send(frameType.data, endStream, 1, bytes(1));
+    both.server.send(frameType.data, endStream, 1, zeros(1));
     await every(both, 5_000, 600_000);
     assert.equal(both.server.side.host.open, 1);
   });
@@ -167,7 +166,7 @@ describe("what has begun and does not become complete", () => {
   it("is no fault when others follow it", async () => {
     const both = timed();
     both.server.headers(1, postFields, false);
-    const ping = frame(frameType.ping, 0, 0, bytes(8));
+    const ping = frame(frameType.ping, 0, 0, zeros(8));
     const cut = [ping.subarray(0, 5), ping.subarray(5)];
     await every(both, 2_500, 600_000, (at) => both.server.side.connection.receive(cut[(at / 2_500) % 2]!));
     assert.equal(both.server.side.host.closed, 0);

@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { frameType, setting } from "../../../src/http/http2/frame/frame-types.ts";
 import type { Http2Stream } from "../../../src/http/http2/streams/stream.ts";
-import { concat, frame, getFields, Played, postFields, settingsOf, words } from "./connection-fixture.ts";
-
-const okFields = [":status", "200"];
+import { frame, getFields, okFields, Played, postFields, settingsOf, words } from "./connection-fixture.ts";
+import { concat } from "./held-transport.ts";
 
 /** A server with streams whose bodies wait for their own window. */
 function blocked(streams: number): { readonly server: Played; readonly pumped: () => number } {

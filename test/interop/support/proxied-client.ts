@@ -7,7 +7,7 @@
  */
 import process from "node:process";
 import { createClient } from "@connectrpc/connect";
-import { createMesh, type RpcProtocol, staticDiscovery } from "@datapunk/mesh";
+import { createMesh, type RpcProtocol, staticResolver } from "@datapunk/mesh";
 import { TestService } from "../../gen/test/grpc/testing/test_pb.ts";
 import { duplexCases, restCases, rpcCases } from "./proxied-cases.ts";
 
@@ -34,7 +34,7 @@ for (const each of targets) {
   const { name, origin, callers } = JSON.parse(each) as ProxiedTarget;
   const mesh = createMesh({
     service: "tester",
-    discovery: staticDiscovery({ test: [origin] }),
+    resolver: staticResolver({ test: [origin] }),
     // A call that only a repetition saves is a fault here, and each call counts.
     policies: { test: { retry: false, breaker: false, timeoutMs: 20_000 } },
   });

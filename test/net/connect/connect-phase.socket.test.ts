@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { afterEach, before, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { runtime } from "#runtime";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import { isTransportError, type TransportFault } from "../../../src/core/errors.ts";
 import type { TlsIdentity } from "../../../src/core/identity.ts";
 import type { Mesh, TransportOptions } from "../../../src/mesh/options.ts";
@@ -70,7 +70,7 @@ describe("a request that was never sent, because its connection", unless("listen
     const mesh = createMesh({
       service: "gateway",
       tls: await authority.issue(),
-      discovery: staticDiscovery({ lake: [origin] }),
+      resolver: staticResolver({ lake: [origin] }),
       policies: { lake: { breaker: false, ...options } },
     });
     cleanup.add(() => mesh.close());

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import { frameType, h2 } from "../../../src/http/http2/frame/frame-types.ts";
 import type { Mesh } from "../../../src/mesh/options.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
@@ -79,7 +79,7 @@ describe("the connection of an RPC client that its server spoils", unless("liste
     const origin = await listenOn(cleanup, proxy);
     const mesh = createMesh({
       service: "caller",
-      discovery: staticDiscovery({ echo: [origin] }),
+      resolver: staticResolver({ echo: [origin] }),
       policies: { "*": { retry: false, breaker: false } },
     });
     cleanup.add(() => mesh.close());

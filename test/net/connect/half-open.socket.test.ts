@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import type { ClientPolicy } from "../../../src/mesh/options.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { Cleanup, failure } from "../../rpc/client/grpc-checks.ts";
@@ -21,7 +21,7 @@ describe("an RPC client whose connection drops every packet", unless("listen", "
     const proxy = await freezingProxy(cleanup, server.url);
     const mesh = createMesh({
       service: "caller",
-      discovery: staticDiscovery({ echo: [proxy.origin] }),
+      resolver: staticResolver({ echo: [proxy.origin] }),
       policies: { "*": { breaker: false, ...policy } },
       clock,
     });

@@ -5,7 +5,7 @@ import { unless } from "../../support/capability.ts";
 import { signal, within } from "../listen/listener-fixture.ts";
 import { httpOrigin, newCall, openTransport, send, tcpOrigin } from "./http-transport-fixture.ts";
 
-describe("HTTP leaf that comes to an end", unless("listen"), () => {
+describe("HTTP transport that comes to an end", unless("listen"), () => {
   const cleanup = new Cleanup();
   afterEach(() => cleanup.run());
 

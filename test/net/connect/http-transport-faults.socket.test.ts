@@ -20,7 +20,7 @@ async function faultOf(promise: Promise<unknown>): Promise<TransportFault> {
   return error.fault;
 }
 
-describe("faults of the HTTP leaf", unless("listen"), () => {
+describe("faults of the HTTP transport", unless("listen"), () => {
   const cleanup = new Cleanup();
   afterEach(() => cleanup.run());
 
@@ -76,7 +76,7 @@ describe("faults of the HTTP leaf", unless("listen"), () => {
   });
 });
 
-describe("HTTP leaf with certificates", unless("listen", "mtlsClient", "mtlsServer"), () => {
+describe("HTTP transport with certificates", unless("listen", "mtlsClient", "mtlsServer"), () => {
   const cleanup = new Cleanup();
   afterEach(() => cleanup.run());
 

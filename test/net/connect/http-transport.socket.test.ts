@@ -5,7 +5,7 @@ import { unless } from "../../support/capability.ts";
 import { signal, within } from "../listen/listener-fixture.ts";
 import { httpOrigin, newCall, openTransport, send } from "./http-transport-fixture.ts";
 
-describe("HTTP leaf", unless("listen"), () => {
+describe("HTTP transport", unless("listen"), () => {
   const cleanup = new Cleanup();
   afterEach(() => cleanup.run());
 

@@ -5,7 +5,7 @@ import {
   type Socket,
   type Server as TcpServer,
 } from "node:net";
-import { staticDiscovery } from "../../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../../src/discovery/static-resolver.ts";
 import { createMesh } from "../../../src/mesh/mesh.ts";
 import type { Mesh, MeshOptions } from "../../../src/mesh/options.ts";
 
@@ -52,7 +52,7 @@ export async function deadOrigin(): Promise<string> {
 export function meshOver(origins: readonly string[], options: Partial<MeshOptions> = {}): Mesh {
   const mesh = createMesh({
     service: "gateway",
-    discovery: staticDiscovery({ lake: origins }),
+    resolver: staticResolver({ lake: origins }),
     policies: { lake: { retry: false } },
     ...options,
   });

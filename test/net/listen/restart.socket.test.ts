@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
-import { staticDiscovery } from "../../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../../src/discovery/static-resolver.ts";
 import { createMesh } from "../../../src/mesh/mesh.ts";
 import type { Server } from "../../../src/mesh/options.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
@@ -34,7 +34,7 @@ describe("a service that is restarted under load", unless("listen"), () => {
     cleanup.add(() => Promise.all(servers.map((server) => server.close({ force: true }))));
     const client = createMesh({
       service: "gateway",
-      discovery: staticDiscovery({ lake: ports.map((port) => `http://127.0.0.1:${port}`) }),
+      resolver: staticResolver({ lake: ports.map((port) => `http://127.0.0.1:${port}`) }),
     });
     cleanup.add(() => client.close());
     const lake = client.rest("lake");

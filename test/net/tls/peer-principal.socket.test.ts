@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { staticDiscovery } from "../../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../../src/discovery/static-resolver.ts";
 import { createMesh } from "../../../src/mesh/mesh.ts";
 import type { Mesh, Server } from "../../../src/mesh/options.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
@@ -37,7 +37,7 @@ describe("a server that lets in one SPIFFE ID", unless("listen", "mtlsServer", "
     const client = createMesh({
       service: "client",
       tls: await authority.issue(options),
-      discovery: staticDiscovery({ lake: [`https://localhost:${server.port}`] }),
+      resolver: staticResolver({ lake: [`https://localhost:${server.port}`] }),
       policies: { "*": { retry: false } },
     });
     try {

@@ -86,7 +86,7 @@ describe("the gRPC client and a server that breaks off", () => {
   });
 
   for (const protocol of ["grpc-web", "connect"] as const) {
-    it(`comes to the same verdicts by ${protocol} over HTTP/2`, async () => {
+    it(`comes to the same outcomes by ${protocol} over HTTP/2`, async () => {
       const resets: [number, string][] = [
         [constants.NGHTTP2_REFUSED_STREAM, "retryable transport_never-started, never started"],
         [constants.NGHTTP2_ENHANCE_YOUR_CALM, "rejected resource_exhausted"],
@@ -105,7 +105,7 @@ describe("the gRPC client and a server that breaks off", () => {
     });
   }
 
-  it("blames the server for headers and trailers beyond the announced limit, and keeps the connection", async () => {
+  it("counts as the server's fault headers and trailers beyond the announced limit, and keeps the connection", async () => {
     // The client announces 64 KiB.
     const large = largeField("x-large", 70_000);
     let connections = 0;
@@ -126,7 +126,7 @@ describe("the gRPC client and a server that breaks off", () => {
     for (const what of ["headers", "a trailers-only answer", "trailers"]) {
       const error = await failure(client.echo({ text: "" }));
       assert.equal(error.code, Code.Internal, what);
-      assert.equal(error.rawMessage, "the headers of the answer are larger than the limit", what);
+      assert.equal(error.rawMessage, "the headers of the response are larger than the limit", what);
       assert.equal(outcomeOf(error), "failure internal", what);
     }
     assert.equal((await client.echo({ text: "" })).text, "well");

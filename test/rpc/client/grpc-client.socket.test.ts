@@ -40,7 +40,7 @@ describe("the gRPC client", () => {
     [503, Code.Unavailable],
   ];
 
-  it("maps the status of an answer that is not gRPC", async () => {
+  it("maps the status of a response that is not gRPC", async () => {
     const origin = await serveRaw(cleanup, (stream, index) => {
       stream.respond({ ":status": statuses[index]![0], "content-type": "text/html" });
       stream.end("<html>");
@@ -83,7 +83,7 @@ describe("the gRPC client", () => {
     }
   });
 
-  it("reads the status of a trailers-only answer", async () => {
+  it("reads the status of a trailers-only response", async () => {
     const origin = await serveRaw(cleanup, (stream) => {
       stream.respond({ ...grpc, "grpc-status": "5", "grpc-message": "no %C3%BC%zz" }, { endStream: true });
     });
@@ -95,7 +95,7 @@ describe("the gRPC client", () => {
     assert.equal(stream.code, Code.NotFound);
   });
 
-  it("refuses answers that break the protocol", async () => {
+  it("refuses responses that break the protocol", async () => {
     const bodies: [
       string,
       Uint8Array,

@@ -33,7 +33,7 @@ describe("control of calls on the gRPC wire", () => {
     await aborted;
   });
 
-  it("answers deadline exceeded when the server's clock runs out first", async () => {
+  it("says deadline exceeded when the server's clock runs out first", async () => {
     const clock = new VirtualClock();
     const started = deferred();
     const { origin, outcomes } = await serve(cleanup, {

@@ -14,12 +14,12 @@ import type { Call } from "../../../src/core/call.ts";
 import type { Clock } from "../../../src/core/clock.ts";
 import type { TlsIdentity } from "../../../src/core/identity.ts";
 import type { Outcome } from "../../../src/core/outcome.ts";
+import { compressions, messageCompressions } from "../../../src/net/compression.ts";
 import {
   openGrpcTransport,
   type PooledGrpcOptions,
   type PooledGrpcTransport,
 } from "../../../src/net/connect/grpc-transport.ts";
-import { messageCompressions } from "../../../src/net/connect/message-compression.ts";
 import { connectionOver } from "../../../src/net/socket-transport.ts";
 import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import type { ResponseCompression } from "../../../src/rpc/server/dispatcher.ts";
@@ -118,7 +118,7 @@ export async function serve(cleanup: Cleanup, options: ServeOptions = {}): Promi
     ...(responseCompression === undefined ? {} : { responseCompression }),
   });
   const connection = { remoteAddress: "127.0.0.1", encrypted: false, httpVersion: "2", peer: undefined };
-  const handle = createGrpcHandler(dispatcher);
+  const handle = createGrpcHandler(dispatcher, compressions);
   const accept = (socket: Socket): void => {
     connectionOver(
       socket,

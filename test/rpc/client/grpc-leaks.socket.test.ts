@@ -4,7 +4,7 @@ import { after, describe, it } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import type { Mesh, Server } from "../../../src/mesh/options.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { metricValue } from "../../support/metric-value.ts";
@@ -171,7 +171,7 @@ async function openMeshes(): Promise<{ served: Mesh; server: Server; mesh: Mesh;
   const endpoint = `http://127.0.0.1:${server.port}`;
   const mesh = createMesh({
     service: "caller",
-    discovery: staticDiscovery({ echo: [endpoint] }),
+    resolver: staticResolver({ echo: [endpoint] }),
     policies: { echo: { breaker: false } },
   });
   closers.push(() => mesh.close());

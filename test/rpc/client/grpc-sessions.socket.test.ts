@@ -104,14 +104,14 @@ describe("the sessions of the gRPC client", () => {
     }
   });
 
-  it("gives up on a server that never answers the connection", async () => {
+  it("gives up on a server that never responds to the connection", async () => {
     const clock = new VirtualClock();
     const silent = createTcpServer((socket) => socket.on("error", () => {}));
     await new Promise<void>((resolve) => {
       silent.listen(0, "127.0.0.1", resolve);
     });
     cleanup.add(() => silent.close());
-    // Nothing listens for TLS: the handshake stays without an answer.
+    // Nothing listens for TLS: the handshake stays without a response.
     const origin = `https://127.0.0.1:${(silent.address() as { port: number }).port}`;
     const tls = { ca: "", cert: "", key: "" };
     const { client } = open(cleanup, origin, { clock, connectTimeoutMs: 7_000, tls });
@@ -163,7 +163,7 @@ describe("the sessions of the gRPC client", () => {
     assert.equal(sessions.size, 2);
     for (const stream of held) answer(stream, "");
     await Promise.all([...calls, waiting]);
-    // A place is given back when its stream has closed, just after the answer.
+    // A place is given back when its stream has closed, just after the response.
     while (transport.state().streams > 0) await new Promise((resolve) => setImmediate(resolve));
   });
 
@@ -179,7 +179,7 @@ describe("the sessions of the gRPC client", () => {
     assert.equal(clock.pending, 0);
   });
 
-  it("replaces an idle connection that does not answer, before the next call is sent over it", async () => {
+  it("replaces an idle connection that does not respond, before the next call is sent over it", async () => {
     const clock = new VirtualClock();
     const pinged = deferred();
     let connections = 0;
@@ -202,7 +202,7 @@ describe("the sessions of the gRPC client", () => {
     assert.equal(connections, 2);
   });
 
-  it("closes a connection whose keepalive ping is not answered", async () => {
+  it("closes a connection whose keepalive ping is not acknowledged", async () => {
     const clock = new VirtualClock();
     const pings = deferred();
     const connected = deferred();
@@ -274,6 +274,8 @@ describe("the sessions of the gRPC client", () => {
     );
     assert.equal(settled.filter(({ status }) => status === "fulfilled").length, 10);
     while (transport.state().streams > 0) await new Promise((resolve) => setImmediate(resolve));
+    // The wheel that watches all deadlines goes to sleep by itself.
+    await clock.advance(50);
     assert.equal(clock.pending, 0);
   });
 });

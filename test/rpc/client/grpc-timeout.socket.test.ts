@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { type Client, Code, createClient } from "@connectrpc/connect";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import type { TransportOptions } from "../../../src/mesh/options.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
@@ -20,7 +20,7 @@ function meshClient(
 ): Client<typeof EchoService> {
   const mesh = createMesh({
     service: "tester",
-    discovery: staticDiscovery({ echo: [origin] }),
+    resolver: staticResolver({ echo: [origin] }),
     policies: { echo: { retry: { budget: false, backoff } } },
     clock,
   });
@@ -28,7 +28,7 @@ function meshClient(
   return createClient(EchoService, mesh.transport("echo", options));
 }
 
-/** The answer of a server that is not available just now. */
+/** The response of a server that is not available just now. */
 const unavailable = {
   ":status": 200,
   "content-type": "application/grpc",
@@ -117,5 +117,35 @@ describe("the time that a gRPC call has", () => {
       ["application/proto", "1600"],
       ["application/proto", "2000"],
     ]);
+  });
+
+  it("costs no timer per call, by itself or in a mesh", async () => {
+    for (const inMesh of [true, false]) {
+      const clock = new VirtualClock();
+      const arrived: (() => void)[] = [];
+      let streams: Parameters<typeof answer>[0][] = [];
+      const origin = await serveRaw(cleanup, (stream) => {
+        streams.push(stream);
+        arrived.shift()?.();
+      });
+      const client = inMesh
+        ? meshClient(origin, clock, { protocol: "grpc" })
+        : open(cleanup, origin, { clock }).client;
+      const timers: number[] = [];
+      for (const calls of [1, 1, 10]) {
+        const begun = Array.from({ length: calls }, () => {
+          const signal = deferred();
+          arrived.push(() => signal.resolve());
+          return signal.promise;
+        });
+        const responses = begun.map(() => client.echo({ text: "" }, { timeoutMs: 5_000 }));
+        await Promise.all(begun);
+        timers.push(clock.pending);
+        for (const stream of streams) answer(stream, "well");
+        await Promise.all(responses);
+        streams = [];
+      }
+      assert.equal(timers[2], timers[1]);
+    }
   });
 });

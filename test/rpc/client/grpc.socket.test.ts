@@ -27,7 +27,7 @@ describe("the gRPC wire", () => {
     );
   });
 
-  it("answers each message of a two-way stream before the next one is sent", async () => {
+  it("responds to each message of a two-way stream before the next one is sent", async () => {
     const { origin } = await serve(cleanup);
     const { client } = open(cleanup, origin);
     const turns = [deferred(), deferred()];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
@@ -62,7 +62,7 @@ for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
       const server = await serveMesh(cleanup);
       const mesh = createMesh({
         service: "caller",
-        discovery: staticDiscovery({ echo: [server.url] }),
+        resolver: staticResolver({ echo: [server.url] }),
         policies: { echo: { breaker: false } },
       });
       cleanup.add(() => mesh.close());

@@ -5,10 +5,10 @@ import type { Outcome } from "../../../src/core/outcome.ts";
 import { compose, type Layer } from "../../../src/core/service.ts";
 import { type RetryOptions, retry } from "../../../src/policy/retry.ts";
 import { timeout } from "../../../src/policy/timeout.ts";
-import type { FetchFunction } from "../../../src/rpc/client/fetch-client.ts";
+import type { RpcFetch } from "../../../src/rpc/client/fetch-client.ts";
 import { createFetchRpcTransport } from "../../../src/rpc/client/fetch-rpc-transport.ts";
 import { createMeshTransport, type MeshTransportOptions } from "../../../src/rpc/client/mesh-transport.ts";
-import { isReplayable, type RpcRequest, type RpcResponse } from "../../../src/rpc/client/rpc-request.ts";
+import { isRpcReplayable, type RpcRequest, type RpcResponse } from "../../../src/rpc/client/rpc-request.ts";
 import type { RpcTransport } from "../../../src/rpc/client/rpc-transport.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
@@ -36,9 +36,9 @@ export interface OpenClientOptions<C extends Clock = VirtualClock>
   readonly origins?: readonly string[];
 }
 
-/** A leaf to the EchoService, or to whatever `fetch` serves, without a socket. */
-export function inProcessLeaf(
-  fetch: FetchFunction = serveInProcess().fetch,
+/** A transport to the EchoService, or to whatever `fetch` serves, without a socket. */
+export function inProcessTransport(
+  fetch: RpcFetch = serveInProcess().fetch,
   protocol: "connect" | "grpc-web" = "connect",
 ): RpcTransport {
   return createFetchRpcTransport({ fetch, options: { origin: "https://echo.test", protocol } });
@@ -61,7 +61,7 @@ export function openClient<C extends Clock = VirtualClock>(
   ];
   if (retryOptions !== false) {
     layers.push(
-      retry({ backoff: () => 100, budget: false, replayable: isReplayable, clock, ...retryOptions }),
+      retry({ backoff: () => 100, budget: false, replayable: isRpcReplayable, clock, ...retryOptions }),
     );
   }
   layers.push((next) => (call, request) => {
@@ -70,7 +70,7 @@ export function openClient<C extends Clock = VirtualClock>(
     attempts.push(call);
     return next(call, request);
   });
-  const rpcTransport = rest.transportFor === undefined ? inProcessLeaf() : undefined;
+  const rpcTransport = rest.transportFor === undefined ? inProcessTransport() : undefined;
   const transport = createMeshTransport({
     service: "echo",
     protocol: "connect",

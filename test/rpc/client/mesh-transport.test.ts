@@ -8,13 +8,13 @@ import { meshCall, meshCallOptions } from "../../../src/rpc/context.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { settle, VirtualClock } from "../../support/virtual-clock.ts";
 import { all, errorOf, serveInProcess, streamOf } from "../echo.ts";
-import { inProcessLeaf, openClient } from "./mesh-client.ts";
+import { inProcessTransport, openClient } from "./mesh-client.ts";
 
-/** Wraps a leaf so that the test sees what each attempt is given. */
-function spiedLeaf(
+/** Wraps a transport so that the test sees what each attempt is given. */
+function spiedTransport(
   seen: { timeoutMs: number | undefined; header: Headers; signal: unknown; call: unknown }[],
 ): RpcTransport {
-  const { transport, close } = inProcessLeaf();
+  const { transport, close } = inProcessTransport();
   return {
     close,
     transport: {
@@ -27,8 +27,8 @@ function spiedLeaf(
   };
 }
 
-/** A leaf that never answers, and stops with its signal. */
-const silentLeaf: RpcTransport = {
+/** A transport that never answers, and stops with its signal. */
+const silentTransport: RpcTransport = {
   close: async () => {},
   transport: {
     unary: (_method, signal) => stopped(signal),
@@ -110,9 +110,9 @@ describe("createMeshTransport()", () => {
   });
 
   it("gives each attempt the time that is left, and headers of its own", async () => {
-    const seen: Parameters<typeof spiedLeaf>[0] = [];
+    const seen: Parameters<typeof spiedTransport>[0] = [];
     let failures = 1;
-    const transport = spiedLeaf(seen);
+    const transport = spiedTransport(seen);
     const { client, clock } = openClient({
       transportFor: () => {
         if (failures-- > 0) return { ...transport, transport: { ...transport.transport, unary: failOnce } };
@@ -137,8 +137,8 @@ describe("createMeshTransport()", () => {
   });
 
   it("takes 30 s without a word, and no bound at all for a timeout of 0", async () => {
-    const seen: Parameters<typeof spiedLeaf>[0] = [];
-    const transport = spiedLeaf(seen);
+    const seen: Parameters<typeof spiedTransport>[0] = [];
+    const transport = spiedTransport(seen);
     const { client, calls } = openClient({ transportFor: () => transport });
     await client.echo({});
     await client.echo({}, { timeoutMs: 0 });
@@ -150,17 +150,17 @@ describe("createMeshTransport()", () => {
   });
 
   it("writes a time too long for the protocol's milliseconds itself", async () => {
-    const seen: Parameters<typeof spiedLeaf>[0] = [];
-    const transport = spiedLeaf(seen);
+    const seen: Parameters<typeof spiedTransport>[0] = [];
+    const transport = spiedTransport(seen);
     const { client } = openClient({ transportFor: () => transport, protocol: "grpc" });
     await client.echo({}, { timeoutMs: 100_000_000_000 });
     assert.equal(seen[0]?.header.get("grpc-timeout"), "1666667M");
     assert.equal(seen[0]?.timeoutMs, 0);
   });
 
-  it("makes no signal for a leaf that follows the call", async () => {
-    const seen: Parameters<typeof spiedLeaf>[0] = [];
-    const transport = spiedLeaf(seen);
+  it("makes no signal for a transport that follows the call", async () => {
+    const seen: Parameters<typeof spiedTransport>[0] = [];
+    const transport = spiedTransport(seen);
     const { client } = openClient({ transportFor: () => ({ ...transport, followsCall: true }) });
     await client.echo({});
     assert.equal(seen[0]?.signal, undefined);
@@ -180,7 +180,7 @@ describe("createMeshTransport()", () => {
     const { client, calls } = openClient({
       clock,
       currentCall: () => parent,
-      transportFor: () => silentLeaf,
+      transportFor: () => silentTransport,
     });
     const answer = errorOf(client.get({}));
     await settle();
@@ -191,7 +191,7 @@ describe("createMeshTransport()", () => {
   });
 
   it("says deadline_exceeded when the time is up, never canceled", async () => {
-    const { client, clock, outcome } = openClient({ transportFor: () => silentLeaf });
+    const { client, clock, outcome } = openClient({ transportFor: () => silentTransport });
     const answer = errorOf(client.get({}, { timeoutMs: 1_000 }));
     await clock.advance(1_010);
     const error = await answer;
@@ -201,7 +201,7 @@ describe("createMeshTransport()", () => {
   });
 
   it("says canceled after the caller's abort", async () => {
-    const { client, outcome } = openClient({ transportFor: () => silentLeaf });
+    const { client, outcome } = openClient({ transportFor: () => silentTransport });
     const abort = new AbortController();
     const answer = errorOf(client.get({}, { signal: abort.signal }));
     await settle();
@@ -246,7 +246,7 @@ describe("createMeshTransport()", () => {
           },
         }),
     });
-    const transport = inProcessLeaf(fetch);
+    const transport = inProcessTransport(fetch);
     const { client, outcome } = openClient({ transportFor: () => transport });
     const error = await errorOf(client.echo({}));
     assert.deepEqual(

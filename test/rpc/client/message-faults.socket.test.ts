@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
@@ -28,7 +28,7 @@ const faults: { readonly name: string; readonly message: Uint8Array; readonly co
   },
 ];
 
-/** The code of an answer that ends with Connect's last message; undefined for none. */
+/** The code of a response that ends with Connect's last message; undefined for none. */
 function connectCodeOf({ body }: RawAnswer): Code | undefined {
   const view = new DataView(body.buffer, body.byteOffset);
   let at = 0;
@@ -80,7 +80,7 @@ for (const { protocol, type, last, codeOf } of dialects) {
         const call = async (body: Uint8Array): Promise<Code | undefined> => {
           const path = "/datapunk.mesh.test.v1.EchoService/Expand";
           const headers = { ":path": path, "content-type": type };
-          const answer = await within(request(http2, headers, body), "an answer");
+          const answer = await within(request(http2, headers, body), "a response");
           assert.equal(answer.headers[":status"], 200);
           return codeOf(answer);
         };
@@ -102,7 +102,7 @@ for (const { protocol, type, last, codeOf } of dialects) {
         });
         const mesh = createMesh({
           service: "caller",
-          discovery: staticDiscovery({ echo: [origin] }),
+          resolver: staticResolver({ echo: [origin] }),
           policies: { "*": { retry: false } },
         });
         cleanup.add(() => mesh.close());
@@ -110,7 +110,7 @@ for (const { protocol, type, last, codeOf } of dialects) {
         for (const { name, code } of faults) {
           const error = await failure(within(all(client.expand({})), name));
           assert.equal(error.code, code, `${name}: ${error.message}`);
-          const texts = (await within(all(client.expand({})), "an answer")).map(({ text }) => text);
+          const texts = (await within(all(client.expand({})), "a response")).map(({ text }) => text);
           assert.deepEqual(texts, ["well"], `after ${name}`);
         }
         assert.equal(connections.size, 1);

@@ -32,7 +32,7 @@ async function read(...parts: readonly Uint8Array[]): Promise<{ texts: string[];
   return { texts, error };
 }
 
-describe("an answer that breaks Connect's protocol", () => {
+describe("a response that breaks Connect's protocol", () => {
   it("is the server's fault when it stops before its end", async () => {
     const { texts, error } = await read(message);
     assert.deepEqual([texts, error.code], [["one"], Code.Internal]);

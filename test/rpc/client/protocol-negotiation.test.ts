@@ -10,7 +10,7 @@ import { meshCall } from "../../../src/rpc/context.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 import { serveInProcess } from "../echo.ts";
-import { inProcessLeaf } from "./mesh-client.ts";
+import { inProcessTransport } from "./mesh-client.ts";
 
 const origin = "https://echo.test";
 const { echo } = EchoService.method;
@@ -25,11 +25,11 @@ function choiceAfter(refusalMs: number) {
   const grpc: RpcTransport = { transport: { unary: refusing, stream: refusing }, close: async () => {} };
   const seen: (string | null)[] = [];
   const { fetch } = serveInProcess();
-  const connect = inProcessLeaf((url, init) => {
+  const connect = inProcessTransport((url, init) => {
     seen.push(new Headers(init?.headers).get("connect-timeout-ms"));
     return fetch(url, init);
   });
-  const endpoints = [{ origin }];
+  const endpoints = [{ endpoint: { origin } }];
   const choice = new CapableProtocol(
     () => endpoints,
     (protocol) => (protocol === "grpc" ? grpc : connect),
@@ -96,7 +96,7 @@ describe("the choice of the protocol", () => {
         };
         return { transport: { unary, stream: unary }, close: async () => {} };
       };
-    const endpoints = origins.map((each) => ({ origin: each }));
+    const endpoints = origins.map((each) => ({ endpoint: { origin: each } }));
     const choice = new CapableProtocol(() => endpoints, open(""), open("/1.1"), clock);
     async function call(to: string): Promise<readonly string[]> {
       ways.length = 0;

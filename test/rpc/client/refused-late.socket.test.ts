@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { staticResolver } from "../../../src/discovery/static-resolver.ts";
 import { h2 } from "../../../src/http/http2/frame/frame-types.ts";
 import type { Http2Stream } from "../../../src/http/http2/streams/stream.ts";
 import { createMesh } from "../../../src/mesh/mesh.ts";
@@ -77,7 +78,7 @@ describe("a call that is refused", unless("listen", "grpcClient"), () => {
         const server = await refusing(cleanup, before);
         const mesh = createMesh({
           service: "caller",
-          discovery: { endpoints: () => [{ origin: server.origin }] },
+          resolver: staticResolver({ echo: [server.origin] }),
         });
         cleanup.add(() => mesh.close());
         const echo = createClient(EchoService, mesh.transport("echo", { protocol, httpVersion: "2" }));

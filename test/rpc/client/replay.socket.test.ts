@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
-import type { Discovery } from "../../../src/discovery/discovery.ts";
 import { h2 } from "../../../src/http/http2/frame/frame-types.ts";
 import type { Http2Stream } from "../../../src/http/http2/streams/stream.ts";
 import { createMesh } from "../../../src/mesh/mesh.ts";
@@ -10,6 +9,7 @@ import { connectionOver } from "../../../src/net/socket-transport.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
+import { ChangingResolver } from "../../support/changing-resolver.ts";
 import { all, streamOf } from "../echo.ts";
 import { serveMesh } from "../socket-fixture.ts";
 import { Cleanup } from "./grpc-checks.ts";
@@ -47,14 +47,15 @@ describe("a call that streams to a server that refuses it", unless("listen", "gr
   for (const protocol of ["grpc", "connect", "grpc-web"] as const) {
     it(`reaches another one with all that it has sent, by ${protocol}`, async () => {
       let refused = 0;
+      const resolver = new ChangingResolver("echo");
+      const onRefused = (): void => {
+        refused++;
+        resolver.set(serving);
+      };
       const refusing = await listenOn(
         cleanup,
         createServer((socket) => {
-          connectionOver(
-            socket,
-            { ...nothing, onStream: (stream) => refuse(stream, () => refused++) },
-            options,
-          );
+          connectionOver(socket, { ...nothing, onStream: (stream) => refuse(stream, onRefused) }, options);
         }),
       );
       const server = await serveMesh(cleanup, (router) =>
@@ -68,10 +69,8 @@ describe("a call that streams to a server that refuses it", unless("listen", "gr
         }),
       );
       const serving = `http://127.0.0.1:${server.port}`;
-      const [toRefusing, toServing] = [[{ origin: refusing }], [{ origin: serving }]];
       // The first attempt finds only the one, the next one only the other.
-      const discovery: Discovery = { endpoints: () => (refused === 0 ? toRefusing : toServing) };
-      const mesh = createMesh({ service: "caller", discovery });
+      const mesh = createMesh({ service: "caller", resolver });
       cleanup.add(() => mesh.close());
       const echo = createClient(EchoService, mesh.transport("echo", { protocol, httpVersion: "2" }));
       const words = ["all", "that", "was", "said"].map((text) => ({ text }));
@@ -81,7 +80,8 @@ describe("a call that streams to a server that refuses it", unless("listen", "gr
       };
       for (const kind of ["collect", "chat"] as const) {
         refused = 0;
-        assert.equal((await within(calls[kind](), "an answer")).join(" "), "all that was said");
+        resolver.set(refusing);
+        assert.equal((await within(calls[kind](), "a response")).join(" "), "all that was said");
         assert.equal(refused, 1);
       }
     });

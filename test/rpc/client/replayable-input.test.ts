@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { liveInput, type StreamInput, singleInput } from "../../../src/rpc/client/replayable-input.ts";
+import { liveInput, type RequestStream, singleInput } from "../../../src/rpc/client/replayable-input.ts";
 import { type EchoRequest, EchoRequestSchema } from "../../gen/test/v1/echo_pb.ts";
 import { all, streamOf } from "../echo.ts";
 
@@ -71,7 +71,7 @@ describe("singleInput()", () => {
 
 describe("liveInput()", () => {
   const desc = EchoRequestSchema;
-  const texts = async (input: StreamInput): Promise<string[]> =>
+  const texts = async (input: RequestStream): Promise<string[]> =>
     (await all(input.open() as AsyncIterable<{ text: string }>)).map(({ text }) => text);
   const requests = (...names: string[]) => streamOf(...names.map((text) => ({ text })));
 
@@ -110,7 +110,7 @@ describe("liveInput()", () => {
     assert.equal(((await second).value as EchoRequest).text, "late");
   });
 
-  it("cannot be sent again once the answer has begun; who sends goes on", async () => {
+  it("cannot be sent again once the response has begun; who sends goes on", async () => {
     const input = liveInput(requests("a", "b", "c"), desc);
     const first = input.open()[Symbol.asyncIterator]();
     await first.next();

@@ -199,7 +199,7 @@ describe("RPC over sockets by grpc", () => {
       origins: [server.origin],
       clock: systemClock,
     });
-    // Each message is sent when the answer to the one before it is here.
+    // Each message is sent when the response to the one before it is here.
     let answered: () => void = () => {};
     const requests = async function* (): AsyncGenerator<{ text: string }> {
       for (const text of ["a", "b", "c"]) {

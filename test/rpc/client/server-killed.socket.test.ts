@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { afterEach, describe, it } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
@@ -39,9 +39,9 @@ describe("a server process that is killed", unless("listen", "grpcClient"), () =
 
   it("fails what is open as unavailable, and serves the next call when it is back", async () => {
     const { process: first, port } = await start(0);
-    const discovery = staticDiscovery({ echo: [`http://127.0.0.1:${port}`] });
+    const resolver = staticResolver({ echo: [`http://127.0.0.1:${port}`] });
     const policies = { "*": { retry: false, breaker: false } } as const;
-    const mesh = createMesh({ service: "caller", discovery, policies });
+    const mesh = createMesh({ service: "caller", resolver, policies });
     cleanup.add(() => mesh.close());
     const protocols = ["grpc", "grpc-web", "connect"] as const;
     const clients = protocols.map((protocol) =>
@@ -68,7 +68,7 @@ describe("a server process that is killed", unless("listen", "grpcClient"), () =
     }
     await start(port);
     for (const client of clients) {
-      assert.equal((await within(client.echo({ text: "next" }), "an answer")).text, "next");
+      assert.equal((await within(client.echo({ text: "next" }), "a response")).text, "next");
     }
   });
 });

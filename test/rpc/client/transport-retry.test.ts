@@ -6,7 +6,7 @@ import { meshCallOptions } from "../../../src/rpc/context.ts";
 import { type EchoRequest, EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { settle } from "../../support/virtual-clock.ts";
 import { all, errorOf, serveInProcess, streamOf } from "../echo.ts";
-import { inProcessLeaf, openClient } from "./mesh-client.ts";
+import { inProcessTransport, openClient } from "./mesh-client.ts";
 
 const unavailable = (): ConnectError => new ConnectError("restarting", Code.Unavailable);
 
@@ -42,7 +42,7 @@ describe("createMeshTransport() with a retry", () => {
   for (const protocol of ["connect", "grpc-web"] as const) {
     it(`repeats a call without side effects, by ${protocol}`, async () => {
       const { fetch, requests } = serveFlaky(2);
-      const transport = inProcessLeaf(fetch, protocol);
+      const transport = inProcessTransport(fetch, protocol);
       const { client, clock, outcome } = openClient({ transportFor: () => transport, protocol });
       const response = await clock.run(client.get({ text: "again" }));
       assert.equal(response.text, "again");
@@ -52,7 +52,7 @@ describe("createMeshTransport() with a retry", () => {
 
     it(`repeats a stream that failed before its first message, by ${protocol}`, async () => {
       const { fetch, requests } = serveFlaky(1);
-      const transport = inProcessLeaf(fetch, protocol);
+      const transport = inProcessTransport(fetch, protocol);
       const { client, clock, attempts, outcome } = openClient({ transportFor: () => transport, protocol });
       const responses = await clock.run(all(client.expand({ text: "again" })));
       assert.deepEqual(
@@ -70,7 +70,7 @@ describe("createMeshTransport() with a retry", () => {
 
   it("never repeats a stream after its first message", async () => {
     const { fetch, requests } = serveFlaky(1, unavailable, 1);
-    const transport = inProcessLeaf(fetch);
+    const transport = inProcessTransport(fetch);
     const { client, outcome } = openClient({ transportFor: () => transport });
     const error = await errorOf(all(client.expand({ text: "once" })));
     assert.deepEqual([error.code, error.rawMessage], [Code.Unavailable, "restarting"]);
@@ -80,13 +80,13 @@ describe("createMeshTransport() with a retry", () => {
 
   it("repeats a call of unknown idempotency only when it never started", async () => {
     const { fetch, requests } = serveFlaky(1);
-    const transport = inProcessLeaf(fetch);
+    const transport = inProcessTransport(fetch);
     const once = openClient({ transportFor: () => transport });
     assert.equal((await errorOf(once.client.echo({ text: "once" }))).code, Code.Unavailable);
     assert.deepEqual(requests, ["once"]);
 
     let refusals = 2;
-    const refusing = inProcessLeaf((url, init) =>
+    const refusing = inProcessTransport((url, init) =>
       refusals-- > 0 ? Promise.reject(new TransportError("refused", "connection refused")) : fetch(url, init),
     );
     const twice = openClient({ transportFor: () => refusing });
@@ -96,7 +96,7 @@ describe("createMeshTransport() with a retry", () => {
 
   it("takes the caller's word over the method's", async () => {
     const { fetch, requests } = serveFlaky(1);
-    const transport = inProcessLeaf(fetch);
+    const transport = inProcessTransport(fetch);
     const { client, clock } = openClient({ transportFor: () => transport });
     const contextValues = createContextValues().set(meshCallOptions, { idempotency: "idempotent" });
     assert.equal((await clock.run(client.echo({ text: "twice" }, { contextValues }))).text, "twice");
@@ -108,7 +108,7 @@ describe("createMeshTransport() with a retry", () => {
       1,
       () => new ConnectError("later", Code.ResourceExhausted, { "grpc-retry-pushback-ms": "1234" }),
     );
-    const transport = inProcessLeaf(fetch);
+    const transport = inProcessTransport(fetch);
     const { client, clock } = openClient({ transportFor: () => transport });
     const before = clock.now();
     await clock.run(client.get({}));
@@ -120,7 +120,7 @@ describe("createMeshTransport() with a retry", () => {
       1,
       () => new ConnectError("do not", Code.Unavailable, { "grpc-retry-pushback-ms": "-1" }),
     );
-    const transport = inProcessLeaf(fetch);
+    const transport = inProcessTransport(fetch);
     const { client } = openClient({ transportFor: () => transport });
     const error = await errorOf(client.get({ text: "a" }));
     assert.deepEqual([error.code, error.rawMessage, requests.length], [Code.Unavailable, "do not", 1]);
@@ -129,7 +129,7 @@ describe("createMeshTransport() with a retry", () => {
   it("shows the last attempt's own error", async () => {
     let count = 0;
     const { fetch } = serveFlaky(9, () => new ConnectError(`failure ${++count}`, Code.Unavailable));
-    const transport = inProcessLeaf(fetch);
+    const transport = inProcessTransport(fetch);
     const { client, clock, outcome } = openClient({ transportFor: () => transport });
     const error = await clock.run(errorOf(client.get({})));
     assert.deepEqual(
@@ -141,7 +141,7 @@ describe("createMeshTransport() with a retry", () => {
 
   it("never sends a request stream twice once it was read", async () => {
     const { fetch, requests } = serveFlaky(1);
-    const transport = inProcessLeaf(fetch);
+    const transport = inProcessTransport(fetch);
     const { client } = openClient({ transportFor: () => transport });
     const contextValues = createContextValues().set(meshCallOptions, { idempotency: "idempotent" });
     const error = await errorOf(client.collect(streamOf({ text: "a" }, { text: "b" }), { contextValues }));
@@ -152,7 +152,7 @@ describe("createMeshTransport() with a retry", () => {
   it("sends a request stream to the next endpoint while nobody has read it", async () => {
     const { fetch, requests } = serveFlaky(0);
     let refusals = 1;
-    const transport = inProcessLeaf((url, init) =>
+    const transport = inProcessTransport((url, init) =>
       refusals-- > 0 ? Promise.reject(new TransportError("refused", "connection refused")) : fetch(url, init),
     );
     const { client, clock, attempts } = openClient({ transportFor: () => transport });
@@ -176,7 +176,7 @@ describe("createMeshTransport() with a retry", () => {
 
   it("cancels the wait before the next attempt with the call", async () => {
     const { fetch, requests } = serveFlaky(1);
-    const transport = inProcessLeaf(fetch);
+    const transport = inProcessTransport(fetch);
     const { client, clock } = openClient({ transportFor: () => transport });
     const abort = new AbortController();
     const answer = errorOf(client.get({ text: "a" }, { signal: abort.signal }));

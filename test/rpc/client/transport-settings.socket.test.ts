@@ -4,7 +4,7 @@ import { create, createRegistry } from "@bufbuild/protobuf";
 import { Code, createClient, type HandlerContext } from "@connectrpc/connect";
 import { runtime } from "#runtime";
 import { isMeshError } from "../../../src/core/errors.ts";
-import { staticDiscovery } from "../../../src/discovery/static-discovery.ts";
+import { staticResolver } from "../../../src/discovery/static-resolver.ts";
 import { createMesh } from "../../../src/mesh/mesh.ts";
 import type { Mesh, MeshOptions, TransportOptions } from "../../../src/mesh/options.ts";
 import { type EchoRequest, EchoRequestSchema, EchoService } from "../../gen/test/v1/echo_pb.ts";
@@ -63,7 +63,7 @@ describe("options of mesh.transport()", unless("listen", "grpcClient"), () => {
   function meshTo(origin: string, options: Partial<MeshOptions> = {}): Mesh {
     const mesh = createMesh({
       service: "caller",
-      discovery: staticDiscovery({ echo: [origin] }),
+      resolver: staticResolver({ echo: [origin] }),
       policies: { "*": { retry: false } },
       ...options,
     });
@@ -96,13 +96,13 @@ describe("options of mesh.transport()", unless("listen", "grpcClient"), () => {
       it("carries every kind of call that the version can", async () => {
         const { origin, seen } = await serve();
         const to = client(meshTo(origin), dialect);
-        assert.equal((await within(to.echo({ text: "a" }), "an answer")).text, "a");
+        assert.equal((await within(to.echo({ text: "a" }), "a response")).text, "a");
         // Only HTTP/1.1 has this field.
         assert.equal(seen[0]?.header.has("connection"), dialect.httpVersion === "1.1");
-        assert.equal((await within(to.echo({}), "an answer without fields")).text, "");
+        assert.equal((await within(to.echo({}), "a response without fields")).text, "");
         assert.equal((await within(all(to.expand({ count: 20 })), "a stream")).length, 20);
         assert.equal(
-          (await within(to.collect(streamOf({ text: "a" }, { text: "b" })), "an answer")).index,
+          (await within(to.collect(streamOf({ text: "a" }, { text: "b" })), "a response")).index,
           2,
         );
         const chat = all(to.chat(streamOf({ text: "a" }, { text: "b" })));
@@ -120,12 +120,12 @@ describe("options of mesh.transport()", unless("listen", "grpcClient"), () => {
         const authority = await createAuthority();
         const { origin } = await serve(await authority.issue());
         const to = client(meshTo(origin, { tls: await authority.issue({ commonName: "caller" }) }), dialect);
-        assert.equal((await within(to.echo({}), "an answer")).text, "");
+        assert.equal((await within(to.echo({}), "a response")).text, "");
         assert.equal((await within(all(to.expand({ count: 3 })), "a stream")).length, 3);
       });
 
       for (const sendCompression of ["gzip", "br"] as const) {
-        it(`sends in ${sendCompression} what is not too small, and understands the answer`, async () => {
+        it(`sends in ${sendCompression} what is not too small, and understands the response`, async () => {
           const { origin, seen } = await serve();
           const options = { ...dialect, sendCompression, compressMinBytes: 100 };
           const to = client(meshTo(origin), { ...options, acceptCompression: [sendCompression] });
@@ -175,11 +175,11 @@ describe("options of mesh.transport()", unless("listen", "grpcClient"), () => {
           const proxy = await freezingProxy(cleanup, origin);
           const keepalive = { intervalMs: 50, timeoutMs: 1_000 };
           const to = client(meshTo(proxy.origin), { ...dialect, keepalive });
-          assert.equal((await within(to.echo({ text: "before" }), "an answer")).text, "before");
+          assert.equal((await within(to.echo({ text: "before" }), "a response")).text, "before");
           proxy.freeze();
           const lost = await errorOf(within(to.echo({ text: "lost" }), "the end of the connection"));
           assert.equal(lost.code, Code.Unavailable);
-          assert.equal((await within(to.echo({ text: "after" }), "an answer")).text, "after");
+          assert.equal((await within(to.echo({ text: "after" }), "a response")).text, "after");
           assert.equal(proxy.connections, 2);
         });
 
@@ -189,7 +189,7 @@ describe("options of mesh.transport()", unless("listen", "grpcClient"), () => {
           const clock = new VirtualClock();
           const keepalive = { intervalMs: 60_000, timeoutMs: 30_000 };
           const to = client(meshTo(proxy.origin, { clock }), { ...dialect, keepalive });
-          await within(to.echo({ text: "before" }), "an answer");
+          await within(to.echo({ text: "before" }), "a response");
           proxy.freeze();
           const lost = errorOf(within(to.echo({}, { timeoutMs: 0 }), "the end of the connection"));
           await clock.advance(90_000);
@@ -239,7 +239,7 @@ describe("options of mesh.transport()", unless("listen", "grpcClient"), () => {
         sendCompression: "gzip",
         compressMinBytes: 0,
       });
-      assert.equal((await within(to.get({ text: "cached" }), "an answer")).text, "cached");
+      assert.equal((await within(to.get({ text: "cached" }), "a response")).text, "cached");
     }
   });
 

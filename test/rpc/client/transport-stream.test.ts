@@ -5,7 +5,7 @@ import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { settle } from "../../support/virtual-clock.ts";
 import { all, errorOf, serveInProcess, streamOf } from "../echo.ts";
-import { inProcessLeaf, type MeshClient, openClient } from "./mesh-client.ts";
+import { inProcessTransport, type MeshClient, openClient } from "./mesh-client.ts";
 
 type ExpandResponse = StreamResponse<
   typeof EchoService.method.expand.input,
@@ -33,7 +33,7 @@ function openSlow(messages = 1): MeshClient & { readonly ended: string[] } {
         },
       }),
   });
-  const transport = inProcessLeaf(fetch);
+  const transport = inProcessTransport(fetch);
   return { ...openClient({ transportFor: () => transport }), ended };
 }
 

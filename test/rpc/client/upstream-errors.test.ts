@@ -3,11 +3,11 @@ import { describe, it } from "node:test";
 import { Code, ConnectError, createClient, type ServiceImpl } from "@connectrpc/connect";
 import { MeshError } from "../../../src/core/errors.ts";
 import { isUpstream, markUpstream } from "../../../src/core/upstream.ts";
-import type { FetchFunction } from "../../../src/rpc/client/fetch-client.ts";
+import type { RpcFetch } from "../../../src/rpc/client/fetch-client.ts";
 import { createFetchRpcTransport } from "../../../src/rpc/client/fetch-rpc-transport.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { all, errorOf, serveInProcess } from "../echo.ts";
-import { inProcessLeaf, openClient } from "./mesh-client.ts";
+import { inProcessTransport, openClient } from "./mesh-client.ts";
 
 const secret = "shard 7 of 10.0.0.9 has no such row";
 
@@ -48,12 +48,12 @@ function front(dialect: "connect" | "grpc-web", service: Echo) {
 }
 
 /** A mesh client of a service that answers as `fetch` does. */
-function behind(fetch: FetchFunction) {
-  const transport = inProcessLeaf(fetch);
+function behind(fetch: RpcFetch) {
+  const transport = inProcessTransport(fetch);
   return openClient({ transportFor: () => transport, retry: false }).client;
 }
 
-function saying(code: Code, metadata: Record<string, string> = {}): FetchFunction {
+function saying(code: Code, metadata: Record<string, string> = {}): RpcFetch {
   const say = (): never => {
     throw new ConnectError(secret, code, { "x-secret": secret, ...metadata });
   };

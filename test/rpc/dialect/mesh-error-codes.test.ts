@@ -12,7 +12,7 @@ import { outcomeOfRpcError } from "../../../src/rpc/dialect/rpc-outcome.ts";
 import { wireError } from "../../../src/rpc/dialect/wire-error.ts";
 import { connectErrorFromProblem, problemFromConnectError } from "../../../src/rpc/problem.ts";
 import { EchoRequestSchema, EchoService } from "../../gen/test/v1/echo_pb.ts";
-import { inProcessLeaf } from "../client/mesh-client.ts";
+import { inProcessTransport } from "../client/mesh-client.ts";
 import { errorOf, serveInProcess } from "../echo.ts";
 
 function newCall(): Call {
@@ -23,7 +23,7 @@ function clientThatFails(error: unknown, protocol: "connect" | "grpc-web"): Clie
   const { fetch } = serveInProcess({
     routes: (router) => router.service(EchoService, { echo: () => Promise.reject(error) }),
   });
-  return createClient(EchoService, inProcessLeaf(fetch, protocol).transport);
+  return createClient(EchoService, inProcessTransport(fetch, protocol).transport);
 }
 
 describe("connectErrorFromMeshError()", () => {
@@ -85,7 +85,7 @@ describe("callerError()", () => {
     assert.equal(callerError(newCall(), error), error);
   });
 
-  it("says unavailable when a response broke off, though Connect blames the caller", () => {
+  it("says unavailable when a response broke off, though Connect takes it for the caller's fault", () => {
     const error = new ConnectError("protocol error: missing EndStreamResponse", Code.InvalidArgument);
     const shown = callerError(newCall(), error);
     assert.equal(shown.code, Code.Unavailable);
@@ -101,7 +101,7 @@ describe("callerError()", () => {
     assert.deepEqual([error.code, error.rawMessage, error.cause], [Code.Unknown, cause.message, cause]);
   });
 
-  it("turns what a cancelled leaf throws into what the call was cancelled for", () => {
+  it("turns what a cancelled transport throws into what the call was cancelled for", () => {
     const late = newCall();
     late.cancel(new MeshError("ERR_DEADLINE_EXCEEDED", "its deadline has passed"));
     const thrown = new ConnectError("This operation was aborted", Code.Canceled);
@@ -122,7 +122,7 @@ describe("wireError()", () => {
     assert.equal(wireError(newCall(), speaking).rawMessage, speaking.message);
   });
 
-  it("hides the text of faults behind this service, whoever wrapped them", () => {
+  it("hides the text of faults behind this service, whatever wrapped them", () => {
     const fault = new TransportError("refused", "connect ECONNREFUSED 10.0.0.7:7101");
     for (const thrown of [fault, connectErrorFromMeshError(fault)]) {
       const error = wireError(newCall(), thrown);

@@ -6,7 +6,7 @@ import { after, describe, it } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { runtime } from "#runtime";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import type { Endpoint } from "../../../src/core/endpoint.ts";
 import { isTransportError } from "../../../src/core/errors.ts";
 import {
@@ -32,7 +32,7 @@ async function serveEcho(options: Partial<ServeOptions> = {}): Promise<Server> {
 }
 
 function meshTo(...endpoints: (string | Endpoint)[]): Mesh {
-  const mesh = createMesh({ service: "caller", discovery: staticDiscovery({ echo: endpoints }) });
+  const mesh = createMesh({ service: "caller", resolver: staticResolver({ echo: endpoints }) });
   closers.push(() => mesh.close());
   return mesh;
 }
@@ -169,7 +169,7 @@ describe("a transport without a stated protocol", () => {
     assert.equal(await metricValue(mesh.metrics, "mesh_client_requests_total", { protocol: "grpc" }), 1);
   });
 
-  it("speaks Connect where discovery says that an endpoint knows no gRPC", async () => {
+  it("speaks Connect where the resolver says that an endpoint knows no gRPC", async () => {
     const server = await serveEcho();
     const mesh = meshTo({ origin: server.url, protocols: ["connect", "grpc-web"] });
     const transport = mesh.transport("echo");

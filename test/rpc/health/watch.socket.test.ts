@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
@@ -24,7 +24,7 @@ describe("Watch of gRPC health over a socket", unless("listen", "grpcClient"), (
         port: 0,
       });
       cleanup.add(() => server.close({ force: true }));
-      const mesh = createMesh({ service: "caller", discovery: staticDiscovery({ echo: [server.url] }) });
+      const mesh = createMesh({ service: "caller", resolver: staticResolver({ echo: [server.url] }) });
       cleanup.add(() => mesh.close());
       const transport = mesh.transport("echo", { protocol, httpVersion: "2" });
       const service = EchoService.typeName;

@@ -3,7 +3,8 @@ import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ChunkBuffer } from "../../../src/rpc/message/chunk-buffer.ts";
 import { EnvelopeReader } from "../../../src/rpc/message/envelope.ts";
-import { concat, words } from "../../http/http2/connection-fixture.ts";
+import { words } from "../../http/http2/connection-fixture.ts";
+import { concat } from "../../http/http2/held-transport.ts";
 
 const long = 4 * 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { within } from "../../net/listen/listener-fixture.ts";
 import { unless } from "../../support/capability.ts";
@@ -39,8 +39,8 @@ describe("a server that is closed under load", unless("listen", "grpcClient"), (
   for (const protocol of ["grpc", "connect", "grpc-web"] as const) {
     it(`costs no call where there is another one, by ${protocol}`, async () => {
       const [leaving, staying] = [await serve("leaving"), await serve("staying")];
-      const discovery = staticDiscovery({ echo: [leaving.server.url, staying.server.url] });
-      const mesh = createMesh({ service: "caller", discovery });
+      const resolver = staticResolver({ echo: [leaving.server.url, staying.server.url] });
+      const mesh = createMesh({ service: "caller", resolver });
       cleanup.add(() => mesh.close());
       const echo = createClient(EchoService, mesh.transport("echo", { protocol, httpVersion: "2" }));
       let answered = 0;

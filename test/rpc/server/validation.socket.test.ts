@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { ViolationsSchema } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { Code, createClient } from "@connectrpc/connect";
-import { createMesh, staticDiscovery } from "../../../mod.ts";
+import { createMesh, staticResolver } from "../../../mod.ts";
 import { protovalidate } from "../../../src/validate/mod.ts";
 import { handlerOf, type RuledClient, said, short } from "../../validate/ruled-service.ts";
 import { all, errorOf, streamOf } from "../echo.ts";
@@ -22,7 +22,7 @@ for (const protocol of ["grpc", "connect"] as const) {
         hostname: "127.0.0.1",
         port: 0,
       });
-      const mesh = createMesh({ service: "caller", discovery: staticDiscovery({ ruled: [server.url] }) });
+      const mesh = createMesh({ service: "caller", resolver: staticResolver({ ruled: [server.url] }) });
       closers.push(
         () => server.close({ force: true }),
         () => mesh.close(),

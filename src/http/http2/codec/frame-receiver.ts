@@ -7,18 +7,18 @@ import { joinedFieldOf, requestFault, responseFault, trailersFault } from "../fr
 import type { Fields, Http2Stream } from "../streams/stream.ts";
 import { HeaderBlocks } from "./header-blocks.ts";
 
-/** Judges the frames that arrive and acts on them: the reading half of a connection. */
+/** Checks the frames that arrive and acts on them: the reading half of a connection. */
 export class Receiver implements FrameSink {
   readonly #connection: ConnectionCore;
   readonly #blocks: HeaderBlocks;
-  readonly #guard: AbuseLimits;
+  readonly #limits: AbuseLimits;
   readonly #control: ControlFrames;
   #settingsCame = false;
 
   constructor(connection: ConnectionCore) {
     this.#connection = connection;
-    this.#guard = new AbuseLimits(connection);
-    this.#control = new ControlFrames(connection, this.#guard);
+    this.#limits = new AbuseLimits(connection);
+    this.#control = new ControlFrames(connection, this.#limits);
     this.#blocks = new HeaderBlocks(connection.options.maxHeaderListBytes);
   }
 
@@ -36,7 +36,7 @@ export class Receiver implements FrameSink {
     if (frameBytes > 0 || start === end) {
       this.#expect(frameType.data);
       connection.window.received(frameBytes);
-      if (frameBytes === 0 && !ended) this.#guard.uselessFrame();
+      if (frameBytes === 0 && !ended) this.#limits.uselessFrame();
     }
     const stream = connection.streams.get(id);
     if (stream === undefined || stream.remoteEnded || !stream.begun) {
@@ -46,7 +46,7 @@ export class Receiver implements FrameSink {
     if (frameBytes > 0) {
       stream.receiveWindow -= frameBytes;
       if (stream.receiveWindow < 0) {
-        this.#guard.reset(stream, h2.flowControlError);
+        this.#limits.reset(stream, h2.flowControlError);
         return;
       }
       stream.received(frameBytes);
@@ -58,12 +58,12 @@ export class Receiver implements FrameSink {
     if (stream.promisedBytes >= 0) {
       stream.promisedBytes -= end - start;
       if (stream.promisedBytes < 0 || (ended && stream.promisedBytes > 0)) {
-        this.#guard.malformed(stream);
+        this.#limits.malformed(stream);
         return;
       }
     }
     if (end > start) {
-      this.#guard.usefulFrame();
+      this.#limits.usefulFrame();
       stream.deliver(bytes, start, end, ended);
     } else if (ended) stream.flush();
     if (ended && !stream.closed) this.#remoteEnd(stream);
@@ -72,11 +72,11 @@ export class Receiver implements FrameSink {
   #strayData(id: number, stream: Http2Stream | undefined): void {
     const connection = this.#connection;
     if (stream !== undefined && !stream.begun) {
-      this.#guard.malformed(stream);
+      this.#limits.malformed(stream);
     } else if (stream !== undefined) {
-      this.#guard.reset(stream, h2.streamClosed);
+      this.#limits.reset(stream, h2.streamClosed);
     } else {
-      this.#guard.mustNotBeIdle(id, "DATA");
+      this.#limits.mustNotBeIdle(id, "DATA");
       if (!connection.wasGivenUp(id)) this.#refuse(id, h2.streamClosed);
     }
   }
@@ -120,7 +120,7 @@ export class Receiver implements FrameSink {
         this.#control.windowUpdate(id, bytes, start, end);
         break;
       default:
-        this.#guard.uselessFrame();
+        this.#limits.uselessFrame();
     }
   }
 
@@ -139,7 +139,7 @@ export class Receiver implements FrameSink {
   }
 
   #refuse(id: number, code: number): void {
-    this.#guard.countReset();
+    this.#limits.countReset();
     this.#connection.refuse(id, code);
   }
 
@@ -153,7 +153,7 @@ export class Receiver implements FrameSink {
     if (padding < 0) throw new Http2Error(h2.frameSizeError, "DATA too short for its padding");
     if (padding >= end - start) throw new Http2Error(h2.protocolError, "DATA with more padding than payload");
     const ended = (flags & frameFlag.endStream) !== 0;
-    if (padding === end - start - 1 && !ended) this.#guard.uselessFrame();
+    if (padding === end - start - 1 && !ended) this.#limits.uselessFrame();
     this.data(id, bytes, start + 1, end - padding, end - start, ended);
   }
 
@@ -163,31 +163,31 @@ export class Receiver implements FrameSink {
     if (stream === undefined) {
       if (connection.server) this.#request(id, fields, ended);
       else {
-        this.#guard.mustNotBeIdle(id, "HEADERS");
+        this.#limits.mustNotBeIdle(id, "HEADERS");
         if (!connection.wasGivenUp(id)) throw new Http2Error(h2.streamClosed, "HEADERS on a closed stream");
       }
     } else if (stream.remoteEnded) {
-      this.#guard.reset(stream, h2.streamClosed);
+      this.#limits.reset(stream, h2.streamClosed);
     } else if (this.#blocks.overflowed) {
-      this.#guard.reset(stream, h2.enhanceYourCalm);
+      this.#limits.reset(stream, h2.enhanceYourCalm);
     } else if (this.#blocks.malformed) {
-      this.#guard.malformed(stream);
+      this.#limits.malformed(stream);
     } else if (stream.begun) {
       this.#trailers(stream, fields, ended);
     } else {
-      this.#answer(stream, fields, ended);
+      this.#response(stream, fields, ended);
     }
   }
 
   #request(id: number, fields: Fields, ended: boolean): void {
-    this.#guard.usefulFrame();
+    this.#limits.usefulFrame();
     const connection = this.#connection;
     if (id % 2 === 0) throw new Http2Error(h2.protocolError, `a client may not open stream ${id}`);
     if (id <= connection.lastPeerId) {
       if (connection.wasGivenUp(id)) return;
       throw new Http2Error(h2.streamClosed, `HEADERS on stream ${id}, which is closed`);
     }
-    // What comes after the farewell is ignored: the client knows that nobody looked at it.
+    // What comes after the last GOAWAY is ignored: the client knows from it that nobody looked at it.
     if (connection.refusing) return;
     connection.lastPeerId = id;
     if (connection.streams.size >= connection.options.maxStreams) {
@@ -205,7 +205,7 @@ export class Receiver implements FrameSink {
       return;
     }
     const stream = connection.accept(id);
-    this.#guard.opened();
+    this.#limits.opened();
     stream.begun = true;
     if (overflowed) {
       stream.remoteEnded = ended;
@@ -218,19 +218,19 @@ export class Receiver implements FrameSink {
     if (ended && !stream.closed) this.#remoteEnd(stream);
   }
 
-  #answer(stream: Http2Stream, fields: Fields, ended: boolean): void {
+  #response(stream: Http2Stream, fields: Fields, ended: boolean): void {
     const fault = responseFault(fields);
     const informational = fault === undefined && fields[1]!.startsWith("1");
     if (fault !== undefined || (informational && ended)) {
-      this.#guard.malformed(stream);
+      this.#limits.malformed(stream);
       return;
     }
-    stream.answered = true;
+    stream.responded = true;
     if (informational) {
-      this.#guard.uselessFrame();
+      this.#limits.uselessFrame();
       return;
     }
-    this.#guard.usefulFrame();
+    this.#limits.usefulFrame();
     stream.begun = true;
     // Those that have no body may still state the length of what they do not hold.
     const bare = fields[1] === "304" || fields[1] === "204";
@@ -244,9 +244,9 @@ export class Receiver implements FrameSink {
     const length = joinedFieldOf(fields, "content-length");
     if (length === undefined) return true;
     const bytes = /^\d{1,15}$/.test(length) ? Number(length) : -1;
-    // The answer to a HEAD request states the length of what it does not hold.
+    // The response to a HEAD request states the length of what it does not hold.
     if (bytes < 0 || (ended && bytes > 0 && this.#connection.server)) {
-      this.#guard.malformed(stream);
+      this.#limits.malformed(stream);
       return false;
     }
     if (!ended) stream.promisedBytes = bytes;
@@ -255,10 +255,10 @@ export class Receiver implements FrameSink {
 
   #trailers(stream: Http2Stream, fields: Fields, ended: boolean): void {
     if (!ended || trailersFault(fields) !== undefined || stream.promisedBytes > 0) {
-      this.#guard.malformed(stream);
+      this.#limits.malformed(stream);
       return;
     }
-    this.#guard.usefulFrame();
+    this.#limits.usefulFrame();
     stream.flush();
     if (stream.closed) return;
     stream.tellTrailers(fields);

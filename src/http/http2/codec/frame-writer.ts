@@ -1,20 +1,7 @@
+import type { ByteTransport } from "../../byte-transport.ts";
 import { ByteSink } from "../frame/byte-sink.ts";
 import { frameFlag, frameHeaderBytes, frameType, writeUint32 } from "../frame/frame-types.ts";
 import type { HpackEncoder } from "../hpack/hpack-encoder.ts";
-
-/** Where a connection's bytes go: a socket, or whatever stands in for one. */
-export interface Wire {
-  /** Writes; the pieces belong to the wire from then on. False when it has enough for now: `drained` follows. */
-  write(pieces: readonly Uint8Array[]): boolean;
-  /** Bytes that were written and have not gone out. */
-  readonly waitingBytes: number;
-  /** Closes when everything written has gone out. */
-  end(): void;
-  /** Closes at once. */
-  destroy(): void;
-  /** Whether the connection keeps the process alive. */
-  keepAlive(value: boolean): void;
-}
 
 /** So many bytes are written at once, without waiting for the end of the turn. */
 const flushBytes = 64 * 1024;
@@ -27,12 +14,30 @@ const maxSpareSinks = 64;
 /** Larger ones are not kept. */
 const maxSpareBytes = 4 * flushBytes;
 
+/** Small pieces share a block: an array buffer of its own costs more than the bytes in it. */
+const blockBytes = 8 * 1024;
+let block: Uint8Array = new Uint8Array(0);
+let blockEnd = 0;
+
+/** A copy of the first bytes, which belongs to the caller. */
+function copyOf(bytes: Uint8Array, length: number): Uint8Array {
+  if (length > blockBytes / 2) return bytes.slice(0, length);
+  if (blockEnd + length > block.length) {
+    block = new Uint8Array(blockBytes);
+    blockEnd = 0;
+  }
+  const piece = block.subarray(blockEnd, blockEnd + length);
+  blockEnd += length;
+  piece.set(bytes.subarray(0, length));
+  return piece;
+}
+
 /**
  * The outgoing side of a connection. All frames made in one turn of the event loop leave in one write: a
  * system call costs more than a small call's frames.
  */
 export class FrameWriter {
-  readonly #wire: Wire;
+  readonly #transport: ByteTransport;
   readonly #encoder: HpackEncoder;
   readonly #flushLater: () => void = () => {
     this.#scheduled = false;
@@ -42,22 +47,22 @@ export class FrameWriter {
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
   #scheduled = false;
-  /** The last frame of DATA that was not handed to the wire yet: its stream, its place, and the piece when sealed. */
+  /** The last frame of DATA that was not handed to the transport yet: its stream, its place, and the piece when sealed. */
   #dataId = 0;
   #dataAt = 0;
   #dataPiece: Uint8Array | undefined = undefined;
-  /** Frames of DATA that were made, and bytes that were handed to the wire. */
+  /** Frames of DATA that were made, and bytes that were handed to the transport. */
   dataFrames = 0;
   flushedBytes = 0;
-  /** Whether the wire has enough; frames of DATA wait then. */
+  /** Whether the transport has enough; frames of DATA wait then. */
   congested = false;
   /** Nothing is written any more. */
   closed = false;
   /** The largest payload that the peer takes. */
   maxFrameBytes: number;
 
-  constructor(wire: Wire, encoder: HpackEncoder, maxFrameBytes: number) {
-    this.#wire = wire;
+  constructor(transport: ByteTransport, encoder: HpackEncoder, maxFrameBytes: number) {
+    this.#transport = transport;
     this.#encoder = encoder;
     this.maxFrameBytes = maxFrameBytes;
   }
@@ -79,7 +84,7 @@ export class FrameWriter {
     const sink = this.#open();
     if (!this.#scheduled) {
       this.#scheduled = true;
-      setImmediate(this.#flushLater);
+      this.#transport.nextTurn(this.#flushLater);
     }
     sink.ensure(frameHeaderBytes + room);
     const { bytes, length: at } = sink;
@@ -202,15 +207,14 @@ export class FrameWriter {
     const sink = this.#sink;
     if (sink === undefined || sink.length === 0) return;
     const { bytes, length } = sink;
-    const piece = Buffer.allocUnsafe(length);
-    piece.set(length === bytes.length ? bytes : bytes.subarray(0, length));
+    const piece = copyOf(bytes, length);
     if (this.#dataId !== 0) this.#dataPiece ??= piece;
     this.#pieces.push(piece);
     this.#pieceBytes += length;
     sink.length = 0;
   }
 
-  /** Hands everything to the wire. */
+  /** Hands everything to the transport. */
   flush(): void {
     this.#seal();
     const sink = this.#sink;
@@ -224,6 +228,6 @@ export class FrameWriter {
     this.flushedBytes += this.#pieceBytes;
     this.#pieceBytes = 0;
     this.#dataId = 0;
-    if (!this.closed && !this.#wire.write(pieces)) this.congested = true;
+    if (!this.closed && !this.#transport.write(pieces)) this.congested = true;
   }
 }

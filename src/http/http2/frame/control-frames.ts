@@ -14,14 +14,14 @@ import {
 /** Acts on the frames that carry neither headers nor data. */
 export class ControlFrames {
   readonly #connection: ConnectionCore;
-  readonly #guard: AbuseLimits;
+  readonly #limits: AbuseLimits;
   /** Bytes of DATA that the peer has allowed so far on all streams, and how many had been sent at its last ping. */
   #allowedBytes: number = defaultWindowBytes;
   #sentAtPing = 0;
 
-  constructor(connection: ConnectionCore, guard: AbuseLimits) {
+  constructor(connection: ConnectionCore, limits: AbuseLimits) {
     this.#connection = connection;
-    this.#guard = guard;
+    this.#limits = limits;
   }
 
   priority(id: number, bytes: Uint8Array, start: number, end: number): void {
@@ -31,16 +31,16 @@ export class ControlFrames {
       else throw new Http2Error(h2.frameSizeError, "PRIORITY of a length that cannot be");
     } else if ((readUint32(bytes, start) & maxInt31) === id) {
       this.#refuseFrame(id, h2.protocolError);
-    } else this.#guard.uselessFrame();
+    } else this.#limits.uselessFrame();
   }
 
   #refuseFrame(id: number, code: number): void {
     const stream = this.#connection.streams.get(id);
     if (stream !== undefined) {
-      this.#guard.reset(stream, code);
+      this.#limits.reset(stream, code);
       return;
     }
-    this.#guard.countReset();
+    this.#limits.countReset();
     this.#connection.refuse(id, code);
   }
 
@@ -49,12 +49,12 @@ export class ControlFrames {
     const connection = this.#connection;
     const stream = connection.streams.get(id);
     if (stream === undefined) {
-      this.#guard.mustNotBeIdle(id, "RST_STREAM");
-      this.#guard.uselessFrame();
+      this.#limits.mustNotBeIdle(id, "RST_STREAM");
+      this.#limits.uselessFrame();
       return;
     }
-    // Who waits for the answer, and then wants no more of it, is a subscriber that leaves.
-    if (!stream.answered) this.#guard.countReset();
+    // A reset after the response has begun is how a subscriber leaves.
+    if (!stream.responded) this.#limits.countReset();
     connection.forget(stream, "peer-reset", readUint32(bytes, start));
   }
 
@@ -62,10 +62,10 @@ export class ControlFrames {
     if (id !== 0) throw new Http2Error(h2.protocolError, "SETTINGS for a stream");
     if ((flags & frameFlag.ack) !== 0) {
       if (end !== start) throw new Http2Error(h2.frameSizeError, "SETTINGS that acknowledges and sets");
-      this.#guard.uselessFrame();
+      this.#limits.uselessFrame();
       return;
     }
-    this.#guard.sentRequest();
+    this.#limits.sentRequest();
     const { peer, frameWriter } = this.#connection;
     const before = peer.initialWindowBytes;
     peer.apply(bytes, start, end);
@@ -78,13 +78,13 @@ export class ControlFrames {
     if (id !== 0) throw new Http2Error(h2.protocolError, "PING for a stream");
     if (end - start !== 8) throw new Http2Error(h2.frameSizeError, "PING of a length that cannot be");
     if ((flags & frameFlag.ack) !== 0) {
-      if (!this.#connection.pong(readUint32(bytes, start + 4))) this.#guard.uselessFrame();
+      if (!this.#connection.pong(readUint32(bytes, start + 4))) this.#limits.uselessFrame();
       return;
     }
-    // Whoever measures what the way can carry (grpc-go, gRPC core, hyper) asks once for data that came: as often as it
-    // gets data, and on a short way thousands of times a second. That is no more than this side sends anyway.
+    // Peers that measure the bandwidth (grpc-go, gRPC core, hyper) send a ping after data has come: as often as they get
+    // data, and on a short way thousands of times a second. That is no more than this side sends anyway.
     const sentBytes = this.#allowedBytes - this.#connection.sendWindow;
-    if (sentBytes === this.#sentAtPing) this.#guard.sentRequest();
+    if (sentBytes === this.#sentAtPing) this.#limits.sentRequest();
     this.#sentAtPing = sentBytes;
     const sink = this.#connection.frameWriter.frame(frameType.ping, frameFlag.ack, 0, 8);
     writeUint32(sink.bytes, sink.length, readUint32(bytes, start));
@@ -105,7 +105,7 @@ export class ControlFrames {
         if (stream.id > lastId) connection.forget(stream, "refused", h2.refusedStream);
       }
     }
-    // A goodbye lets the open streams finish; an error leaves them nothing to wait for.
+    // A GOAWAY without an error lets the open streams finish; an error leaves them nothing to wait for.
     if (code !== h2.noError) {
       connection.destroy(h2.noError, new Http2Error(code, `the peer ended the connection with code ${code}`));
     }
@@ -116,7 +116,7 @@ export class ControlFrames {
       throw new Http2Error(h2.frameSizeError, "WINDOW_UPDATE of a length that cannot be");
     const increment = readUint32(bytes, start) & maxInt31;
     const connection = this.#connection;
-    this.#guard.windowUpdate();
+    this.#limits.windowUpdate();
     if (id === 0) {
       if (increment === 0) throw new Http2Error(h2.protocolError, "WINDOW_UPDATE of nothing");
       connection.sendWindow += increment;
@@ -129,11 +129,11 @@ export class ControlFrames {
     }
     const stream = connection.streams.get(id);
     if (stream === undefined) {
-      this.#guard.mustNotBeIdle(id, "WINDOW_UPDATE");
+      this.#limits.mustNotBeIdle(id, "WINDOW_UPDATE");
     } else if (increment === 0) {
-      this.#guard.malformed(stream);
+      this.#limits.malformed(stream);
     } else {
-      if (stream.sendWindow + increment > maxInt31) this.#guard.reset(stream, h2.flowControlError);
+      if (stream.sendWindow + increment > maxInt31) this.#limits.reset(stream, h2.flowControlError);
       else stream.allow(increment);
     }
   }

@@ -1,13 +1,11 @@
 import { token } from "../../../core/headers.ts";
-import type { Fields } from "../streams/stream.ts";
+import { type Fields, isPseudo } from "../../fields.ts";
+
+export { fieldOf, joinedFieldOf } from "../../fields.ts";
 
 const schemePattern = /^[A-Za-z][A-Za-z0-9+\-.]*$/;
 
 // The characters of names and values were looked at when they were decoded: see HpackDecoder.malformed.
-
-function isPseudo(name: string): boolean {
-  return name.charCodeAt(0) === 0x3a;
-}
 
 /** What is wrong with a field that follows the pseudo-headers; undefined when nothing is. */
 function faultOf(name: string, value: string): string | undefined {
@@ -48,7 +46,7 @@ export function requestFault(fields: Fields): string | undefined {
   return targetFault(method, scheme, path, authority);
 }
 
-/** Whoever looks at one of the two, and whoever looks at the other, must see the same server. */
+/** Both must name the same server, whichever of the two is looked at. */
 function isSameHost(host: string, authority: string): boolean {
   return host === authority || host.toLowerCase() === authority.toLowerCase();
 }
@@ -76,9 +74,9 @@ function targetFault(
   return "the :path does not start with a slash";
 }
 
-/** What is wrong with an answer's header block; undefined when nothing is. */
+/** What is wrong with a response's header block; undefined when nothing is. */
 export function responseFault(fields: Fields): string | undefined {
-  if (fields[0] !== ":status" || !/^[1-9]\d\d$/.test(fields[1]!)) return "the answer has no :status";
+  if (fields[0] !== ":status" || !/^[1-9]\d\d$/.test(fields[1]!)) return "the response has no :status";
   for (let at = 2; at < fields.length; at += 2) {
     const fault = faultOf(fields[at]!, fields[at + 1]!);
     if (fault !== undefined) return fault;
@@ -93,20 +91,4 @@ export function trailersFault(fields: Fields): string | undefined {
     if (fault !== undefined) return fault;
   }
   return undefined;
-}
-
-/** The first value of a field. */
-export function fieldOf(fields: Fields, name: string): string | undefined {
-  for (let at = 0; at < fields.length; at += 2) if (fields[at] === name) return fields[at + 1];
-  return undefined;
-}
-
-/** The values of a field, joined by commas when it is there several times. */
-export function joinedFieldOf(fields: Fields, name: string): string | undefined {
-  let value: string | undefined;
-  for (let at = 0; at < fields.length; at += 2) {
-    if (fields[at] !== name) continue;
-    value = value === undefined ? fields[at + 1]! : `${value}, ${fields[at + 1]!}`;
-  }
-  return value;
 }

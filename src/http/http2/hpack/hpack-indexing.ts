@@ -41,7 +41,7 @@ const longestValue = 1024;
 /** Fields that hold secrets. */
 const secret: ReadonlySet<string> = new Set(["authorization", "cookie", "proxy-authorization", "set-cookie"]);
 /**
- * Shorter secrets are never indexed. Whoever can add fields of his own to a connection can guess what its table
+ * Shorter secrets are never indexed. An attacker who can add fields of his own to a connection can guess what its table
  * holds by the size of the blocks, one whole value at a time (RFC 7541, 7.1): possible for a short value, and
  * hopeless for a token. So tokens are indexed, and a call does not carry 600 bytes that the peer knows already.
  */

@@ -1,12 +1,13 @@
-/** Fields of a header block: name, value, name, value. */
-export type Fields = readonly string[];
+import type { Fields } from "../../fields.ts";
+
+export type { Fields } from "../../fields.ts";
 
 /**
  * Follows one stream. Everything is told at once, from within the reading of the connection; what a handler throws
  * resets its stream, and is told to {@link ConnectionHandler.onError}.
  */
 export interface StreamHandler {
-  /** The answer's headers, on a client; `ended` says that nothing follows them. */
+  /** The response's headers, on a client; `ended` says that nothing follows them. */
   onHeaders(fields: Fields, ended: boolean): void;
   /** Bytes of the body; they are the handler's to keep. Not told while the stream is paused. */
   onData(chunk: Uint8Array): void;

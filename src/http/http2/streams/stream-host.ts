@@ -1,3 +1,4 @@
+import type { Clock } from "../../../core/clock.ts";
 import type { FrameWriter } from "../codec/frame-writer.ts";
 import type { PeerSettings } from "../frame/settings.ts";
 import type { ReceiveWindow } from "./receive-window.ts";
@@ -17,7 +18,7 @@ export type StreamCloseReason =
 
 /** What a stream needs of its connection. */
 export interface StreamHost<Stream> {
-  readonly options: { readonly streamWindowBytes: number };
+  readonly options: { readonly streamWindowBytes: number; readonly clock: Clock };
   readonly frameWriter: FrameWriter;
   readonly window: ReceiveWindow;
   readonly peer: PeerSettings;
@@ -25,7 +26,7 @@ export interface StreamHost<Stream> {
   sendWindow: number;
   /** Bytes that wait in all streams together. */
   queuedBytes: number;
-  /** Counts the chunks that came from the wire. */
+  /** Counts the chunks that arrived. */
   readonly turn: number;
   /** Has a stream deliver what it holds when the chunk has been read. */
   deliverLater(stream: { deliverHeld(): void }): void;
@@ -37,8 +38,6 @@ export interface StreamHost<Stream> {
   forget(stream: Stream, closeReason: StreamCloseReason, code: number): void;
   /** Its handler threw. */
   failed(stream: Stream, error: unknown): void;
-  /** It waits for a window or for the wire. */
-  block(stream: Stream): void;
-  /** It waits no more. */
-  unblock(stream: Stream): void;
+  /** Those that wait for a window or for the transport. */
+  readonly waiting: { add(stream: Stream): void; delete(stream: Stream): void };
 }

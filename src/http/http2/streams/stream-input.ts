@@ -9,7 +9,7 @@ interface InputHost {
   readonly options: { readonly streamWindowBytes: number };
   readonly frameWriter: FrameWriter;
   readonly window: ReceiveWindow;
-  /** Counts the chunks that came from the wire. */
+  /** Counts the chunks that arrived. */
   readonly turn: number;
   /** Has {@link StreamInput.deliverHeld} called when the chunk has been read. */
   deliverLater(stream: { deliverHeld(): void }): void;
@@ -28,7 +28,7 @@ const smallBytes = 1_024;
 export abstract class StreamInput {
   readonly id: number;
   readonly connection: InputHost;
-  /** Set by whoever opens or accepts the stream. */
+  /** Set when the stream is opened or accepted. */
   handler: StreamHandler;
   /** Bytes that this side still lets the peer send. */
   receiveWindow: number;

@@ -21,7 +21,7 @@ export class Http2Stream extends StreamInput {
   /** Whether the handler of the connection was told of it, so that it must be told of its end. */
   served = false;
   /** Whether anything of the response has gone out, or has come in on a client. */
-  answered = false;
+  responded = false;
   localEnded = false;
   closeReason: StreamCloseReason | undefined = undefined;
   /** The code of the reset that ended it, else 0. */
@@ -58,7 +58,7 @@ export class Http2Stream extends StreamInput {
   /** Whether the peer says that it never looked at the stream, and nothing that it said before belies that. */
   get neverStarted(): boolean {
     const refused = this.closeReason === "peer-reset" && this.rstCode === h2.refusedStream;
-    return !this.answered && (refused || this.closeReason === "refused");
+    return !this.responded && (refused || this.closeReason === "refused");
   }
 
   /**
@@ -67,7 +67,7 @@ export class Http2Stream extends StreamInput {
    * @throws {TypeError} for fields that cannot be sent; the stream is as before then
    */
   informational(fields: Fields): void {
-    if (this.writable && !this.answered) this.connection.frameWriter.headers(this.id, fields, false);
+    if (this.writable && !this.responded) this.connection.frameWriter.headers(this.id, fields, false);
   }
 
   /** Tells a client that waits for it to send the body (`expect: 100-continue`); nothing when the response has begun. */
@@ -76,14 +76,14 @@ export class Http2Stream extends StreamInput {
   }
 
   /**
-   * Sends a header block: a server's answer.
+   * Sends a header block: that of a server's response.
    *
    * @throws {TypeError} for fields that cannot be sent; the stream is as before then
    */
   respond(fields: Fields, ends: boolean): void {
     if (!this.writable) return;
     this.connection.frameWriter.headers(this.id, fields, ends);
-    this.answered = true;
+    this.responded = true;
     if (ends) this.#localEnd();
   }
 
@@ -103,7 +103,7 @@ export class Http2Stream extends StreamInput {
       this.#queue ??= new ByteQueue();
       this.#queue.push(sent === 0 ? bytes : bytes.subarray(sent));
       if (ends) this.#endPending = true;
-      this.connection.block(this);
+      this.connection.waiting.add(this);
     }
     return this.#hasRoom();
   }
@@ -169,7 +169,7 @@ export class Http2Stream extends StreamInput {
   allow(bytes: number): void {
     this.sendWindow += bytes;
     if (this.#queue === undefined) return;
-    if (this.connection.frameWriter.congested) this.connection.block(this);
+    if (this.connection.frameWriter.congested) this.connection.waiting.add(this);
     else this.pump();
   }
 
@@ -186,11 +186,11 @@ export class Http2Stream extends StreamInput {
       queue.drop(sent);
       if (queue.length === 0) this.#queue = undefined;
       else if (sent < chunk.length) {
-        connection.block(this);
+        connection.waiting.add(this);
         return;
       }
     }
-    connection.unblock(this);
+    connection.waiting.delete(this);
     this.sentSince = -1;
     if (this.#endPending && !this.localEnded) this.#sayEnd();
     else if (this.#wantsDrain) {
@@ -207,7 +207,7 @@ export class Http2Stream extends StreamInput {
     this.rstCode = code;
     this.connection.queuedBytes -= this.queuedBytes;
     this.#queue = undefined;
-    this.connection.unblock(this);
+    this.connection.waiting.delete(this);
     if (closeReason === "own-reset") this.dropHeld();
     else this.flush();
     try {
@@ -229,7 +229,7 @@ export class Http2Stream extends StreamInput {
     }
   }
 
-  /** Sends as much as the windows and the wire allow, and says how much that was. */
+  /** Sends as much as the windows and the transport allow, and says how much that was. */
   #emit(bytes: Uint8Array, ends: boolean): number {
     const { connection } = this;
     const { frameWriter } = connection;
@@ -254,7 +254,7 @@ export class Http2Stream extends StreamInput {
     // There are no next bytes.
     if (this.localEnded) return true;
     this.#wantsDrain = true;
-    this.connection.block(this);
+    this.connection.waiting.add(this);
     return false;
   }
 

@@ -31,14 +31,14 @@ interface Host {
 }
 
 /**
- * The streams of a connection that wait for a window or for the wire.
+ * The streams of a connection that wait for a window or for the transport.
  *
  * Those whose own window is empty stand apart: nothing but a word about that window helps them, so no other event
  * costs a look at them, however many they are.
  */
 export class WaitingStreams {
   readonly #host: Host;
-  /** They wait for the connection's window, or for the wire. */
+  /** They wait for the connection's window, or for the transport. */
   readonly #shared = new Set<Http2Stream>();
   /** They wait for their own window. */
   readonly #own = new Set<Http2Stream>();

@@ -1,6 +1,0 @@
-/** Whether what a hook returned must be waited for: a promise of any realm or library. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"
-  );
-}

@@ -1,0 +1,88 @@
+import { checkEndpointPolicy } from "../balance/endpoint-registry.ts";
+import type { EndpointPolicy } from "../balance/service-endpoints.ts";
+import { ignoreRejection } from "../core/hooks.ts";
+import { checkNumber, checkOptions } from "../core/options.ts";
+import { borrowedSource, checkedSource, type Source } from "../core/source.ts";
+import { retry } from "../policy/retry.ts";
+import type { ClientPolicy } from "./options.ts";
+
+type Policies = Readonly<Record<string, ClientPolicy>>;
+
+/** The entry of `policies` that holds for every service. */
+const everyService = "*";
+const defaultTimeoutMs = 30_000;
+
+/** Checked where they are given: pipelines are made at the first call, too late to complain. */
+function checked(policies: Policies): Policies {
+  checkOptions("the policies of createMesh()", policies);
+  for (const [name, policy] of Object.entries(policies)) {
+    checkPolicy(`policies["${name}"] of createMesh()`, policy);
+  }
+  return policies;
+}
+
+function checkPolicy(who: string, policy: ClientPolicy): void {
+  checkOptions(who, policy);
+  const bound = { above: true, max: Infinity };
+  if (policy.timeoutMs !== undefined) checkNumber(who, "timeoutMs", policy.timeoutMs, bound);
+  if (policy.attemptTimeoutMs !== undefined) {
+    checkNumber(who, "attemptTimeoutMs", policy.attemptTimeoutMs, bound);
+  }
+  if (policy.maxConcurrent !== undefined) {
+    checkNumber(who, "maxConcurrent", policy.maxConcurrent, { min: 1, max: Infinity, integer: true });
+  }
+  if (policy.retry !== undefined && policy.retry !== false) retry(policy.retry);
+  checkEndpointPolicy(policy);
+}
+
+/** The policies of a mesh as they are now; a new value that is no good leaves the one before in use. */
+export class ClientPolicies {
+  readonly #source: Source<Policies>;
+  /** The source's value, at hand for every call. */
+  #current: Policies;
+
+  /**
+   * @param onRefused - told why a new value was refused
+   * @throws TypeError | RangeError when the first value is no good
+   */
+  constructor(given: Policies | Source<Policies>, onRefused: (error: unknown) => void) {
+    this.#source = checkedSource(borrowedSource(given), checked, onRefused);
+    this.#current = this.#source.current;
+    this.#source.watch((changed) => {
+      this.#current = changed;
+    });
+  }
+
+  /** All of them: the same object until they change. */
+  get current(): Policies {
+    return this.#current;
+  }
+
+  /** The policy of a service: its own entry wins over that of all services, field by field. */
+  of(service: string): ClientPolicy {
+    const current = this.#current;
+    return { ...current[everyService], ...current[service] };
+  }
+
+  /** What the endpoints of a service go by. */
+  endpointsOf(service: string): EndpointPolicy {
+    const { breaker, maxConcurrent, retry: retries } = this.of(service);
+    return { breaker, maxConcurrent, budget: retries === false ? undefined : retries?.budget };
+  }
+
+  /** How long a whole call to a service may take, unless the caller says otherwise. */
+  timeoutOf(service: string): number {
+    const current = this.#current;
+    return current[service]?.timeoutMs ?? current[everyService]?.timeoutMs ?? defaultTimeoutMs;
+  }
+
+  /** Calls `listener` after each change; the returned function ends that. */
+  watch(listener: () => void): () => void {
+    return this.#source.watch(listener);
+  }
+
+  /** Stops following the source. */
+  close(): void {
+    ignoreRejection(this.#source.close?.());
+  }
+}
