@@ -4,9 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { HTTPException } from "hono/http-exception";
 import { MeshError, TransportError } from "../../src/core/errors.ts";
 import { markUpstream } from "../../src/core/upstream.ts";
-import { errorFromProblem, ProblemError } from "../../src/http/problem.ts";
-import { connectErrorFromProblem } from "../../src/rpc/problem.ts";
-import { EchoRequestSchema } from "../gen/test/v1/echo_pb.ts";
+import { ProblemError } from "../../src/http/problem.ts";
 import { problemOf, serverFixture } from "./fixture.ts";
 
 /** What a handler throws comes out the same whether or not a middleware makes Hono handle it. */
@@ -77,39 +75,6 @@ for (const way of ["fused", "behind a middleware"] as const) {
       });
       const problem = await problemOf(await app.request("/"));
       assert.deepEqual([problem.status, problem.code, problem.detail], [404, "not_found", "no such dataset"]);
-    });
-
-    it("by an RPC handler loses nothing on its way to a client", async () => {
-      const thrown = new ConnectError("the row is locked", Code.Internal, { "x-row": "7" }, [
-        { desc: EchoRequestSchema, value: { text: "row 7", count: 3 } },
-      ]);
-      const { app, errors } = fixture();
-      app.get("/", async () => {
-        throw thrown;
-      });
-      const response = await app.request("/", { headers: { "x-request-id": "r1" } });
-      const problem = await problemOf(response);
-      assert.deepEqual(
-        [problem.status, problem.code, problem.detail, problem.instance],
-        [500, "internal", "the row is locked", "r1"],
-      );
-      assert.deepEqual(errors, [thrown]);
-      const read = errorFromProblem(problem, response.status).problem;
-      const error = connectErrorFromProblem(read);
-      assert.deepEqual([error.code, error.rawMessage], [Code.Internal, "the row is locked"]);
-      assert.equal(error.metadata.get("x-row"), "7");
-      const [detail] = error.findDetails(EchoRequestSchema);
-      assert.deepEqual([detail?.text, detail?.count], ["row 7", 3]);
-    });
-
-    it("by an RPC handler that passes on a fault on the way names no addresses", async () => {
-      const { app } = fixture();
-      const fault = new TransportError("refused", "Cannot reach https://10.0.0.7:7101");
-      app.get("/", () => {
-        throw new ConnectError(fault.message, Code.Unavailable, undefined, undefined, fault);
-      });
-      const text = await (await app.request("/")).text();
-      assert.ok(!text.includes("10.0.0.7"), text);
     });
 
     it("that came from another service is a 502, 503 or 504 without a word of it, and is told", async () => {
