@@ -2,7 +2,7 @@ import { type Call, triedOrigins } from "../core/call.ts";
 import { outcomeOfMeshError } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { isMeshError, MeshError } from "../core/errors.ts";
-import { checkFunction, checkOptions } from "../core/options.ts";
+import { checkFunction, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import type { AnyLayer, Service } from "../core/service.ts";
 import type { Resolver } from "../discovery/resolver.ts";
@@ -16,6 +16,15 @@ import {
   type EndpointStatus,
 } from "./endpoint-registry.ts";
 import type { EndpointPolicy, EndpointRecord, ServiceEndpoints } from "./service-endpoints.ts";
+
+const knownBalancedOptions: OptionKeys<BalancedOptions> = {
+  resolver: true,
+  balancer: true,
+  breaker: true,
+  onBreakerChange: true,
+  clock: true,
+  random: true,
+};
 
 /** Options of {@link balanced}. */
 export interface BalancedOptions {
@@ -151,7 +160,7 @@ export function endpointChoice(
  */
 export function balanced(options: BalancedOptions): BalancedLayer {
   const who = "balanced()";
-  checkOptions(who, options);
+  checkOptions(who, options, knownBalancedOptions);
   const { clock = systemClock, breaker } = options;
   const policy: EndpointPolicy = { breaker };
   checkEndpointPolicy(policy);

@@ -1,7 +1,9 @@
-import { checkNumber, checkOptions } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { type Random, systemRandom } from "../core/random.ts";
 import type { Balancer, EndpointState } from "./balancer.ts";
+
+const knownPowerOfTwoChoicesOptions: OptionKeys<PowerOfTwoChoicesOptions> = { decayMs: true, random: true };
 
 /** Options of {@link powerOfTwoChoices}. */
 export interface PowerOfTwoChoicesOptions {
@@ -124,7 +126,7 @@ class PowerOfTwoChoices implements Balancer {
  */
 export function powerOfTwoChoices(options: PowerOfTwoChoicesOptions = {}): Balancer {
   const who = "powerOfTwoChoices()";
-  checkOptions(who, options);
+  checkOptions(who, options, knownPowerOfTwoChoicesOptions);
   const decayMs = checkNumber(who, "decayMs", options.decayMs ?? 10_000, { above: true });
   return new PowerOfTwoChoices(decayMs, options.random ?? systemRandom);
 }

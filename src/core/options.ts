@@ -60,12 +60,88 @@ export function checkFunction<F>(who: string, name: string, value: F | undefined
 }
 
 /**
- * Refuses options that are no object, such as the number that another library takes in their place.
+ * Refuses what is no object.
  *
- * @throws TypeError when they are not
+ * @throws TypeError when it is not one
  */
-export function checkOptions(who: string, options: unknown): void {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new TypeError(`Cannot make ${who}: its options are ${shown(options)}; pass an object`);
+export function checkObject(who: string, value: unknown): void {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError(`Cannot make ${who}: its options are ${shown(value)}; pass an object`);
   }
+}
+
+/** The keys of some options; its type makes sure that none is missing and none is made up. */
+export type OptionKeys<T> = Readonly<Record<keyof T & string, true>>;
+
+/**
+ * Refuses options that are no object, such as the number that another library takes in their place, and keys that do not
+ * exist: a misspelt option would otherwise do nothing, and nobody would be told.
+ *
+ * @param known - the keys that exist
+ * @throws TypeError that names the key, and the nearest one that exists
+ */
+export function checkOptions<T extends object>(who: string, options: T, known: OptionKeys<T>): void {
+  checkObject(who, options);
+  for (const key of Object.keys(options)) {
+    if (Object.hasOwn(known, key)) continue;
+    throw new TypeError(
+      `Cannot make ${who}: it has no option "${key}"; ${suggestion(key, Object.keys(known))}`,
+    );
+  }
+}
+
+/**
+ * Returns an optional option that is one of some words.
+ *
+ * @throws TypeError when it is there and something else
+ */
+export function checkWord<W extends string>(
+  who: string,
+  name: string,
+  value: W | undefined,
+  words: readonly W[],
+): W | undefined {
+  if (value === undefined || words.includes(value)) return value;
+  const listed = words.map((word) => JSON.stringify(word));
+  const remedy = `${listed.slice(0, -1).join(", ")} or ${listed.at(-1)}`;
+  throw new TypeError(`Cannot make ${who}: ${name} is ${shown(value)}; pass ${remedy}`);
+}
+
+/**
+ * Returns an optional option that is true or false.
+ *
+ * @throws TypeError when it is there and something else
+ */
+export function checkBoolean(who: string, name: string, value: boolean | undefined): boolean | undefined {
+  if (value === undefined || typeof value === "boolean") return value;
+  throw new TypeError(`Cannot make ${who}: ${name} is ${shown(value)}; pass true or false`);
+}
+
+/** What the unit at the end of a name says is easily left out. */
+const unit = /(?:Ms|Bytes|Seconds)$/;
+
+function suggestion(key: string, known: readonly string[]): string {
+  const given = key.toLowerCase();
+  const distance = (name: string): number =>
+    Math.min(distanceOf(given, name.toLowerCase()), distanceOf(given, name.replace(unit, "").toLowerCase()));
+  const [nearest] = known
+    .map((name) => ({ name, distance: distance(name) }))
+    .sort((a, b) => a.distance - b.distance);
+  const near = nearest !== undefined && nearest.distance <= Math.max(2, Math.ceil(key.length * 0.4));
+  const meant = near ? nearest.name : known.find((name) => name.startsWith(key));
+  return meant === undefined ? `its options are ${known.join(", ")}` : `did you mean "${meant}"?`;
+}
+
+/** How many letters must be put in, taken out or changed to make one word of the other (Levenshtein's distance). */
+function distanceOf(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, change));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
 }

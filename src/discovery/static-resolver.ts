@@ -1,8 +1,10 @@
 import type { Endpoint } from "../core/endpoint.ts";
 import { ignoreRejection, quietHook, reportLost } from "../core/hooks.ts";
-import { checkFunction, checkOptions } from "../core/options.ts";
+import { checkFunction, checkOptions, type OptionKeys } from "../core/options.ts";
 import { borrowedSource, checkedSource, isSource, type Source } from "../core/source.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
+
+const knownStaticResolverOptions: OptionKeys<StaticResolverOptions> = { onRefused: true };
 
 /** The endpoints of one service: as origins, or with details. */
 export type StaticEndpoints = readonly (string | Endpoint)[];
@@ -108,7 +110,7 @@ export function staticResolver(services: StaticServices, options: StaticResolver
       `Cannot make ${who}: its services are no object; pass { name: ["https://host:port"] }`,
     );
   }
-  checkOptions(who, options);
+  checkOptions(who, options, knownStaticResolverOptions);
   const onRefused = quietHook(
     checkFunction(who, "onRefused", options.onRefused) ??
       ((error, service) => reportLost(`The new list of endpoints of ${service}`, error)),

@@ -3,7 +3,7 @@ import { matchedRoutes } from "hono/route";
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { isThenable, quietHook } from "../core/hooks.ts";
-import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import { problem } from "../http/problem.ts";
 import type { Health } from "../serve/health.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";
@@ -52,8 +52,24 @@ export interface CreateAppOptions extends Omit<MiddlewareOptions, "errors"> {
   readonly metrics?: Metrics;
 }
 
+const knownOptions: OptionKeys<CreateAppOptions & MiddlewareOptions> = {
+  cors: true,
+  bodyLimitBytes: true,
+  onError: true,
+  errors: true,
+  pipeline: true,
+  asyncContext: true,
+  clock: true,
+  health: true,
+  metrics: true,
+};
+
 function partsFrom(who: string, options: MiddlewareOptions, app?: () => Hono<MeshEnv>): AppParts {
-  checkOptions(who, options);
+  checkOptions<CreateAppOptions & MiddlewareOptions>(
+    who,
+    options as CreateAppOptions & MiddlewareOptions,
+    knownOptions,
+  );
   const onError = checkFunction(who, "onError", options.onError);
   return {
     pipeline: options.pipeline,

@@ -1,5 +1,14 @@
 import { isThenable } from "../core/hooks.ts";
-import { checkNumber, checkOptions } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+
+const knownCorsOptions: OptionKeys<CorsOptions> = {
+  origins: true,
+  methods: true,
+  headers: true,
+  exposeHeaders: true,
+  credentials: true,
+  maxAgeSeconds: true,
+};
 
 /** Options of the chain's CORS. */
 export interface CorsOptions {
@@ -34,7 +43,7 @@ export interface Cors {
  */
 export function createCors(options: CorsOptions): Cors {
   const who = "cors";
-  checkOptions(who, options);
+  checkOptions(who, options, knownCorsOptions);
   const { origins, credentials = false } = options;
   if (origins !== "*" && !Array.isArray(origins) && typeof origins !== "function") {
     throw new TypeError('Cannot make cors: origins is missing; pass a list, a function or "*"');

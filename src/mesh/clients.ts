@@ -3,6 +3,7 @@ import { EndpointRegistry, type EndpointStatus } from "../balance/endpoint-regis
 import type { Call, CallEventListener } from "../core/call.ts";
 import { MeshError } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
+import { checkOptions, type OptionKeys } from "../core/options.ts";
 import { ok } from "../core/outcome.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import { outcomeOfStatus } from "../http/status-outcome.ts";
@@ -48,6 +49,24 @@ export interface Clients {
   endpoints(): readonly EndpointStatus[];
   close(): Promise<void>;
 }
+
+const knownTransportOptions: OptionKeys<TransportOptions> = {
+  protocol: true,
+  useBinaryFormat: true,
+  useHttpGet: true,
+  maxMessageBytes: true,
+  interceptors: true,
+  httpVersion: true,
+  sendCompression: true,
+  acceptCompression: true,
+  compressMinBytes: true,
+  maxSendBytes: true,
+  keepalive: true,
+  verifyAfterIdleMs: true,
+  pingTimeoutMs: true,
+  jsonOptions: true,
+  binaryOptions: true,
+};
 
 /** HTTP/1.1 knows none. */
 const noPings = { keepalive: undefined, verifyAfterIdleMs: undefined, pingTimeoutMs: undefined } as const;
@@ -140,6 +159,7 @@ export function createClients(given: ClientParts): Clients {
       }),
     transport(service, options = {}) {
       const name = checkService(service);
+      checkOptions("a transport", options, knownTransportOptions);
       const settings = rpcSettings(options, connection);
       const negotiation = protocolFor(runtime, options, {
         transports,

@@ -1,4 +1,4 @@
-import { checkFunction, checkOptions } from "../core/options.ts";
+import { checkFunction, checkObject } from "../core/options.ts";
 import type { Layer } from "../core/service.ts";
 import type { HttpResponse } from "../rest/http-transport.ts";
 import { addHeaders, type HeadersInput } from "../rest/request-headers.ts";
@@ -62,10 +62,10 @@ export function withHeaders<R extends ClientRequest>(request: R, headers: Header
  * @throws TypeError when what is given are no layers
  */
 export function checkLayers(who: string, layers: MeshLayers = {}): MeshLayers {
-  checkOptions(`the layers of ${who}`, layers);
+  checkObject(`the layers of ${who}`, layers);
   refuseUnknown(who, "layers", layers, sides);
   const { client = {} } = layers;
-  checkOptions(`the client layers of ${who}`, client);
+  checkObject(`the client layers of ${who}`, client);
   refuseUnknown(who, "layers.client", client, positions);
   for (const [position, listed] of Object.entries(client)) {
     if (listed === undefined) continue;

@@ -4,7 +4,7 @@ import type { Call } from "../core/call.ts";
 import { systemClock } from "../core/clock.ts";
 import { quietHook } from "../core/hooks.ts";
 import type { TlsIdentity } from "../core/identity.ts";
-import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import { systemRandom } from "../core/random.ts";
 import { sourceOf } from "../core/source.ts";
 import { staticResolver } from "../discovery/static-resolver.ts";
@@ -17,6 +17,24 @@ import { checkLayers } from "./layers.ts";
 import type { Mesh, MeshOptions } from "./options.ts";
 import { ClientPolicies } from "./policies.ts";
 import { createHandler, type ServingParts, startServer } from "./serving.ts";
+
+const knownMeshOptions: OptionKeys<MeshOptions> = {
+  service: true,
+  tls: true,
+  resolver: true,
+  policies: true,
+  layers: true,
+  onEvent: true,
+  maxConnectionsPerEndpoint: true,
+  idleTimeoutMs: true,
+  server: true,
+  checks: true,
+  onError: true,
+  metrics: true,
+  runtime: true,
+  clock: true,
+  random: true,
+};
 
 function reportError(error: unknown, call: Call | undefined): void {
   const what = call === undefined ? "A request" : `${call.operation} (request ${call.requestId})`;
@@ -46,7 +64,7 @@ function reportError(error: unknown, call: Call | undefined): void {
  */
 export function createMesh(options: MeshOptions): Mesh {
   const who = "createMesh()";
-  checkOptions(who, options);
+  checkOptions(who, options, knownMeshOptions);
   const { service, policies = {}, runtime = platform, clock = systemClock, random = systemRandom } = options;
   if (typeof service !== "string" || service === "") {
     throw new TypeError(

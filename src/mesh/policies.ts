@@ -1,7 +1,7 @@
 import { checkEndpointPolicy } from "../balance/endpoint-registry.ts";
 import type { EndpointPolicy } from "../balance/service-endpoints.ts";
 import { ignoreRejection } from "../core/hooks.ts";
-import { checkNumber, checkOptions } from "../core/options.ts";
+import { checkNumber, checkObject, checkOptions, type OptionKeys } from "../core/options.ts";
 import { borrowedSource, checkedSource, type Source } from "../core/source.ts";
 import { retry } from "../policy/retry.ts";
 import type { ClientPolicy } from "./options.ts";
@@ -12,9 +12,17 @@ type Policies = Readonly<Record<string, ClientPolicy>>;
 const everyService = "*";
 const defaultTimeoutMs = 30_000;
 
+const knownPolicy: OptionKeys<ClientPolicy> = {
+  timeoutMs: true,
+  attemptTimeoutMs: true,
+  retry: true,
+  breaker: true,
+  maxConcurrent: true,
+};
+
 /** Checked where they are given: pipelines are made at the first call, too late to complain. */
 function checked(policies: Policies): Policies {
-  checkOptions("the policies of createMesh()", policies);
+  checkObject("the policies of createMesh()", policies);
   for (const [name, policy] of Object.entries(policies)) {
     checkPolicy(`policies["${name}"] of createMesh()`, policy);
   }
@@ -22,7 +30,11 @@ function checked(policies: Policies): Policies {
 }
 
 function checkPolicy(who: string, policy: ClientPolicy): void {
-  checkOptions(who, policy);
+  checkOptions(who, policy, knownPolicy);
+  for (const name of ["retry", "breaker"] as const) {
+    const value: unknown = policy[name];
+    if (value !== undefined && value !== false) checkObject(`${who} ${name}`, value);
+  }
   const bound = { above: true, max: Infinity };
   if (policy.timeoutMs !== undefined) checkNumber(who, "timeoutMs", policy.timeoutMs, bound);
   if (policy.attemptTimeoutMs !== undefined) {

@@ -2,7 +2,14 @@ import type { Hono } from "hono";
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
-import { checkNumber, checkOptions, type NumberRange } from "../core/options.ts";
+import {
+  checkBoolean,
+  checkNumber,
+  checkOptions,
+  checkWord,
+  type NumberRange,
+  type OptionKeys,
+} from "../core/options.ts";
 import type { MeshEnv } from "../hono/env.ts";
 import { connectionOf } from "../hono/routed-request.ts";
 import type { AsyncContext, Listener, ListenerLimits, ListenOptions, Runtime } from "../net/port.ts";
@@ -17,7 +24,14 @@ import type { Health } from "../serve/health.ts";
 import { createLifecycle } from "../serve/lifecycle.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
+import type {
+  HandlerOptions,
+  MeshHandler,
+  MeshOptions,
+  ServedHealthOptions,
+  ServeOptions,
+  Server,
+} from "./options.ts";
 
 /** What the server half of a mesh is made of. */
 export interface ServingParts {
@@ -34,12 +48,53 @@ export interface ServingParts {
   readonly defaultApp: () => Hono<MeshEnv>;
 }
 
+const handlerOptions: OptionKeys<HandlerOptions> = {
+  app: true,
+  routes: true,
+  interceptors: true,
+  maxMessageBytes: true,
+  responseCompression: true,
+  health: true,
+  reflection: true,
+  validate: true,
+};
+const serveOptions: OptionKeys<ServeOptions> = {
+  app: true,
+  routes: true,
+  interceptors: true,
+  maxMessageBytes: true,
+  responseCompression: true,
+  health: true,
+  reflection: true,
+  validate: true,
+  port: true,
+  ports: true,
+  hostname: true,
+  tls: true,
+  clientAuth: true,
+  drainMs: true,
+  connections: true,
+  closeOnSignals: true,
+};
+const knownHealthOptions: OptionKeys<ServedHealthOptions> = {
+  checkIntervalMs: true,
+  maxWatches: true,
+  maxWatchesPerConnection: true,
+};
+const knownLimits: OptionKeys<ListenerLimits> = {
+  maxConnections: true,
+  maxConnectionsPerAddress: true,
+  maxConnectionAgeMs: true,
+  maxConnectionAgeGraceMs: true,
+};
+
 function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispatcher | undefined {
   if (options.routes === undefined) return undefined;
   const { interceptors = [], validate, health, reflection = false, maxMessageBytes } = options;
   if (maxMessageBytes !== undefined)
     checkNumber("RPC routes", "maxMessageBytes", maxMessageBytes, { min: 1, max: 0xffffffff });
-  if (health !== undefined && health !== false) checkOptions("RPC routes' health", health);
+  if (health !== undefined && health !== false)
+    checkOptions("RPC routes' health", health, knownHealthOptions);
   const routes =
     validate === undefined ? options.routes : withValidation(options.routes, validate, interceptors);
   const given = health === false ? undefined : health;
@@ -80,6 +135,7 @@ function checkServed(who: string, options: HandlerOptions): void {
 
 /** Makes the fetch handler of an edge platform. */
 export function createHandler(parts: ServingParts, options: HandlerOptions): MeshHandler {
+  checkOptions("handler()", options, handlerOptions);
   checkServed("make a handler", options);
   const app = options.app ?? parts.defaultApp();
   const dispatcher = dispatcherFrom(parts, options);
@@ -123,7 +179,7 @@ function tlsFrom(parts: ServingParts, options: ServeOptions): ListenOptions["tls
 }
 
 function limitsFrom({ connections = {} }: ServeOptions): ListenerLimits {
-  checkOptions("serve()'s connections", connections);
+  checkOptions("serve()'s connections", connections, knownLimits);
   const check = (name: keyof ListenerLimits, range: NumberRange): number | undefined => {
     const value = connections[name];
     return value === undefined ? undefined : checkNumber("serve()", `connections.${name}`, value, range);
@@ -155,6 +211,11 @@ export async function startServer(
   options: ServeOptions,
   afterSignal: () => Promise<void>,
 ): Promise<Server> {
+  checkOptions("serve()", options, serveOptions);
+  checkWord("serve()", "clientAuth", options.clientAuth, ["require", "request", "none"]);
+  for (const name of ["tls", "closeOnSignals", "reflection"] as const) {
+    checkBoolean("serve()", name, options[name]);
+  }
   checkServed("serve", options);
   const { runtime, pipeline, health, metrics, clock } = parts;
   if (!runtime.capabilities.listen) {

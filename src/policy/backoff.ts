@@ -1,5 +1,7 @@
-import { checkNumber, checkOptions } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
+
+const knownFullJitterOptions: OptionKeys<FullJitterOptions> = { baseMs: true, maxMs: true };
 
 /** How long to wait after the given failed attempt (1 for the first), in milliseconds. */
 export type Backoff = (attempt: number, random: Random) => number;
@@ -22,7 +24,7 @@ export interface FullJitterOptions {
  * @throws TypeError | RangeError when an option is no number or out of range
  */
 export function fullJitter(options: FullJitterOptions = {}): Backoff {
-  checkOptions("fullJitter()", options);
+  checkOptions("fullJitter()", options, knownFullJitterOptions);
   const baseMs = checkNumber("fullJitter()", "baseMs", options.baseMs ?? 100);
   const maxMs = checkNumber("fullJitter()", "maxMs", options.maxMs ?? 5_000);
   return function fullJitterBackoff(attempt, random) {

@@ -1,7 +1,7 @@
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
-import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import { checkFunction, checkNumber, checkObject, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Limiter, Permit } from "../core/permit.ts";
 import { type Random, systemRandom } from "../core/random.ts";
@@ -40,6 +40,20 @@ export interface BreakerOptions {
   /** @default systemRandom */
   readonly random?: Random;
 }
+
+const knownOptions: OptionKeys<BreakerOptions> = {
+  windowMs: true,
+  failureRate: true,
+  minCalls: true,
+  openMs: true,
+  maxOpenMs: true,
+  jitter: true,
+  probes: true,
+  minDeadlineMs: true,
+  onStateChange: true,
+  clock: true,
+  random: true,
+};
 
 /** What is worth keeping of a breaker; plain data, with times relative to when it was taken. */
 export interface BreakerSnapshot {
@@ -83,7 +97,7 @@ export class Breaker implements Limiter {
 
   constructor(options: BreakerOptions = {}) {
     const who = "createBreaker()";
-    checkOptions(who, options);
+    checkOptions(who, options, knownOptions);
     const openMs = checkNumber(who, "openMs", options.openMs ?? 5_000, { above: true });
     this.#options = {
       windowMs: checkNumber(who, "windowMs", options.windowMs ?? 10_000, { above: true }),
@@ -199,7 +213,7 @@ export class Breaker implements Limiter {
    */
   restore(snapshot: BreakerSnapshot): void {
     const who = "a breaker from this snapshot";
-    checkOptions(who, snapshot);
+    checkObject(who, snapshot);
     const openForMs = checkNumber(who, "openForMs", snapshot.openForMs);
     const openings = checkNumber(who, "openings", snapshot.openings, { integer: true });
     if (snapshot.state !== "closed" && snapshot.state !== "open" && snapshot.state !== "half-open") {

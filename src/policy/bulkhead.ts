@@ -1,10 +1,16 @@
 import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
-import { checkNumber, checkOptions } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Limiter, Permit } from "../core/permit.ts";
 import type { AnyLayer } from "../core/service.ts";
 import { limited } from "./limited.ts";
+
+const knownBulkheadOptions: OptionKeys<BulkheadOptions> = {
+  maxConcurrent: true,
+  maxQueued: true,
+  clock: true,
+};
 
 /** Options of a bulkhead. */
 export interface BulkheadOptions {
@@ -28,7 +34,7 @@ export class Bulkhead implements Limiter {
 
   constructor(options: BulkheadOptions = {}) {
     const who = "bulkhead()";
-    checkOptions(who, options);
+    checkOptions(who, options, knownBulkheadOptions);
     this.#maxConcurrent = checkNumber(who, "maxConcurrent", options.maxConcurrent ?? 100, {
       min: 1,
       max: Infinity,

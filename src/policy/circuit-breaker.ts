@@ -22,6 +22,7 @@ export interface CircuitBreakerOptions extends BreakerOptions {
  * @throws TypeError | RangeError when an option is no number or out of range
  */
 export function circuitBreaker(options: CircuitBreakerOptions = {}): AnyLayer {
-  const breaker = options.breaker ?? createBreaker(options);
+  const { breaker: given, ...own } = options;
+  const breaker = given ?? createBreaker(own);
   return limited(breaker, { clock: breaker.clock });
 }

@@ -1,7 +1,13 @@
 import type { Clock } from "../core/clock.ts";
 import { quietHook, reportLost } from "../core/hooks.ts";
-import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import { onCloudflare } from "../core/platform.ts";
+
+const knownDeadlineWheelOptions: OptionKeys<DeadlineWheelOptions> = {
+  granularityMs: true,
+  stepMs: true,
+  onError: true,
+};
 
 /** A deadline that is being watched; good for {@link Deadlines.remove} and nothing else. */
 export interface DeadlineEntry {
@@ -85,7 +91,7 @@ export class DeadlineWheel implements Deadlines {
   #disarm: (() => void) | undefined;
 
   constructor(clock: Clock, options: DeadlineWheelOptions = {}) {
-    checkOptions("DeadlineWheel", options);
+    checkOptions("DeadlineWheel", options, knownDeadlineWheelOptions);
     const granularityMs = checkNumber("DeadlineWheel", "granularityMs", options.granularityMs ?? 5, {
       above: true,
     });

@@ -1,9 +1,16 @@
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
-import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { AnyLayer } from "../core/service.ts";
 import { limited } from "./limited.ts";
 import { decisionLimiter, type RateLimitDecision } from "./rate-limit.ts";
+
+const knownRateLimiterOptions: OptionKeys<RateLimiterOptions> = {
+  perMinute: true,
+  burst: true,
+  maxClients: true,
+  clock: true,
+};
 
 /** Options of a rate limiter. */
 export interface RateLimiterOptions {
@@ -56,7 +63,7 @@ export class RateLimiter {
 
   constructor(options: RateLimiterOptions = {}) {
     const who = "createRateLimiter()";
-    checkOptions(who, options);
+    checkOptions(who, options, knownRateLimiterOptions);
     this.#perMinute = checkNumber(who, "perMinute", options.perMinute ?? 100, { above: true });
     this.#burst = checkNumber(who, "burst", options.burst ?? 20, { min: 1, integer: true });
     this.#maxClients = checkNumber(who, "maxClients", options.maxClients ?? 100_000, {
@@ -178,8 +185,9 @@ function clientOf(call: Call): string {
  * @throws TypeError | RangeError when an option has the wrong type or is out of range
  */
 export function rateLimit(options: RateLimitOptions = {}): AnyLayer {
-  const limiter = options.limiter ?? createRateLimiter(options);
-  const client = checkFunction("rateLimit()", "client", options.client) ?? clientOf;
+  const { limiter: given, client: named, ...own } = options;
+  const limiter = given ?? createRateLimiter(own);
+  const client = checkFunction("rateLimit()", "client", named) ?? clientOf;
   return limited(
     decisionLimiter((call) => limiter.take(client(call))),
     options.clock && { clock: options.clock },

@@ -1,4 +1,10 @@
-import { checkNumber, checkOptions } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+
+const knownRetryBudgetOptions: OptionKeys<RetryBudgetOptions> = {
+  ratio: true,
+  minPerSecond: true,
+  windowMs: true,
+};
 
 /** Options of a retry budget. */
 export interface RetryBudgetOptions {
@@ -97,7 +103,7 @@ class SlidingRetryBudget implements RetryBudget {
  */
 export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
   const who = "retryBudget()";
-  checkOptions(who, options);
+  checkOptions(who, options, knownRetryBudgetOptions);
   const windowMs = checkNumber(who, "windowMs", options.windowMs ?? 10_000, { above: true });
   const minPerSecond = checkNumber(who, "minPerSecond", options.minPerSecond ?? 10);
   const ratio = checkNumber(who, "ratio", options.ratio ?? 0.2);

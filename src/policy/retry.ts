@@ -3,13 +3,24 @@ import { endWithError } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { CallEvent } from "../core/events.ts";
-import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { type Random, systemRandom } from "../core/random.ts";
 import type { AnyLayer, Service } from "../core/service.ts";
 import { type Backoff, fullJitter } from "./backoff.ts";
 import { type RetryBudget, type RetryBudgetOptions, retryBudget } from "./retry-budget.ts";
 import { waitFor } from "./wait.ts";
+
+const knownRetryOptions: OptionKeys<RetryOptions> = {
+  maxAttempts: true,
+  backoff: true,
+  budget: true,
+  replayable: true,
+  discard: true,
+  onRetry: true,
+  clock: true,
+  random: true,
+};
 
 /** Options of {@link retry}. */
 export interface RetryOptions {
@@ -75,7 +86,7 @@ function mayHelp(call: Call, outcome: Outcome): boolean {
  */
 export function retry(options: RetryOptions = {}): AnyLayer {
   const who = "retry()";
-  checkOptions(who, options);
+  checkOptions(who, options, knownRetryOptions);
   const maxAttempts = checkNumber(who, "maxAttempts", options.maxAttempts ?? 3, {
     min: 1,
     max: maxAttemptsCap,

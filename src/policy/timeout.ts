@@ -1,7 +1,7 @@
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
-import { checkNumber, checkOptions } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { AnyLayer, Service } from "../core/service.ts";
 import { type Deadlines, deadlinesOf } from "./deadline-wheel.ts";
 import { Refusals } from "./refusals.ts";
@@ -27,8 +27,10 @@ export interface AttemptTimeoutOptions extends Omit<TimeoutOptions, "timeoutMs">
   readonly timeoutMs?: number;
 }
 
+const knownOptions: OptionKeys<TimeoutOptions> = { timeoutMs: true, clock: true, deadlines: true };
+
 function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
-  checkOptions(who, options);
+  checkOptions(who, options, knownOptions);
   const timeoutMs = checkNumber(who, "timeoutMs", options.timeoutMs, { above: true, max: Infinity });
   const { clock = systemClock } = options;
   const deadlines = options.deadlines ?? deadlinesOf(clock);
@@ -98,7 +100,7 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
  * @throws TypeError | RangeError when `timeoutMs` is no number above 0
  */
 export function timeout(options: TimeoutOptions = {}): AnyLayer {
-  checkOptions("timeout()", options);
+  checkOptions("timeout()", options, knownOptions);
   return enforce("timeout()", "", { ...options, timeoutMs: options.timeoutMs ?? 30_000 });
 }
 
@@ -111,7 +113,7 @@ export function timeout(options: TimeoutOptions = {}): AnyLayer {
  * @throws TypeError | RangeError when `timeoutMs` is no number above 0
  */
 export function attemptTimeout(options: AttemptTimeoutOptions = {}): AnyLayer {
-  checkOptions("attemptTimeout()", options);
+  checkOptions("attemptTimeout()", options, knownOptions);
   if (options.timeoutMs === undefined || options.timeoutMs === Infinity) return (next) => next;
   return enforce("attemptTimeout()", "an attempt of ", options);
 }

@@ -1,8 +1,14 @@
 import { type Clock, systemClock } from "../core/clock.ts";
-import { checkNumber, checkOptions } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { AnyLayer } from "../core/service.ts";
 import { limited } from "./limited.ts";
 import { decisionLimiter, type RateLimitDecision } from "./rate-limit.ts";
+
+const knownTokenBucketOptions: OptionKeys<TokenBucketOptions> = {
+  refillPerMinute: true,
+  burst: true,
+  clock: true,
+};
 
 /** Options of a token bucket. */
 export interface TokenBucketOptions {
@@ -26,7 +32,7 @@ export class TokenBucket {
 
   constructor(options: TokenBucketOptions = {}) {
     const who = "createTokenBucket()";
-    checkOptions(who, options);
+    checkOptions(who, options, knownTokenBucketOptions);
     this.#perMinute = checkNumber(who, "refillPerMinute", options.refillPerMinute ?? 100, { above: true });
     this.#burst = checkNumber(who, "burst", options.burst ?? 20, { min: 1 });
     this.clock = options.clock ?? systemClock;

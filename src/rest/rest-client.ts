@@ -2,6 +2,7 @@ import { Call, type CallEventListener, type Idempotency } from "../core/call.ts"
 import type { Clock } from "../core/clock.ts";
 import { meshHeaders } from "../core/headers.ts";
 import { idempotencyFrom } from "../core/idempotency.ts";
+import { checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Service } from "../core/service.ts";
 import type { HttpResponse } from "./http-transport.ts";
 import { addHeaders } from "./request-headers.ts";
@@ -47,6 +48,14 @@ export interface RestClient {
   health(options?: Pick<RestOptions, "timeoutMs" | "signal" | "parent">): Promise<RestHealth>;
 }
 
+const knownDefaults: OptionKeys<RestDefaults> = {
+  headers: true,
+  timeoutMs: true,
+  priority: true,
+  maxResponseBytes: true,
+  throwHttpErrors: true,
+};
+
 const idempotencyByMethod: Readonly<Record<string, Idempotency>> = {
   GET: "safe",
   HEAD: "safe",
@@ -80,6 +89,7 @@ export function idempotencyOf(
 export function createRestClient(options: RestClientOptions): RestClient {
   const { service, send, clock, current, onEvent, defaults = {} } = options;
   const who = `Cannot call ${service}`;
+  checkOptions(`a client of ${service}`, defaults, knownDefaults);
   if (defaults.timeoutMs !== undefined)
     checkTimeout(`Cannot make a client of ${service}`, defaults.timeoutMs);
   if (defaults.maxResponseBytes !== undefined) {

@@ -3,12 +3,20 @@ import { isMeshError, MeshError } from "../core/errors.ts";
 import type { HeaderSource } from "../core/headers.ts";
 import { isThenable } from "../core/hooks.ts";
 import type { PeerIdentity, Principal } from "../core/identity.ts";
-import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import { checkBoolean, checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import { isUpstream } from "../core/upstream.ts";
 import { AuthenticationError, parseBearer } from "./bearer.ts";
 import { principalFromPeer } from "./peer.ts";
 import { TokenCache, type TokenCacheOptions } from "./token-cache.ts";
 import type { TokenValidator, ValidatedPrincipal } from "./token-validator.ts";
+
+const knownAuthOptions: OptionKeys<AuthOptions> = {
+  validate: true,
+  required: true,
+  authorize: true,
+  cache: true,
+  wallClock: true,
+};
 
 /** Options of {@link createSecurity}: who may call. */
 export interface AuthOptions {
@@ -54,10 +62,10 @@ export type Security = (
  */
 export function createSecurity(options: AuthOptions = {}): Security {
   const who = "auth";
-  checkOptions(who, options);
+  checkOptions(who, options, knownAuthOptions);
   const validate = checkFunction(who, "validate", options.validate);
   const authorize = checkFunction(who, "authorize", options.authorize);
-  const required = options.required ?? validate !== undefined;
+  const required = checkBoolean(who, "required", options.required) ?? validate !== undefined;
   const cache = validate === undefined ? undefined : cacheFrom(options);
 
   function accept(call: Call, principal: Principal | undefined): void | Promise<void> {
@@ -112,9 +120,15 @@ export function createSecurity(options: AuthOptions = {}): Security {
   };
 }
 
+const knownCacheOptions: OptionKeys<TokenCacheOptions> = {
+  maxTokens: true,
+  maxAgeMs: true,
+  refusalMaxAgeMs: true,
+};
+
 function cacheFrom(options: AuthOptions): TokenCache | undefined {
   if (options.cache === false) return undefined;
-  if (options.cache !== undefined) checkOptions("auth.cache", options.cache);
+  if (options.cache !== undefined) checkOptions("auth.cache", options.cache, knownCacheOptions);
   const { maxTokens = 1000, maxAgeMs = 300_000, refusalMaxAgeMs = 5_000 } = options.cache ?? {};
   checkNumber("auth", "cache.maxTokens", maxTokens, { integer: true });
   checkNumber("auth", "cache.maxAgeMs", maxAgeMs);

@@ -1,6 +1,13 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { reportLost } from "../core/hooks.ts";
-import { checkFunction, checkNumber, checkOptions } from "../core/options.ts";
+import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+
+const knownHealthOptions: OptionKeys<HealthOptions> = {
+  checks: true,
+  checkTimeoutMs: true,
+  maxAgeMs: true,
+  clock: true,
+};
 
 /**
  * Whether one thing that the service depends on is there: returns or resolves when it is; throws, rejects or
@@ -76,7 +83,7 @@ class ServiceHealth implements Health {
 
   constructor(options: HealthOptions) {
     const who = "createHealth()";
-    checkOptions(who, options);
+    checkOptions(who, options, knownHealthOptions);
     this.#checks = Object.entries(options.checks ?? {});
     for (const [name, check] of this.#checks) checkFunction(who, `checks.${name}`, check);
     this.#timeoutMs = checkNumber(who, "checkTimeoutMs", options.checkTimeoutMs ?? 2_000, { above: true });

@@ -1,7 +1,14 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { isThenable, reportLost } from "../core/hooks.ts";
-import { checkNumber, checkOptions } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Health } from "./health.ts";
+
+const knownLifecycleOptions: OptionKeys<LifecycleOptions> = {
+  listener: true,
+  health: true,
+  drainMs: true,
+  clock: true,
+};
 
 /** Watchers of health that read slowly do not hold up the end for longer. */
 const maxTellMs = 1_000;
@@ -47,7 +54,7 @@ export interface Lifecycle {
  */
 export function createLifecycle(options: LifecycleOptions): Lifecycle {
   const who = "createLifecycle()";
-  checkOptions(who, options);
+  checkOptions(who, options, knownLifecycleOptions);
   const { listener, health, clock = systemClock } = options;
   const drainMs = checkNumber(who, "drainMs", options.drainMs ?? 30_000);
   const { promise: closed, resolve: tellClosed } = Promise.withResolvers<void>();

@@ -1,7 +1,7 @@
 import type { Call, CallEventListener } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { ignoreRejection, quietHook, reportLost } from "../core/hooks.ts";
-import { checkFunction, checkOptions } from "../core/options.ts";
+import { checkFunction, checkObject, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { compose, type Layer, type Service } from "../core/service.ts";
 import { checkedSource, type Source, sourceOf } from "../core/source.ts";
@@ -22,6 +22,16 @@ import {
   secured,
 } from "./server-layers.ts";
 import { type ServerOptions, type ServerState, serverStateFrom } from "./server-options.ts";
+
+const knownRequestPipelineOptions: OptionKeys<RequestPipelineOptions> = {
+  service: true,
+  server: true,
+  layers: true,
+  metrics: true,
+  clock: true,
+  onEvent: true,
+  onError: true,
+};
 
 const defaultTimeoutMs = 30_000;
 
@@ -80,7 +90,7 @@ class LayeredPipeline implements RequestPipeline {
 
   constructor(options: RequestPipelineOptions) {
     const who = "createRequestPipeline()";
-    checkOptions(who, options);
+    checkOptions(who, options, knownRequestPipelineOptions);
     if (typeof options.service !== "string" || options.service === "") {
       throw new TypeError(`Cannot make ${who}: service is missing; name the service that responds`);
     }
@@ -226,7 +236,7 @@ const positions = ["request", "handler"] as const;
  * @throws TypeError for a position that does not exist, or something else than functions
  */
 function layersFrom(who: string, layers: ServerLayers = {}): Required<ServerLayers> {
-  checkOptions(`${who} layers`, layers);
+  checkObject(`${who} layers`, layers);
   for (const name of Object.keys(layers)) {
     if (!positions.some((position) => position === name)) {
       throw new TypeError(

@@ -1,9 +1,18 @@
 import type { Clock } from "../core/clock.ts";
-import { checkNumber, checkOptions } from "../core/options.ts";
+import { checkNumber, checkObject, checkOptions, type OptionKeys } from "../core/options.ts";
 import { type Bulkhead, createBulkhead } from "../policy/bulkhead.ts";
 import { createRateLimiter, type RateLimiter, type RateLimiterOptions } from "../policy/rate-limiter.ts";
 import { type AuthOptions, createSecurity, type Security } from "../security/authenticate.ts";
 import { type AddressOf, addressFrom } from "./client-key.ts";
+
+const knownServerOptions: OptionKeys<ServerOptions> = {
+  auth: true,
+  rateLimit: true,
+  peerLimit: true,
+  clientAddressHeader: true,
+  maxConcurrent: true,
+  timeoutMs: true,
+};
 
 /** A limit per client; see `createRateLimiter`. */
 export type ClientLimit = Omit<RateLimiterOptions, "clock">;
@@ -82,8 +91,11 @@ export function serverStateFrom(
   clock: Clock,
   before: ServerState | undefined,
 ): ServerState {
-  checkOptions(who, options);
+  checkOptions(who, options, knownServerOptions);
   const { auth, rateLimit = {}, peerLimit = false, maxConcurrent = Infinity, timeoutMs } = options;
+  for (const [name, limit] of Object.entries({ rateLimit, peerLimit })) {
+    if (limit !== false) checkObject(`${who} ${name}`, limit);
+  }
   const same = (name: keyof ServerOptions): boolean =>
     before !== undefined && isSame(options[name], before.options[name]);
   const limiter = (limit: ClientLimit): RateLimiter => createRateLimiter({ ...limit, clock });

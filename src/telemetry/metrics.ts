@@ -289,7 +289,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
 
 function checked(options: MetricsOptions): { buckets: readonly number[]; maxSeries: number } {
   const who = "createMetrics()";
-  checkOptions(who, options);
+  checkOptions<MetricsOptions>(who, options, { registry: true, buckets: true, maxSeries: true });
   const maxSeries = checkNumber(who, "maxSeries", options.maxSeries ?? 500, { min: 1, integer: true });
   const buckets = options.buckets ?? defaultBuckets;
   buckets.forEach((bound, index) => {

@@ -82,15 +82,14 @@ describe("the npm package", () => {
   });
 
   it("is not made of the sources: at the root npm refuses to pack and to publish", async () => {
-    const remedy = /run npm run build, and then npm pack \.\/dist/;
     for (const command of ["pack", "publish"]) {
-      const args = [command, "--dry-run", "--registry=http://127.0.0.1:9"];
+      const args = [command, "--dry-run", "--registry=http://127.0.0.1:9", "--fetch-retries=0"];
       const { exitCode, output } = await runProcess("npm", args, { cwd: root, timeoutMs: 60_000 });
       assert.notEqual(exitCode, 0, command);
-      assert.match(output, remedy);
+      assert.match(output, /run npm run build, and then npm pack \.\/dist/);
     }
-    // What npm goes by when it is told to run no scripts.
-    assert.equal(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).private, true);
+    // With --ignore-scripts this is what keeps npm from publishing; a dry run does not look at it.
+    assert.equal(manifest.private, true);
   });
 
   it("passes publint", async () => {

@@ -7,6 +7,7 @@ import { runProcess } from "../../scripts/test/process.ts";
 /** What the tests read of package.json. */
 export interface PackageManifest {
   readonly name: string;
+  readonly private: boolean;
   readonly exports: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
   readonly peerDependencies: Readonly<Record<string, string>>;

@@ -91,7 +91,7 @@ export async function createAuthority(name = "Test CA"): Promise<TestAuthority> 
         ...(options.uri ?? []).map((value) => ({ type: "url" as const, value })),
         ...(options.email ?? []).map((value) => ({ type: "email" as const, value })),
       ];
-      const transport = await x509.X509CertificateGenerator.create({
+      const leaf = await x509.X509CertificateGenerator.create({
         serialNumber: randomSerial(),
         subject: subjectOf(options),
         issuer: rootName,
@@ -112,7 +112,7 @@ export async function createAuthority(name = "Test CA"): Promise<TestAuthority> 
           await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey),
         ],
       });
-      return { cert: transport.toString("pem"), key: await pemOfKey(leafKeys.privateKey), ca };
+      return { cert: leaf.toString("pem"), key: await pemOfKey(leafKeys.privateKey), ca };
     },
   };
 }

@@ -51,18 +51,18 @@ function keyOf(pem: unknown): KeyObject {
  * @throws MeshError `ERR_TLS_CONFIG`, naming the part that is wrong and what to give instead
  */
 export function checkTlsIdentity(tls: TlsIdentity): void {
-  const [transport] = certificatesOf("cert", tls.cert);
+  const [leaf] = certificatesOf("cert", tls.cert);
   const key = keyOf(tls.key);
   let matches: boolean;
   try {
-    matches = transport!.checkPrivateKey(key);
+    matches = leaf!.checkPrivateKey(key);
   } catch {
     matches = false;
   }
   if (!matches) {
     throw broken(
       "key",
-      `it does not belong to the certificate of ${transport!.subject.replaceAll("\n", ", ")}`,
+      `it does not belong to the certificate of ${leaf!.subject.replaceAll("\n", ", ")}`,
       "give the key that this certificate was issued for",
     );
   }

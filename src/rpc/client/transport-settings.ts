@@ -5,7 +5,7 @@ import type {
   JsonWriteOptions,
 } from "@bufbuild/protobuf";
 import { MeshError } from "../../core/errors.ts";
-import { checkNumber, checkOptions } from "../../core/options.ts";
+import { checkNumber, checkObject, checkOptions, type OptionKeys } from "../../core/options.ts";
 import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
 
 /** The encodings of messages, as headers name them. */
@@ -99,7 +99,7 @@ export function checkTransportEncoding(
   if (options.keepalive !== undefined) checkKeepalive(options.keepalive, options.httpVersion);
   checkPings(options);
   for (const name of ["jsonOptions", "binaryOptions"] as const) {
-    if (options[name] !== undefined) checkOptions(`${who}'s ${name}`, options[name]);
+    if (options[name] !== undefined) checkObject(`${who}'s ${name}`, options[name]);
   }
   if (platform.fetchOnly) checkFetchOnly(options, platform.name);
 }
@@ -149,8 +149,10 @@ function checkSizes(options: Parameters<typeof checkTransportEncoding>[0]): void
 /** What a timer takes. */
 const maxPingMs = 2 ** 31 - 1;
 
+const knownKeepalive: OptionKeys<RpcKeepalive> = { intervalMs: true, timeoutMs: true, whenIdle: true };
+
 function checkKeepalive(keepalive: RpcKeepalive, httpVersion: RpcTransportEncoding["httpVersion"]): void {
-  checkOptions(`${who}'s keepalive`, keepalive);
+  checkOptions(`${who}'s keepalive`, keepalive, knownKeepalive);
   checkNumber(who, "keepalive.intervalMs", keepalive.intervalMs, { above: true });
   if (keepalive.timeoutMs !== undefined) {
     checkNumber(who, "keepalive.timeoutMs", keepalive.timeoutMs, { above: true });

@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createSource } from "../../src/core/source.ts";
+import { staticResolver } from "../../src/discovery/static-resolver.ts";
+import { createMesh } from "../../src/mesh/mesh.ts";
+import { circuitBreaker } from "../../src/policy/circuit-breaker.ts";
+import { retry } from "../../src/policy/retry.ts";
+
+/** Options as code without types, or a file, may hold them. */
+function mesh(options: Record<string, unknown>): ReturnType<typeof createMesh> {
+  return createMesh({ service: "shop", ...options } as never);
+}
+
+/** Each mistake: what is done, and all that the error says. */
+const mistakes: readonly (readonly [what: string, run: () => unknown, message: string])[] = [
+  [
+    "a misspelt option of the mesh",
+    () => mesh({ polices: {} }),
+    'Cannot make createMesh(): it has no option "polices"; did you mean "policies"?',
+  ],
+  [
+    "the option that had another name",
+    () => mesh({ discovery: {} }),
+    'Cannot make createMesh(): it has no option "discovery"; its options are service, tls, resolver, policies, layers, onEvent, maxConnectionsPerEndpoint, idleTimeoutMs, server, checks, onError, metrics, runtime, clock, random',
+  ],
+  [
+    "a time limit without its unit",
+    () => mesh({ policies: { lake: { timeout: 5 } } }),
+    'Cannot make policies["lake"] of createMesh(): it has no option "timeout"; did you mean "timeoutMs"?',
+  ],
+  [
+    "retries instead of retry",
+    () => mesh({ policies: { lake: { retries: 5 } } }),
+    'Cannot make policies["lake"] of createMesh(): it has no option "retries"; did you mean "retry"?',
+  ],
+  [
+    "a number for retry",
+    () => mesh({ policies: { lake: { retry: 5 } } }),
+    'Cannot make policies["lake"] of createMesh() retry: its options are 5; pass an object',
+  ],
+  [
+    "true for the breaker",
+    () => mesh({ policies: { lake: { breaker: true } } }),
+    'Cannot make policies["lake"] of createMesh() breaker: its options are true; pass an object',
+  ],
+  [
+    "a misspelt option of retry in a policy",
+    () => mesh({ policies: { lake: { retry: { attempts: 5 } } } }),
+    'Cannot make retry(): it has no option "attempts"; did you mean "maxAttempts"?',
+  ],
+  [
+    "a misspelt option of the breaker in a policy",
+    () => mesh({ policies: { lake: { breaker: { failureRatio: 0.2 } } } }),
+    'Cannot make createBreaker(): it has no option "failureRatio"; did you mean "failureRate"?',
+  ],
+  [
+    "a validator that would not be asked",
+    () => mesh({ server: { auth: { validator: () => ({ id: "ann" }) } } }),
+    'Cannot make auth: it has no option "validator"; did you mean "validate"?',
+  ],
+  [
+    "a word for required",
+    () => mesh({ server: { auth: { required: "yes" } } }),
+    'Cannot make auth: required is "yes"; pass true or false',
+  ],
+  [
+    "true for a rate limit",
+    () => mesh({ server: { rateLimit: true } }),
+    "Cannot make createRequestPipeline() rateLimit: its options are true; pass an object",
+  ],
+  [
+    "a misspelt rate",
+    () => mesh({ server: { rateLimit: { perMinutes: 5 } } }),
+    'Cannot make createRateLimiter(): it has no option "perMinutes"; did you mean "perMinute"?',
+  ],
+  [
+    "a misspelt option of the server",
+    () => mesh({ server: { maxConcurrency: 5 } }),
+    'Cannot make createRequestPipeline(): it has no option "maxConcurrency"; did you mean "maxConcurrent"?',
+  ],
+  [
+    "a misspelt option of an app",
+    () => mesh({}).app({ bodyLimit: 5 } as never),
+    'Cannot make createApp(): it has no option "bodyLimit"; did you mean "bodyLimitBytes"?',
+  ],
+  [
+    "a misspelt option of CORS",
+    () => mesh({}).app({ cors: { origin: "*" } } as never),
+    'Cannot make cors: it has no option "origin"; did you mean "origins"?',
+  ],
+  [
+    "a misspelt option of a REST client",
+    () => mesh({}).rest("lake", { timeout: 5 } as never),
+    'Cannot make a client of lake: it has no option "timeout"; did you mean "timeoutMs"?',
+  ],
+  [
+    "a misspelt option of a transport",
+    () => mesh({}).transport("lake", { useBinary: false } as never),
+    'Cannot make a transport: it has no option "useBinary"; did you mean "useBinaryFormat"?',
+  ],
+  [
+    "a misspelt option of a handler",
+    () => mesh({}).handler({ route: () => {} } as never),
+    'Cannot make handler(): it has no option "route"; did you mean "routes"?',
+  ],
+  [
+    "a misspelt option of a policy that stands alone",
+    () => retry({ maxAttempt: 2 } as never),
+    'Cannot make retry(): it has no option "maxAttempt"; did you mean "maxAttempts"?',
+  ],
+  [
+    "a misspelt option of a circuit breaker",
+    () => circuitBreaker({ minCall: 2 } as never),
+    'Cannot make createBreaker(): it has no option "minCall"; did you mean "minCalls"?',
+  ],
+  [
+    "a misspelt option of a resolver",
+    () => staticResolver({}, { onRefuse: () => {} } as never),
+    'Cannot make staticResolver(): it has no option "onRefuse"; did you mean "onRefused"?',
+  ],
+];
+
+describe("A mistake in options", () => {
+  for (const [what, run, message] of mistakes) {
+    it(`is refused where it is made: ${what}`, () => {
+      assert.throws(run, (error: Error) => {
+        assert.equal(error.message, message);
+        return error instanceof TypeError;
+      });
+    });
+  }
+
+  it("is refused in a source that changes, and the options before stay", async () => {
+    const told: unknown[] = [];
+    const policies = createSource<object>({});
+    const shop = mesh({ policies, onError: (error: unknown) => told.push(error) });
+    policies.set({ lake: { timout: 5 } });
+    assert.match(String(told[0]), /it has no option "timout"; did you mean "timeoutMs"/);
+    await shop.close();
+  });
+});
