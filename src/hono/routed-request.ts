@@ -92,8 +92,7 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
   /** Makes the response. Never throws, and the promise that it may return never rejects. */
   serve(): Response | Promise<Response> {
     try {
-      const response = this.#parts.pipeline.serve(this.#call, this);
-      return response instanceof Promise ? response.catch((error: unknown) => this.#refuse(error)) : response;
+      return this.#parts.pipeline.serve(this.#call, this);
     } catch (error) {
       return this.#refuse(error);
     }
@@ -102,15 +101,29 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
   respond(_call: Call, next: Service<ServedRequest<Response>, Response>): Response | Promise<Response> {
     try {
       const result = next(this.#call, this);
-      return result instanceof Promise
-        ? result.then(
-            (response) => this.#finish(response),
-            (error: unknown) => this.#fail(error),
-          )
-        : this.#finish(result);
+      return result instanceof Promise ? this.#await(result) : this.#finish(result);
     } catch (error) {
-      return this.#fail(error);
+      const own = this.#fail(error);
+      return own instanceof Promise ? this.#await(own) : own;
     }
+  }
+
+  /** Waits for the handler, or for the application's response to its error, but not past the deadline. */
+  #await(result: Promise<Response>): Promise<Response> {
+    return new Promise((resolve) => {
+      this.#call.onKnownCancel((reason) => {
+        if (isMeshError(reason, "ERR_DEADLINE_EXCEEDED")) resolve(this.#refuse(reason));
+      });
+      result.then(
+        (response) => resolve(this.#finish(response)),
+        (error: unknown) => {
+          const own = this.#fail(error);
+          // It may take until the deadline as well.
+          if (own instanceof Promise) own.then(resolve);
+          else resolve(own);
+        },
+      );
+    });
   }
 
   /** Past the layers: the body's size, then the route. */
@@ -131,7 +144,7 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
   #finish(response: Response): Response {
     if (this.#response !== undefined) {
       // It comes too late: the deadline has passed.
-      discard(response);
+      if (response !== this.#response) discard(response);
       return this.#response;
     }
     const call = this.#call;

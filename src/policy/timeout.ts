@@ -49,23 +49,21 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
     call.cancel(exceeded(call, startMs));
   }
 
-  function watch(call: Call, startMs: number, expired?: (reason: unknown) => void): void {
+  function watch(call: Call, startMs: number): void {
     let entry = deadlines.add(call.deadline, due);
     call.onEnd(() => deadlines.remove(entry));
 
     function due(): void {
       // A server's stream may be granted more time than the call had at first.
-      if (clock.now() >= call.deadline) {
-        expire(call, startMs);
-        expired?.(call.reason);
-      } else if (call.deadline !== Infinity) entry = deadlines.add(call.deadline, due);
+      if (clock.now() >= call.deadline) expire(call, startMs);
+      else if (call.deadline !== Infinity) entry = deadlines.add(call.deadline, due);
     }
   }
 
   return function timeoutLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
     return function timed(call, request) {
-      // A server's adapter hears of its client by itself: on most platforms even asking makes an AbortController. And its
-      // call has just begun, so the clock need not be read again.
+      // A server's adapter listens itself, and responds when the call is cancelled: here, on most platforms even asking for
+      // that would make an AbortController. And its call has just begun, so the clock need not be read again.
       const server = call.side === "server";
       const now = server ? call.startedAt : clock.now();
       if (now + timeoutMs < call.deadline) call.deadline = now + timeoutMs;
@@ -73,15 +71,15 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
       if (call.deadline <= now || (!server && call.cancelled)) return refusals.refuse(call, call.reason);
       const result = next(call, request);
       if (call.deadline === Infinity) return result;
-      if (!(result instanceof Promise)) {
+      if (server || !(result instanceof Promise)) {
         // A response that is still under way keeps its deadline until it ends.
         if (call.outcome === undefined) watch(call, now);
         return result;
       }
       return new Promise<Res>((resolve, reject) => {
         // Told within the cancelling, so that the caller gets the reason, and not what it does to the work below.
-        if (!server) call.onCancel(reject);
-        watch(call, now, server ? reject : undefined);
+        call.onCancel(reject);
+        watch(call, now);
         result.then(resolve, reject);
       });
     };

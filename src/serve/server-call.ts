@@ -49,6 +49,11 @@ export class ServerCall extends Call {
     return super.onCancel(listener);
   }
 
+  /** Like {@link onCancel}, without a look at the client: the adapter's way to hear of the deadline. */
+  onKnownCancel(listener: (reason: unknown) => void): void {
+    super.onCancel(listener);
+  }
+
   override throwIfCancelled(): void {
     this.#follow();
     super.throwIfCancelled();

@@ -7,7 +7,7 @@ import type { RpcHandler } from "../../rpc/server/dispatcher.ts";
 import { fieldsFrom, lightHeaders } from "../fetch/light-headers.ts";
 import { limits } from "./listener-limits.ts";
 
-async function* bodyOf(request: RpcRequest, { body }: HttpExchange): AsyncGenerator<Uint8Array> {
+async function* bodyOf(request: UniversalRequest, { body }: HttpExchange): AsyncGenerator<Uint8Array> {
   if (body === undefined) return;
   request.reading = true;
   try {
@@ -18,7 +18,7 @@ async function* bodyOf(request: RpcRequest, { body }: HttpExchange): AsyncGenera
 }
 
 /** What an RPC handler is given; its signal is made when somebody asks for it. */
-class RpcRequest implements UniversalServerRequest {
+class UniversalRequest implements UniversalServerRequest {
   readonly httpVersion: string;
   readonly method: string;
   readonly url: string;
@@ -45,7 +45,7 @@ class RpcRequest implements UniversalServerRequest {
 /** What is left of a request that nobody will read, where its client might not see a response that comes before. */
 function restOf(
   { status }: UniversalServerResponse,
-  { reading }: RpcRequest,
+  { reading }: UniversalRequest,
   { body, fields, httpVersion }: HttpExchange,
 ): MessageBody | undefined {
   if (body === undefined || body.ended || httpVersion !== "1.1") return undefined;
@@ -57,7 +57,7 @@ function restOf(
 
 async function write(
   response: UniversalServerResponse,
-  request: RpcRequest,
+  request: UniversalRequest,
   exchange: HttpExchange,
   clock: Clock,
 ): Promise<void> {
@@ -100,7 +100,7 @@ function giveUp(iterator: AsyncIterator<unknown> | undefined): void {
  * and could not be written, unless the client has gone.
  */
 export async function exchangeRpc(handler: RpcHandler, exchange: HttpExchange, clock: Clock): Promise<void> {
-  const request = new RpcRequest(exchange);
+  const request = new UniversalRequest(exchange);
   const response = await handler(request, exchange.connection);
   if (exchange.gone) giveUp(response.body?.[Symbol.asyncIterator]());
   else await write(response, request, exchange, clock);

@@ -197,7 +197,11 @@ export function refuseGrpc(
       try {
         const response = next(call, refused);
         // There is no other way to say what a layer of the application throws.
-        return response instanceof Promise ? response.then(end, () => end(handle())) : end(response);
+        if (!(response instanceof Promise)) return end(response);
+        return new Promise((resolve) => {
+          call.onCancel(() => resolve(end(handle())));
+          response.then(end, () => end(handle())).then(resolve);
+        });
       } catch {
         return end(handle());
       }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { HandlerContext } from "@connectrpc/connect";
+import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
+import { createRequestPipeline } from "../../../src/serve/request-pipeline.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { settle, VirtualClock } from "../../support/virtual-clock.ts";
 import { serveInProcess } from "../echo.ts";
@@ -207,3 +209,57 @@ for (const dialect of streams) {
     });
   });
 }
+
+describe("the time limit that a server has by default", () => {
+  const limited = (timeoutMs?: number) => {
+    const clock = new VirtualClock();
+    const pipeline = createRequestPipeline({
+      service: "echo",
+      clock,
+      server: { rateLimit: false, ...(timeoutMs !== undefined && { timeoutMs }) },
+    });
+    const stuck = new Promise<never>(() => {});
+    const dispatcher = createDispatcher({
+      pipeline,
+      clock,
+      routes: (router) =>
+        router.service(EchoService, {
+          echo: () => stuck,
+          async *expand() {
+            yield {};
+            await stuck;
+          },
+        }),
+    });
+    return { clock, pipeline, dispatcher };
+  };
+
+  it("ends a unary call", async () => {
+    const { clock, pipeline, dispatcher } = limited();
+    const response = await clock.run(rawCall(dispatcher, { dialect: grpc, method: "Echo" }));
+    assert.equal((await readRaw(grpc, response)).code, "deadline_exceeded");
+    assert.equal(pipeline.inFlight, 0);
+  });
+
+  for (const dialect of streams) {
+    it(`does not end a stream by ${dialect.name}; one that was set does, and so does the client's`, async () => {
+      const forever = limited();
+      const open = await rawCall(forever.dispatcher, { dialect, method: "Expand" });
+      await forever.clock.advance(3_600_000);
+      assert.equal(forever.pipeline.inFlight, 1);
+      await open.body?.[Symbol.asyncIterator]().return?.();
+      for (const [server, client] of [
+        [2_000, undefined],
+        [undefined, 2_000],
+      ] as const) {
+        const { clock, pipeline, dispatcher } = limited(server);
+        const timeout = client === undefined ? {} : { timeoutMs: client };
+        const response = await rawCall(dispatcher, { dialect, method: "Expand", ...timeout });
+        const end = readRaw(dialect, response);
+        await clock.advance(2_010);
+        assert.equal((await end).code, "deadline_exceeded");
+        assert.equal(pipeline.inFlight, 0);
+      }
+    });
+  }
+});
