@@ -1,8 +1,11 @@
 import type { Call } from "../../core/call.ts";
 import { type FaultOf, MeshError } from "../../core/errors.ts";
 import { type Outcome, ok } from "../../core/outcome.ts";
+import type { GuestDialect } from "../../policy/guests.ts";
 import { callerError } from "../dialect/mesh-error-codes.ts";
 import { outcomeOfRpcError } from "../dialect/rpc-outcome.ts";
+import { iteratorOf } from "../safe-interceptor.ts";
+import type { RpcResponse } from "./rpc-request.ts";
 
 /** The response of a stream as the transport gave it. */
 export interface OpenStream {
@@ -88,3 +91,18 @@ export class ResponseStream implements AsyncIterable<unknown>, AsyncIterator<unk
     this.#call.end(outcome);
   }
 }
+
+/** How RPCs end whose response a layer or an interceptor has made. */
+export const rpcGuestDialect: GuestDialect<RpcResponse> = {
+  adopt(call, response) {
+    if (!response.stream) {
+      call.end(ok);
+      return response;
+    }
+    const messages = iteratorOf(response.message as AsyncIterable<unknown>);
+    const message = new ResponseStream(call, { messages, first: undefined, faultOf: undefined });
+    // Connect types the messages of a stream by its method, which is not known here.
+    return { ...response, message: message as AsyncIterable<never> };
+  },
+  follow: (_call, response) => response,
+};
