@@ -177,6 +177,8 @@ export class ServiceEndpoints {
   }
 
   #look(): void {
+    // Not every resolution stops telling at once.
+    if (this.#ended !== undefined) return;
     const { current, error } = this.#resolution;
     if (isMeshError(error, "ERR_SERVICE_UNKNOWN")) this.#parts.gone(this);
     else if (current !== undefined) this.#follow(current);
