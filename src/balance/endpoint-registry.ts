@@ -128,7 +128,14 @@ export class EndpointRegistry {
     if (resolution === undefined) return undefined;
     const service = new ServiceEndpoints(name, resolution, this.#policyOf(name), this.#parts);
     this.#services.set(name, service);
-    service.start();
+    try {
+      service.start();
+    } catch (error) {
+      // Nobody follows it: the next call asks anew.
+      this.#services.delete(name);
+      service.close(error);
+      throw error;
+    }
     // The resolution may know at once that there is no such service.
     return this.#services.get(name);
   }
@@ -156,8 +163,9 @@ export class EndpointRegistry {
     return service;
   }
 
-  /** The error for a service that the resolver does not know. */
+  /** The error for a service that the resolver does not know, or is not asked for any more. */
   unknown(call: Call): MeshError {
+    if (this.#closed) return closedError(call.service);
     const names = this.#resolver.services?.();
     const known =
       names === undefined ? "" : names.length === 0 ? "; it knows none" : `; it knows ${names.join(", ")}`;
@@ -196,10 +204,7 @@ export class EndpointRegistry {
     if (this.#closed) return;
     this.#closed = true;
     this.#reaper.close();
-    for (const service of this.#all()) {
-      const text = `Cannot call ${service.service}: its client was closed`;
-      service.close(new MeshError("ERR_SHUTTING_DOWN", text));
-    }
+    for (const service of this.#all()) service.close(closedError(service.service));
     await this.#resolver.close?.();
   }
 
@@ -228,6 +233,10 @@ export class EndpointRegistry {
     }
     return byOrigin;
   }
+}
+
+function closedError(service: string): MeshError {
+  return new MeshError("ERR_SHUTTING_DOWN", `Cannot call ${service}: its client was closed`);
 }
 
 /** @throws TypeError when it is no resolver */

@@ -2,7 +2,7 @@ import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import { isMeshError, MeshError } from "../core/errors.ts";
-import { ignoreRejection } from "../core/hooks.ts";
+import { quietHook } from "../core/hooks.ts";
 import type { Resolution } from "../discovery/resolver.ts";
 import type { Breaker, BreakerOptions } from "../policy/breaker.ts";
 import { type Bulkhead, createBulkhead } from "../policy/bulkhead.ts";
@@ -163,10 +163,12 @@ export class ServiceEndpoints {
   /** Stops following the resolution; calls that wait for it fail with `reason`. */
   close(reason: unknown): void {
     this.#ended = reason;
-    this.#unwatch?.();
-    this.#unwatch = undefined;
-    ignoreRejection(this.#resolution.close?.());
     for (const { reject } of this.#waiting) reject(reason);
+    const unwatch = this.#unwatch;
+    this.#unwatch = undefined;
+    // What a resolution makes of its end must not keep others from theirs.
+    quietHook(() => unwatch?.())();
+    quietHook(() => this.#resolution.close?.())();
   }
 
   /** Says of each endpoint that it left. */
@@ -175,6 +177,8 @@ export class ServiceEndpoints {
   }
 
   #look(): void {
+    // Not every resolution stops telling at once.
+    if (this.#ended !== undefined) return;
     const { current, error } = this.#resolution;
     if (isMeshError(error, "ERR_SERVICE_UNKNOWN")) this.#parts.gone(this);
     else if (current !== undefined) this.#follow(current);
@@ -186,7 +190,6 @@ export class ServiceEndpoints {
   /** Endpoints that stay keep what is known of them; calls to those that are gone end undisturbed. */
   #follow(snapshot: readonly Endpoint[]): void {
     if (snapshot === this.#snapshot) return;
-    this.#snapshot = snapshot;
     const known = new Map(this.#records.map((record) => [record.endpoint.origin, record]));
     const records = new Map<string, EndpointRecord>();
     for (const endpoint of snapshot) {
@@ -196,6 +199,7 @@ export class ServiceEndpoints {
       record.endpoint = endpoint;
       records.set(origin, record);
     }
+    this.#snapshot = snapshot;
     this.#records = [...records.values()];
     for (const origin of records.keys()) if (!known.has(origin)) this.#parts.arrived(origin);
     for (const origin of known.keys()) if (!records.has(origin)) this.#parts.left(origin);

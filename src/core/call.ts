@@ -1,7 +1,7 @@
 import type { Endpoint } from "./endpoint.ts";
 import { MeshError } from "./errors.ts";
 import type { CallEvent } from "./events.ts";
-import { reportLost } from "./hooks.ts";
+import { reportLate, reportLost } from "./hooks.ts";
 import type { PeerIdentity, Principal } from "./identity.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -66,7 +66,7 @@ type EndListener = (outcome: Outcome, call: Call) => void;
 /** One listener that throws must not keep the others, or what ended the call, from going on. */
 function tell<T>(listener: (value: T, call: Call) => void, value: T, call: Call): void {
   try {
-    listener(value, call);
+    reportLate("A listener of a call", listener(value, call));
   } catch (error) {
     reportLost("A listener of a call", error);
   }

@@ -17,6 +17,11 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   );
 }
 
+/** The same for what a listener returned: one that is asynchronous may fail later, and must not end the process. */
+export function reportLate(what: string, result: unknown): void {
+  if (isThenable(result)) result.then(undefined, (error) => reportLost(what, error));
+}
+
 function ignore(): void {}
 
 /** Lets go of what should not have been there: a promise in its place may reject, and nobody is to be told of that. */

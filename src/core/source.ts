@@ -1,4 +1,4 @@
-import { reportLost } from "./hooks.ts";
+import { reportLate, reportLost } from "./hooks.ts";
 
 /**
  * A value that may change while the process runs: certificates, policies, limits, lists of endpoints, keys.
@@ -43,8 +43,11 @@ class ValueSource<T> implements SettableSource<T> {
     if (value === this.#current) return;
     this.#current = value;
     for (const listener of [...this.#listeners]) {
+      // A listener before this one has set another value, and all have been told of that; or it has ended the watch.
+      if (this.#current !== value) return;
+      if (!this.#listeners.has(listener)) continue;
       try {
-        listener(value);
+        reportLate("A listener of a source", listener(value));
       } catch (error) {
         reportLost("A listener of a source", error);
       }

@@ -4,7 +4,6 @@ import type { Call, CallEventListener } from "../core/call.ts";
 import { MeshError } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import { checkOptions, type OptionKeys } from "../core/options.ts";
-import { ok } from "../core/outcome.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import { outcomeOfStatus } from "../http/status-outcome.ts";
 import type { ConnectOptions, Runtime } from "../net/port.ts";
@@ -21,6 +20,7 @@ import {
   fixedProtocol,
   type ProtocolNegotiation,
 } from "../rpc/client/protocol-negotiation.ts";
+import { rpcGuestDialect } from "../rpc/client/response-stream.ts";
 import { isRpcReplayable, type RpcRequest, type RpcResponse } from "../rpc/client/rpc-request.ts";
 import { checkTransportEncoding } from "../rpc/client/transport-settings.ts";
 import { rpcHealth } from "../rpc/health/rpc-health.ts";
@@ -77,12 +77,16 @@ const outsideHeaders: ReadonlySet<string> = new Set(["traceparent", "tracestate"
 const restDialect: PipelineDialect<HttpResponse> = {
   replayable: isRestReplayable,
   discard: discardResponse,
-  outcomeOf: ({ settled, status, headers }) =>
-    settled === false ? undefined : outcomeOfStatus(status, headers),
+  adopt(call, response) {
+    call.end(outcomeOfStatus(response.status, response.headers));
+    return response;
+  },
+  follow: (call, response) =>
+    Object.defineProperty(response, "settled", { get: () => call.outcome !== undefined, configurable: true }),
 };
 const rpcDialect: PipelineDialect<RpcResponse> = {
   replayable: isRpcReplayable,
-  outcomeOf: ({ stream }) => (stream ? undefined : ok),
+  ...rpcGuestDialect,
 };
 
 /**
@@ -198,9 +202,13 @@ export function createClients(given: ClientParts): Clients {
     }),
     endpoints: () => registry.endpoints(),
     async close() {
-      policies.close();
-      await Promise.all([registry.close(), meshHttp.close(), outsideHttp?.close(), transports.close()]);
       for (const stop of stops) stop();
+      const closing = [registry, meshHttp, outsideHttp, transports, policies].map(async (each) =>
+        each?.close(),
+      );
+      // All of it, whatever one of them says.
+      await Promise.allSettled(closing);
+      await Promise.all(closing);
     },
   };
 }

@@ -2,10 +2,11 @@ import { endpointChoice } from "../balance/endpoint-layer.ts";
 import type { EndpointRegistry } from "../balance/endpoint-registry.ts";
 import type { ServiceEndpoints } from "../balance/service-endpoints.ts";
 import type { Call } from "../core/call.ts";
+import { outcomeOfMeshError } from "../core/classifier.ts";
 import type { Clock } from "../core/clock.ts";
-import type { Outcome } from "../core/outcome.ts";
 import type { Random } from "../core/random.ts";
 import { compose, type Layer, type Service } from "../core/service.ts";
+import { type GuestDialect, guests } from "../policy/guests.ts";
 import { limited } from "../policy/limited.ts";
 import { Refusals } from "../policy/refusals.ts";
 import { type RetryOptions, retry } from "../policy/retry.ts";
@@ -26,10 +27,9 @@ export interface PipelineParts {
 }
 
 /** What REST and RPC each bring along. */
-export interface PipelineDialect<Res> extends Pick<RetryOptions, "replayable" | "discard"> {
-  /** The outcome of a response that a layer made without the transport; undefined while it is under way. */
-  readonly outcomeOf: (response: Res) => Outcome | undefined;
-}
+export interface PipelineDialect<Res>
+  extends Pick<RetryOptions, "replayable" | "discard">,
+    GuestDialect<Res> {}
 
 /** What metrics call a service that the resolver does not know. */
 const unknownLabel = "unknown";
@@ -92,10 +92,10 @@ export class Pipeline<Req, Res> {
     const { policies, metrics, clock, random, layers } = this.#parts;
     const policy = policies.of(service.service);
     const { bulkhead, budget = false } = service;
-    const { replayable, discard, outcomeOf } = this.#dialect;
+    const { replayable, discard } = this.#dialect;
     return compose<Req, Res>(
       clientMetrics({ metrics, clock }),
-      ...own<Req, Res>(layers.call),
+      ...own<Req, Res>(layers.call, this.#dialect),
       // The deadline itself is set by the code that makes the call: here it is enforced.
       timeout({ timeoutMs: Infinity, clock }),
       ...(bulkhead === undefined ? [] : [limited(bulkhead, { clock })]),
@@ -117,7 +117,9 @@ export class Pipeline<Req, Res> {
       ...(policy.attemptTimeoutMs === undefined
         ? []
         : [attemptTimeout({ timeoutMs: policy.attemptTimeoutMs, clock })]),
-      ...(layers.attempt?.length ? [ending<Req, Res>(outcomeOf), ...own<Req, Res>(layers.attempt)] : []),
+      ...own<Req, Res>(layers.attempt, this.#dialect),
+      // What layers do besides responding has the attempt's deadline, too.
+      ...(layers.attempt?.length ? [timeout({ timeoutMs: Infinity, clock })] : []),
     )(this.#transport);
   }
 
@@ -125,22 +127,19 @@ export class Pipeline<Req, Res> {
     const { registry, metrics } = this.#parts;
     const { operation, protocol } = call;
     metrics.clientStarted();
-    metrics.clientEnded({ service: unknownLabel, operation, protocol }, "service_unknown", 0);
-    return this.#refusals.reject(registry.unknown(call));
+    const error = registry.unknown(call);
+    const status = outcomeOfMeshError(error)?.status ?? "service_unknown";
+    metrics.clientEnded({ service: unknownLabel, operation, protocol }, status, 0);
+    call.note?.({ type: "refused", error });
+    return this.#refusals.reject(error);
   }
 }
 
-/** Ends an attempt to which a layer responded by itself: no transport has stated its outcome. */
-function ending<Req, Res>(outcomeOf: (response: Res) => Outcome | undefined): Layer<Req, Res> {
-  return (next) => async (call, request) => {
-    const response = await next(call, request);
-    const outcome = call.outcome === undefined ? outcomeOf(response) : undefined;
-    if (outcome !== undefined) call.end(outcome);
-    return response;
-  };
-}
-
 /** The pipelines of REST and of RPC carry one kind of request each, and a layer passes on what it was given. */
-function own<Req, Res>(layers: readonly ClientLayer[] = []): readonly Layer<Req, Res>[] {
-  return layers as readonly unknown[] as readonly Layer<Req, Res>[];
+function own<Req, Res>(
+  layers: readonly ClientLayer[] = [],
+  dialect: PipelineDialect<Res>,
+): readonly Layer<Req, Res>[] {
+  const same = layers as readonly unknown[] as readonly Layer<Req, Res>[];
+  return same.length === 0 ? [] : [guests(same, dialect)];
 }

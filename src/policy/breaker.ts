@@ -1,6 +1,7 @@
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
+import { reportLate, reportLost } from "../core/hooks.ts";
 import { checkFunction, checkNumber, checkObject, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Limiter, Permit } from "../core/permit.ts";
@@ -259,7 +260,13 @@ export class Breaker implements Limiter {
     const from = this.#state;
     this.#generation++;
     this.#state = to;
-    if (to !== from) this.#onStateChange?.(to, from);
+    if (to === from || this.#onStateChange === undefined) return;
+    // What it throws must neither fail a call nor keep a permit.
+    try {
+      reportLate("onStateChange of a breaker", this.#onStateChange(to, from));
+    } catch (error) {
+      reportLost("onStateChange of a breaker", error);
+    }
   }
 }
 

@@ -17,3 +17,20 @@ export function waitFor(call: Call, clock: Clock, ms: number): Promise<void> {
     });
   });
 }
+
+/** The same result, unless the call is cancelled before: then its reason, whether or not the work listens. */
+export function unlessCancelled<T>(call: Call, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = call.onCancel(reject);
+    work.then(
+      (value) => {
+        leave();
+        resolve(value);
+      },
+      (error) => {
+        leave();
+        reject(error);
+      },
+    );
+  });
+}

@@ -1,6 +1,7 @@
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { isMeshError, MeshError, TransportError, type TransportFault } from "../core/errors.ts";
+import { ignoreRejection } from "../core/hooks.ts";
 import type { HttpRequest, HttpResponse, HttpTransport } from "./http-transport.ts";
 import { gather } from "./response-limit.ts";
 import { Semaphore } from "./semaphore.ts";
@@ -135,11 +136,16 @@ class Exchange {
           detach();
           if (over) {
             // A `fetch` that does not listen to its signal: nobody wants this response any more.
-            response.body?.cancel().catch(() => {});
+            ignoreRejection(response?.body?.cancel());
             return;
           }
           over = true;
-          resolve(new FetchResponse(this, response, request.method).attach());
+          try {
+            resolve(new FetchResponse(this, response, request.method).attach());
+          } catch (cause) {
+            this.release();
+            reject(noResponse(this.call, cause));
+          }
         },
         (error) => {
           detach();
@@ -210,6 +216,11 @@ const wordsOf: Readonly<Record<TransportFault, string>> = {
   closed: "the connection was closed",
   unknown: "the connection failed",
 };
+
+function noResponse({ service, operation }: Call, cause: unknown): TypeError {
+  const text = `Cannot read the response of ${service} ${operation}: fetch returned none; have it return a Response`;
+  return new TypeError(text, { cause });
+}
 
 /** Encodings that platforms decode by themselves, one or several over each other. */
 const decodedEncodings = /^(?:\s*(?:(?:x-)?gzip|deflate|br|zstd|identity)\s*(?:,|$))+$/i;

@@ -81,6 +81,7 @@ export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
       clock.now() + (init.timeoutMs === undefined ? ownTimeout : checkTimeout(given.who, init.timeoutMs));
     for (let redirected = 0; ; redirected++) {
       const { url, request } = hop;
+      const send = url.protocol === "mesh:" ? sendFor(url.host) : sendToOrigin(url.origin);
       const call = new Call({
         side: "client",
         protocol: "rest",
@@ -92,7 +93,6 @@ export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
         parent: init.parent ?? current?.(),
         onEvent,
       });
-      const send = url.protocol === "mesh:" ? sendFor(url.host) : sendToOrigin(url.origin);
       const response = await sendCall(send, call, request);
       const location = given.redirect === "manual" ? undefined : locationOf(response);
       if (location === undefined)

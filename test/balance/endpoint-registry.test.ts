@@ -112,4 +112,30 @@ describe("the registry of endpoints", () => {
     assert.equal(registry.service("lake"), undefined);
     assert.deepEqual([watching, closed, registry.endpoints()], [0, 1, []]);
   });
+
+  it("does not take a service up again whose resolution goes on telling after its end", async () => {
+    const { clock, lake, registry, released } = registryOf();
+    const kept: (() => void)[] = [];
+    const resolve = lake.resolve.bind(lake);
+    lake.resolve = (name) => {
+      const resolution = resolve(name);
+      return (
+        resolution &&
+        Object.defineProperty(resolution, "watch", {
+          value: (listener: () => void) => {
+            kept.push(listener);
+            return () => {};
+          },
+        })
+      );
+    };
+    lake.set(a);
+    registry.service("lake");
+    lake.forget();
+    for (const listener of kept) listener();
+    lake.set(b);
+    for (const listener of kept) listener();
+    await clock.advance(10_000);
+    assert.deepEqual([registry.endpoints(), released], [[], [a]]);
+  });
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { checkedSource, createSource, isSource, type Source, sourceOf } from "../../src/core/source.ts";
 import { printedErrors } from "../support/printed-errors.ts";
+import { settle } from "../support/virtual-clock.ts";
 
 /** What a watcher of the source was told, in order. */
 function watched<T>(source: Source<T>): { readonly values: readonly T[]; readonly stop: () => void } {
@@ -49,6 +50,38 @@ describe("createSource()", () => {
     assert.equal(printed.length, 1);
     source.set(3);
     assert.deepEqual(values, [2, 3]);
+  });
+
+  it("leaves all watchers with the last value when one of them sets another", () => {
+    const source = createSource(1);
+    source.watch((value) => {
+      if (value === 2) source.set(3);
+    });
+    const later = watched(source);
+    source.set(2);
+    assert.deepEqual([source.current, later.values], [3, [3]]);
+  });
+
+  it("tells a watcher nothing after its end, also when another one has ended it", () => {
+    const source = createSource(1);
+    let stop = (): void => {};
+    source.watch(() => stop());
+    const later = watched(source);
+    stop = later.stop;
+    source.set(2);
+    assert.deepEqual(later.values, []);
+  });
+
+  it("tells of a watcher that fails later", async () => {
+    const source = createSource(1);
+    source.watch(async () => {
+      throw new Error("cannot take it");
+    });
+    const printed = await printedErrors(async () => {
+      source.set(2);
+      await settle();
+    });
+    assert.match(String(printed[0]?.[0]), /A listener of a source failed/);
   });
 });
 

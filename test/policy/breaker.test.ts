@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ok, outcome } from "../../src/core/outcome.ts";
 import { type BreakerOptions, createBreaker } from "../../src/policy/breaker.ts";
+import { printedErrors } from "../support/printed-errors.ts";
 import { feed, breakerScenario as setUp } from "./breaker-scenario.ts";
 
 const failed = outcome("retryable", "unavailable");
@@ -212,6 +213,26 @@ describe("createBreaker() while half-open", () => {
     await recovered.clock.advance(5_000);
     feed(recovered.breaker, 20, failed);
     assert.equal(recovered.breaker.retryAfterMs(), 5_000);
+  });
+});
+
+describe("a breaker whose listener fails", () => {
+  it("works on, and tells of the failure", async () => {
+    const { breaker, clock } = setUp({
+      minCalls: 2,
+      openMs: 1_000,
+      onStateChange: () => {
+        throw new Error("cannot listen");
+      },
+    });
+    const printed = await printedErrors(async () => {
+      feed(breaker, 2, failed);
+      assert.equal(breaker.state, "open");
+      await clock.advance(1_000);
+      feed(breaker, 3, ok);
+    });
+    assert.equal(breaker.state, "closed");
+    assert.equal(printed.length, 3);
   });
 });
 

@@ -10,7 +10,8 @@ import { circuitBreaker } from "../../src/policy/circuit-breaker.ts";
 import { rateLimit } from "../../src/policy/rate-limiter.ts";
 import type { RetryOptions } from "../../src/policy/retry.ts";
 import { timeout } from "../../src/policy/timeout.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
+import { printedErrors } from "../support/printed-errors.ts";
+import { settle, VirtualClock } from "../support/virtual-clock.ts";
 import { retryScenario } from "./retry-scenario.ts";
 import { newCall, ScriptedError, type Step, scriptedService, streams, succeeds } from "./scenario.ts";
 
@@ -114,5 +115,22 @@ describe("what limits and deadlines note about a call", () => {
     });
     await run(undefined, { parent });
     assert.deepEqual(seen, [["resolved", 2]]);
+  });
+});
+
+describe("a listener of events that fails", () => {
+  it("keeps no call from going on, at once or later", async () => {
+    for (const onEvent of [
+      () => {
+        throw new Error("cannot listen");
+      },
+      () => Promise.reject(new Error("cannot listen")),
+    ]) {
+      const printed = await printedErrors(async () => {
+        await retryScenario({}, new ScriptedError("1"), succeeds).run(newCall({ onEvent }));
+        await settle();
+      });
+      assert.match(printed.join("\n"), /A listener of a call failed/);
+    }
   });
 });

@@ -54,6 +54,19 @@ describe("createFetchTransport()", () => {
     }
   });
 
+  it("fails when fetch returns no response, and gives the place back", async () => {
+    for (const none of [undefined, null, 7, {}, { status: 200 }]) {
+      const transport = transportOver(() => none as unknown as Response, { maxConnectionsPerEndpoint: 1 });
+      for (let time = 1; time <= 2; time++) {
+        assert.match(
+          (await errorOf(send(transport))).message,
+          /fetch returned none; have it return a Response/,
+        );
+      }
+      await transport.close();
+    }
+  });
+
   it("forgets the encoding that fetch has undone", async () => {
     const headers = { "content-encoding": "gzip", "content-length": "7", etag: "e" };
     const response = await send(transportOver(() => new Response("decoded", { headers })));

@@ -25,6 +25,7 @@ import { idempotencyFrom } from "../../core/idempotency.ts";
 import { ok } from "../../core/outcome.ts";
 import type { Layer } from "../../core/service.ts";
 import { markUpstream } from "../../core/upstream.ts";
+import { guests } from "../../policy/guests.ts";
 import { meshCallOptions } from "../context.ts";
 import { operationOf } from "../dialect/call-headers.ts";
 import type { MetadataSink } from "../dialect/header-metadata.ts";
@@ -33,6 +34,7 @@ import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
 import { intercept } from "./client-interceptor-chain.ts";
 import { readableError } from "./readable-error.ts";
 import { type RequestStream, streamInput } from "./replayable-input.ts";
+import { rpcGuestDialect } from "./response-stream.ts";
 import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
 import type { RpcTransport } from "./rpc-transport.ts";
 import { transportService } from "./transport-service.ts";
@@ -85,7 +87,10 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
   const { clock = systemClock, defaultTimeoutMs = 30_000, protocol } = options;
   const interceptors = options.interceptors ?? [];
   const { transportFor, faultOf, decorate } = options;
-  const send = options.pipeline(transportService({ transportFor, clock, faultOf, decorate }));
+  const pipeline = options.pipeline(transportService({ transportFor, clock, faultOf, decorate }));
+  const intercepted: Layer<RpcRequest, RpcResponse> = (next) => (call, request) =>
+    intercept(interceptors, call, request, options.service, next);
+  const send = interceptors.length === 0 ? pipeline : guests([intercepted], rpcGuestDialect)(pipeline);
 
   function open(method: DescMethod, each: CallSettings): Call {
     const own = each.contextValues?.get(meshCallOptions);
@@ -108,11 +113,8 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
 
   async function run(call: Call, request: RpcRequest): Promise<RpcResponse> {
     try {
-      const response =
-        interceptors.length === 0
-          ? await send(call, request)
-          : await intercept(interceptors, call, request, options.service, send);
-      // An interceptor may respond by itself; no transport has ended the call then.
+      const response = await send(call, request);
+      // A layer may respond by itself; no transport has ended the call then.
       if (call.outcome === undefined && !response.stream) call.end(ok);
       return response;
     } catch (thrown) {

@@ -1,8 +1,12 @@
 import type { Call } from "../../core/call.ts";
 import { type FaultOf, MeshError } from "../../core/errors.ts";
 import { type Outcome, ok } from "../../core/outcome.ts";
+import type { GuestDialect } from "../../policy/guests.ts";
+import { unlessCancelled } from "../../policy/wait.ts";
 import { callerError } from "../dialect/mesh-error-codes.ts";
 import { outcomeOfRpcError } from "../dialect/rpc-outcome.ts";
+import { iteratorOf } from "../safe-interceptor.ts";
+import type { RpcResponse } from "./rpc-request.ts";
 
 /** The response of a stream as the transport gave it. */
 export interface OpenStream {
@@ -10,6 +14,8 @@ export interface OpenStream {
   /** The first result, when it was waited for. */
   readonly first: IteratorResult<unknown> | undefined;
   readonly faultOf: FaultOf | undefined;
+  /** Whether a read may go on although the call was cancelled. */
+  readonly mayBeDeaf: boolean;
 }
 
 const done: IteratorResult<unknown> = { done: true, value: undefined };
@@ -22,6 +28,7 @@ export class ResponseStream implements AsyncIterable<unknown>, AsyncIterator<unk
   readonly #call: Call;
   readonly #messages: AsyncIterator<unknown>;
   readonly #faultOf: FaultOf | undefined;
+  readonly #mayBeDeaf: boolean;
   #first: IteratorResult<unknown> | undefined;
   #ended = false;
   #detach: () => void = () => {};
@@ -30,6 +37,7 @@ export class ResponseStream implements AsyncIterable<unknown>, AsyncIterator<unk
     this.#call = call;
     this.#messages = stream.messages;
     this.#faultOf = stream.faultOf;
+    this.#mayBeDeaf = stream.mayBeDeaf;
     this.#first = stream.first;
     if (stream.first?.done === true) this.#finish(ok);
     else this.#detach = call.onCancel((reason) => this.#cut(reason));
@@ -47,7 +55,8 @@ export class ResponseStream implements AsyncIterable<unknown>, AsyncIterator<unk
     }
     if (this.#call.cancelled) return Promise.reject(callerError(this.#call, this.#call.reason));
     if (this.#ended) return Promise.resolve(done);
-    return this.#messages.next().then(
+    const read = this.#messages.next();
+    return (this.#mayBeDeaf ? unlessCancelled(this.#call, read) : read).then(
       (result) => {
         if (result.done === true) this.#finish(ok);
         return result;
@@ -88,3 +97,23 @@ export class ResponseStream implements AsyncIterable<unknown>, AsyncIterator<unk
     this.#call.end(outcome);
   }
 }
+
+/** How RPCs end whose response a layer or an interceptor has made. */
+export const rpcGuestDialect: GuestDialect<RpcResponse> = {
+  adopt(call, response) {
+    if (!response.stream) {
+      call.end(ok);
+      return response;
+    }
+    const messages = iteratorOf(response.message as AsyncIterable<unknown>);
+    const message = new ResponseStream(call, {
+      messages,
+      first: undefined,
+      faultOf: undefined,
+      mayBeDeaf: true,
+    });
+    // Connect types the messages of a stream by its method, which is not known here.
+    return { ...response, message: message as AsyncIterable<never> };
+  },
+  follow: (_call, response) => response,
+};

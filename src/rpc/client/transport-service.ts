@@ -5,6 +5,7 @@ import type { Clock } from "../../core/clock.ts";
 import { type FaultOf, MeshError } from "../../core/errors.ts";
 import { ok } from "../../core/outcome.ts";
 import type { Service } from "../../core/service.ts";
+import { unlessCancelled } from "../../policy/wait.ts";
 import { meshCall } from "../context.ts";
 import { fitsMilliseconds, formatTimeout, timeoutHeader } from "../dialect/call-headers.ts";
 import { Metadata, type MetadataSink } from "../dialect/header-metadata.ts";
@@ -50,23 +51,21 @@ export function transportService(options: RpcTransportServiceOptions): Service<R
     try {
       if (request.input === undefined) {
         const method = request.method as DescMethodUnary;
-        const response = await transport.transport.unary(
-          method,
-          signal,
-          timeoutMs,
-          init,
-          request.message as MessageInit,
-          values,
-        );
+        const message = request.message as MessageInit;
+        const sent = transport.transport.unary(method, signal, timeoutMs, init, message, values);
+        // What is given a signal may not listen to it: a `fetch` of the program's own for example.
+        const response = await (signal === undefined ? sent : unlessCancelled(call, sent));
         call.end(ok);
         return response;
       }
       const method = request.method as DescMethodStreaming;
       const messages = request.input.open() as AsyncIterable<MessageInit>;
-      const response = await transport.transport.stream(method, signal, timeoutMs, init, messages, values);
-      const wrapped = await responseStream(call, request, response, options.faultOf);
+      const sent = transport.transport
+        .stream(method, signal, timeoutMs, init, messages, values)
+        .then((response) => responseStream(call, request, response, options.faultOf, signal !== undefined));
+      const response = await (signal === undefined ? sent : unlessCancelled(call, sent));
       request.input.settle();
-      return wrapped;
+      return response;
     } catch (error) {
       const shown = callerError(call, error);
       call.end(outcomeOfRpcError(call, shown, options.faultOf));
@@ -94,10 +93,11 @@ async function responseStream(
   request: RpcRequest,
   response: StreamResponse,
   faultOf: FaultOf | undefined,
+  mayBeDeaf: boolean,
 ): Promise<StreamResponse> {
   const messages = response.message[Symbol.asyncIterator]() as AsyncIterator<unknown>;
   const first = await firstOf(call, request, messages);
-  const message = new ResponseStream(call, { messages, first, faultOf });
+  const message = new ResponseStream(call, { messages, first, faultOf, mayBeDeaf });
   // Connect types the messages of a stream by its method, which is not known here.
   return { ...response, message: message as AsyncIterable<never> };
 }
