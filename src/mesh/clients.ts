@@ -20,7 +20,7 @@ import {
   fixedProtocol,
   type ProtocolNegotiation,
 } from "../rpc/client/protocol-negotiation.ts";
-import { rpcGuestDialect } from "../rpc/client/response-stream.ts";
+import { rpcUserLayerDialect } from "../rpc/client/response-stream.ts";
 import { isRpcReplayable, type RpcRequest, type RpcResponse } from "../rpc/client/rpc-request.ts";
 import { checkTransportEncoding } from "../rpc/client/transport-settings.ts";
 import { rpcHealth } from "../rpc/health/rpc-health.ts";
@@ -86,7 +86,7 @@ const restDialect: PipelineDialect<HttpResponse> = {
 };
 const rpcDialect: PipelineDialect<RpcResponse> = {
   replayable: isRpcReplayable,
-  ...rpcGuestDialect,
+  ...rpcUserLayerDialect,
 };
 
 /**

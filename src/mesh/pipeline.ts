@@ -6,11 +6,11 @@ import { outcomeOfMeshError } from "../core/classifier.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Random } from "../core/random.ts";
 import { compose, type Layer, type Service } from "../core/service.ts";
-import { type GuestDialect, guests } from "../policy/guests.ts";
 import { limited } from "../policy/limited.ts";
 import { Refusals } from "../policy/refusals.ts";
 import { type RetryOptions, retry } from "../policy/retry.ts";
 import { attemptTimeout, timeout } from "../policy/timeout.ts";
+import { type UserLayerDialect, userLayers } from "../policy/user-layers.ts";
 import { attemptMetrics, clientMetrics } from "../telemetry/layers.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { ClientLayer, ClientLayers } from "./layers.ts";
@@ -29,7 +29,7 @@ export interface PipelineParts {
 /** What REST and RPC each bring along. */
 export interface PipelineDialect<Res>
   extends Pick<RetryOptions, "replayable" | "discard">,
-    GuestDialect<Res> {}
+    UserLayerDialect<Res> {}
 
 /** What metrics call a service that the resolver does not know. */
 const unknownLabel = "unknown";
@@ -141,5 +141,5 @@ function own<Req, Res>(
   dialect: PipelineDialect<Res>,
 ): readonly Layer<Req, Res>[] {
   const same = layers as readonly unknown[] as readonly Layer<Req, Res>[];
-  return same.length === 0 ? [] : [guests(same, dialect)];
+  return same.length === 0 ? [] : [userLayers(same, dialect)];
 }

@@ -25,7 +25,7 @@ import { idempotencyFrom } from "../../core/idempotency.ts";
 import { ok } from "../../core/outcome.ts";
 import type { Layer } from "../../core/service.ts";
 import { markUpstream } from "../../core/upstream.ts";
-import { guests } from "../../policy/guests.ts";
+import { userLayers } from "../../policy/user-layers.ts";
 import { meshCallOptions } from "../context.ts";
 import { operationOf } from "../dialect/call-headers.ts";
 import type { MetadataSink } from "../dialect/header-metadata.ts";
@@ -34,7 +34,7 @@ import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
 import { intercept } from "./client-interceptor-chain.ts";
 import { readableError } from "./readable-error.ts";
 import { type RequestStream, streamInput } from "./replayable-input.ts";
-import { rpcGuestDialect } from "./response-stream.ts";
+import { rpcUserLayerDialect } from "./response-stream.ts";
 import type { RpcRequest, RpcResponse } from "./rpc-request.ts";
 import type { RpcTransport } from "./rpc-transport.ts";
 import { transportService } from "./transport-service.ts";
@@ -90,7 +90,8 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
   const pipeline = options.pipeline(transportService({ transportFor, clock, faultOf, decorate }));
   const intercepted: Layer<RpcRequest, RpcResponse> = (next) => (call, request) =>
     intercept(interceptors, call, request, options.service, next);
-  const send = interceptors.length === 0 ? pipeline : guests([intercepted], rpcGuestDialect)(pipeline);
+  const send =
+    interceptors.length === 0 ? pipeline : userLayers([intercepted], rpcUserLayerDialect)(pipeline);
 
   function open(method: DescMethod, each: CallSettings): Call {
     const own = each.contextValues?.get(meshCallOptions);

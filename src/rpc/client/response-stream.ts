@@ -1,7 +1,7 @@
 import type { Call } from "../../core/call.ts";
 import { type FaultOf, MeshError } from "../../core/errors.ts";
 import { type Outcome, ok } from "../../core/outcome.ts";
-import type { GuestDialect } from "../../policy/guests.ts";
+import type { UserLayerDialect } from "../../policy/user-layers.ts";
 import { unlessCancelled } from "../../policy/wait.ts";
 import { callerError } from "../dialect/mesh-error-codes.ts";
 import { outcomeOfRpcError } from "../dialect/rpc-outcome.ts";
@@ -99,7 +99,7 @@ export class ResponseStream implements AsyncIterable<unknown>, AsyncIterator<unk
 }
 
 /** How RPCs end whose response a layer or an interceptor has made. */
-export const rpcGuestDialect: GuestDialect<RpcResponse> = {
+export const rpcUserLayerDialect: UserLayerDialect<RpcResponse> = {
   adopt(call, response) {
     if (!response.stream) {
       call.end(ok);

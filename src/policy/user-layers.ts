@@ -3,7 +3,7 @@ import { endWithError } from "../core/classifier.ts";
 import { compose, type Layer, type Service } from "../core/service.ts";
 
 /** How the responses of one protocol end, where it was not a transport alone that made them. */
-export interface GuestDialect<Res> {
+export interface UserLayerDialect<Res> {
   /** Sees to it that the call ends with a response that a layer made by itself, and returns that response. */
   readonly adopt: (call: Call, response: Res) => Res;
   /** Says of a response that the call ends later: it may be made of one that is still under way. */
@@ -25,9 +25,9 @@ const runsOf: CallKey<Run[] | undefined> = callKey("runs", undefined);
  * Each run is a fork of the call, so that a second one has a deadline, a cancellation and an outcome of its own although
  * the first is over. The call ends as the run does whose response is returned.
  */
-export function guests<Req, Res>(
+export function userLayers<Req, Res>(
   layers: readonly Layer<Req, Res>[],
-  dialect: GuestDialect<Res>,
+  dialect: UserLayerDialect<Res>,
 ): Layer<Req, Res> {
   function settle(call: Call, runs: readonly Run[], response: Res): Res {
     const returned = runs.find((run) => run.response === response);
