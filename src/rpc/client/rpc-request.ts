@@ -5,8 +5,8 @@ import type { StreamInput } from "./replayable-input.ts";
 /** One RPC as it travels through the pipeline: the same for every attempt. */
 export interface RpcRequest {
   readonly method: DescMethod;
-  /** What the caller set; each attempt gets a copy. */
-  readonly header: HeadersInit | undefined;
+  /** What the caller set; each attempt gets a copy. Named so that it needs no library of the DOM. */
+  readonly header: RequestInit["headers"] | undefined;
   readonly contextValues: ContextValues;
   /** The one message of a unary call; undefined for streams. */
   readonly message: object | undefined;
