@@ -67,7 +67,7 @@ describe("balanced()", () => {
     assert.equal(inFlight(), 0);
   });
 
-  it("takes the time to the first answer of a stream for its latency, not how long it lasts", async () => {
+  it("takes the time to the first response of a stream for its latency, not how long it lasts", async () => {
     const holder: { clock?: VirtualClock } = {};
     const { run, calls, clock, layer } = setUp({ resolver: staticResolver({ lake: [a] }) }, async () => {
       await holder.clock?.sleep(30);

@@ -69,16 +69,16 @@ describe("endpoints that leave their service", unless("listen"), () => {
       const { clock, town, a, b, client, sessionsTo } = await open();
       const echo = client(how);
       town.runAt(a);
-      await within(echo.echo({ text: "1" }), "an answer");
+      await within(echo.echo({ text: "1" }), "a response");
       town.runAt(b);
-      await within(echo.echo({ text: "2" }), "an answer");
+      await within(echo.echo({ text: "2" }), "a response");
       await clock.advance(returnMs - 1);
       assert.deepEqual([await sessionsTo(a), await sessionsTo(b)], [1, 1]);
       await clock.advance(1);
       assert.deepEqual([await sessionsTo(a), await sessionsTo(b)], [undefined, 1]);
       // Who comes back later is somebody new.
       town.runAt(a);
-      assert.equal((await within(echo.echo({ text: "3" }), "an answer")).text, "3");
+      assert.equal((await within(echo.echo({ text: "3" }), "a response")).text, "3");
       assert.equal(connectionsOf(a), 2);
     });
   }
@@ -89,17 +89,17 @@ describe("endpoints that leave their service", unless("listen"), () => {
       metricValue(mesh.metrics, "mesh_breaker_state", { endpoint: `http://127.0.0.1:${server.port}` });
     const rest = mesh.rest("echo");
     town.runAt(a);
-    await within(client().echo({}), "an answer");
+    await within(client().echo({}), "a response");
     assert.equal(await stateOf(a), 0);
     await a.listener.destroy();
-    for (let calls = 0; calls < 50; calls++) await within(rest.get("x"), "an answer").catch(() => {});
+    for (let calls = 0; calls < 50; calls++) await within(rest.get("x"), "a response").catch(() => {});
     assert.equal(await stateOf(a), 2);
     // Nobody calls: the state changes all the same.
     await clock.advance(60_000);
     assert.equal(await stateOf(a), 1);
     town.runAt(b);
-    await within(client().echo({}), "an answer");
-    await within(rest.get("x").text(), "an answer");
+    await within(client().echo({}), "a response");
+    await within(rest.get("x").text(), "a response");
     assert.deepEqual([await stateOf(a), await stateOf(b)], [undefined, 0]);
   });
 
@@ -108,14 +108,14 @@ describe("endpoints that leave their service", unless("listen"), () => {
     const echo = client();
     for (let turn = 0; turn < 4; turn++) {
       town.runAt(turn % 2 === 0 ? a : b);
-      await within(echo.echo({ text: "hi" }), "an answer");
+      await within(echo.echo({ text: "hi" }), "a response");
       await clock.advance(returnMs - 1);
     }
     assert.deepEqual([connectionsOf(a), connectionsOf(b)], [1, 1]);
     town.forget();
     await assert.rejects(echo.echo({}));
     town.runAt(a);
-    await within(echo.echo({}), "an answer");
+    await within(echo.echo({}), "a response");
     assert.equal(connectionsOf(a), 1);
   });
 
@@ -133,7 +133,7 @@ describe("endpoints that leave their service", unless("listen"), () => {
       const messages = echo.expand({}, { timeoutMs: 0 })[Symbol.asyncIterator]();
       assert.equal((await within(messages.next(), "a message")).value?.text, "first");
       town.runAt(b);
-      await within(echo.echo({}), "an answer");
+      await within(echo.echo({}), "a response");
       await clock.advance(awayMs);
       go.fire();
       assert.equal((await within(messages.next(), "a message")).value?.text, "last");
@@ -146,7 +146,7 @@ describe("endpoints that leave their service", unless("listen"), () => {
   it("are noticed without a call", async () => {
     const { clock, town, a, b, mesh, client, sessionsTo } = await open();
     town.runAt(a);
-    await within(client().echo({}), "an answer");
+    await within(client().echo({}), "a response");
     town.runAt(b);
     await clock.advance(returnMs);
     assert.equal(await sessionsTo(a), undefined);

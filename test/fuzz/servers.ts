@@ -167,7 +167,7 @@ function pathOf(target: string): string {
   return target.replace(/^http:\/\/a/, "");
 }
 
-/** An RPC leaf that stays, for exchanges beside those of hostile clients. */
+/** An RPC transport that stays, for exchanges beside those of hostile clients. */
 export function steadyLeaf({ port }: FuzzedServer, protocol: "grpc" | "connect"): RpcTransport {
   return runtime.openRpcTransport({
     origin: `http://127.0.0.1:${port}`,

@@ -72,7 +72,7 @@ describe("the limit of request bodies", () => {
     assert.deepEqual([response.status, await response.text()], [200, "yes 444444444444"]);
   });
 
-  it("answers 413 whatever the handler makes of the failing body", async () => {
+  it("responds with 413 whatever the handler makes of the failing body", async () => {
     const { app } = serverFixture({}, { bodyLimitBytes: 10 });
     app.post("/", async (c) => {
       try {

@@ -43,7 +43,7 @@ for (const [mode, overrides] of Object.entries(modes)) {
     });
     after(() => cleanup.run());
 
-    it("answers with the request's id, over HTTP/1.1 and HTTP/2", async () => {
+    it("responds with the request's id, over HTTP/1.1 and HTTP/2", async () => {
       const headers = { "x-request-id": "req-1" };
       const one = await http1(server.port, { path: "/items/7", headers });
       assert.deepEqual(
@@ -59,7 +59,7 @@ for (const [mode, overrides] of Object.entries(modes)) {
       );
     });
 
-    it("answers bad requests with problems, and goes on serving", async () => {
+    it("responds to bad requests with problems, and goes on serving", async () => {
       const wrong = [
         [{ path: "/json", method: "POST", body: '{"a":' }, 400, "ERR_INVALID_BODY"],
         [{ path: "/nowhere" }, 404, "ERR_ROUTE_UNKNOWN"],

@@ -32,7 +32,7 @@ describe("a request through createApp()", () => {
     assert.equal(await count({ operation: "GET /datasets/:name", protocol: "rest", outcome: "ok" }), 2);
   });
 
-  it("is answered synchronously when nothing on the way is asynchronous", () => {
+  it("is responded to synchronously when nothing on the way is asynchronous", () => {
     const { app } = serverFixture({ auth: { authorize: () => true } });
     app.get("/", (c) => c.text("ok"));
     assert.ok(app.request("/") instanceof Response);
@@ -114,7 +114,7 @@ describe("a request through createApp()", () => {
     assert.ok(seen[0] !== undefined && seen[0] === seen[1]);
   });
 
-  it("is counted as in flight from its arrival to its answer", async () => {
+  it("is counted as in flight from its arrival to its response", async () => {
     const { app, pipeline } = serverFixture();
     const gate = Promise.withResolvers<void>();
     app.get("/", async (c) => {
@@ -136,7 +136,7 @@ describe("a request through createApp()", () => {
     assert.ok(response.headers.has("x-request-id"));
   });
 
-  it("passes on an answer whose headers cannot be changed", async () => {
+  it("passes on a response whose headers cannot be changed", async () => {
     const { app } = serverFixture();
     app.get("/elsewhere", () => Response.redirect("https://example.com/", 302));
     const response = await app.request("/elsewhere");
@@ -192,7 +192,7 @@ describe("an app that grows", () => {
     assert.deepEqual(await (await app.request("/e/f")).json(), { kind: "e", id: "f" });
   });
 
-  it("answers 404 with a problem, also when a handler finds nothing", async () => {
+  it("responds with 404 and a problem, also when a handler finds nothing", async () => {
     const { app, count } = serverFixture();
     app.get("/found", (c) => c.notFound());
     for (const path of ["/nowhere", "/found"]) {
@@ -212,7 +212,7 @@ describe("an app that grows", () => {
     assert.equal(lines.filter((line) => line.startsWith("mesh_server_requests_total{")).length, 1);
   });
 
-  it("answers 405 with the methods that the path takes", async () => {
+  it("responds with 405 and the methods that the path takes", async () => {
     const { app, count } = serverFixture();
     app.get("/datasets/:name", (c) => c.text("ok"));
     app.put("/datasets/:name", (c) => c.text("ok"));

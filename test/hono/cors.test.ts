@@ -31,7 +31,7 @@ const appWith = (cors: CorsOptions) => {
 };
 
 describe("CORS", () => {
-  it("answers a preflight before security, under a name of its own in the metrics", async () => {
+  it("responds to a preflight before security, under a name of its own in the metrics", async () => {
     const { app, count } = appWith({ origins: [origin] });
     const response = await app.request("/", preflight(origin));
     assert.equal(response.status, 204);
@@ -45,7 +45,7 @@ describe("CORS", () => {
     assert.equal(await count({ operation: "preflight", outcome: "ok" }), 1);
   });
 
-  it("gives a strange origin no permission, neither in a preflight nor in an answer", async () => {
+  it("gives a strange origin no permission, neither in a preflight nor in a response", async () => {
     const { app } = appWith({ origins: [origin] });
     const headers = { authorization: "Bearer t", origin: "https://evil.example" };
     for (const response of [
@@ -56,7 +56,7 @@ describe("CORS", () => {
     }
   });
 
-  it("lets pages read answers, refusals included", async () => {
+  it("lets pages read responses, refusals included", async () => {
     const { app } = appWith({ origins: [origin] });
     for (const authorization of ["Bearer t", "Bearer wrong"]) {
       const response = await app.request("/", { headers: { authorization, origin } });

@@ -6,7 +6,7 @@ import { problemOf, serverFixture } from "./fixture.ts";
 const never = (): Promise<Response> => new Promise(() => {});
 
 describe("the deadline of a request", () => {
-  it("answers 504 although the handler never does, and tells the work to stop", async () => {
+  it("responds with 504 although the handler never does, and tells the work to stop", async () => {
     const { app, clock, count, pipeline } = serverFixture({ timeoutMs: 1_000 });
     let reason: unknown;
     app.get("/", (c) => {
@@ -66,7 +66,7 @@ describe("the deadline of a request", () => {
     assert.equal(clock.pending, 0);
   });
 
-  it("discards the answer of a handler that comes too late", async () => {
+  it("discards the response of a handler that comes too late", async () => {
     const { app, clock, count } = serverFixture({ timeoutMs: 100 });
     let cancelled = false;
     app.get("/", async () => {

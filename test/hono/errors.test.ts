@@ -154,7 +154,7 @@ for (const way of ["fused", "behind a middleware"] as const) {
       assert.ok(!(await response.text()).includes("10.0.0.7"));
     });
 
-    it("that is a problem is answered as it is, with the members of its own", async () => {
+    it("that is a problem is sent as it is, with the members of its own", async () => {
       const { app } = fixture();
       app.get("/", () => {
         throw new ProblemError({
@@ -214,7 +214,7 @@ for (const way of ["fused", "behind a middleware"] as const) {
   });
 
   describe(`an error handler of the app's own, ${way}`, () => {
-    it("answers instead of the chain, and the chain still counts and labels", async () => {
+    it("responds instead of the chain, and the chain still counts and labels", async () => {
       const { app, count } = fixture();
       app.onError((error, c) => c.text(`own: ${error.message}`, 418));
       app.get("/", () => {
@@ -228,8 +228,8 @@ for (const way of ["fused", "behind a middleware"] as const) {
   });
 }
 
-describe("an application whose own answers fail", () => {
-  it("gets its error handler's error answered, and the request is over", async () => {
+describe("an application whose own responses fail", () => {
+  it("has the error of its error handler responded to, and the request is over", async () => {
     for (const fails of [
       () => {
         throw new Error("worse");
@@ -250,7 +250,7 @@ describe("an application whose own answers fail", () => {
     }
   });
 
-  it("is answered although what writes errors down, or decides on origins, throws", async () => {
+  it("is responded to although what writes errors down, or decides on origins, throws", async () => {
     const fails = (): never => {
       throw new Error("worse");
     };

@@ -38,7 +38,7 @@ const failures: Readonly<Record<string, (reason: unknown) => never>> = {
   },
   rejects: (reason) => Promise.reject(reason) as never,
   "rejects late": (reason) => settle().then(() => Promise.reject(reason)) as never,
-  "answers with a thenable that rejects": (reason) =>
+  "responds with a thenable that rejects": (reason) =>
     // biome-ignore lint/suspicious/noThenProperty: a hook may return any promise
     ({ then: (_: unknown, reject: (reason: unknown) => void) => reject(reason) }) as never,
 };
@@ -105,7 +105,7 @@ for (const way of ["fused", "behind a middleware"] as const) {
         }
       });
 
-      it(`answers all the same when onError ${how}`, async () => {
+      it(`responds all the same when onError ${how}`, async () => {
         for (const reason of Object.values(reasons)) {
           const made = fixture({}, { onError: () => fail(reason) });
           made.app.get("/", () => {
@@ -115,7 +115,7 @@ for (const way of ["fused", "behind a middleware"] as const) {
         }
       });
 
-      it(`answers without permission for other pages when cors.origins ${how}`, async () => {
+      it(`responds without permission for other pages when cors.origins ${how}`, async () => {
         for (const [what, reason] of Object.entries(reasons)) {
           const made = fixture({}, { cors: { origins: () => fail(reason) } });
           made.app.get("/", (c) => c.text("ok"));
@@ -267,7 +267,7 @@ for (const way of ["fused", "behind a middleware"] as const) {
   });
 }
 
-describe("a schema that answers with nonsense", () => {
+describe("a schema that responds with nonsense", () => {
   it("fails its request", async () => {
     for (const result of [
       undefined,

@@ -28,7 +28,7 @@ for (const [mode, overrides] of Object.entries(modes)) {
     });
     after(() => cleanup.run());
 
-    it("is answered with 405 over HTTP/1.1", async () => {
+    it("gets 405 over HTTP/1.1", async () => {
       for (const path of ["/data", "/all"]) {
         const text = await raw(
           cleanup,
@@ -43,7 +43,7 @@ for (const [mode, overrides] of Object.entries(modes)) {
     });
 
     if (mode !== "one port") return;
-    it("is answered with 405 over HTTP/2, with a body and without", async () => {
+    it("gets 405 over HTTP/2, with a body and without", async () => {
       const session = openHttp2(cleanup, `http://127.0.0.1:${server.port}`);
       for (const path of ["/data", "/all"]) {
         for (const body of [undefined, "body"]) {

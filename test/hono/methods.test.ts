@@ -25,7 +25,7 @@ for (const way of ["fused", "behind a middleware"] as const) {
       return made;
     };
 
-    it("is answered with 405 and what the path takes, with a body and without", async () => {
+    it("gets 405 and what the path takes, with a body and without", async () => {
       for (const method of refused.filter((each) => each !== "")) {
         for (const body of [null, new ReadableStream()]) {
           const { app, errors } = fixture();
@@ -72,7 +72,7 @@ for (const way of ["fused", "behind a middleware"] as const) {
 }
 
 describe("a method that no handler may see, in an app of the user's own,", () => {
-  it("is answered with 405", async () => {
+  it("gets 405", async () => {
     const { pipeline, clock } = serverFixture();
     const app = new Hono<MeshEnv>();
     app.use(meshMiddleware({ pipeline, clock }));

@@ -23,7 +23,7 @@ describe("meshMiddleware() on an existing Hono app", () => {
     assert.equal(await count({ operation: "GET /datasets/:name", outcome: "ok" }), 1);
   });
 
-  it("answers thrown errors with problems, without traces of the app's own answer", async () => {
+  it("responds to thrown errors with problems, without traces of the app's own response", async () => {
     const { app } = existingApp();
     app.get("/", (c) => {
       c.header("x-left", "over");

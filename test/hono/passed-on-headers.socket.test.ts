@@ -7,7 +7,7 @@ import { closeAll, listening, meshOver, serverOf } from "../net/listen/http-fixt
 import { within } from "../net/listen/listener-fixture.ts";
 import { unless } from "../support/capability.ts";
 
-/** A server that answers every request with these bytes. */
+/** A server that responds to every request with these bytes. */
 function answering(head: string, body = "ok"): Promise<string> {
   const server = createServer((socket) => {
     socket.on("data", () => socket.end(`${head}\r\n\r\n${body}`, "latin1"));
@@ -33,7 +33,7 @@ describe("a gateway that passes a response on", unless("listen"), () => {
     await server.close({ force: true });
   });
 
-  it("answers as the service did, although a field has a control character in it", async () => {
+  it("responds as the service did, although a field has a control character in it", async () => {
     const upstream = await answering("HTTP/1.1 200 OK\r\nx-note: a\u0001b\r\ncontent-length: 2");
     const mesh = meshOver([upstream]);
     const app = mesh.app().get("/", () => mesh.fetch("mesh://lake/"));

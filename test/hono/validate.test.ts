@@ -30,7 +30,7 @@ describe("validate()", () => {
     assert.deepEqual(await (await app.request("/param/x")).json(), { name: "x", limit: 10 });
   });
 
-  it("answers 400 with every violation, and where each is", async () => {
+  it("responds with 400 and every violation, and where each is", async () => {
     const { app, count } = serverFixture();
     app.post("/", validate("json", schema), (c) => c.text("unreachable"));
     const problem = await problemOf(await app.request("/", { method: "POST", body: '{"limit":"x"}' }));
@@ -74,7 +74,7 @@ describe("validate()", () => {
     });
   });
 
-  it("answers broken JSON as everywhere else", async () => {
+  it("responds to broken JSON as everywhere else", async () => {
     const { app } = serverFixture();
     app.post("/", validate("json", schema), (c) => c.text("unreachable"));
     const problem = await problemOf(await app.request("/", { method: "POST", body: "{" }));

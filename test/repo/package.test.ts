@@ -15,7 +15,7 @@ import { build } from "esbuild";
 import { runProcess } from "../../scripts/test/process.ts";
 import { bin, manifest, packInto, root, runIn } from "./packed-package.ts";
 
-/** What a consumer writes: it imports by name, answers a request, and tells what it found. */
+/** What a consumer writes: it imports by name, responses a request, and tells what it found. */
 const consumer = `import * as main from "${manifest.name}";
 import { Hono } from "hono";
 

@@ -36,7 +36,7 @@ const servers = commands.filter((line) => /^npx (node|deno|bun) /.test(line));
 const questions = commands.filter((line) => line.startsWith("curl "));
 const worker = commands.filter((line) => /^npx (esbuild|workerd) /.test(line));
 
-/** The answers that the README shows, in the order of the questions. */
+/** The responds with that the README shows, in the order of the questions. */
 const answers = blocks
   .filter(({ language }) => language === "json")
   .flatMap(({ text }) => text.trim().split("\n"));
@@ -114,7 +114,7 @@ describe("README.md", () => {
   });
 
   for (const command of servers) {
-    it(`shows a server that answers as it says: ${command}`, async () => {
+    it(`shows a server that responds as it says: ${command}`, async () => {
       const server = start(here(command), folder);
       try {
         await untilReady(port, server);

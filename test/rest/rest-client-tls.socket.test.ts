@@ -21,7 +21,7 @@ describe("a REST client with an identity", () => {
     stranger = await createAuthority("Other CA");
   });
 
-  /** A service that demands a certificate of `ca`, and answers with whose it was. */
+  /** A service that demands a certificate of `ca`, and responds with whose it was. */
   async function secureServer(own: TlsIdentity, ca: string): Promise<string> {
     const mesh = createMesh({ service: "lake", tls: { ...own, ca } });
     const app = mesh.app();

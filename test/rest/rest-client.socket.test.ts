@@ -27,7 +27,7 @@ describe("a REST client over sockets", () => {
     const lake = meshOver([await listening(server)]).rest("lake");
     for (const path of ["a", "b", "c", "d", "e", "f", "g"])
       assert.equal(await lake.get(path).text(), `/${path}`);
-    // Answers without a body leave it as it was.
+    // Responses without a body leave it as it was.
     assert.equal((await lake.delete("nothing")).status, 204);
     assert.equal(await lake.get("h").text(), "/h");
     // A pool may have opened a second one before the first was free.
@@ -210,10 +210,10 @@ describe("a REST client over sockets", () => {
   });
 
   it("frees the connection of a response that nobody reads", async () => {
-    const origin = await serverOf((_, response) => response.end("a short answer"));
+    const origin = await serverOf((_, response) => response.end("a short response"));
     const lake = meshOver([origin], { maxConnectionsPerEndpoint: 1 }).rest("lake");
     for (let i = 0; i < 3; i++) assert.equal((await lake.get("x")).status, 200);
     for (let i = 0; i < 3; i++) (await lake.get("x")).cancel();
-    assert.equal(await lake.get("x").text(), "a short answer");
+    assert.equal(await lake.get("x").text(), "a short response");
   });
 });

@@ -38,7 +38,7 @@ export function send(
   });
 }
 
-/** A `fetch` whose answers come when the test says so. */
+/** A `fetch` whose responses come when the test says so. */
 export function gate(): { readonly fetch: FetchFunction; readonly open: ((response: Response) => void)[] } {
   const open: ((response: Response) => void)[] = [];
   const fetch: FetchFunction = () => new Promise((resolve) => open.push(resolve));

@@ -12,7 +12,7 @@ import { createRequestPipeline, type RequestPipeline } from "../../src/serve/req
 import type { ServerCall } from "../../src/serve/server-call.ts";
 import { type EchoRequest, EchoService } from "../gen/test/v1/echo_pb.ts";
 
-/** Answers as the request says. */
+/** Responds as the request says. */
 export function echoRoutes(router: ConnectRouter): void {
   const answer = (request: EchoRequest, context: HandlerContext) => {
     failWhenAsked(request);

@@ -22,7 +22,7 @@ const nothing = new Headers();
 
 function principalOf(options: AuthOptions, headers: Headers, peer?: PeerIdentity): Principal | undefined {
   const call = callOf();
-  assert.equal(createSecurity(options)(call, headers, peer), undefined, "answered synchronously");
+  assert.equal(createSecurity(options)(call, headers, peer), undefined, "responded synchronously");
   return call.principal;
 }
 
@@ -85,7 +85,7 @@ describe("security of a server", () => {
     await assert.rejects(async () => down(callOf(), withToken("t"), undefined), { code: "ERR_TRANSPORT" });
   });
 
-  it("lets nobody in by a validator that answers null, false or a principal without a name", async () => {
+  it("lets nobody in by a validator that responds null, false or a principal without a name", async () => {
     for (const answer of [null, undefined, false, true, {}, { id: "" }, { id: 7 }]) {
       const sync = createSecurity({ validate: () => answer as never });
       assert.throws(() => sync(callOf(), withToken("t"), undefined), { code: "ERR_UNAUTHENTICATED" });
@@ -131,7 +131,7 @@ describe("hooks of security", () => {
     // biome-ignore lint/suspicious/noThenProperty: a hook may return any promise
     ({ then: settle }) as never;
 
-  it("may answer with any kind of promise", async () => {
+  it("may respond with any kind of promise", async () => {
     const security = createSecurity({
       validate: () => thenable((resolve) => resolve({ id: "ann", kind: "token", claims: {} })),
       authorize: (principal) => thenable((resolve) => resolve(principal?.id === "ann")),

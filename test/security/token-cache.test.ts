@@ -32,7 +32,7 @@ describe("validated tokens", () => {
     };
   }
 
-  it("are remembered until they expire, and then answer synchronously", async () => {
+  it("are remembered until they expire, and then response synchronously", async () => {
     const tokens = counting(1_060_000);
     assert.equal(await tokens.use(), false);
     assert.equal(await tokens.use(), true);
@@ -97,7 +97,7 @@ describe("refused tokens", () => {
     throw new AuthenticationError("The token was revoked", "invalid_token");
   };
 
-  it("are not validated anew for a moment, and get the same answer", async () => {
+  it("are not validated anew for a moment, and get the same response", async () => {
     for (const answer of [
       invalid,
       async () => invalid(),

@@ -13,7 +13,7 @@ describe("createHealth()", () => {
     assert.deepEqual(await health.readiness(), { status: "ready", checks: { disk: "ok", peers: "ok" } });
   });
 
-  it("is not ready when a check throws, rejects, answers false or takes too long, and says which", async () => {
+  it("is not ready when a check throws, rejects, responses false or takes too long, and says which", async () => {
     const clock = new VirtualClock();
     let aborted = false;
     const health = createHealth({
@@ -100,7 +100,7 @@ describe("createHealth()", () => {
     assert.deepEqual([sentRequest, base.pending], [2, 0]);
   });
 
-  it("minds no check that fails after its time was up, and none that answers with nonsense", async () => {
+  it("minds no check that fails after its time was up, and none that responds with nonsense", async () => {
     const clock = new VirtualClock();
     const health = createHealth({
       clock,

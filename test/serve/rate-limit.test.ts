@@ -9,7 +9,7 @@ const asAnn = { headers: { authorization: "Bearer token-a" } };
 const asBob = { headers: { authorization: "Bearer token-b" } };
 
 describe("the rate limit", () => {
-  it("is per principal, wherever it calls from, and answers 429 with the fields that say so", async () => {
+  it("is per principal, wherever it calls from, and responds with 429 and the fields that say so", async () => {
     const { app, count, metrics, clock } = serverFixture({ auth, rateLimit: { perMinute: 60, burst: 2 } });
     app.get("/", (c) => c.text("ok"));
     const statuses = async (init: RequestInit, address: string): Promise<number> =>

@@ -14,7 +14,7 @@ const asAnn = { headers: { authorization: "Bearer token-a" } };
 const asBob = { headers: { authorization: "Bearer token-b" } };
 
 describe("security", () => {
-  it("answers 401 with a challenge, before anything else is looked at", async () => {
+  it("responds with 401 with a challenge, before anything else is looked at", async () => {
     const { app, count, metrics } = serverFixture({ auth });
     app.post("/", async (c) => c.json(await c.req.json()));
     for (const [path, method] of [
@@ -47,7 +47,7 @@ describe("security", () => {
     assert.deepEqual(await byPeer.json(), ["gateway", "peer"]);
   });
 
-  it("answers 403 when the hook says no; it knows the route", async () => {
+  it("responds with 403 when the hook says no; it knows the route", async () => {
     const authorize = async (principal: unknown, call: { operation: string }): Promise<boolean> =>
       (principal as { id: string }).id === "ann" || call.operation === "GET /public/:page";
     const { app, count } = serverFixture({ auth: { ...auth, authorize } });

@@ -6,7 +6,7 @@ import { unless } from "../../support/capability.ts";
 import { endHeaders, endStream, frame } from "./connection-fixture.ts";
 import { attackedServer } from "./http2-peer.ts";
 
-/** A request that is answered by nothing but headers. */
+/** A request whose response is nothing but headers. */
 const connectTarget = [":method", "GET", ":scheme", "http", ":path", "/", ":authority", "999.999.999.999"];
 
 describe("an HTTP/2 client that means harm", unless("listen"), () => {
@@ -22,7 +22,7 @@ describe("an HTTP/2 client that means harm", unless("listen"), () => {
     assert.equal(await peer.goodbye(), h2.enhanceYourCalm);
   });
 
-  it("is told to calm down when it resets most of them, and lets the others be answered", async () => {
+  it("is told to calm down when it resets most of them, and lets the others be responded to", async () => {
     const peer = await connect();
     for (let id = 1; id < 60_000 && !peer.closed; id += 600) {
       for (let at = 0; at < 400; at += 2) {
@@ -36,7 +36,7 @@ describe("an HTTP/2 client that means harm", unless("listen"), () => {
     assert.equal(await peer.goodbye(), h2.enhanceYourCalm);
   });
 
-  it("is not meant when more of its streams are answered than reset, fast as they are", async () => {
+  it("is not meant when more of its streams are responded to than reset, fast as they are", async () => {
     const peer = await connect();
     let id = 1;
     for (let round = 0; round < 4; round++) {
@@ -53,7 +53,7 @@ describe("an HTTP/2 client that means harm", unless("listen"), () => {
     assert.equal(peer.closed, false);
   });
 
-  it("is told to calm down when it pings without end, though it reads the answers", async () => {
+  it("is told to calm down when it pings without end, though it reads the responses", async () => {
     const peer = await connect();
     for (let sent = 0; sent < 5_000 && !peer.closed; sent += 100) {
       for (let at = 0; at < 100; at++) peer.send(frameType.ping, 0, 0, words(1, 2));
@@ -71,7 +71,7 @@ describe("an HTTP/2 client that means harm", unless("listen"), () => {
     assert.equal(await peer.goodbye(), h2.enhanceYourCalm);
   });
 
-  it("cannot fill the memory with answers to pings that it does not read", async () => {
+  it("cannot fill the memory with acknowledgements of pings that it does not read", async () => {
     const peer = await connect();
     const pings = new Uint8Array(
       Buffer.concat(Array.from({ length: 4_000 }, () => frame(frameType.ping, 0, 0, new Uint8Array(8)))),
@@ -99,7 +99,7 @@ describe("an HTTP/2 client that means harm", unless("listen"), () => {
     assert.match(String(error), /too often/);
   });
 
-  it("cannot fill the memory with answers that it does not read, however short they are", async () => {
+  it("cannot fill the memory with responses that it does not read, however short they are", async () => {
     const peer = await connect();
     await peer.settled();
     attacked.server.errors.splice(0);
@@ -140,7 +140,7 @@ describe("an HTTP/2 client that means harm", unless("listen"), () => {
     assert.equal(await peer.goodbye(), h2.enhanceYourCalm);
   });
 
-  it("is answered 431 for headers beyond the limit, and served on the same connection", async () => {
+  it("gets 431 for headers beyond the limit, and served on the same connection", async () => {
     const peer = await connect();
     const big = Array.from({ length: 40 }, (_, i) => [`x-${i}`, "y".repeat(1_000)]).flat();
     const block = peer.block(big);

@@ -118,7 +118,7 @@ describe("the end of an HTTP/2 connection", () => {
     assert.equal(server.side.host.closed, 1);
   });
 
-  it("answers pings that are open with no, and those that come too late", () => {
+  it("acknowledges pings that are open with no, and those that come too late", () => {
     const { connection } = new Played("client").side;
     const answers: boolean[] = [];
     connection.ping((alive) => answers.push(alive));

@@ -79,7 +79,7 @@ describe("frames of no use", () => {
     ["padding alone", (server) => server.send(frameType.data, padded, 1, new Uint8Array([3, 0, 0, 0]))],
     ["priorities", (server) => server.send(frameType.priority, 0, 1, dependency(3))],
     ["resets of closed streams", (server) => server.send(frameType.rstStream, 0, 3, words(h2.cancel))],
-    ["answers to pings that nobody sent", (server) => server.send(frameType.ping, 1, 0, words(0, 77))],
+    ["acknowledges pings that nobody sent", (server) => server.send(frameType.ping, 1, 0, words(0, 77))],
     ["acknowledgements of settings", (server) => server.send(frameType.settings, 1)],
     ["frames of unknown types", (server) => server.send(0x42, 0xff, 1, words(1))],
   ];
@@ -104,12 +104,15 @@ describe("a client that does not read", () => {
   const floods: readonly (readonly [what: string, send: (server: Played, turn: number) => void])[] = [
     ["pings", (server) => server.send(frameType.ping, 0, 0, words(1, 2))],
     ["settings", (server) => server.send(frameType.settings)],
-    ["requests whose answers have no body", (server, turn) => server.headers(1 + 2 * turn, getFields, true)],
+    [
+      "requests whose responses have no body",
+      (server, turn) => server.headers(1 + 2 * turn, getFields, true),
+    ],
   ];
   for (const [what, send] of floods) {
     it(`cannot fill the memory: ${what}`, () => {
       const server = new Played("server");
-      // No answer is like another, so that no table makes them short.
+      // No response is like another, so that no table makes them short.
       server.side.host.serve = (stream) =>
         stream.respond([...okFields, "x", `${"y".repeat(1_000)}${stream.id}`], true);
       server.side.transport.full = true;

@@ -4,7 +4,7 @@ import { frameType, h2 } from "../../../src/http/http2/frame/frame-types.ts";
 import { getFields, okFields, Played, postFields, words } from "./connection-fixture.ts";
 
 describe("a client that resets a share of its streams", () => {
-  /** Opens streams, ten at a time, of which some are reset and the others answered; says how many were opened. */
+  /** Opens streams, ten at a time, of which some are reset and the others get their response; says how many were opened. */
   function play(server: Played, resets: number, streams: number): number {
     let opened = 0;
     while (opened < streams && server.side.host.closed === 0) {
@@ -21,7 +21,7 @@ describe("a client that resets a share of its streams", () => {
     return opened;
   }
 
-  it("keeps its connection at any speed when most of them are answered", () => {
+  it("keeps its connection at any speed when most of them are responded to", () => {
     for (const resets of [1, 4]) {
       const server = new Played("server");
       assert.equal(play(server, resets, 30_000), 30_000);
@@ -39,7 +39,7 @@ describe("a client that resets a share of its streams", () => {
     }
   });
 
-  it("may leave any number of streams whose answers have begun", () => {
+  it("may leave any number of streams whose responses have begun", () => {
     const server = new Played("server");
     for (let id = 1; id < 20_001; id += 2) {
       server.headers(id, getFields, true);
@@ -50,7 +50,7 @@ describe("a client that resets a share of its streams", () => {
     assert.deepEqual([server.side.host.open, server.side.host.closed], [0, 0]);
   });
 
-  it("cannot save up answers for later", () => {
+  it("cannot save up responses for later", () => {
     const server = new Played("server");
     play(server, 0, 20_000);
     let id = 40_001;
@@ -83,7 +83,7 @@ describe("a client that asks and asks", () => {
     ["settings", (server) => server.send(frameType.settings)],
   ];
   for (const [what, send] of floods) {
-    it(`is told to calm down, though it reads the answers and has other things to say: ${what}`, () => {
+    it(`is told to calm down, though it reads the responses and has other things to say: ${what}`, () => {
       const server = new Played("server");
       server.headers(1, postFields, false);
       for (let sent = 0; sent < 900; sent++) send(server);

@@ -16,7 +16,7 @@ import { blockOf, literals } from "./literal-fields.ts";
 
 const text = (length: number): Uint8Array => new Uint8Array(length).fill(0x61);
 
-describe("an answer", () => {
+describe("a response", () => {
   it("may be announced by 100 and 103", () => {
     const client = new Played("client");
     const log = new Log();

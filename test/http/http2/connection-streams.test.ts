@@ -21,7 +21,7 @@ import { concat } from "./held-transport.ts";
 const text = (length: number): Uint8Array => new Uint8Array(length).fill(0x61);
 
 describe("two HTTP/2 connections", () => {
-  it("carry a request and its answer, and nothing is left", () => {
+  it("carry a request and its response, and nothing is left", () => {
     const { client, server } = pairOf();
     server.host.serve = (stream, _fields, log) => {
       log.act = (event) => {

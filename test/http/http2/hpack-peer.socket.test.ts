@@ -11,7 +11,7 @@ import { unless } from "../../support/capability.ts";
 const settings = 4;
 const headers = 1;
 
-/** Speaks HTTP/2 with our header blocks: one request at a time, and the fields of its answer. */
+/** Speaks HTTP/2 with our header blocks: one request at a time, and the fields of its response. */
 class Client {
   readonly #socket: Socket;
   readonly #encoder = new HpackEncoder();

@@ -141,7 +141,7 @@ export class RawPeer {
     return readUint32(payload, 4);
   }
 
-  /** The code of the RST_STREAM that answers a stream. */
+  /** The code of the RST_STREAM that ends a stream. */
   async reset(id: number): Promise<number> {
     return readUint32((await this.next(frameType.rstStream, id)).payload, 0);
   }

@@ -103,7 +103,7 @@ describe("an HTTP/2 client that breaks the rules", unless("listen"), () => {
     ["no method", [], [":path", "/", ":scheme", "http"]],
     ["an empty path", [], [":method", "GET", ":scheme", "http", ":path", ""]],
     ["two paths", [], [...path, ":path", "/admin"]],
-    ["a pseudo-header of answers", [], [...path, ":status", "200"]],
+    ["a pseudo-header of responses", [], [...path, ":status", "200"]],
     ["a pseudo-header behind a field", ["x", "1", ":path", "/admin"]],
     ["a length without a body", ["content-length", "5"]],
     ["a length that is no number", ["content-length", "-1"]],

@@ -166,7 +166,7 @@ describe("an HTTP/2 client and server over a pair in memory, on a virtual clock"
     }));
 
   it(
-    "answer pings, and tell of one that was not answered when the connection ends",
+    "acknowledge pings, and tell of one that was not acknowledged when the connection ends",
     network(async ({ clock, client, server }) => {
       const answers: boolean[] = [];
       client.connection.ping((alive) => answers.push(alive));

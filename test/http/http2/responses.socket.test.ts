@@ -96,7 +96,7 @@ describe("the fields of a request over HTTP/2", unless("listen"), () => {
       [limit, 200],
       [limit + 1, 431],
     ] as const) {
-      it(`are answered ${status} when ${small + 1} of them come to ${size} bytes`, async () => {
+      it(`get ${status} when ${small + 1} of them come to ${size} bytes`, async () => {
         const fields = fieldsOf(size, small);
         assert.equal(sizeOf([...pseudo, ...fields]), size);
         const peer = await RawPeer.open(perTest, server.port);

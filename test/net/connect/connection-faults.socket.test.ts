@@ -108,7 +108,7 @@ describe("the connection of an RPC client that its server spoils", unless("liste
           const error = await within(call, `an error after ${name}`);
           assert.equal(error.code, Code.Unavailable, `${name}: ${error.message}`);
         }
-        const answer = await within(client.echo({ text: "next" }), "an answer");
+        const answer = await within(client.echo({ text: "next" }), "a response");
         assert.equal(answer.text, "next");
         assert.equal(sockets.length, turn + 1, "a connection of its own");
       }
@@ -117,11 +117,11 @@ describe("the connection of an RPC client that its server spoils", unless("liste
     it(`costs nothing while it is idle, by ${protocol}`, async () => {
       const { client, sockets, mesh } = await openClient(protocol);
       for (const [name, spoil] of faults) {
-        assert.equal((await within(client.echo({ text: name }), "an answer")).text, name);
+        assert.equal((await within(client.echo({ text: name }), "a response")).text, name);
         spoil(sockets.at(-1)!);
         await untilNoticed(mesh);
       }
-      assert.equal((await within(client.echo({ text: "last" }), "an answer")).text, "last");
+      assert.equal((await within(client.echo({ text: "last" }), "a response")).text, "last");
       assert.equal(sockets.length, faults.length + 1);
     });
   }

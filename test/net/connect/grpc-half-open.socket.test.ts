@@ -66,7 +66,7 @@ describe("a gRPC connection on which packets no longer pass", () => {
     assert.equal(transport.state().sessions, 1);
   });
 
-  it("is not doubted for one slow call when others are answered on it", async () => {
+  it("is not doubted for one slow call when others are responded to on it", async () => {
     const clock = new VirtualClock();
     const slow = {
       chat: () => ({ [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) }),

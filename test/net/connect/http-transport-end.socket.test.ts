@@ -9,7 +9,7 @@ describe("HTTP transport that comes to an end", unless("listen"), () => {
   const cleanup = new Cleanup();
   afterEach(() => cleanup.run());
 
-  it("stops waiting for an answer when the call is cancelled, with its reason", async () => {
+  it("stops waiting for a response when the call is cancelled, with its reason", async () => {
     const transport = openTransport(cleanup);
     const came = signal();
     const left = signal();
@@ -83,7 +83,7 @@ describe("HTTP transport that comes to an end", unless("listen"), () => {
     await within(cancelled.promise, "the source to be cancelled");
   });
 
-  it("closes when the last answer is read, and takes no more calls", async () => {
+  it("closes when the last response is read, and takes no more calls", async () => {
     const transport = openTransport(cleanup);
     const go = signal();
     const began = signal();

@@ -33,7 +33,7 @@ describe("faults of the HTTP transport", unless("listen"), () => {
     assert.equal(await faultOf(send(openTransport(cleanup), "http://nobody.invalid/")), "dns");
   });
 
-  it("knows a connection that ends before the answer", async () => {
+  it("knows a connection that ends before the response", async () => {
     const origin = await tcpOrigin(cleanup, (socket) => socket.once("data", () => socket.end()));
     assert.ok(["closed", "reset"].includes(await faultOf(send(openTransport(cleanup), `${origin}/`))));
   });
@@ -59,7 +59,7 @@ describe("faults of the HTTP transport", unless("listen"), () => {
     assert.ok(["closed", "reset"].includes(await faultOf(within(read(), "the body"))));
   });
 
-  it("knows an answer that is no HTTP", async () => {
+  it("knows a response that is no HTTP", async () => {
     const origin = await tcpOrigin(cleanup, (socket) =>
       socket.once("data", () => socket.end("220 smtp.test\r\n")),
     );

@@ -11,7 +11,7 @@ import { within } from "../listen/listener-fixture.ts";
 export function openTransport(cleanup: Cleanup, options: Partial<ConnectOptions> = {}): HttpTransport {
   const transport = runtime.openHttpTransport({ tls: undefined, maxConnectionsPerEndpoint: 100, ...options });
   cleanup.add(() => {
-    // A test may leave answers unread; their end is not this one's business.
+    // A test may leave responses unread; their end is not this one's business.
     transport.close().catch(() => {});
   });
   return transport;
@@ -37,7 +37,7 @@ export function send(
   options: SendOptions = {},
 ): Promise<HttpResponse> {
   const { call = newCall(), method = "GET", headers = {}, body } = options;
-  return within(transport.send(call, { method, url, headers, body }), "an answer");
+  return within(transport.send(call, { method, url, headers, body }), "a response");
 }
 
 /** Opens any server of Node's kind and returns its port; its sockets end with the test. */

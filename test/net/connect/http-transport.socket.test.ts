@@ -36,7 +36,7 @@ describe("HTTP transport", unless("listen"), () => {
     }
   });
 
-  it("reads answers as text, bytes and stream", async () => {
+  it("reads responses as text, bytes and stream", async () => {
     const transport = openTransport(cleanup);
     const text = "täglich ".repeat(50_000);
     const origin = await httpOrigin(cleanup, (_request, response) => response.end(text));
@@ -214,6 +214,6 @@ describe("HTTP transport", unless("listen"), () => {
       assert.ok(pulled < chunks, "nothing held the source back");
     }
     read.fire();
-    assert.equal(await (await within(answer, "an answer", 60_000)).text(), String(65_536 * chunks));
+    assert.equal(await (await within(answer, "a response", 60_000)).text(), String(65_536 * chunks));
   });
 });

@@ -10,7 +10,7 @@ import { createAuthority } from "../../support/certificates.ts";
 
 const size = 3_000_000;
 
-describe("an answer of known length, streamed over TLS", () => {
+describe("a response of known length, streamed over TLS", () => {
   const folder = mkdtempSync(join(tmpdir(), "mesh-length-"));
   let server: Server;
   let tls: { cert: string; key: string; ca: string };
@@ -32,7 +32,7 @@ describe("an answer of known length, streamed over TLS", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  // Deno 2.9 may lose the end of an answer whose last write is empty; the next request then waits for ever.
+  // Deno 2.9 may lose the end of a response whose last write is empty; the next request then waits for ever.
   it("leaves the connection ready for the next request", { timeout: 20_000 }, async () => {
     const socket = connect({ ...tls, host: "127.0.0.1", port: server.port, servername: "localhost" });
     try {
@@ -59,7 +59,7 @@ async function fileBody(path: string): Promise<ReadableStream<Uint8Array>> {
   });
 }
 
-/** Asks on a connection that is kept, and counts the bytes of the answer's body. */
+/** Asks on a connection that is kept, and counts the bytes of the response's body. */
 function bodyBytes(socket: ReturnType<typeof connect>, path: string): Promise<number> {
   socket.write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`);
   return new Promise((resolve, reject) => {

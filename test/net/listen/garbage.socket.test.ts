@@ -20,7 +20,7 @@ describe("what is no request", unless("listen"), () => {
   let server: TestServer;
   before(async () => {
     server = await serve(cleanup, (request) => {
-      // Large where a test breaks off, so that the answer is still on its way then.
+      // Large where a test breaks off, so that the response is still on its way then.
       return new Response(new URL(request.url).pathname === "/" ? "x".repeat(1_000_000) : "plain text");
     });
   });

@@ -88,7 +88,7 @@ export async function serve(
   };
 }
 
-/** An answer, read to its end. */
+/** A response, read to its end. */
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -116,7 +116,7 @@ export function http1(
     request.on("error", reject);
     request.end(body);
   });
-  return within(answer, "an HTTP/1.1 answer");
+  return within(answer, "an HTTP/1.1 response");
 }
 
 /** An HTTP/2 session that is closed with the test. */
@@ -167,10 +167,10 @@ export function http2(
       if (head[":status"] !== undefined) resolve({ status: head[":status"], headers: head, text });
     });
     stream.on("error", reject);
-    stream.on("close", () => reject(new Error("The stream closed without an answer")));
+    stream.on("close", () => reject(new Error("The stream closed without a response")));
     if (body !== undefined) stream.end(body);
   });
-  return within(answer, "an HTTP/2 answer");
+  return within(answer, "an HTTP/2 response");
 }
 
 /** A plain TCP connection. */
@@ -207,7 +207,7 @@ export async function raw(
   return text;
 }
 
-/** Status code of a raw HTTP/1.1 answer. */
+/** Status code of a raw HTTP/1.1 response. */
 export function statusOf(answer: string): number {
   return Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1]);
 }

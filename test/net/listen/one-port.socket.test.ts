@@ -112,7 +112,7 @@ describe("one port in the clear", unless("listen"), () => {
     it(`serves ${dialect}`, async () => {
       const client = createClient(EchoService, transportTo(`http://127.0.0.1:${server.port}`));
       const payload = new Uint8Array(100_000).map((_, index) => index);
-      const answer = await within(client.echo({ text: "hello", payload }), "an answer");
+      const answer = await within(client.echo({ text: "hello", payload }), "a response");
       assert.equal(answer.text, "hello");
       assert.deepEqual(Uint8Array.from(answer.payload), payload);
       const expanded = await within(all(client.expand({ text: "x", count: 3 })), "a stream");
@@ -120,13 +120,13 @@ describe("one port in the clear", unless("listen"), () => {
         expanded.map(({ index }) => index),
         [0, 1, 2],
       );
-      const collected = await within(client.collect(streamOf({ text: "a" }, { text: "b" })), "an answer");
+      const collected = await within(client.collect(streamOf({ text: "a" }, { text: "b" })), "a response");
       assert.equal(collected.text, "a b");
     });
 
     it(`sends errors over ${dialect}`, async () => {
       const client = createClient(EchoService, transportTo(`http://127.0.0.1:${server.port}`));
-      const error = await errorOf(within(client.echo({ text: "no such thing", fail: 5 }), "an answer"));
+      const error = await errorOf(within(client.echo({ text: "no such thing", fail: 5 }), "a response"));
       assert.equal(error.code, 5);
       assert.equal(error.rawMessage, "no such thing");
     });
@@ -143,7 +143,7 @@ describe("one port in the clear", unless("listen"), () => {
     stream.end(Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]));
     const chunks: Buffer[] = [];
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-    await within(new Promise((resolve) => stream.on("end", resolve)), "an answer");
+    await within(new Promise((resolve) => stream.on("end", resolve)), "a response");
     const answer = Buffer.concat(chunks);
     const length = answer.readUInt32BE(1);
     const { text } = fromBinary(EchoResponseSchema, new Uint8Array(answer.subarray(5, 5 + length)));
@@ -154,7 +154,7 @@ describe("one port in the clear", unless("listen"), () => {
   });
 
   for (const dialect of ["gRPC over HTTP/2", "Connect over HTTP/2"]) {
-    it(`answers each message at once over ${dialect}`, async () => {
+    it(`responds to each message at once over ${dialect}`, async () => {
       const client = createClient(EchoService, transports[dialect]!(`http://127.0.0.1:${server.port}`));
       const next: ((text: string) => void)[] = [];
       async function* questions(): AsyncGenerator<{ text: string }> {
@@ -167,7 +167,7 @@ describe("one port in the clear", unless("listen"), () => {
       const conversation = async (): Promise<void> => {
         for await (const { text } of client.chat(questions())) {
           heard.push(text);
-          // The next question exists only after the answer to this one.
+          // The next question exists only after the response to this one.
           next.shift()?.(String(Number(text) + 1));
         }
       };
@@ -188,7 +188,7 @@ describe("one port in the clear", unless("listen"), () => {
       });
       cleanup.add(() => transport.close());
       const client = createClient(EchoService, transport.transport);
-      assert.equal((await within(client.echo({ text: "leaf" }), "an answer")).text, "leaf");
+      assert.equal((await within(client.echo({ text: "leaf" }), "a response")).text, "leaf");
       const expanded = await within(all(client.expand({ text: "x", count: 2 })), "a stream");
       assert.equal(expanded.length, 2);
     });
@@ -200,7 +200,7 @@ describe("one port in the clear", unless("listen"), () => {
       EchoService,
       createGrpcTransport(foreignSession(cleanup, `http://127.0.0.1:${server.port}`)),
     );
-    await within(client.echo({ text: "who" }), "an answer");
+    await within(client.echo({ text: "who" }), "a response");
     const [inbound] = server.pipeline.requests;
     assert.equal(inbound?.protocol, "grpc");
     assert.equal(inbound?.connection.remoteAddress, "127.0.0.1");
@@ -246,7 +246,7 @@ describe("one port in the clear", unless("listen"), () => {
     }
   });
 
-  it("has nothing in flight when all is answered", async () => {
+  it("has nothing in flight when all is responded to", async () => {
     await http1(server.port, { path: "/" });
     // The socket is told a moment after the client.
     for (let turn = 0; server.listener.inFlight > 0 && turn < 1_000; turn++) {

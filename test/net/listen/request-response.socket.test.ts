@@ -127,14 +127,14 @@ describe("requests and responses", unless("listen"), () => {
     assert.equal(text, "from a blob");
   });
 
-  both("answers HEAD with the headers of GET and no body", async (ask, version) => {
+  both("responses HEAD with the headers of GET and no body", async (ask, version) => {
     const { status, headers, text } = await ask("/text", { method: "HEAD" })[version]!();
     assert.equal(status, 200);
     assert.equal(headers["content-length"], "10");
     assert.equal(text, "");
   });
 
-  both("answers 204 and 304 without a body", async (ask, version) => {
+  both("responds with 204 and 304 without a body", async (ask, version) => {
     const empty = await ask("/empty")[version]!();
     assert.equal(empty.status, 204);
     assert.equal(empty.headers["content-length"], undefined);
@@ -149,7 +149,7 @@ describe("requests and responses", unless("listen"), () => {
     assert.equal(headers["x-one"], "1");
   });
 
-  both("answers 500 for a handler that throws, without its words", async (ask, version) => {
+  both("responds with 500 for a handler that throws, without its words", async (ask, version) => {
     for (const path of ["/throws", "/no-response", "/bad-header"]) {
       const { status, headers, text } = await ask(path)[version]!();
       assert.equal(status, 500);
@@ -172,7 +172,7 @@ describe("requests and responses", unless("listen"), () => {
   both("breaks off a body whose source fails", async (ask, version) => {
     await assert.rejects(async () => {
       const { text } = await ask("/failing-stream")[version]!();
-      assert.notEqual(text, "begun", "the answer looks complete");
+      assert.notEqual(text, "begun", "the response looks complete");
     });
   });
 
@@ -251,7 +251,7 @@ describe("requests and responses", unless("listen"), () => {
     assert.equal((await http2(session, { ":path": "/text" })).text, "plain text");
   });
 
-  it("answers pipelined requests in their order", async () => {
+  it("responds to pipelined requests in their order", async () => {
     const one = "GET /1 HTTP/1.1\r\nhost: a\r\n\r\n";
     const last = "GET /3 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     const answers = await raw(cleanup, server.port, one + one.replace("/1", "/2") + last);

@@ -10,7 +10,7 @@ import { unless } from "../../support/capability.ts";
 import { createAuthority } from "../../support/certificates.ts";
 import { serve, signal, within } from "./listener-fixture.ts";
 
-describe("RPC leaf against the listener", unless("listen", "grpcClient"), () => {
+describe("RPC transport against the listener", unless("listen", "grpcClient"), () => {
   const cleanup = new Cleanup();
   afterEach(() => cleanup.run());
 
@@ -37,19 +37,19 @@ describe("RPC leaf against the listener", unless("listen", "grpcClient"), () => 
         `https://localhost:${server.port}`,
         await authority.issue({ commonName: "gateway" }),
       );
-      assert.equal((await within(client.echo({ text: "hello" }), "an answer")).text, "hello");
+      assert.equal((await within(client.echo({ text: "hello" }), "a response")).text, "hello");
       assert.equal(server.pipeline.requests[0]?.connection.peer?.commonName, "gateway");
     });
 
     it(`moves from a drained server to the one that comes after it (${protocol})`, async () => {
       const first = await serve(cleanup, () => new Response());
       const client = open(`http://127.0.0.1:${first.port}`);
-      assert.equal((await within(client.echo({ text: "first" }), "an answer")).text, "first");
+      assert.equal((await within(client.echo({ text: "first" }), "a response")).text, "first");
       await within(first.listener.drain(), "the drain");
       await within(first.listener.destroy(), "the end");
-      await errorOf(within(client.echo({ text: "nobody" }), "an answer"));
+      await errorOf(within(client.echo({ text: "nobody" }), "a response"));
       const second = await serve(cleanup, () => new Response(), { ports: { all: first.port } });
-      assert.equal((await within(client.echo({ text: "second" }), "an answer")).text, "second");
+      assert.equal((await within(client.echo({ text: "second" }), "a response")).text, "second");
       assert.equal(second.pipeline.calls.length, 1);
     });
 
@@ -57,15 +57,15 @@ describe("RPC leaf against the listener", unless("listen", "grpcClient"), () => 
       const server = await serve(cleanup, () => new Response());
       const client = open(`http://127.0.0.1:${server.port}`);
       const payload = new Uint8Array(200_000);
-      assert.equal((await errorOf(within(client.echo({ payload }), "an answer"))).code, 8);
-      assert.equal((await within(client.echo({ text: "fits" }), "an answer")).text, "fits");
+      assert.equal((await errorOf(within(client.echo({ payload }), "a response"))).code, 8);
+      assert.equal((await within(client.echo({ text: "fits" }), "a response")).text, "fits");
     });
 
     it(`says that a server is gone (${protocol})`, async () => {
       const server = await serve(cleanup, () => new Response());
       const client = open(`http://127.0.0.1:${server.port}`);
       await server.listener.destroy();
-      const error = await errorOf(within(client.echo({ text: "nobody" }), "an answer"));
+      const error = await errorOf(within(client.echo({ text: "nobody" }), "a response"));
       let cause: unknown = error;
       let fault = runtime.faultOf(cause);
       for (; fault === undefined && cause instanceof Error; cause = cause.cause)
@@ -124,7 +124,7 @@ describe("RPC leaf against the listener", unless("listen", "grpcClient"), () => 
           return (await clients[index % 3]!.echo({ text })).text;
         }),
       ),
-      "all answers",
+      "all responses",
     );
     assert.deepEqual(answers, texts);
   });

@@ -77,13 +77,13 @@ describe("split ports", unless("listen"), () => {
     assert.equal((await http1(server.port, { method: "POST", path: "/echo", body })).text, body);
   });
 
-  it("answers 500 there for a handler that throws, without its words", async () => {
+  it("responds with 500 there for a handler that throws, without its words", async () => {
     const { status, text } = await http1(server.port, { path: "/throws" });
     assert.equal(status, 500);
     assert.doesNotMatch(text, /swordfish/);
   });
 
-  it("aborts the signal when the client vanishes, and not when it was answered", async () => {
+  it("aborts the signal when the client vanishes, and not when it was responded to", async () => {
     await http1(server.port, { path: "/signal" });
     const answered = await seen.promise;
     await http1(server.port, { path: "/" });
@@ -99,7 +99,7 @@ describe("split ports", unless("listen"), () => {
   it("serves Connect there", async () => {
     const baseUrl = `http://127.0.0.1:${server.port}`;
     const client = createClient(EchoService, createConnectTransport({ baseUrl, httpVersion: "1.1" }));
-    assert.equal((await within(client.echo({ text: "hello" }), "an answer")).text, "hello");
+    assert.equal((await within(client.echo({ text: "hello" }), "a response")).text, "hello");
     assert.equal((await within(all(client.expand({ text: "x", count: 3 })), "a stream")).length, 3);
   });
 
@@ -107,8 +107,8 @@ describe("split ports", unless("listen"), () => {
     const baseUrl = `http://127.0.0.1:${server.grpcPort}`;
     const session = foreignSession(cleanup, baseUrl);
     const client = createClient(EchoService, createGrpcTransport(session));
-    assert.equal((await within(client.echo({ text: "hello" }), "an answer")).text, "hello");
-    const error = await errorOf(within(client.echo({ text: "missing", fail: 5 }), "an answer"));
+    assert.equal((await within(client.echo({ text: "hello" }), "a response")).text, "hello");
+    const error = await errorOf(within(client.echo({ text: "missing", fail: 5 }), "a response"));
     assert.equal(error.code, 5);
     // The last test closes the server.
     session.sessionManager.abort();
@@ -159,7 +159,7 @@ describe("split ports with certificates", unless("listen", "mtlsServer"), () => 
       EchoService,
       createGrpcTransport(foreignSession(cleanup, origins[1]!, { ...identity })),
     );
-    assert.equal((await within(client.echo({ text: "hello" }), "an answer")).text, "hello");
+    assert.equal((await within(client.echo({ text: "hello" }), "a response")).text, "hello");
     assert.equal(server.pipeline.requests[0]?.connection.peer?.commonName, "lake");
   });
 

@@ -24,7 +24,7 @@ const chunk = new Uint8Array(65_536).fill(97);
 const chunks = 1_024;
 const total = chunk.length * chunks;
 
-/** Answers other requests until `count` stands still; fails when it reaches `limit`, which nobody held back. */
+/** Responds other requests until `count` stands still; fails when it reaches `limit`, which nobody held back. */
 async function standstill(count: () => number, limit: number, turn: () => Promise<unknown>): Promise<number> {
   let before = -1;
   for (let same = 0; same < 20; ) {
@@ -94,7 +94,7 @@ describe("streams through the listener", unless("listen"), () => {
           }),
         );
       const { response } = open(version, false);
-      const readable = await within(response, "an answer");
+      const readable = await within(response, "a response");
       readable.pause();
       await standstill(() => pulled, chunks, ping);
       let received = 0;
@@ -129,7 +129,7 @@ describe("streams through the listener", unless("listen"), () => {
       send();
       await standstill(() => sent, chunks, ping);
       read.fire();
-      const readable = await within(response, "an answer", 60_000);
+      const readable = await within(response, "a response", 60_000);
       let text = "";
       readable.on("data", (data: Buffer) => {
         text += data.toString();
@@ -152,7 +152,7 @@ describe("streams through the listener", unless("listen"), () => {
           }),
           { headers: { "content-type": "text/event-stream" } },
         );
-      const readable = await within(open(version, false).response, "an answer");
+      const readable = await within(open(version, false).response, "a response");
       const first = await within(
         new Promise<Buffer>((resolve) => readable.once("data", resolve)),
         "the first event",
@@ -177,7 +177,7 @@ describe("streams through the listener", unless("listen"), () => {
       first.fire();
     });
 
-    it(`cancels the source of an answer whose client vanished (${name})`, async () => {
+    it(`cancels the source of a response whose client vanished (${name})`, async () => {
       const cancelled = signal<unknown>();
       const aborted = signal();
       handle = (request) => {
@@ -190,14 +190,14 @@ describe("streams through the listener", unless("listen"), () => {
         );
       };
       const { response, vanish } = open(version, false);
-      const readable = await within(response, "an answer");
+      const readable = await within(response, "a response");
       await within(new Promise((resolve) => readable.once("data", resolve)), "data");
       vanish();
       await within(cancelled.promise, "the source to be cancelled");
       await within(aborted.promise, "the signal");
     });
 
-    it(`aborts the signal of a handler whose client vanished before the answer (${name})`, async () => {
+    it(`aborts the signal of a handler whose client vanished before the response (${name})`, async () => {
       const began = signal();
       const reason = signal<unknown>();
       handle = async (request) => {
@@ -233,7 +233,7 @@ describe("streams through the listener", unless("listen"), () => {
       assert.equal((error as { code?: string }).code, "ERR_CANCELLED");
     });
 
-    it(`does not abort the signal of a request that was answered (${name})`, async () => {
+    it(`does not abort the signal of a request that was responded to (${name})`, async () => {
       let abortedAt: unknown = "not at all";
       let kept: AbortSignal | undefined;
       handle = (request) => {
@@ -244,7 +244,7 @@ describe("streams through the listener", unless("listen"), () => {
         return new Response("done");
       };
       const { response } = open(version, false);
-      const readable = await within(response, "an answer");
+      const readable = await within(response, "a response");
       await within(new Promise((resolve) => readable.on("data", () => {}).on("end", resolve)), "the end");
       await ping();
       assert.equal(abortedAt, "not at all");

@@ -32,7 +32,7 @@ function https1(port: number, tls: Partial<TlsIdentity>): Promise<string> {
     request.on("error", reject);
     request.end();
   });
-  return within(answer, "an HTTPS answer");
+  return within(answer, "an HTTPS response");
 }
 
 describe("mutual TLS", unless("listen", "mtlsServer"), () => {
@@ -106,7 +106,7 @@ describe("mutual TLS", unless("listen", "mtlsServer"), () => {
     ]) {
       server.pipeline.requests.length = 0;
       const client = createClient(EchoService, transport);
-      assert.equal((await within(client.echo({ text: "hello" }), "an answer")).text, "hello");
+      assert.equal((await within(client.echo({ text: "hello" }), "a response")).text, "hello");
       check(server.pipeline.requests[0]?.connection.peer);
     }
   });
@@ -118,8 +118,8 @@ describe("mutual TLS", unless("listen", "mtlsServer"), () => {
       EchoService,
       createGrpcTransport(foreignSession(cleanup, baseUrl, { ...lake })),
     );
-    await within(client.echo({ text: "1" }), "an answer");
-    await within(client.echo({ text: "2" }), "an answer");
+    await within(client.echo({ text: "1" }), "a response");
+    await within(client.echo({ text: "2" }), "a response");
     const [first, second] = server.pipeline.requests;
     assert.equal(first?.connection, second?.connection);
     assert.equal(first?.connection.peer, second?.connection.peer);

@@ -123,7 +123,7 @@ describe("the gRPC client and a server that breaks off", () => {
       writeBlock(write, id, turn === 2 ? concat(okBlock, large) : okBlock, endStream);
     });
     const { client } = open(cleanup, origin);
-    for (const what of ["headers", "a trailers-only answer", "trailers"]) {
+    for (const what of ["headers", "a trailers-only response", "trailers"]) {
       const error = await failure(client.echo({ text: "" }));
       assert.equal(error.code, Code.Internal, what);
       assert.equal(error.rawMessage, "the headers of the response are larger than the limit", what);

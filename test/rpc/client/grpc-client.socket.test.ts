@@ -17,7 +17,7 @@ afterEach(() => cleanup.run());
 
 const grpc = { ":status": 200, "content-type": "application/grpc+proto" };
 
-/** Answers with this body and these trailers. */
+/** Responds with this body and these trailers. */
 function answerWith(
   stream: ServerHttp2Stream,
   body: Uint8Array,

@@ -150,7 +150,7 @@ export async function serve(cleanup: Cleanup, options: ServeOptions = {}): Promi
   return { origin: await listenOn(cleanup, server, tls === undefined ? "http" : "https"), outcomes };
 }
 
-/** Answers every request by hand, stream by stream. */
+/** Responds every request by hand, stream by stream. */
 export async function serveRaw(
   cleanup: Cleanup,
   handle: (
@@ -247,7 +247,7 @@ export function request(
   });
 }
 
-/** Answers a raw stream as a well-behaved server would. */
+/** Responses a raw stream as a well-behaved server would. */
 export function answer(stream: ServerHttp2Stream, text: string): void {
   stream.respond({ ":status": 200, "content-type": "application/grpc+proto" }, { waitForTrailers: true });
   stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));

@@ -154,10 +154,10 @@ async function runCalls(
 function assertOutcomes(outcomes: ReadonlyMap<string, number>, count: number): void {
   const each = count / 10;
   const rest = new Map(outcomes);
-  // Half of those that are stopped have already been sent, and may be answered in time.
+  // Half of those that are stopped have already been sent, and may be responded to in time.
   const late = rest.get("1 ok") ?? 0;
   rest.delete("1 ok");
-  assert.ok(late <= each / 2, `${late} of ${each} stopped calls were answered`);
+  assert.ok(late <= each / 2, `${late} of ${each} stopped calls were responded to`);
   const expected = ["FailedPrecondition", "Canceled", "ok", "DeadlineExceeded", ...Array(6).fill("ok")];
   assert.deepEqual(
     Object.fromEntries([...rest].sort()),

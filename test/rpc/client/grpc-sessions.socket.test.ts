@@ -142,7 +142,7 @@ describe("the sessions of the gRPC client", () => {
     );
     const { client, transport } = open(cleanup, origin, { maxSessions: 2 });
     const calls: Promise<unknown>[] = [];
-    // The first answer tells the client the server's settings.
+    // The first response tells the client the server's settings.
     calls.push(client.echo({ text: "" }));
     await arrived.promise;
     answer(held.shift()!, "");
@@ -173,7 +173,7 @@ describe("the sessions of the gRPC client", () => {
     const { client, transport } = open(cleanup, origin, { clock, verifyAfterIdleMs: 30_000 });
     await client.echo({ text: "first" });
     await clock.advance(31_000);
-    // The ping is answered, so nothing else happens.
+    // The ping is acknowledged, so nothing else happens.
     assert.equal((await client.echo({ text: "second" })).text, "second");
     assert.equal(transport.state().sessions, 1);
     assert.equal(clock.pending, 0);

@@ -27,7 +27,7 @@ function spiedTransport(
   };
 }
 
-/** A transport that never answers, and stops with its signal. */
+/** A transport that never responds, and stops with its signal. */
 const silentTransport: RpcTransport = {
   close: async () => {},
   transport: {

@@ -10,7 +10,7 @@ import { inProcessTransport, openClient } from "./mesh-client.ts";
 
 const unavailable = (): ConnectError => new ConnectError("restarting", Code.Unavailable);
 
-/** A service whose first answers fail; `before` says how many messages a stream sends first. */
+/** A service whose first responses fail; `before` says how many messages a stream sends first. */
 function serveFlaky(failures: number, fail: () => ConnectError = unavailable, before = 0) {
   const requests: string[] = [];
   let left = failures;

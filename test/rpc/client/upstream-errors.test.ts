@@ -47,7 +47,7 @@ function front(dialect: "connect" | "grpc-web", service: Echo) {
   return { client: createClient(EchoService, transport.transport), told, pipeline };
 }
 
-/** A mesh client of a service that answers as `fetch` does. */
+/** A mesh client of a service that responds as `fetch` does. */
 function behind(fetch: RpcFetch) {
   const transport = inProcessTransport(fetch);
   return openClient({ transportFor: () => transport, retry: false }).client;

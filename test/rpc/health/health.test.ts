@@ -61,7 +61,7 @@ describe("gRPC health of a handler", () => {
     assert.deepEqual(new Set(Object.values(await listed())), new Set([NOT_SERVING]));
   });
 
-  it("answers NOT_FOUND for a service that it does not know", async () => {
+  it("responds with NOT_FOUND for a service that it does not know", async () => {
     const { health } = serveStandard();
     const error = await errorOf(health.check({ service: "no.such.Service" }));
     assert.equal(error.code, Code.NotFound);

@@ -115,7 +115,7 @@ describe("the end of a server", () => {
 });
 
 describe("transport.health()", () => {
-  it("tells who does not answer from who answers something else", async () => {
+  it("tells an endpoint that does not respond from one that responds something else", async () => {
     const silent = await serveEcho({ health: false });
     const transport = meshTo(silent.url).transport("echo");
     assert.deepEqual(await transport.health(), {
@@ -137,7 +137,7 @@ describe("transport.health()", () => {
 });
 
 describe("reflection over gRPC", () => {
-  it("answers on one stream as the questions come", async () => {
+  it("responds on one stream as the questions come", async () => {
     const server = await serveEcho({ reflection: true });
     const client = createClient(ServerReflection, meshTo(server.url).transport("echo"));
     const answers = await all(
@@ -178,7 +178,7 @@ describe("a transport without a stated protocol", () => {
     assert.equal(await metricValue(mesh.metrics, "mesh_client_requests_total", { protocol: "connect" }), 1);
   });
 
-  /** A server with nothing but a fetch handler, which cannot answer native gRPC; and what it was sent. */
+  /** A server with nothing but a fetch handler, which cannot serve native gRPC; and what it was sent. */
   async function serveFetchOnly() {
     const handler = createMesh({ service: "echo" }).handler({ routes: echoRoutes });
     const types: (string | null)[] = [];

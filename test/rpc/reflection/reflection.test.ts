@@ -28,7 +28,7 @@ import { serveStandard } from "../standard-fixture.ts";
 type Question = NonNullable<MessageInitShape<typeof ServerReflectionRequestSchema>["messageRequest"]>;
 type Answer = ServerReflectionResponse["messageResponse"];
 
-/** The two differ by nothing but the package, so one's questions and answers do for the other. */
+/** The two differ by nothing but the package, so one's questions and responses do for the other. */
 const versions = [
   ["v1", ServerReflection],
   ["v1alpha", Alpha as unknown as typeof ServerReflection],

@@ -75,7 +75,7 @@ async function timersOf(task: () => Promise<void>): Promise<number> {
 }
 
 for (const [dialect, method] of dialects) {
-  describe(`a call by ${dialect.name} whose handler does not answer`, () => {
+  describe(`a call by ${dialect.name} whose handler does not respond`, () => {
     it("ends at its deadline, whether or not the handler listens", async () => {
       const clock = new VirtualClock();
       const { dispatcher, pipeline, noted, release } = serveStuck(clock);

@@ -172,7 +172,7 @@ for (const [dialect, method] of dialects) {
       for (const call of seen) assert.equal(call, pipeline.call);
     });
 
-    it("answers a malformed timeout with invalid_argument", async () => {
+    it("refuses a malformed timeout with invalid_argument", async () => {
       const { dispatcher, pipeline } = serveInProcess();
       const [name] = dialect.timeout(1);
       const request = { dialect, method, headers: { [name]: "soon" } };
@@ -217,7 +217,7 @@ for (const [dialect, method] of dialects) {
       assert.equal(pipeline.call.outcome?.status, "resource_exhausted");
     });
 
-    it("answers a path that nobody serves with unimplemented", async () => {
+    it("responds to a path that nobody serves with unimplemented", async () => {
       const { dispatcher, pipeline } = serveInProcess();
       const end = await readRaw(dialect, await rawCall(dispatcher, { dialect, method: "Missing" }));
       assert.equal(end.code, "unimplemented");

@@ -16,7 +16,7 @@ describe("an RPC over HTTP/1.1 that fails before its request has come", unless("
   const cleanup = new Cleanup();
   afterEach(() => cleanup.run());
 
-  /** Sends the head of a request and so many bytes of its message; the answer, and whether all was on its way by then. */
+  /** Sends the head of a request and so many bytes of its message; the response, and whether all was on its way by then. */
   async function send(method: string, type: string, bytes: number) {
     const server = await serveMesh(cleanup);
     const socket = connect(server.port, "127.0.0.1");
@@ -41,7 +41,7 @@ describe("an RPC over HTTP/1.1 that fails before its request has come", unless("
     socket.write(new Uint8Array(bytes), () => {
       sent = true;
     });
-    await within(answered.promise, "an answer");
+    await within(answered.promise, "a response");
     return { received, sentFirst, socket };
   }
 
@@ -50,14 +50,14 @@ describe("an RPC over HTTP/1.1 that fails before its request has come", unless("
     ["Expand", "application/grpc-web+proto"],
     ["Collect", "application/connect+proto"],
   ] as const) {
-    it(`is answered when its ${type} is through, so that the client can read it`, async () => {
+    it(`is responded to when its ${type} is through, so that the client can read it`, async () => {
       const { received, sentFirst } = await send(method, type, size);
       assert.match(received, /grpc-status: ?8|"resource_exhausted"/);
       assert.equal(sentFirst, true);
     });
   }
 
-  it("is answered though the rest of it never comes", async () => {
+  it("is responded to though the rest of it never comes", async () => {
     const { received } = await send("Expand", "application/grpc-web+proto", 1_000);
     assert.match(received, /grpc-status: ?8/);
   });

@@ -48,7 +48,7 @@ describe("createFetchDispatch()", () => {
     assert.equal(pipeline.calls.length, 0);
   });
 
-  it("answers an unknown method in a dialect that is nobody else's", async () => {
+  it("responds to an unknown method in a dialect that is nobody else's", async () => {
     const { send } = serve();
     const response = await send(`${path}/Missing`, {
       headers: { "content-type": "application/grpc-web+proto" },
@@ -57,7 +57,7 @@ describe("createFetchDispatch()", () => {
     assert.equal(response?.headers.get("grpc-status"), "12");
   });
 
-  it("answers native gRPC with 415 and says what to do", async () => {
+  it("refuses native gRPC with 415 and says what to do", async () => {
     const { send } = serve();
     for (const contentType of ["application/grpc", "application/grpc+proto", "application/grpc+json"]) {
       for (const method of ["Echo", "Missing"]) {
@@ -86,7 +86,7 @@ describe("createFetchDispatch()", () => {
     );
   });
 
-  it("answers formats that no protocol knows with 415, after pipeline", async () => {
+  it("responds to formats that no protocol knows with 415, after the layers", async () => {
     const { send, pipeline } = serve();
     const response = await send(`${path}/Echo`, { headers: { "content-type": "text/xml" }, body: "<a/>" });
     assert.equal(response?.status, 415);
@@ -107,7 +107,7 @@ describe("createFetchDispatch()", () => {
     assert.equal(response?.status, 505);
   });
 
-  it("answers malformed JSON with the reason", async () => {
+  it("responds to malformed JSON with the reason", async () => {
     const { send, pipeline } = serve();
     const response = await send(`${path}/Echo`, {
       headers: { "content-type": "application/json" },

@@ -9,7 +9,7 @@ import { Cleanup, deferred } from "../client/grpc-checks.ts";
 import { serveMesh, until } from "../socket-fixture.ts";
 
 const workers = 40;
-/** Calls that are answered before a server goes, and again when it has gone. */
+/** Calls that are responded to before a server goes, and again when it has gone. */
 const phase = 400;
 /** Calls that are under way at the server that goes. */
 const held = 5;
@@ -18,7 +18,7 @@ describe("a server that is closed under load", unless("listen", "grpcClient"), (
   const cleanup = new Cleanup();
   afterEach(() => cleanup.run());
 
-  /** An EchoService that says where it ran, and can hold its answers back. */
+  /** An EchoService that says where it ran, and can hold its responses back. */
   async function serve(name: string) {
     const state = { calls: 0, holding: 0, gate: undefined as Promise<void> | undefined };
     const server = await serveMesh(cleanup, (router) =>

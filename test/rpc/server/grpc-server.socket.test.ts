@@ -19,7 +19,7 @@ function statusOf(answer: { headers: Record<string, unknown>; trailers: Record<s
 }
 
 describe("the gRPC server", () => {
-  it("answers what is not gRPC with an HTTP status", async () => {
+  it("responds to what is not gRPC with an HTTP status", async () => {
     const { origin } = await serve(cleanup);
     const http2 = session(cleanup, origin);
     assert.equal((await request(http2, { "content-type": "text/plain" })).headers[":status"], 415);
@@ -27,7 +27,7 @@ describe("the gRPC server", () => {
     assert.deepEqual([put.headers[":status"], put.headers.allow], [405, "POST"]);
   });
 
-  it("answers an unknown method with unimplemented, in one header block", async () => {
+  it("responds to an unknown method with unimplemented, in one header block", async () => {
     const { origin } = await serve(cleanup);
     const answer = await request(session(cleanup, origin), { ":path": `${path}Nothing` });
     assert.equal(answer.headers[":status"], 200);
@@ -138,7 +138,7 @@ describe("the gRPC server", () => {
     assert.deepEqual([statusOf(plain), plain.headers["grpc-accept-encoding"]], ["12", "identity"]);
   });
 
-  it("compresses an answer only for a client that says it can read it", async () => {
+  it("compresses a response only for a client that says it can read it", async () => {
     const { origin } = await serve(cleanup);
     const http2 = session(cleanup, origin);
     const body = framed(gzipSync(frame({ payload: new Uint8Array(5000) }).subarray(5)), 1);
@@ -149,7 +149,7 @@ describe("the gRPC server", () => {
     assert.deepEqual([one.headers["grpc-encoding"], one.body[0]], [undefined, 0]);
   });
 
-  it("compresses every answer that the client accepts compressed, where that is asked for", async () => {
+  it("compresses every response that the client accepts compressed, where that is asked for", async () => {
     const { origin } = await serve(cleanup, { responseCompression: "accepted" });
     const http2 = session(cleanup, origin);
     const body = frame({ payload: new Uint8Array(5000) });

@@ -48,7 +48,7 @@ for (const [method, contentType] of [
   ["Expand", "application/connect+json"],
 ] as const) {
   describe(`a refused ${contentType} request to a fetch handler that lingers`, () => {
-    it("is read to its end before the answer begins", async () => {
+    it("is read to its end before the response begins", async () => {
       const { state, body } = upload(head, 64);
       const { sent } = send(method, contentType, body);
       const response = await sent;

@@ -17,7 +17,7 @@ const dialects: readonly (readonly [Dialect, method: string, encoding: string, a
   [connectStream, "Expand", "connect-content-encoding", "connect-accept-encoding"],
 ];
 
-/** Sends a large message, compressed or not, and says whether the answer came compressed. */
+/** Sends a large message, compressed or not, and says whether the response came compressed. */
 async function answerIsCompressed(
   options: Pick<DispatcherOptions, "responseCompression" | "compressMinBytes">,
   [dialect, method, encoding, accept]: (typeof dialects)[number],
@@ -56,7 +56,7 @@ async function answerIsCompressed(
   return seen;
 }
 
-describe("the compression of answers", () => {
+describe("the compression of responses", () => {
   for (const dialect of dialects) {
     const { name } = dialect[0];
 
