@@ -1,7 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type { Protocol } from "../../core/call.ts";
-import type { HeaderSource } from "../../core/headers.ts";
+import { type HeaderSource, notFieldText } from "../../core/headers.ts";
 
 const connectShape = /^\d{1,10}$/;
 /** The units of `grpc-timeout` in milliseconds. */
@@ -135,4 +135,24 @@ export function operationOf(method: DescMethod): string {
     operations.set(method, operation);
   }
   return operation;
+}
+
+/** Header fields, whatever holds them. */
+interface HeaderFields {
+  forEach(callback: (value: string, name: string) => void): void;
+}
+
+/**
+ * Refuses header fields that no response can carry, before anything is sent that would have to be taken back. Some
+ * platforms send them all the same, and one ends the process over them.
+ *
+ * @throws TypeError
+ */
+export function checkSendable(headers: HeaderFields): void {
+  headers.forEach((value, name) => {
+    if (typeof value === "string" && !notFieldText.test(value)) return;
+    throw new TypeError(
+      `Cannot send the header ${JSON.stringify(name)}: its value has a character that no header may have, encode it`,
+    );
+  });
 }

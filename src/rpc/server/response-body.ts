@@ -3,7 +3,7 @@ import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import type { Call } from "../../core/call.ts";
 import { outcomeOfCancelledCall } from "../../core/classifier.ts";
-import { checkSendable } from "../../core/sendable-headers.ts";
+import { checkSendable } from "../dialect/call-headers.ts";
 import { endFrame } from "../dialect/error-response.ts";
 import { grpcStatus, messageInChunk, statusFromHttp, statusInChunk } from "../dialect/response-status.ts";
 import type { RpcDialect } from "../dialect/rpc-dialect.ts";

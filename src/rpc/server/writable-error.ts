@@ -1,7 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type Code, ConnectError } from "@connectrpc/connect";
-import { checkSendable } from "../../core/sendable-headers.ts";
 import { rpcCodeFromNumber } from "../../core/status.ts";
+import { checkSendable } from "../dialect/call-headers.ts";
 import { codeFromRpc } from "../dialect/mesh-error-codes.ts";
 
 /**
