@@ -222,6 +222,7 @@ type ErrorHandler = (error: Error, c: Context<MeshEnv>) => Result;
 
 /** The app's error handler, once it has replaced ours. */
 function ownErrorHandler(app: Hono<MeshEnv>): ErrorHandler | undefined {
+  // Private in its type; there is no other way to tell that it was replaced.
   const { errorHandler } = app as unknown as { errorHandler: ErrorHandler };
   return errorHandler === respondToError ? undefined : errorHandler;
 }

@@ -37,6 +37,7 @@ function takesAll(app: Hono<MeshEnv>, path: string): boolean {
 }
 
 function matching(app: Hono<MeshEnv>, method: string, path: string): RouterRoute[] {
+  // Hono types what its router holds by the handlers alone; the routes stand beside them.
   const [entries] = app.router.match(method, path) as unknown as [[[unknown, RouterRoute], unknown][]];
   return entries.map(([[, route]]) => route);
 }

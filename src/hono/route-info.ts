@@ -40,6 +40,7 @@ export function marksOf(handler: object): RouteMarks {
  * `next`.
  */
 export function isMiddleware(route: RouterRoute): boolean {
+  // A mark that Hono sets on handlers and does not type.
   const composed = (route.handler as unknown as Record<string, unknown>)[COMPOSED_HANDLER];
   const target = typeof composed === "function" ? composed : route.handler;
   return route.method === "ALL" && target.length > 1;

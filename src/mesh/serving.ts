@@ -145,6 +145,7 @@ export function createHandler(parts: ServingParts, options: HandlerOptions): Mes
       const bindings = env as Partial<MeshEnv["Bindings"]> | undefined;
       return (
         (await rpc?.(request, connectionOf(bindings))) ??
+        // Whatever the platform passes as its context: Hono hands it on.
         app.fetch(request, bindings as MeshEnv["Bindings"], context as never)
       );
     },

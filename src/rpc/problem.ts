@@ -109,6 +109,7 @@ function isHeader(name: string, value: string): boolean {
 function detailsOf(details: readonly unknown[]): ConnectError["details"] {
   const fallback = new ConnectError("");
   try {
+    // What came is anything: errorFromJson checks it.
     return errorFromJson({ code: "unknown", details: details as never }, undefined, fallback).details;
   } catch {
     // Details that nobody can read are as good as none.

@@ -109,6 +109,7 @@ export class LightHeaders {
   }
 
   forEach(callback: (value: string, name: string, headers: Headers) => void, thisArg?: unknown): void {
+    // It has the interface of Headers; its type does not know that.
     for (const [name, value] of this.entries())
       callback.call(thisArg, value, name, this as unknown as Headers);
   }
@@ -151,6 +152,7 @@ Object.setPrototypeOf(LightHeaders.prototype, NativeHeaders.prototype);
 
 /** Fields as they came in, with the interface of `Headers`. */
 export function lightHeaders(received: Fields): Headers {
+  // As above.
   return new LightHeaders(received, true) as unknown as Headers;
 }
 

@@ -140,5 +140,6 @@ Object.setPrototypeOf(LightRequest.prototype, NativeRequest.prototype);
 
 /** What came in, with the interface of `Request`. */
 export function lightRequest(exchange: HttpExchange): Request {
+  // It has the interface of Request, made through its prototype, which its type does not show.
   return new LightRequest(exchange) as unknown as Request;
 }

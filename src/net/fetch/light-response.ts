@@ -50,6 +50,7 @@ export class LightResponse {
 
   get headers(): Headers {
     this.#headers ??= lightHeadersFrom(this.#given);
+    // Light headers, responses and requests have the interface of the real ones, which their types do not know.
     return this.#headers as unknown as Headers;
   }
 

@@ -41,6 +41,7 @@ function binaryCodec(desc: DescMessage, options: FormatOptions["binaryOptions"])
   return {
     encode(message) {
       try {
+        // Protobuf types a message by its schema, which is not known here.
         return toBinary(desc, create(desc, message as never), options);
       } catch (error) {
         throw failure("serialize binary", Code.Internal, error);
@@ -62,6 +63,7 @@ function jsonCodec(desc: DescMessage, given: FormatOptions["jsonOptions"]): Mess
   return {
     encode(message) {
       try {
+        // As above.
         return textEncoder.encode(toJsonString(desc, create(desc, message as never), options));
       } catch (error) {
         throw failure("serialize JSON", Code.Internal, error);

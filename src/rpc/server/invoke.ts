@@ -66,6 +66,7 @@ async function callImplementation(
   const { output } = spec.method;
   switch (spec.kind) {
     case "unary":
+      // Protobuf types a message by its schema, which is not known here: so in all of this file.
       return create(output, (await impl(request.message, handlerContext)) as never);
     case "client_streaming":
       return once(create(output, (await impl(request.message, handlerContext)) as never));

@@ -84,6 +84,7 @@ export function collectRoutes(
   function register(spec: MethodImplSpec, options: RouteOptions | undefined): void {
     const streams = spec.kind === "server_streaming" || spec.kind === "bidi_streaming";
     const own = streams ? safeStream(spec.impl as AnyImpl) : (spec.impl as AnyImpl);
+    // Connect types implementations by their method, which is not known here.
     const impl = timedByCall(own, lifecycle) as never;
     const each = around(options);
     inner.rpc(spec.method, impl, each);
