@@ -1,8 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Connection } from "../../core/connection.ts";
-import type { HeaderSource } from "../../core/headers.ts";
+import { FieldSource, fieldOf } from "../../http/fields.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
-import { fieldOf, joinedFieldOf } from "../../http/http2/frame/header-rules.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
 import { formatOf, parseGrpcTimeout } from "../dialect/call-headers.ts";
 import { codecsOf, type EncodeOptions, type MethodCodecs } from "../message/codec.ts";
@@ -21,19 +20,6 @@ export type GrpcHandler = (stream: Http2Stream, fields: Fields, connection: Conn
 /** Whether a request is one for {@link GrpcHandler}: native gRPC, and not gRPC-Web. */
 export function isGrpc(contentType: string | undefined): boolean {
   return formatOf(contentType) !== undefined;
-}
-
-/** The fields of a header block by name, without a `Headers` around them. */
-class FieldHeaders implements HeaderSource {
-  readonly #fields: Fields;
-
-  constructor(fields: Fields) {
-    this.#fields = fields;
-  }
-
-  get(name: string): string | undefined {
-    return joinedFieldOf(this.#fields, name);
-  }
 }
 
 /** What one method needs on every call, made once. */
@@ -107,7 +93,7 @@ export function createGrpcHandler(
     const path = fieldOf(fields, ":path") ?? "";
     const response = new GrpcResponse(stream, format);
     const method = methods.get(path);
-    const headers = new FieldHeaders(fields);
+    const headers = new FieldSource(fields);
     if (method === undefined || !method.options.grpc) {
       const operation = method?.operation ?? unknownOperation;
       const init = {
