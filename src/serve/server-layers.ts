@@ -17,7 +17,14 @@ export const handling: Service<ServedRequest, unknown> = (call, request) => {
   if (call.outcome !== undefined) {
     throw call.reason ?? new MeshError("ERR_CANCELLED", "The call has ended before its handler could run");
   }
-  (call as ServerCall).handled = true;
+  const served = call as ServerCall;
+  if (served.handled) {
+    // Its body has been read; the handler would be given an empty one.
+    throw new TypeError(
+      `Cannot serve ${request.operation} twice: a layer called the next one again; call it once for each request`,
+    );
+  }
+  served.handled = true;
   return request.handle(call);
 };
 

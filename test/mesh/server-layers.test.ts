@@ -2,20 +2,23 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { MeshError } from "../../src/core/errors.ts";
+import type { MeshOptions } from "../../src/mesh/options.ts";
 import { createFetchRpcTransport } from "../../src/rpc/client/fetch-rpc-transport.ts";
+import type { ServerLayer } from "../../src/serve/inbound-request.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { errorOf } from "../rpc/echo.ts";
+import { metricValue } from "../support/metric-value.ts";
 import { settle } from "../support/virtual-clock.ts";
 import { asAnn, type LayeredMesh, layeredMesh } from "./server-layers-fixture.ts";
 
 const echo = `${EchoService.typeName}/Echo`;
 
 /** A mesh behind its fetch handler, and a client of each dialect. */
-function handled(): LayeredMesh & {
+function handled(options: Partial<MeshOptions> = {}): LayeredMesh & {
   rest(headers?: Record<string, string>): Promise<Response>;
   rpc(protocol: "connect" | "grpc-web", headers?: Record<string, string>): Promise<string>;
 } {
-  const made = layeredMesh();
+  const made = layeredMesh(options);
   const { app, routes } = made;
   const handler = made.mesh.handler({ app, routes });
   const fetch = (url: string, init?: object): Promise<Response> =>
@@ -87,5 +90,34 @@ describe("a layer of a mesh's server, behind a fetch handler,", () => {
         for (const protocol of ["connect", "grpc-web"] as const) assert.equal(await made.rpc(protocol), "a");
       });
     }
+  }
+});
+
+describe("a layer of a mesh's server that does what it must not, behind a fetch handler,", () => {
+  const again: ServerLayer = (next) => async (call, request) => {
+    await next(call, request);
+    return next(call, request);
+  };
+  const noResponse: ServerLayer = () => () => ({ made: "up" }) as never;
+
+  for (const [what, layer, text] of [
+    ["calls the next one twice", again, /twice/],
+    ["returns no response", noResponse, /no response|return a Response/],
+  ] as const) {
+    it(`and ${what} fails the call with an internal error, of which the application is told once`, async () => {
+      const told: string[] = [];
+      const { rest, rpc, mesh } = handled({
+        layers: { server: { handler: [layer] } },
+        onError: (error) => told.push(String(error)),
+      });
+      assert.equal((await rest()).status, 500);
+      for (const protocol of ["connect", "grpc-web"] as const) {
+        const error = await errorOf(rpc(protocol));
+        assert.deepEqual([error.code, error.rawMessage], [Code.Internal, "internal error"], protocol);
+      }
+      assert.equal(told.length, 3, told.join());
+      for (const each of told) assert.match(each, text);
+      assert.equal(await metricValue(mesh.metrics, "mesh_server_in_flight"), 0);
+    });
   }
 });

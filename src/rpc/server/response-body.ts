@@ -24,7 +24,7 @@ const done: IteratorResult<Uint8Array> = { done: true, value: undefined };
  * Sees a response through: runs what produces it inside the call's context, cuts it off when the call is
  * cancelled (also when the handler does not listen), and ends the call once, with the status at its end.
  *
- * @throws TypeError for headers that cannot be sent; the call goes on then
+ * @throws TypeError for headers that cannot be sent, and for what is no response at all; the call goes on then
  */
 export function trackResponse(
   response: UniversalServerResponse,
@@ -32,6 +32,11 @@ export function trackResponse(
   lifecycle: Pick<CallLifecycle, "errorFor" | "report" | "run">,
 ): UniversalServerResponse {
   const { call } = served;
+  if (typeof (response as UniversalServerResponse | null | undefined)?.status !== "number") {
+    throw new TypeError(
+      `Cannot serve ${call.operation}: a layer returned no response; return what the next one returns`,
+    );
+  }
   if (call.outcome !== undefined) return response;
   // Some platforms send what they must not, and others fail where nobody can say anything any more.
   if (response.header !== undefined) checkSendable(response.header);
