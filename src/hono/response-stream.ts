@@ -13,15 +13,20 @@ const wholeTypes = /^(?:application\/json|text\/(?:plain|html)) *(?:;|$)/i;
  * The response of a listener's app remembers what it was made of (`source`). Those of platforms do not, and merely to look
  * at their body costs some of them their fast path; so plain text, HTML and JSON count as whole there, unless they came
  * from another server.
+ *
+ * @param fetched - whether it came from another server; a copy of such a response does not say so
  */
-export function bodyStreamOf(response: Response): ReadableStream<Uint8Array> | undefined {
+export function bodyStreamOf(
+  response: Response,
+  fetched: boolean = response.url !== "",
+): ReadableStream<Uint8Array> | undefined {
   // An upgrade must stay the very object that the platform made.
   if (response.status === 101) return undefined;
   const { source } = response as { readonly source?: unknown };
   if (source !== undefined) {
     return source instanceof ReadableStream ? (source as ReadableStream<Uint8Array>) : undefined;
   }
-  return response.url === "" && seemsWhole(response.headers) ? undefined : (response.body ?? undefined);
+  return !fetched && seemsWhole(response.headers) ? undefined : (response.body ?? undefined);
 }
 
 function seemsWhole(headers: Headers): boolean {
@@ -60,8 +65,7 @@ export function trackBody(
         call.onCancel((reason) => {
           if (over) return;
           over = true;
-          markReported(reason);
-          controller.error(reason);
+          controller.error(markReported(reason));
           reader.cancel(reason).catch(() => {});
           endWithError(call, reason);
         });
@@ -82,9 +86,8 @@ export function trackBody(
           over = true;
           const cancelled = outcomeOfCancelledCall(call);
           if (cancelled === undefined) onFailure(error);
-          markReported(error);
           call.end(cancelled ?? failed);
-          controller.error(error);
+          controller.error(markReported(error));
         }
       },
       cancel(reason) {

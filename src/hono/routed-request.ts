@@ -152,14 +152,14 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
       checkResponse(response, this.operation);
       const dressed = this.#dress(response);
       const outcome = outcomeOfStatus(dressed.status, noHeaders);
-      const stream = this.#request.method === "HEAD" ? undefined : bodyStreamOf(dressed);
+      const stream = this.#request.method === "HEAD" ? undefined : bodyStreamOf(dressed, response.url !== "");
       if (stream === undefined) {
         this.#response = dressed;
         call.end(outcome);
         // Hono sends only the head, and would leave the body neither read nor cancelled.
         if (this.#request.method === "HEAD") discard(dressed);
       } else {
-        call.deadline = call.streamDeadline;
+        call.streams();
         const body = trackBody(stream, call, outcome, (error) => this.#report(error));
         this.#response = new Response(body, dressed);
       }

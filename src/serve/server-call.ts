@@ -11,7 +11,9 @@ import type { InboundRequest } from "./inbound-request.ts";
  */
 export class ServerCall extends Call {
   /** The deadline that holds when the response turns out to be a stream. */
-  readonly streamDeadline: number;
+  readonly #streamDeadline: number;
+  /** The deadline that it was opened with. */
+  readonly #granted: number;
   /** Whether the handler was reached: what is thrown before that is a refusal. */
   handled = false;
   #inbound: InboundRequest | undefined;
@@ -21,7 +23,8 @@ export class ServerCall extends Call {
   constructor(init: CallInit, inbound: InboundRequest, streamDeadline: number = init.deadline ?? Infinity) {
     super(init);
     this.#inbound = inbound;
-    this.streamDeadline = streamDeadline;
+    this.#streamDeadline = streamDeadline;
+    this.#granted = this.deadline;
   }
 
   override get cancelled(): boolean {
@@ -57,6 +60,11 @@ export class ServerCall extends Call {
   override throwIfCancelled(): void {
     this.#follow();
     super.throwIfCancelled();
+  }
+
+  /** The response is a stream: it has the time of one, unless a layer has granted less. */
+  streams(): void {
+    if (this.deadline === this.#granted) this.deadline = this.#streamDeadline;
   }
 
   override end(outcome: Outcome): void {

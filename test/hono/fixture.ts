@@ -27,13 +27,21 @@ export interface Fixture {
 /** What differs from the plain fixture: the server's options, or a source of them, and what else a pipeline takes. */
 export interface FixtureOptions
   extends ServerOptions,
-    Partial<Pick<RequestPipelineOptions, "server" | "metrics" | "layers" | "onEvent">> {}
+    Partial<Pick<RequestPipelineOptions, "server" | "metrics" | "layers" | "onEvent">> {
+  readonly clock?: VirtualClock;
+}
 
 export function serverFixture(
-  { metrics = createMetrics(), layers = {}, onEvent, server, ...limits }: FixtureOptions = {},
+  {
+    metrics = createMetrics(),
+    layers = {},
+    onEvent,
+    server,
+    clock = new VirtualClock(),
+    ...limits
+  }: FixtureOptions = {},
   appOptions: Partial<CreateAppOptions> = {},
 ): Fixture {
-  const clock = new VirtualClock();
   const pipeline = createRequestPipeline({
     service: "lake",
     clock,

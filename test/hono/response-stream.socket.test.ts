@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { createMesh } from "../../mod.ts";
 import { isMeshError } from "../../src/core/errors.ts";
 import type { Mesh, MeshOptions, Server } from "../../src/mesh/options.ts";
-import { http2, openHttp2, within } from "../net/listen/listener-fixture.ts";
+import { http2, openHttp2, signal, within } from "../net/listen/listener-fixture.ts";
 import { Cleanup } from "../rpc/client/grpc-checks.ts";
 import { until } from "../rpc/socket-fixture.ts";
 import { unless } from "../support/capability.ts";
@@ -109,6 +109,45 @@ describe("a streamed response of an app over its socket", unless("listen"), () =
     await until(() => server.inFlight === 0, "the end of the request");
     assert.deepEqual(told, [[failure, "GET /events"]]);
     assert.equal(await ended("body_failed"), 1);
+  });
+
+  it("is told of once when its source fails with something that is no error", async () => {
+    const { server, told, ended } = await serve((controller) => controller.error("the disk is gone"));
+    assert.equal((await within(ask(server), "the end")).broken, true);
+    await until(() => server.inFlight === 0, "the end of the request");
+    assert.deepEqual(told, [["the disk is gone", "GET /events"]]);
+    assert.equal(await ended("body_failed"), 1);
+  });
+
+  it("arrives whole when a middleware reads a clone of it, and is one call until then", async () => {
+    const mesh = createMesh({ service: "lake", server: { rateLimit: false } });
+    for (const type of ["text/plain", "application/octet-stream"]) {
+      const app = mesh.app();
+      const read: Promise<string>[] = [];
+      app.use(async (c, next) => {
+        await next();
+        read.push(c.res.clone().text());
+      });
+      const feed = signal<ReadableStreamDefaultController<Uint8Array>>();
+      app.get("/", () => {
+        const body = new ReadableStream<Uint8Array>({ start: (controller) => feed.fire(controller) });
+        return new Response(body, { headers: { "content-type": type } });
+      });
+      const server = await mesh.serve({ app, hostname: "127.0.0.1", port: 0 });
+      cleanup.add(() => server.close({ force: true }));
+      const response = fetch(server.url);
+      const controller = await within(feed.promise, "the request");
+      controller.enqueue(piece);
+      const text = (await within(response, "the head")).text();
+      assert.equal(await metricValue(mesh.metrics, "mesh_server_in_flight"), 1, type);
+      controller.close();
+      assert.equal(await within(text, "the body"), "piece");
+      assert.deepEqual(await Promise.all(read), ["piece"]);
+      await until(
+        async () => (await metricValue(mesh.metrics, "mesh_server_in_flight")) === 0,
+        "the end of the call",
+      );
+    }
   });
 
   it("is one call until its client leaves, holds its place, and lets go of its source", async () => {

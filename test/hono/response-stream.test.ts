@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isMeshError } from "../../src/core/errors.ts";
+import { timeout } from "../../src/policy/timeout.ts";
 import { metricValue } from "../support/metric-value.ts";
-import { settle } from "../support/virtual-clock.ts";
+import { settle, VirtualClock } from "../support/virtual-clock.ts";
 import { type Fixture, type FixtureOptions, serverFixture } from "./fixture.ts";
 
 const encoder = new TextEncoder();
@@ -207,6 +208,49 @@ for (const way of ["fused", "behind a middleware", "by an asynchronous handler"]
     });
   });
 }
+
+describe("a response that another server is still sending", () => {
+  it("is one call until its body has been read, although its type is that of a whole one", async () => {
+    const { app, pipeline, count } = serverFixture();
+    const { body, push, end } = feed();
+    app.get("/", () => {
+      const response = new Response(body, { headers: { "content-type": "text/plain" } });
+      Object.defineProperty(response, "url", { value: "https://elsewhere.test/" });
+      // As those of `fetch` are: immutable.
+      Object.defineProperty(response.headers, "set", {
+        value() {
+          throw new TypeError("immutable");
+        },
+      });
+      return response;
+    });
+    const response = await app.request("/");
+    assert.deepEqual([pipeline.inFlight, await count()], [1, 0]);
+    const text = response.text();
+    push("a");
+    end();
+    assert.equal(await text, "a");
+    assert.deepEqual([pipeline.inFlight, await count({ outcome: "ok" })], [0, 1]);
+  });
+});
+
+describe("a response whose body is a stream, inside a time limit of the application's own,", () => {
+  it("is broken off by it, whatever longer time a stream has", async () => {
+    const clock = new VirtualClock();
+    const { app, count } = serverFixture({
+      clock,
+      layers: { handler: [timeout({ timeoutMs: 500, clock })] },
+    });
+    const { body, cancelled } = feed();
+    app.get("/", (c) => c.body(body, 200, { "content-type": "text/event-stream" }));
+    const text = (await app.request("/")).text();
+    text.catch(() => {});
+    await clock.advance(600);
+    assert.equal(await count({ outcome: "deadline_exceeded" }), 1);
+    assert.ok(isMeshError(cancelled[0], "ERR_DEADLINE_EXCEEDED"));
+    await assert.rejects(text);
+  });
+});
 
 describe("a response that is whole", () => {
   it("ends its call when it is handed out", async () => {

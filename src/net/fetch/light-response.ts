@@ -59,13 +59,18 @@ export class LightResponse {
     return this.#headers === undefined ? fieldsFrom(this.#given) : this.#headers.toFields();
   }
 
-  /** The body as it was given; undefined when the real response was made, which then owns it. */
+  /**
+   * The body as it was given. The real response, once it was made, owns it: then a stream is the one that is left to read
+   * (a clone splits it), and anything else undefined.
+   */
   get source(): LightBody | undefined {
-    return this.#real === undefined ? this.#source : undefined;
+    if (this.#real === undefined) return this.#source;
+    return this.#source instanceof ReadableStream ? this.#real.body : undefined;
   }
 
   get body(): ReadableStream<Uint8Array> | null {
     if (this.#source === null) return null;
+    if (this.#real !== undefined) return this.#real.body;
     return this.#source instanceof ReadableStream ? this.#source : this.real().body;
   }
 
