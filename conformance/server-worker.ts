@@ -1,6 +1,6 @@
 /** The worker under test: the library's fetch handler as it runs on Cloudflare Workers. */
 
-import { connectionOf } from "../src/hono/env.ts";
+import { connectionOf } from "../src/hono/routed-request.ts";
 import { createFetchDispatch, type FetchDispatch } from "../src/rpc/server/fetch-dispatch.ts";
 import { createConformanceDispatcher } from "./server-dispatcher.ts";
 
@@ -14,7 +14,7 @@ let dispatch: FetchDispatch | undefined;
 const worker: { fetch(request: Request, env: Bindings): Promise<Response> } = {
   async fetch(request, env) {
     dispatch ??= createFetchDispatch(createConformanceDispatcher(env));
-    const connection = connectionOf(request, undefined);
+    const connection = connectionOf(undefined);
     return (await dispatch(request, connection)) ?? new Response(null, { status: 404 });
   },
 };
