@@ -119,7 +119,7 @@ for (const way of ["fused", "behind a middleware", "by an asynchronous handler"]
     it("is not cut off by the time limit that holds by default", async () => {
       const { ask, clock, count, push, end } = streaming();
       const text = (await ask()).text();
-      await clock.advance(3_600_000);
+      await clock.advance(240_000);
       push("late");
       end();
       assert.equal(await text, "late");
@@ -199,6 +199,28 @@ for (const way of ["fused", "behind a middleware", "by an asynchronous handler"]
       assert.equal(await count({ outcome: "ok" }), 1);
     });
 
+    it("fails its call, and tells why once, when its pieces or its length are wrong", async () => {
+      for (const [pieces, length, why] of [
+        [["text"], undefined, /something else than Uint8Array/],
+        [[encoder.encode("123"), encoder.encode("45678")], "5", /longer than its Content-Length/],
+        [[encoder.encode("123")], "5", /shorter than its Content-Length/],
+      ] as const) {
+        const { app, count, errors, pipeline } = serverFixture();
+        const source = new ReadableStream<Uint8Array>({
+          start(controller) {
+            for (const piece of pieces) controller.enqueue(piece as Uint8Array);
+            controller.close();
+          },
+        });
+        const headers = { "content-type": "video/mp4", ...(length && { "content-length": length }) };
+        app.get("/", (c) => c.body(source, 200, headers));
+        await assert.rejects((async () => (await app.request("/")).arrayBuffer())());
+        assert.deepEqual([pipeline.inFlight, await count({ outcome: "body_failed" })], [0, 1]);
+        assert.match(String(errors), why);
+        assert.equal(errors.length, 1);
+      }
+    });
+
     it("is a 500 when somebody reads its body already", async () => {
       const { ask, count, errors, body } = streaming();
       body.getReader();
@@ -249,6 +271,40 @@ describe("a response whose body is a stream, inside a time limit of the applicat
     assert.equal(await count({ outcome: "deadline_exceeded" }), 1);
     assert.ok(isMeshError(cancelled[0], "ERR_DEADLINE_EXCEEDED"));
     await assert.rejects(text);
+  });
+});
+
+describe("a streamed response that a layer replaces", () => {
+  /** A response that remembers what it was made of, as those of the mesh's listeners do. */
+  function remembering(source: ReadableStream<Uint8Array> | null | undefined): Response {
+    const init = { headers: { "content-type": "text/event-stream" } };
+    return Object.assign(new Response(source ?? null, init), { source });
+  }
+
+  it("is cancelled, unless what is sent instead is made of it", async () => {
+    for (const [kept, replace] of [
+      [false, () => new Response("cached")],
+      [true, (response: Response) => remembering(response.body)],
+      [true, (response: Response) => remembering(response.body?.pipeThrough(new TransformStream()))],
+      [true, (response: Response) => response.clone()],
+    ] as const) {
+      const { app, pipeline } = serverFixture({
+        layers: {
+          handler: [(next) => (call, request) => replace(next(call, request) as Response) as never],
+        },
+      });
+      const { body, cancelled, push, end } = feed();
+      app.get("/", () => remembering(body));
+      const text = (await app.request("/")).text();
+      await settle();
+      assert.equal(cancelled.length, kept ? 0 : 1);
+      if (kept) {
+        push("kept");
+        end();
+      }
+      assert.equal(await text, kept ? "kept" : "cached");
+      assert.equal(pipeline.inFlight, 0);
+    }
   });
 });
 

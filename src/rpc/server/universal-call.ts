@@ -46,6 +46,8 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
   readonly connection: Connection;
   readonly call: Call;
   failure: ConnectError | undefined = undefined;
+  /** Chunks of request and response that have passed. */
+  progress = 0;
   readonly #method: UniversalMethod;
   readonly #lifecycle: CallLifecycle;
   readonly #request: UniversalServerRequest;
@@ -170,11 +172,22 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
       method: request.method,
       url: request.url,
       header: this.#timed ? without(this.#header, timeoutHeader(this.wire.protocol)) : this.#header,
-      body: request.body,
+      body: this.streaming && isAsyncIterable(request.body) ? this.#counted(request.body) : request.body,
       signal: this.call.signal,
       contextValues,
     };
   }
+
+  async *#counted(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body) {
+      this.progress++;
+      yield chunk;
+    }
+  }
+}
+
+function isAsyncIterable(body: UniversalServerRequest["body"]): body is AsyncIterable<Uint8Array> {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 }
 
 function without(header: Headers, name: string): Headers {
