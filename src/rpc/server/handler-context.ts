@@ -4,7 +4,7 @@ import type { Call } from "../../core/call.ts";
 import { fieldOf } from "../../http/fields.ts";
 import type { Fields } from "../../http/http2/streams/stream.ts";
 import { meshCall } from "../context.ts";
-import { headersOf } from "../dialect/header-metadata.ts";
+import { headersOf } from "../dialect/lazy-headers.ts";
 import { errorFromCancel } from "../dialect/transport-faults.ts";
 import type { CallLifecycle } from "./call-lifecycle.ts";
 
