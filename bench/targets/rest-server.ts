@@ -82,6 +82,7 @@ const mesh = createMesh({
   server: {
     auth: { validate: staticTokens({ bench: "load" }) },
     rateLimit: { perMinute: 1e9, burst: 1e9 },
+    cors: { origins: ["https://example.com"] },
   },
 });
 
@@ -98,8 +99,7 @@ switch (kind) {
     break;
   case "listener":
   case "mesh": {
-    const app =
-      kind === "mesh" ? route(mesh.app({ cors: { origins: ["https://example.com"] } })) : route(new Hono());
+    const app = kind === "mesh" ? route(mesh.app()) : route(new Hono());
     const server = await mesh.serve({ app: app as never, routes: () => {}, hostname: "127.0.0.1", port: 0 });
     ready(server.port);
     break;

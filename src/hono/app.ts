@@ -8,7 +8,6 @@ import { problem } from "../http/problem.ts";
 import type { Health } from "../serve/health.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { type CorsOptions, createCors } from "./cors.ts";
 import type { MeshEnv } from "./env.ts";
 import { errorResponse, problemResponse } from "./error-response.ts";
 import { FusedRouter } from "./fused-router.ts";
@@ -21,8 +20,6 @@ export type { MeshEnv } from "./env.ts";
 
 /** What an application chooses about how it is served. */
 export interface AppOptions {
-  /** Which pages may call from other origins. @default none */
-  readonly cors?: CorsOptions;
   /** The largest request body, in bytes; `bodyLimit()` gives a route its own. @default 1 MiB */
   readonly bodyLimitBytes?: number;
   /**
@@ -53,7 +50,6 @@ export interface CreateAppOptions extends Omit<MiddlewareOptions, "errors"> {
 }
 
 const knownOptions: OptionKeys<CreateAppOptions & MiddlewareOptions> = {
-  cors: true,
   bodyLimitBytes: true,
   onError: true,
   errors: true,
@@ -73,7 +69,6 @@ function partsFrom(who: string, options: MiddlewareOptions, app?: () => Hono<Mes
   const onError = checkFunction(who, "onError", options.onError);
   return {
     pipeline: options.pipeline,
-    cors: options.cors === undefined ? undefined : createCors(options.cors),
     bodyLimitBytes: checkNumber(who, "bodyLimitBytes", options.bodyLimitBytes ?? 1_048_576, {
       max: Infinity,
     }),

@@ -1,3 +1,4 @@
+export type { Cors, CorsOptions, CorsTarget } from "./cors.ts";
 export {
   createHealth,
   type Health,

@@ -4,9 +4,11 @@ import { type Bulkhead, createBulkhead } from "../policy/bulkhead.ts";
 import { createRateLimiter, type RateLimiter, type RateLimiterOptions } from "../policy/rate-limiter.ts";
 import { type AuthOptions, createSecurity, type Security } from "../security/authenticate.ts";
 import { type AddressOf, addressFrom } from "./client-key.ts";
+import { type Cors, type CorsOptions, createCors } from "./cors.ts";
 
 const knownServerOptions: OptionKeys<ServerOptions> = {
   auth: true,
+  cors: true,
   rateLimit: true,
   peerLimit: true,
   clientAddressHeader: true,
@@ -21,6 +23,8 @@ export type ClientLimit = Omit<RateLimiterOptions, "clock">;
 export interface ServerOptions {
   /** Who may call. @default everybody, identified by the peer certificate */
   readonly auth?: AuthOptions;
+  /** Which pages of other origins may call, by REST, Connect and gRPC-Web. @default none */
+  readonly cors?: CorsOptions;
   /**
    * Requests per principal, or per remote address without one; `false` for no limit. Clients whose address
    * the platform does not tell count as one.
@@ -63,6 +67,8 @@ export interface ClientLimiters {
 export interface ServerState {
   readonly options: ServerOptions;
   readonly security: Security;
+  /** Undefined where no page of another origin may call. */
+  readonly cors: Cors | undefined;
   readonly limiters: ClientLimiters | undefined;
   readonly peerLimiter: RateLimiter | undefined;
   readonly addressOf: AddressOf;
@@ -106,6 +112,7 @@ export function serverStateFrom(
   return {
     options,
     security: before !== undefined && same("auth") ? before.security : createSecurity(auth),
+    cors: options.cors === undefined ? undefined : createCors(options.cors),
     limiters:
       before !== undefined && same("rateLimit")
         ? before.limiters

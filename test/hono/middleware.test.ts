@@ -3,10 +3,11 @@ import { describe, it } from "node:test";
 import { Hono } from "hono";
 import { type MeshEnv, type MiddlewareOptions, meshMiddleware } from "../../src/hono/app.ts";
 import { bodyLimit } from "../../src/hono/body-limit.ts";
+import type { ServerOptions } from "../../src/serve/server-options.ts";
 import { problemOf, serverFixture } from "./fixture.ts";
 
-function existingApp(options: Partial<MiddlewareOptions> = {}, timeoutMs = 30_000) {
-  const { pipeline, clock, count } = serverFixture({ timeoutMs });
+function existingApp(options: Partial<MiddlewareOptions> = {}, server: ServerOptions = {}) {
+  const { pipeline, clock, count } = serverFixture(server);
   const app = new Hono<MeshEnv>();
   app.use(meshMiddleware({ pipeline, clock, ...options }));
   return { app, clock, count };
@@ -14,7 +15,7 @@ function existingApp(options: Partial<MiddlewareOptions> = {}, timeoutMs = 30_00
 
 describe("meshMiddleware() on an existing Hono app", () => {
   it("puts the whole chain around its routes", async () => {
-    const { app, count } = existingApp({ cors: { origins: ["https://a.example"] } });
+    const { app, count } = existingApp({}, { cors: { origins: ["https://a.example"] } });
     app.get("/datasets/:name", (c) => c.text(`${c.req.param("name")} ${c.get("call").operation}`));
     const response = await app.request("/datasets/flights", { headers: { origin: "https://a.example" } });
     assert.equal(await response.text(), "flights GET /datasets/:name");
@@ -47,7 +48,7 @@ describe("meshMiddleware() on an existing Hono app", () => {
   });
 
   it("limits bodies and time, routes with their own limit included", async () => {
-    const { app, clock } = existingApp({ bodyLimitBytes: 10 }, 1_000);
+    const { app, clock } = existingApp({ bodyLimitBytes: 10 }, { timeoutMs: 1_000 });
     app.post("/", async (c) => c.text(await c.req.text()));
     app.post("/more", bodyLimit(20), async (c) => c.text(await c.req.text()));
     app.get("/never", () => new Promise<Response>(() => {}));
