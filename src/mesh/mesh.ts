@@ -1,3 +1,4 @@
+import type { Env, Hono } from "hono";
 import { runtime as platform } from "#runtime";
 import { checkResolver } from "../balance/endpoint-registry.ts";
 import type { Call } from "../core/call.ts";
@@ -8,7 +9,11 @@ import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../co
 import { systemRandom } from "../core/random.ts";
 import { sourceOf } from "../core/source.ts";
 import { staticResolver } from "../discovery/static-resolver.ts";
-import { type AppOptions, createApp } from "../hono/app.ts";
+import { createApp } from "../hono/app.ts";
+import type { AppOptions, CreateAppOptions } from "../hono/app-options.ts";
+import type { MeshEnv } from "../hono/env.ts";
+import { meshMiddleware } from "../hono/middleware.ts";
+import { withLayers } from "../hono/served-app.ts";
 import { createHealth } from "../serve/health.ts";
 import { createRequestPipeline } from "../serve/request-pipeline.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
@@ -114,8 +119,16 @@ export function createMesh(options: MeshOptions): Mesh {
     current,
     onEvent,
   });
-  const app = (each: AppOptions = {}): ReturnType<Mesh["app"]> =>
-    createApp({ onError, ...each, pipeline, asyncContext: scope, clock, health, metrics });
+  const layered = (each: AppOptions = {}): CreateAppOptions => ({
+    onError,
+    ...each,
+    pipeline,
+    asyncContext: scope,
+    clock,
+    health,
+    metrics,
+  });
+  const app = <E extends Env = MeshEnv>(each?: AppOptions): Hono<E & MeshEnv> => createApp<E>(layered(each));
   const parts: ServingParts = {
     runtime,
     get tls() {
@@ -128,6 +141,7 @@ export function createMesh(options: MeshOptions): Mesh {
     scope,
     onError,
     defaultApp: () => app(),
+    withLayers: (who, served) => withLayers(who, served, layered()),
   };
   const close = (): Promise<void> => clients.close();
 
@@ -140,6 +154,7 @@ export function createMesh(options: MeshOptions): Mesh {
     fetch: clients.fetch,
     endpoints: clients.endpoints,
     app,
+    middleware: (each) => meshMiddleware(layered(each)),
     serve: (served) => startServer(parts, served, close),
     handler: (served) => createHandler(parts, served),
     current,

@@ -1,5 +1,5 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import type { Hono } from "hono";
+import type { Env, Hono, MiddlewareHandler } from "hono";
 import type { EndpointStatus } from "../balance/endpoint-registry.ts";
 import type { Call, CallEventListener } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
@@ -7,7 +7,9 @@ import type { TlsIdentity } from "../core/identity.ts";
 import type { Random } from "../core/random.ts";
 import type { Source } from "../core/source.ts";
 import type { Resolver } from "../discovery/resolver.ts";
-import type { AppOptions, MeshEnv } from "../hono/app.ts";
+import type { AppOptions } from "../hono/app-options.ts";
+import type { MeshEnv } from "../hono/env.ts";
+import type { ServedApp } from "../hono/served-app.ts";
 import type { ListenerLimits, Runtime } from "../net/port.ts";
 import type { BreakerOptions } from "../policy/breaker.ts";
 import type { RetryOptions } from "../policy/retry.ts";
@@ -139,8 +141,13 @@ export interface ServedHealthOptions {
 
 /** What is served. */
 export interface HandlerOptions {
-  /** The REST side; make it with `mesh.app()`, so that the server's layers are around it. */
-  readonly app?: Hono<MeshEnv>;
+  /**
+   * The REST side: any Hono app, or anything with a `fetch`. The server's layers are around it in any case: those of
+   * `mesh.app()` or `mesh.middleware()`, and else they are put around the whole.
+   *
+   * @default an app that knows `/healthz`, `/readyz` and `/metrics` only
+   */
+  readonly app?: ServedApp;
   /** The RPC side: Connect's own router. */
   readonly routes?: (router: RpcRouter) => void;
   /** Connect interceptors on the RPC side, inside the server's layers. */
@@ -225,8 +232,29 @@ export interface Mesh {
   readonly fetch: MeshFetch;
   /** The endpoints of the services that were called so far, and what is known of them. */
   endpoints(): readonly EndpointStatus[];
-  /** A Hono app with the server's layers in place. */
-  app(options?: AppOptions): Hono<MeshEnv>;
+  /**
+   * A Hono app with the server's layers in place.
+   *
+   * @typeParam E - the application's own bindings and variables, beside those of the mesh
+   * @example
+   * ```ts
+   * const app = mesh.app<{ Variables: { tenant: string } }>();
+   * ```
+   */
+  app<E extends Env = MeshEnv>(options?: AppOptions): Hono<E & MeshEnv>;
+  /**
+   * The same layers, and the same `/healthz`, `/readyz` and `/metrics`, for a Hono app that exists already: put it first.
+   * The app's own `onError`, its `notFound` and its own routes at these paths are respected.
+   *
+   * @example
+   * ```ts
+   * const app = new Hono();
+   * app.use(mesh.middleware());
+   * app.get("/datasets/:name", (c) => c.json(find(c.req.param("name"))));
+   * await mesh.serve({ app });
+   * ```
+   */
+  middleware(options?: AppOptions): MiddlewareHandler<MeshEnv>;
   /** @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there */
   serve(options: ServeOptions): Promise<Server>;
   /** A fetch handler for platforms that bring their own listener. */

@@ -162,7 +162,7 @@ function addVary(headers: Headers, name: string): void {
   if (named !== true) headers.append("vary", name);
 }
 
-const wordlike = /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*]+$/;
+const foreignOrigin = /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*]+$/;
 
 /** @throws TypeError for origins that no browser would send */
 function checkOrigins(origins: unknown): void {
@@ -184,7 +184,8 @@ function remedyFor(origin: string): string | undefined {
   if (origin.includes("*")) return "there are no patterns; pass a function";
   const exact = URL.canParse(origin) ? new URL(origin).origin : "null";
   // Of schemes that are not the web's (`capacitor://localhost`), URLs tell no origin.
-  if (exact === origin || (exact === "null" && wordlike.test(origin))) return undefined;
+  const asSent = exact === "null" ? foreignOrigin.test(origin) : exact === origin;
+  if (asSent) return undefined;
   return `browsers send ${exact === "null" ? 'an origin such as "https://app.example"' : JSON.stringify(exact)}`;
 }
 
