@@ -3,6 +3,7 @@ import { runtime as platform } from "#runtime";
 import { checkResolver } from "../balance/endpoint-registry.ts";
 import type { Call } from "../core/call.ts";
 import { systemClock } from "../core/clock.ts";
+import { MeshError } from "../core/errors.ts";
 import { quietHook } from "../core/hooks.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
@@ -14,6 +15,7 @@ import type { AppOptions, CreateAppOptions } from "../hono/app-options.ts";
 import type { MeshEnv } from "../hono/env.ts";
 import { meshMiddleware } from "../hono/middleware.ts";
 import { withLayers } from "../hono/served-app.ts";
+import { createBridge } from "../serve/bridge.ts";
 import { createHealth } from "../serve/health.ts";
 import { createRequestPipeline } from "../serve/request-pipeline.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
@@ -154,6 +156,13 @@ export function createMesh(options: MeshOptions): Mesh {
     fetch: clients.fetch,
     endpoints: clients.endpoints,
     app,
+    bridge() {
+      if (scope !== undefined) return createBridge({ pipeline, asyncContext: scope });
+      throw new MeshError(
+        "ERR_CAPABILITY",
+        `Cannot make a bridge on ${runtime.name}: it has no async context; pass parent to each call instead`,
+      );
+    },
     middleware: (each) => meshMiddleware(layered(each)),
     serve: (served) => startServer(parts, served, close),
     handler: (served) => createHandler(parts, served),

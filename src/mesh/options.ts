@@ -21,6 +21,7 @@ import type { RpcHealth, RpcHealthOptions } from "../rpc/health/rpc-health.ts";
 import type { ResponseCompression } from "../rpc/server/dispatcher.ts";
 import type { RpcRouter } from "../rpc/server/router.ts";
 import type { RpcValidation } from "../rpc/server/validation.ts";
+import type { Bridge } from "../serve/bridge.ts";
 import type { HealthCheck } from "../serve/health.ts";
 import type { ServerOptions } from "../serve/server-options.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -80,8 +81,9 @@ export interface MeshOptions {
   /** What must hold for the service to be ready, by name; `/readyz` tells. @default nothing */
   readonly checks?: Readonly<Record<string, HealthCheck>>;
   /**
-   * Told of what handlers threw that the caller only sees as an internal error; without a call when it escaped
-   * from an app without the server's layers. @default console.error
+   * Told of what handlers threw that the caller only sees as an internal error; without a call where it belongs to none.
+   *
+   * @default console.error
    */
   readonly onError?: (error: unknown, call: Call | undefined) => void;
   /** Collects metrics; give one to share a registry between meshes. @default its own */
@@ -255,6 +257,19 @@ export interface Mesh {
    * ```
    */
   middleware(options?: AppOptions): MiddlewareHandler<MeshEnv>;
+  /**
+   * A middleware for Express, a hook for Fastify, and a wrapper for `node:http`: what the handlers of these servers call by
+   * the mesh inherits request id, trace, priority, deadline and cancellation. Requests are counted; security and limits
+   * are the other framework's.
+   *
+   * @example
+   * ```ts
+   * express().use(mesh.bridge());
+   * fastify().addHook("onRequest", mesh.bridge());
+   * ```
+   * @throws MeshError `ERR_CAPABILITY` where the runtime has no async context
+   */
+  bridge(): Bridge;
   /** @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there */
   serve(options: ServeOptions): Promise<Server>;
   /** A fetch handler for platforms that bring their own listener. */

@@ -1,3 +1,10 @@
+export {
+  type Bridge,
+  type BridgeOptions,
+  createBridge,
+  type NodeRequest,
+  type NodeResponse,
+} from "./bridge.ts";
 export type { Cors, CorsOptions, CorsTarget } from "./cors.ts";
 export {
   createHealth,
