@@ -1,7 +1,6 @@
 import type { Context } from "hono";
 import type { Call } from "../core/call.ts";
 import { outcomeOfMeshError } from "../core/classifier.ts";
-import type { Connection } from "../core/connection.ts";
 import { isMeshError, type MeshError } from "../core/errors.ts";
 import { type HeaderSource, meshHeaders } from "../core/headers.ts";
 import type { Service } from "../core/service.ts";
@@ -13,10 +12,10 @@ import type { InboundRequest, ServedRequest } from "../serve/inbound-request.ts"
 import { isUnservable } from "../serve/method.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { ServerCall } from "../serve/server-call.ts";
-import type { MeshEnv } from "./env.ts";
+import { connectionOf, type MeshEnv } from "./env.ts";
 import { errorResponse, explainSyntaxError, problemResponse } from "./error-response.ts";
-import { type LimitedRequest, limitBody } from "./limited-body.ts";
-import { bodyStreamOf, discard, trackBody } from "./response-stream.ts";
+import { type LimitedRequest, type ListenedRequest, limitBody } from "./limited-body.ts";
+import { bodyStreamOf, discard, discardReplaced, trackBody } from "./response-stream.ts";
 import type { RouteInfo } from "./route-info.ts";
 
 /** Carries the current call through a handler's awaits; the runtime's async context is one. */
@@ -58,6 +57,8 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
   readonly #call: ServerCall;
   readonly #cors: Cors | undefined;
   #limited: LimitedRequest | undefined;
+  /** Pieces of the response that have passed. */
+  #pieces = 0;
   /** What the client gets, once that is decided. */
   #response: Response | undefined;
 
@@ -82,6 +83,17 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
   /** Looked at only if somebody asks: it costs as much as the rest of the layers. */
   get signal(): AbortSignal {
     return this.#request.signal;
+  }
+
+  /** Whether the body of the request is being read as a stream, as far as that can be seen. */
+  get streaming(): boolean {
+    const { streamed = false } = this.#limited ?? (this.#request as ListenedRequest);
+    return streamed;
+  }
+
+  get progress(): number {
+    const { receivedBytes = 0 } = this.#limited ?? (this.#request as ListenedRequest);
+    return receivedBytes + this.#pieces;
   }
 
   /** Runs the route, and leaves its response in `produced` as well; its own errors come out. */
@@ -153,6 +165,7 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
     const call = this.#call;
     try {
       checkResponse(response, this.operation);
+      discardReplaced(this.produced, response);
       const dressed = this.#dress(response);
       const outcome = outcomeOfStatus(dressed.status, noHeaders);
       const stream = this.#request.method === "HEAD" ? undefined : bodyStreamOf(dressed, response.url !== "");
@@ -163,7 +176,15 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
         if (this.#request.method === "HEAD") discard(dressed);
       } else {
         call.streams();
-        const body = trackBody(stream, call, outcome, (error) => this.#report(error));
+        const body = trackBody(stream, {
+          call,
+          complete: outcome,
+          headers: dressed.headers,
+          onPiece: () => {
+            this.#pieces++;
+          },
+          onFailure: (error) => this.#report(error),
+        });
         this.#response = new Response(body, dressed);
       }
       return this.#response;
@@ -253,18 +274,10 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
       dressed = new Response(response.body, response);
       dressed.headers.set(meshHeaders.requestId, requestId);
     }
-    const cors = this.#cors;
-    if (cors !== undefined && !this.exempt) this.#share(cors, dressed.headers);
-    return dressed;
-  }
-
-  #share(cors: Cors, headers: Headers): void {
-    try {
-      cors.apply(this.#request.headers, headers, "rest");
-    } catch (error) {
-      // Without permission, pages of other origins cannot read the response; nothing else changes.
-      this.#report(error);
+    if (!this.exempt) {
+      this.#cors?.apply(this.#request.headers, dressed.headers, "rest", (error) => this.#report(error));
     }
+    return dressed;
   }
 }
 
@@ -279,16 +292,4 @@ function checkResponse(response: Response, operation: string): void {
   const what =
     status === undefined ? `a value of type ${typeof response}` : `a response of status ${String(status)}`;
   throw new TypeError(`Cannot respond to ${operation}: its handler returned ${what}; return a Response`);
-}
-
-const noAddress: Connection = { remoteAddress: "", encrypted: false, httpVersion: "", peer: undefined };
-
-/**
- * The connection that a request came by, as the mesh's listener gives it; nothing is known of it where the platform has
- * a listener of its own. Headers are not trusted here: see `clientAddressHeader` of `createRequestPipeline`.
- */
-export function connectionOf(env: Partial<MeshEnv["Bindings"]> | undefined): Connection {
-  const given = env?.connection;
-  // On an edge platform the environment holds the operator's bindings, and one may have the same name.
-  return typeof given?.remoteAddress === "string" ? given : noAddress;
 }

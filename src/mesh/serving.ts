@@ -10,7 +10,7 @@ import {
   type OptionKeys,
 } from "../core/options.ts";
 import type { MeshEnv } from "../hono/env.ts";
-import { connectionOf } from "../hono/routed-request.ts";
+import { connectionOf } from "../hono/env.ts";
 import type { ServedApp } from "../hono/served-app.ts";
 import type { AsyncContext, Listener, ListenerLimits, ListenOptions, Runtime } from "../net/port.ts";
 import { withBypass } from "../rpc/health/probe-bypass.ts";

@@ -21,7 +21,11 @@ export interface NodeRequest extends Emitter {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly method?: string | undefined;
   readonly httpVersion?: string;
-  readonly socket?: { readonly remoteAddress?: string | undefined };
+  readonly socket?: {
+    readonly remoteAddress?: string | undefined;
+    readonly bytesRead?: number;
+    readonly bytesWritten?: number;
+  };
 }
 
 /** A response of `node:http`, as far as a bridge looks at it. */
@@ -63,8 +67,9 @@ export interface BridgeOptions {
  * Makes the bridge by which requests that another server takes become calls of the mesh: what their handlers call inherits
  * request id, trace, priority, deadline and cancellation.
  *
- * It lets everybody in, since security and limits are the other framework's there, and cuts nothing off: the deadline is
- * the one that the client grants (`mesh-timeout-ms`), or `timeoutMs` of the server's options where that is set.
+ * It lets everybody in, since security and limits are the other framework's there, and cuts no response off. The deadline of
+ * what the handlers call is the one that the client grants (`mesh-timeout-ms`), or `timeoutMs` of the server's options where
+ * that is set; as with streams, `idleTimeoutMs` bounds how long nothing may move on the connection.
  */
 export function createBridge({ pipeline, asyncContext }: BridgeOptions): Bridge {
   const calls = new WeakMap<object, Call>();
@@ -108,6 +113,7 @@ class BridgedRequest implements ServedRequest<void> {
   readonly operation: string;
   readonly connection: Connection;
   readonly headers: HeaderSource;
+  readonly #socket: NodeRequest["socket"];
   readonly #routed: RoutedByFramework;
   readonly #response: NodeResponse;
   readonly #proceed: (call: Call) => void;
@@ -123,6 +129,7 @@ class BridgedRequest implements ServedRequest<void> {
     this.#proceed = proceed;
     this.operation = methodLabel(request.method ?? "GET");
     const { headers, socket, httpVersion = "" } = request;
+    this.#socket = socket;
     this.headers = { get: (name) => textOf(headers[name]) };
     this.connection = {
       remoteAddress: socket?.remoteAddress ?? "",
@@ -130,6 +137,12 @@ class BridgedRequest implements ServedRequest<void> {
       httpVersion: httpVersion === "2.0" ? "2" : httpVersion,
       peer: undefined,
     };
+  }
+
+  get progress(): number {
+    const { bytesRead = Number.NaN, bytesWritten = Number.NaN } = this.#socket ?? {};
+    // Where that is not known it is no number, which never equals itself: as if something moved.
+    return bytesRead + bytesWritten;
   }
 
   serve(pipeline: RequestPipeline): void {

@@ -47,8 +47,11 @@ export interface Cors {
   isPreflight(method: string, request: HeaderSource): boolean;
   /** The header fields of the response to a preflight, a 204; without permissions when the origin is not allowed. */
   preflight(request: HeaderSource, target: CorsTarget): Headers;
-  /** Adds to the headers of a response what the request's origin needs. */
-  apply(request: HeaderSource, response: Headers, target: CorsTarget): void;
+  /**
+   * Adds to the headers of a response what the request's origin needs. Never throws: where the function that decides on
+   * origins does, that is told, and pages of other origins cannot read the response; nothing else changes.
+   */
+  apply(request: HeaderSource, response: Headers, target: CorsTarget, report: (error: unknown) => void): void;
 }
 
 /** What scripts send with Connect and gRPC-Web, as Connect's own clients and those of gRPC do. */
@@ -139,10 +142,14 @@ export function createCors(options: CorsOptions): Cors {
       if (asked != null && asked !== "") response.set("access-control-allow-headers", asked);
       return response;
     },
-    apply(request, response, target) {
+    apply(request, response, target, report) {
       const { exposed } = grants[target];
-      if (permit(request, response) && exposed !== "") {
-        response.set("access-control-expose-headers", exposed);
+      try {
+        if (permit(request, response) && exposed !== "") {
+          response.set("access-control-expose-headers", exposed);
+        }
+      } catch (error) {
+        report(error);
       }
     },
   };

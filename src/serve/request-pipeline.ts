@@ -12,8 +12,10 @@ import { acceptRequestId, newTraceparent, readContext } from "../telemetry/propa
 import { clientKey } from "./client-key.ts";
 import type { Cors } from "./cors.ts";
 import type { InboundRequest, ServedRequest, ServerLayer, ServerLayers } from "./inbound-request.ts";
+import { type OperationLimits, OperationTable } from "./operation-limits.ts";
 import { ServerCall } from "./server-call.ts";
 import {
+  clientLimit,
   countRefusals,
   exempting,
   handling,
@@ -33,8 +35,6 @@ const knownRequestPipelineOptions: OptionKeys<RequestPipelineOptions> = {
   onEvent: true,
   onError: true,
 };
-
-const defaultTimeoutMs = 30_000;
 
 /** Options of {@link createRequestPipeline}. */
 export interface RequestPipelineOptions {
@@ -77,18 +77,25 @@ export interface RequestPipeline {
   readonly inFlight: number;
 }
 
+/** What holds for an operation, and the layers that options ask for around its handler. */
+interface Guarded {
+  readonly limits: OperationLimits;
+  readonly service: Service<ServedRequest, unknown>;
+}
+
 class LayeredPipeline implements RequestPipeline {
   readonly #service: string;
   readonly #clock: Clock;
   readonly #metrics: Metrics | undefined;
   readonly #onEvent: CallEventListener | undefined;
-  #timeoutMs: number | undefined;
   #cors: Cors | undefined;
   readonly #states: Source<ServerState>;
   readonly #composed: Service<ServedRequest, unknown>;
   readonly #handler: Service<ServedRequest, unknown>;
   /** Everything that the options may change. */
-  #checked: Service<ServedRequest, unknown>;
+  #guarded: Guarded;
+  /** The same for operations with limits of their own; undefined when there are none. */
+  #guardedMethods: OperationTable<Guarded> | undefined;
   #closed = false;
   #inFlight = 0;
 
@@ -117,13 +124,11 @@ class LayeredPipeline implements RequestPipeline {
     );
     this.#handler = compose<ServedRequest, unknown>(...layers.handler)(handling);
     this.#composed = this.#compose(layers.request);
-    this.#timeoutMs = this.#states.current.timeoutMs;
     this.#cors = this.#states.current.cors;
-    this.#checked = this.#check(this.#states.current);
+    this.#guarded = this.#guard(this.#states.current);
     this.#states.watch((changed) => {
-      this.#timeoutMs = changed.timeoutMs;
       this.#cors = changed.cors;
-      this.#checked = this.#check(changed);
+      this.#guarded = this.#guard(changed);
     });
   }
 
@@ -144,9 +149,9 @@ class LayeredPipeline implements RequestPipeline {
     const now = this.#clock.now();
     const context = readContext(inbound.headers);
     const granted = now + (inbound.timeoutMs ?? context.timeoutMs ?? Infinity);
-    const timeoutMs = this.#timeoutMs;
-    const deadline = Math.min(granted, now + (timeoutMs ?? defaultTimeoutMs));
-    const streamDeadline = timeoutMs === undefined ? granted : deadline;
+    const { limits } = this.#guardedMethods?.get(inbound.operation) ?? this.#guarded;
+    const deadline = Math.min(granted, now + limits.timeoutMs);
+    const streamDeadline = limits.bindsStreams ? deadline : granted;
     const call = new ServerCall(
       {
         side: "server",
@@ -161,6 +166,7 @@ class LayeredPipeline implements RequestPipeline {
       },
       inbound,
       streamDeadline,
+      limits.silence,
     );
     const fresh = context.traceparent === "";
     call.traceparent = fresh ? newTraceparent() : context.traceparent;
@@ -193,26 +199,37 @@ class LayeredPipeline implements RequestPipeline {
       exempting,
       refuseWhen(() => this.#closed),
     );
-    return compose(...list)((call, request) => this.#checked(call, request));
+    return compose(...list)((call, request) =>
+      (this.#guardedMethods?.get(request.operation) ?? this.#guarded).service(call, request),
+    );
   }
 
-  /** The layers that the options ask for, around the handler. */
-  #check(state: ServerState): Service<ServedRequest, unknown> {
-    const { security, limiters, peerLimiter, addressOf, bulkhead } = state;
+  /** The layers that the options ask for, around the handler: for most operations, and for those with limits of their own. */
+  #guard(state: ServerState): Guarded {
+    const { methods } = state;
+    this.#guardedMethods =
+      methods.size === 0
+        ? undefined
+        : new OperationTable(
+            new Map(
+              [...methods].map(([name, own]) => [name, { limits: own, service: this.#layer(state, own) }]),
+            ),
+          );
+    return { limits: state.limits, service: this.#layer(state, undefined) };
+  }
+
+  #layer(state: ServerState, own: OperationLimits | undefined): Service<ServedRequest, unknown> {
+    const clock = this.#clock;
+    const { security, peerLimiter, addressOf, limits } = state;
+    const limiters = own?.options.rateLimit === undefined ? limits.limiters : own.limiters;
     const list: Layer<ServedRequest, unknown>[] = [];
     if (peerLimiter !== undefined) {
       list.push(rateLimited((_, request) => peerLimiter.take(clientKey(addressOf(request)))));
     }
     list.push(secured(security));
-    if (limiters !== undefined) {
-      list.push(
-        rateLimited(({ principal }, request) => {
-          if (principal === undefined) return limiters.address.take(clientKey(addressOf(request)));
-          return (principal.kind === "peer" ? limiters.peer : limiters.token)?.take(principal.id);
-        }),
-      );
-    }
-    if (bulkhead !== undefined) list.push(limited(bulkhead, { clock: this.#clock }));
+    if (limiters !== undefined) list.push(rateLimited(clientLimit(state, limiters)));
+    if (limits.bulkhead !== undefined) list.push(limited(limits.bulkhead, { clock }));
+    if (own?.bulkhead !== undefined) list.push(limited(own.bulkhead, { clock }));
     return compose(...list)(this.#handler);
   }
 

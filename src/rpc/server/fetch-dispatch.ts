@@ -182,12 +182,9 @@ export function refuseGrpc(
       status,
       headers: { "content-type": "text/plain; charset=utf-8", "accept-post": servedTypes },
     });
-    try {
-      lifecycle.pipeline.cors?.apply(headers, response.headers, "rpc");
-    } catch (error) {
-      // Without permission, pages of other origins cannot read why.
-      lifecycle.report(call, error);
-    }
+    lifecycle.pipeline.cors?.apply(headers, response.headers, "rpc", (error) =>
+      lifecycle.report(call, error),
+    );
     return response;
   };
   const refused: ServedRequest<Response> = {

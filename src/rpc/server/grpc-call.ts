@@ -52,6 +52,11 @@ export abstract class GrpcCall implements ServedRequest<GrpcResponse>, StreamHan
     this.call = init.lifecycle.pipeline.open(this);
   }
 
+  get progress(): number {
+    const { stream } = this.response;
+    return stream.allArrivedBytes + stream.allSentBytes;
+  }
+
   /** Sends the call through the server's layers. */
   serve(): void {
     const { call } = this;

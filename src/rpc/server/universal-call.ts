@@ -49,6 +49,8 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
   /** Whether it is a CORS preflight, which is responded to before security. */
   readonly exempt: boolean;
   failure: ConnectError | undefined = undefined;
+  /** Chunks of request and response that have passed. */
+  progress = 0;
   readonly #method: UniversalMethod;
   readonly #lifecycle: CallLifecycle;
   readonly #request: UniversalServerRequest;
@@ -159,12 +161,7 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
   /** Lets pages of other origins read the response, refusals included. */
   #share(cors: Cors, response: Response): Response {
     const { header = new Headers() } = response;
-    try {
-      cors.apply(this.#header, header, "rpc");
-    } catch (error) {
-      // Without permission, pages of other origins cannot read the response; nothing else changes.
-      this.#lifecycle.report(this.call, error);
-    }
+    cors.apply(this.#header, header, "rpc", (error) => this.#lifecycle.report(this.call, error));
     return response.header === undefined ? { ...response, header } : response;
   }
 
@@ -193,11 +190,22 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
       method: request.method,
       url: request.url,
       header: this.#timed ? without(this.#header, timeoutHeader(this.wire.protocol)) : this.#header,
-      body: request.body,
+      body: this.streaming && isAsyncIterable(request.body) ? this.#counted(request.body) : request.body,
       signal: this.call.signal,
       contextValues,
     };
   }
+
+  async *#counted(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body) {
+      this.progress++;
+      yield chunk;
+    }
+  }
+}
+
+function isAsyncIterable(body: UniversalServerRequest["body"]): body is AsyncIterable<Uint8Array> {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 }
 
 function without(header: Headers, name: string): Headers {
