@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono";
 import type { RouterRoute } from "hono/types";
 import { systemClock } from "../core/clock.ts";
+import { isThenable } from "../core/hooks.ts";
 import { type CreateAppOptions, partsFrom } from "./app-options.ts";
 import type { MeshEnv } from "./env.ts";
 import { healthResponders, responderFor } from "./health-routes.ts";
@@ -80,15 +81,15 @@ class ServedAppRequest extends RoutedRequest {
   protected run(): Response | Promise<Response> {
     const { c } = this;
     // What limits the body may have replaced the request.
-    const result = this.#app.fetch(c.req.raw, c.env, this.#contexts.get(this.#given));
-    if (!(result instanceof Promise)) {
-      this.produced = result;
-      return result;
-    }
-    return result.then((response) => {
-      this.produced = response;
-      return response;
-    });
+    const result: unknown = this.#app.fetch(c.req.raw, c.env, this.#contexts.get(this.#given));
+    return isThenable(result)
+      ? Promise.resolve(result).then((response) => this.#made(response as Response))
+      : this.#made(result as Response);
+  }
+
+  #made(response: Response): Response {
+    this.produced = response;
+    return response;
   }
 
   protected respondTo(): undefined {

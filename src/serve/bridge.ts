@@ -3,6 +3,7 @@ import { outcomeOfCancelledCall } from "../core/classifier.ts";
 import type { Connection } from "../core/connection.ts";
 import { MeshError } from "../core/errors.ts";
 import { type HeaderSource, meshHeaders } from "../core/headers.ts";
+import { checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Service } from "../core/service.ts";
 import { problemContentType, problemFromError } from "../http/problem.ts";
 import { outcomeOfStatus } from "../http/status-outcome.ts";
@@ -63,6 +64,8 @@ export interface BridgeOptions {
   readonly asyncContext: { run<T>(call: Call, task: () => T): T };
 }
 
+const knownBridgeOptions: OptionKeys<BridgeOptions> = { pipeline: true, asyncContext: true };
+
 /**
  * Makes the bridge by which requests that another server takes become calls of the mesh: what their handlers call inherits
  * request id, trace, priority, deadline and cancellation.
@@ -70,8 +73,12 @@ export interface BridgeOptions {
  * It lets everybody in, since security and limits are the other framework's there, and cuts no response off. The deadline of
  * what the handlers call is the one that the client grants (`mesh-timeout-ms`), or `timeoutMs` of the server's options where
  * that is set; as with streams, `idleTimeoutMs` bounds how long nothing may move on the connection.
+ *
+ * @throws TypeError for an option that does not exist
  */
-export function createBridge({ pipeline, asyncContext }: BridgeOptions): Bridge {
+export function createBridge(options: BridgeOptions): Bridge {
+  checkOptions("createBridge()", options, knownBridgeOptions);
+  const { pipeline, asyncContext } = options;
   const calls = new WeakMap<object, Call>();
 
   return function bridge(request, response, next) {

@@ -89,6 +89,16 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
     'Cannot make cors: it has no option "origin"; did you mean "origins"?',
   ],
   [
+    "a misspelt option of the middleware",
+    () => mesh({}).middleware({ bodyLimit: 5 } as never),
+    'Cannot make meshMiddleware(): it has no option "bodyLimit"; did you mean "bodyLimitBytes"?',
+  ],
+  [
+    "a framework's own app",
+    () => mesh({}).handler({ app: (() => {}) as never }),
+    "Cannot make a handler: app is no app; pass one of Hono's, or an object with a fetch(request)",
+  ],
+  [
     "an origin with a path",
     () => mesh({ server: { cors: { origins: ["https://app.example/"] } } }),
     'Cannot make cors: origins[0] is "https://app.example/"; browsers send "https://app.example"',

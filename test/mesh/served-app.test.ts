@@ -135,6 +135,24 @@ describe("An app of Hono's that is served by a mesh without its middleware", () 
     assert.equal(await count({ operation: "unmatched", outcome: "ok" }), 1);
   });
 
+  it("is responded to for when it returns no response, or fails", async () => {
+    for (const fetch of [
+      () => undefined,
+      () => Promise.resolve("text"),
+      () => Promise.reject(new Error("secret")),
+      // biome-ignore lint/suspicious/noThenProperty: what an app returns need not be a promise of the platform's
+      () => ({ then: (resolve: (value: unknown) => void) => resolve({}) }),
+      () => {
+        throw undefined;
+      },
+    ]) {
+      const { mesh } = meshWith({ rateLimit: false }, { onError() {} });
+      const response = await asker(mesh, { fetch: fetch as never })("/");
+      assert.equal(response.status, 500);
+      assert.ok(!(await response.text()).includes("secret"));
+    }
+  });
+
   it("is refused when it is no app", () => {
     const { mesh } = meshWith();
     for (const app of [() => {}, {}, null, "app"]) {
