@@ -7,11 +7,11 @@ import type { Service } from "../core/service.ts";
 import { problem } from "../http/problem.ts";
 import { outcomeOfStatus } from "../http/status-outcome.ts";
 import { isFromUpstream } from "../rpc/server/upstream-error.ts";
+import type { Cors } from "../serve/cors.ts";
 import type { InboundRequest, ServedRequest } from "../serve/inbound-request.ts";
 import { isUnservable } from "../serve/method.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { ServerCall } from "../serve/server-call.ts";
-import type { Cors } from "./cors.ts";
 import { connectionOf, type MeshEnv } from "./env.ts";
 import { errorResponse, explainSyntaxError, problemResponse } from "./error-response.ts";
 import { type LimitedRequest, type ListenedRequest, limitBody } from "./limited-body.ts";
@@ -26,7 +26,6 @@ export interface CallScope {
 /** What an app is served with. */
 export interface AppParts {
   readonly pipeline: RequestPipeline;
-  readonly cors: Cors | undefined;
   readonly bodyLimitBytes: number;
   readonly scope: CallScope | undefined;
   /** The refusal of a method that no handler may see. */
@@ -56,6 +55,7 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
   readonly #route: RouteInfo;
   readonly #request: Request;
   readonly #call: ServerCall;
+  readonly #cors: Cors | undefined;
   #limited: LimitedRequest | undefined;
   /** Pieces of the response that have passed. */
   #pieces = 0;
@@ -68,7 +68,8 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
     this.#parts = parts;
     this.#route = route;
     this.#request = request;
-    this.exempt = parts.cors?.isPreflight(request) === true;
+    this.#cors = parts.pipeline.cors;
+    this.exempt = this.#cors?.isPreflight(request.method, request.headers) === true;
     this.operation = this.exempt ? "preflight" : route.operation;
     this.connection = connectionOf(c.env);
     this.#call = parts.pipeline.open(this);
@@ -140,9 +141,11 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
 
   /** Past the layers: the body's size, then the route. */
   handle(): Response | Promise<Response> {
-    const { cors, scope, bodyLimitBytes, refuseMethod } = this.#parts;
+    const { scope, bodyLimitBytes, refuseMethod } = this.#parts;
     const request = this.#request;
-    if (cors !== undefined && this.exempt) return cors.preflight(request);
+    if (this.#cors !== undefined && this.exempt) {
+      return new Response(null, { status: 204, headers: this.#cors.preflight(request.headers, "rest") });
+    }
     const { method } = request;
     if (method !== "GET" && method !== "HEAD") {
       if (isUnservable(method)) throw refuseMethod(method, this.c.req.path);
@@ -271,18 +274,10 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
       dressed = new Response(response.body, response);
       dressed.headers.set(meshHeaders.requestId, requestId);
     }
-    const { cors } = this.#parts;
-    if (cors !== undefined && !this.exempt) this.#share(cors, dressed.headers);
-    return dressed;
-  }
-
-  #share(cors: Cors, headers: Headers): void {
-    try {
-      cors.apply(this.#request, headers);
-    } catch (error) {
-      // Without permission, pages of other origins cannot read the response; nothing else changes.
-      this.#report(error);
+    if (!this.exempt) {
+      this.#cors?.apply(this.#request.headers, dressed.headers, "rest", (error) => this.#report(error));
     }
+    return dressed;
   }
 }
 

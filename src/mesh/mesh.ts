@@ -1,14 +1,21 @@
+import type { Env, Hono } from "hono";
 import { runtime as platform } from "#runtime";
 import { checkResolver } from "../balance/endpoint-registry.ts";
 import type { Call } from "../core/call.ts";
 import { systemClock } from "../core/clock.ts";
+import { MeshError } from "../core/errors.ts";
 import { quietHook } from "../core/hooks.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import { systemRandom } from "../core/random.ts";
 import { sourceOf } from "../core/source.ts";
 import { staticResolver } from "../discovery/static-resolver.ts";
-import { type AppOptions, createApp } from "../hono/app.ts";
+import { createApp } from "../hono/app.ts";
+import type { AppOptions, CreateAppOptions } from "../hono/app-options.ts";
+import type { MeshEnv } from "../hono/env.ts";
+import { meshMiddleware } from "../hono/middleware.ts";
+import { withLayers } from "../hono/served-app.ts";
+import { createBridge } from "../serve/bridge.ts";
 import { createHealth } from "../serve/health.ts";
 import { createRequestPipeline } from "../serve/request-pipeline.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
@@ -114,8 +121,16 @@ export function createMesh(options: MeshOptions): Mesh {
     current,
     onEvent,
   });
-  const app = (each: AppOptions = {}): ReturnType<Mesh["app"]> =>
-    createApp({ onError, ...each, pipeline, asyncContext: scope, clock, health, metrics });
+  const layered = (each: AppOptions = {}): CreateAppOptions => ({
+    onError,
+    ...each,
+    pipeline,
+    asyncContext: scope,
+    clock,
+    health,
+    metrics,
+  });
+  const app = <E extends Env = MeshEnv>(each?: AppOptions): Hono<E & MeshEnv> => createApp<E>(layered(each));
   const parts: ServingParts = {
     runtime,
     get tls() {
@@ -128,6 +143,7 @@ export function createMesh(options: MeshOptions): Mesh {
     scope,
     onError,
     defaultApp: () => app(),
+    withLayers: (who, served) => withLayers(who, served, layered()),
   };
   const close = (): Promise<void> => clients.close();
 
@@ -140,6 +156,14 @@ export function createMesh(options: MeshOptions): Mesh {
     fetch: clients.fetch,
     endpoints: clients.endpoints,
     app,
+    bridge() {
+      if (scope !== undefined) return createBridge({ pipeline, asyncContext: scope });
+      throw new MeshError(
+        "ERR_CAPABILITY",
+        `Cannot make a bridge on ${runtime.name}: it has no async context; pass parent to each call instead`,
+      );
+    },
+    middleware: (each) => meshMiddleware(layered(each)),
     serve: (served) => startServer(parts, served, close),
     handler: (served) => createHandler(parts, served),
     current,

@@ -1,4 +1,12 @@
 export {
+  type Bridge,
+  type BridgeOptions,
+  createBridge,
+  type NodeRequest,
+  type NodeResponse,
+} from "./bridge.ts";
+export type { Cors, CorsOptions, CorsTarget } from "./cors.ts";
+export {
   createHealth,
   type Health,
   type HealthCheck,

@@ -10,6 +10,7 @@ import { timeout } from "../policy/timeout.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { acceptRequestId, newTraceparent, readContext } from "../telemetry/propagation.ts";
 import { clientKey } from "./client-key.ts";
+import type { Cors } from "./cors.ts";
 import type { InboundRequest, ServedRequest, ServerLayer, ServerLayers } from "./inbound-request.ts";
 import { type OperationLimits, OperationTable } from "./operation-limits.ts";
 import { ServerCall } from "./server-call.ts";
@@ -68,6 +69,8 @@ export interface RequestPipeline {
    * @throws MeshError `ERR_DEADLINE_EXCEEDED`; everything else is the adapter's to respond to
    */
   serve<Res>(call: Call, request: ServedRequest<Res>): Res | Promise<Res>;
+  /** What adapters let pages of other origins do, as of now; they respond to preflights themselves, as exempt requests. */
+  readonly cors: Cors | undefined;
   /** From now on every new request is refused with `ERR_SHUTTING_DOWN`. */
   close(): void;
   /** Calls that have begun and not ended, those whose response is under way included. */
@@ -85,6 +88,7 @@ class LayeredPipeline implements RequestPipeline {
   readonly #clock: Clock;
   readonly #metrics: Metrics | undefined;
   readonly #onEvent: CallEventListener | undefined;
+  #cors: Cors | undefined;
   readonly #states: Source<ServerState>;
   readonly #composed: Service<ServedRequest, unknown>;
   readonly #handler: Service<ServedRequest, unknown>;
@@ -120,14 +124,20 @@ class LayeredPipeline implements RequestPipeline {
     );
     this.#handler = compose<ServedRequest, unknown>(...layers.handler)(handling);
     this.#composed = this.#compose(layers.request);
+    this.#cors = this.#states.current.cors;
     this.#guarded = this.#guard(this.#states.current);
     this.#states.watch((changed) => {
+      this.#cors = changed.cors;
       this.#guarded = this.#guard(changed);
     });
   }
 
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  get cors(): Cors | undefined {
+    return this.#cors;
   }
 
   close(): void {

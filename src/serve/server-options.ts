@@ -4,6 +4,7 @@ import { checkFunction, checkOptions, type OptionKeys } from "../core/options.ts
 import { createRateLimiter, type RateLimiter } from "../policy/rate-limiter.ts";
 import { type AuthOptions, createSecurity, type Security } from "../security/authenticate.ts";
 import { type AddressOf, addressFrom } from "./client-key.ts";
+import { type Cors, type CorsOptions, createCors } from "./cors.ts";
 import type { InboundRequest } from "./inbound-request.ts";
 import {
   type ClientLimit,
@@ -19,6 +20,7 @@ import {
 const knownServerOptions: OptionKeys<ServerOptions> = {
   ...operationKeys,
   auth: true,
+  cors: true,
   peerLimit: true,
   clientKey: true,
   clientAddressHeader: true,
@@ -30,6 +32,8 @@ const knownServerOptions: OptionKeys<ServerOptions> = {
 export interface ServerOptions extends OperationOptions {
   /** Who may call. @default everybody, identified by the peer certificate */
   readonly auth?: AuthOptions;
+  /** Which pages of other origins may call, by REST, Connect and gRPC-Web. @default none */
+  readonly cors?: CorsOptions;
   /** Requests per remote address, before anything else is looked at: it bounds guessing of tokens. @default false */
   readonly peerLimit?: ClientLimit | false;
   /**
@@ -69,6 +73,8 @@ export interface ServerOptions extends OperationOptions {
 export interface ServerState {
   readonly options: ServerOptions;
   readonly security: Security;
+  /** Undefined where no page of another origin may call. */
+  readonly cors: Cors | undefined;
   readonly peerLimiter: RateLimiter | undefined;
   readonly clientKey: ServerOptions["clientKey"];
   readonly addressOf: AddressOf;
@@ -96,6 +102,7 @@ export function serverStateFrom(
   return {
     options,
     security: before !== undefined && same("auth") ? before.security : createSecurity(auth),
+    cors: options.cors === undefined ? undefined : createCors(options.cors),
     peerLimiter:
       before !== undefined && same("peerLimit")
         ? before.peerLimiter
