@@ -78,6 +78,14 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
     return this.#request.headers;
   }
 
+  get method(): string {
+    return this.#request.method;
+  }
+
+  get url(): string {
+    return this.#request.url;
+  }
+
   /** Looked at only if somebody asks: it costs as much as the rest of the layers. */
   get signal(): AbortSignal {
     return this.#request.signal;

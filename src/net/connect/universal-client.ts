@@ -48,7 +48,7 @@ export function openUniversalClient(options: UniversalClientOptions): UniversalC
 }
 
 function openHttp2(options: UniversalClientOptions): UniversalClient {
-  const { origin, tls, keepalive = defaultKeepalive, clock = systemClock } = options;
+  const { origin, tls, keepalive = defaultKeepalive, clock = systemClock, onConnection } = options;
   const { verifyAfterIdleMs = poolDefaults.verifyAfterIdleMs, pingTimeoutMs = poolDefaults.pingTimeoutMs } =
     options;
   const pool = new SessionPool({
@@ -59,6 +59,7 @@ function openHttp2(options: UniversalClientOptions): UniversalClient {
     keepalive,
     verifyAfterIdleMs,
     pingTimeoutMs,
+    onConnection,
   });
   return {
     httpClient: createHttp2Client(pool),
@@ -74,6 +75,7 @@ function openHttp1(options: UniversalClientOptions): UniversalClient {
     maxConnectionsPerEndpoint,
     idleTimeoutMs = defaultIdleMs,
     clock = systemClock,
+    onConnection,
   } = options;
   // The agent ends connections that are unused for so long; used ones are not its business.
   const pool = { keepAlive: true, maxSockets: maxConnectionsPerEndpoint, timeout: idleTimeoutMs };
@@ -84,7 +86,7 @@ function openHttp1(options: UniversalClientOptions): UniversalClient {
         minVersion: "TLSv1.2",
       })
     : new Agent(pool);
-  const unsent = watchSockets(agent, { origin, limits: new IdleLimits(), clock });
+  const unsent = watchSockets(agent, { origin, limits: new IdleLimits(), clock, onConnection });
   const send = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
   return {
     httpClient: (request) =>

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import type { ServerTls } from "../port.ts";
+import { remoteAddressOf } from "./connections.ts";
 import { serveHttp1 } from "./http1-server.ts";
 import { serveHttp2 } from "./http2-server.ts";
 import type { ListenerContext } from "./listener-context.ts";
@@ -87,8 +88,9 @@ function secureServer(tls: ServerTls, context: ListenerContext): Server {
     });
   });
   server.on("tlsClientError", (error, socket) => {
+    const remote = remoteAddressOf(socket);
     socket.destroy();
-    context.onConnectionError("tls", error);
+    context.onConnectionError("tls", error, remote);
   });
   return server;
 }

@@ -52,6 +52,10 @@ export abstract class GrpcCall implements ServedRequest<GrpcResponse>, StreamHan
     this.call = init.lifecycle.pipeline.open(this);
   }
 
+  get url(): string | undefined {
+    return this.headers.get(":path") ?? undefined;
+  }
+
   /** Sends the call through the server's layers. */
   serve(): void {
     const { call } = this;
