@@ -137,7 +137,7 @@ export class Log {
 function checkLogger(who: string, name: string, logger: unknown): void {
   for (const level of levels) {
     const method: unknown = (logger as Partial<Record<LogLevel, unknown>> | null | undefined)?.[level];
-    if (typeof method === "function" || (level === "trace" && method === undefined && logger)) continue;
+    if (typeof method === "function" || (level === "trace" && method === undefined)) continue;
     throw new TypeError(
       `Cannot make ${who}: ${name} has no method "${level}"; pass a pino logger, console, or messageFirst(logger) for LogTape`,
     );

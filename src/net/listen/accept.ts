@@ -88,7 +88,9 @@ function secureServer(tls: ServerTls, context: ListenerContext): Server {
     });
   });
   server.on("tlsClientError", (error, socket) => {
-    const remote = remoteAddressOf(socket);
+    // The socket beneath, which was asked while it was open, still knows; the one over it does not on Deno.
+    const { _parent: beneath } = socket as { readonly _parent?: Socket | null };
+    const remote = remoteAddressOf(socket) || (beneath ? remoteAddressOf(beneath) : "");
     socket.destroy();
     context.onConnectionError("tls", error, remote);
   });
