@@ -53,6 +53,7 @@ export class Pipeline<Req, Res> {
   readonly #dialect: PipelineDialect<Res>;
   readonly #transport: Service<Req, Res>;
   readonly #refusals: Refusals;
+  readonly #refused: Service<Req, Res>;
   /** Weak, so that nothing is kept for services that are gone. */
   readonly #chains = new WeakMap<ServiceEndpoints, Chain<Req, Res>>();
 
@@ -61,6 +62,8 @@ export class Pipeline<Req, Res> {
     this.#dialect = dialect;
     this.#transport = transport;
     this.#refusals = new Refusals(parts.clock);
+    const refused: Service<Req, Res> = (call) => this.#refuse(call);
+    this.#refused = parts.accessLog?.made?.(refused) ?? refused;
   }
 
   /**
@@ -71,7 +74,7 @@ export class Pipeline<Req, Res> {
     const { registry } = this.#parts;
     return (call, request) => {
       const service = registry.service(name);
-      return service === undefined ? this.#refuse(call) : this.#chain(service)(call, request);
+      return service === undefined ? this.#refused(call, request) : this.#chain(service)(call, request);
     };
   }
 

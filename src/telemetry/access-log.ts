@@ -134,7 +134,8 @@ export function accessLog(log: Log, options: AccessLogOptions, parts: AccessLogP
       const userAgent = source.get("user-agent");
       write("request", call, ended, {
         method: method === undefined ? undefined : oneLine(method),
-        target: url === undefined ? undefined : log.redaction.target(url),
+        // The query of an RPC is its message.
+        target: url === undefined ? undefined : log.redaction.target(url, call.protocol === "rest"),
         requestBytes: lengthIn(source),
         responseBytes: bytesOf(ended.response),
         remote: connection.remoteAddress === "" ? undefined : connection.remoteAddress,

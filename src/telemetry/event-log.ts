@@ -1,5 +1,6 @@
 import type { Call } from "../core/call.ts";
 import type { MeshEvent } from "../core/events.ts";
+import { reportLost } from "../core/hooks.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Log, LogLevel } from "./logger.ts";
 import { oneLine } from "./redaction.ts";
@@ -74,14 +75,16 @@ export function eventLog(log: Log): (event: MeshEvent, call: Call | undefined) =
   return function logEvent(event, call) {
     const level = levelOf(event);
     if (!log.writes(level)) return;
-    log.write(
-      level,
-      {
+    try {
+      const fields = {
         event: event.type,
         ...(call && { ...callFields(call), attempt: call.attempt, origin: call.endpoint?.origin }),
         ...eventFields(log, event),
-      },
-      lines[event.type][1],
-    );
+      };
+      log.write(level, fields, lines[event.type][1]);
+    } catch (error) {
+      // What a resolver or a validator made, an origin or a principal, may be anything.
+      reportLost("The log of events", error);
+    }
   };
 }

@@ -115,13 +115,14 @@ export class Redaction {
       .replace(this.#assignment, `$1$2${redacted}`);
   }
 
-  /** Path and query of a URL. */
-  target(url: string): string {
+  /** Path and query of a URL, or the path alone. */
+  target(url: string, withQuery = true): string {
     const scheme = url.indexOf("://");
     const start = url.startsWith("/") || scheme === -1 ? 0 : url.indexOf("/", scheme + 3);
     const [target = ""] = (start === -1 ? "/" : url.slice(start)).split("#", 1);
     const query = target.indexOf("?");
     if (query === -1) return oneLine(target);
+    if (!withQuery) return oneLine(target.slice(0, query));
     const parameters = target.slice(query + 1).split("&");
     return oneLine(
       `${target.slice(0, query)}?${parameters.map((parameter) => this.#parameter(parameter)).join("&")}`,

@@ -115,6 +115,16 @@ describe("the access log of a fetch handler", () => {
     );
   });
 
+  it("has nothing of the message of an RPC that came as GET", async () => {
+    const { mesh, of, lines } = logged();
+    const handler = mesh.handler({ routes: echoRoutes });
+    const query = new URLSearchParams({ connect: "v1", encoding: "json", message: '{"text":"hush"}' });
+    const url = `https://shop.test/${EchoService.typeName}/Get?${query}`;
+    assert.equal((await handler.fetch(new Request(url, { headers: asAnn }))).status, 200);
+    assert.equal(of("request")[0]?.target, `/${EchoService.typeName}/Get`);
+    assert.doesNotMatch(JSON.stringify(lines), /hush/);
+  });
+
   it("has the refusals, with the status that the client got", async () => {
     const { get, handler, of } = logged({
       server: {
@@ -372,6 +382,7 @@ describe("the log of outgoing calls", () => {
     assert.deepEqual(seen, [
       ["rest", "lake", 200, undefined, "ok", 2, "http://lake.test"],
       ["connect", "lake", undefined, "ok", "ok", 1, "http://lake.test"],
+      ["rest", "nowhere", undefined, undefined, "service_unknown", 0, undefined],
     ]);
   });
 

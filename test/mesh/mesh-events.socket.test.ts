@@ -8,7 +8,7 @@ import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import type { MeshOptions, ServeOptions, Server, TransportOptions } from "../../src/mesh/options.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
-import { raw } from "../net/listen/listener-fixture.ts";
+import { http2, openHttp2, raw } from "../net/listen/listener-fixture.ts";
 import { Cleanup } from "../rpc/client/grpc-checks.ts";
 import { echoRoutes } from "../rpc/echo.ts";
 import { closeAll, deadOrigin, until } from "../rpc/socket-fixture.ts";
@@ -31,7 +31,7 @@ describe("what a mesh with open ports tells its logger", unless("listen", "mtlsS
 
   async function serve(
     options: Partial<MeshOptions> = {},
-    each: Partial<ServeOptions> = {},
+    port: Pick<ServeOptions, "port" | "ports"> = { port: 0 },
   ): Promise<RecordingLogger & { readonly server: Server }> {
     const recorded = recordingLogger();
     const mesh = createMesh({
@@ -43,7 +43,7 @@ describe("what a mesh with open ports tells its logger", unless("listen", "mtlsS
     });
     const app = mesh.app();
     app.get("/", (c) => c.text("ok"));
-    const server = await mesh.serve({ app, routes: echoRoutes, hostname: "127.0.0.1", port: 0, ...each });
+    const server = await mesh.serve({ app, routes: echoRoutes, hostname: "127.0.0.1", ...port });
     cleanup.add(() => server.close({ force: true }));
     return { ...recorded, server };
   }
@@ -187,6 +187,15 @@ describe("what a mesh with open ports tells its logger", unless("listen", "mtlsS
     await until(() => of("connection-failed").length + of("request-refused").length === 2, "both to be told");
     for (const line of [...of("connection-failed"), ...of("request-refused")])
       assert.equal(line.remote, "127.0.0.1");
+  });
+
+  it("requests of REST on the port of gRPC", async () => {
+    const { server, of } = await serve({}, { ports: { rest: 0, grpc: 0 } });
+    const session = openHttp2(cleanup, `http://127.0.0.1:${server.ports.grpc}`);
+    assert.equal((await http2(session, { ":path": "/" })).status, 404);
+    await until(() => of("request-refused").length === 1, "the refusal");
+    const [{ remote, method, status } = {}] = of("request-refused");
+    assert.deepEqual([remote, method, status], ["127.0.0.1", "GET", 404]);
   });
 
   it("the beginning and the end of a drain, once", async () => {

@@ -61,7 +61,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
   const rest = await open(application, ports.rest, false);
   try {
-    return listenerOf(rest, await open({ ...application, fetch: notHere }, ports.grpc, true));
+    const fetch: Application["fetch"] = ({ method }, { remoteAddress }) => {
+      options.onRequestRefused?.(remoteAddress, method, 404);
+      return notHere();
+    };
+    return listenerOf(rest, await open({ ...application, fetch }, ports.grpc, true));
   } catch (error) {
     await rest.destroy();
     throw error;
