@@ -28,6 +28,7 @@ export type {
   ClientPolicy,
   HandlerOptions,
   Mesh,
+  MeshEventListener,
   MeshHandler,
   MeshOptions,
   MeshTransport,

@@ -171,3 +171,16 @@ export function discard(response: Response): void {
     // The value was not a response.
   }
 }
+
+/**
+ * Checks that a handler returned a response that can be sent: handlers may be written in JavaScript.
+ *
+ * @throws TypeError when it is not one
+ */
+export function checkResponse(response: Response, operation: string): void {
+  const status: unknown = (response as Response | null | undefined)?.status;
+  if (typeof status === "number" && ((status >= 200 && status <= 599) || status === 101)) return;
+  const what =
+    status === undefined ? `a value of type ${typeof response}` : `a response of status ${String(status)}`;
+  throw new TypeError(`Cannot respond to ${operation}: its handler returned ${what}; return a Response`);
+}

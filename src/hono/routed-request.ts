@@ -15,7 +15,7 @@ import type { ServerCall } from "../serve/server-call.ts";
 import { connectionOf, type MeshEnv } from "./env.ts";
 import { errorResponse, explainSyntaxError, problemResponse } from "./error-response.ts";
 import { type LimitedRequest, type ListenedRequest, limitBody } from "./limited-body.ts";
-import { bodyStreamOf, discard, discardReplaced, trackBody } from "./response-stream.ts";
+import { bodyStreamOf, checkResponse, discard, discardReplaced, trackBody } from "./response-stream.ts";
 import type { RouteInfo } from "./route-info.ts";
 
 /** Carries the current call through a handler's awaits; the runtime's async context is one. */
@@ -78,6 +78,14 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
 
   get headers(): HeaderSource {
     return this.#request.headers;
+  }
+
+  get method(): string {
+    return this.#request.method;
+  }
+
+  get url(): string {
+    return this.#request.url;
   }
 
   /** Looked at only if somebody asks: it costs as much as the rest of the layers. */
@@ -279,17 +287,4 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
     }
     return dressed;
   }
-}
-
-/**
- * Checks that a handler returned a response that can be sent: handlers may be written in JavaScript.
- *
- * @throws TypeError when it is not one
- */
-function checkResponse(response: Response, operation: string): void {
-  const status: unknown = (response as Response | null | undefined)?.status;
-  if (typeof status === "number" && ((status >= 200 && status <= 599) || status === 101)) return;
-  const what =
-    status === undefined ? `a value of type ${typeof response}` : `a response of status ${String(status)}`;
-  throw new TypeError(`Cannot respond to ${operation}: its handler returned ${what}; return a Response`);
 }

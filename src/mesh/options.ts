@@ -1,8 +1,9 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { Env, Hono, MiddlewareHandler } from "hono";
 import type { EndpointStatus } from "../balance/endpoint-registry.ts";
-import type { Call, CallEventListener } from "../core/call.ts";
+import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
+import type { MeshEvent } from "../core/events.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import type { Random } from "../core/random.ts";
 import type { Source } from "../core/source.ts";
@@ -24,6 +25,7 @@ import type { RpcValidation } from "../rpc/server/validation.ts";
 import type { Bridge } from "../serve/bridge.ts";
 import type { HealthCheck } from "../serve/health.ts";
 import type { ServerOptions } from "../serve/server-options.ts";
+import type { Logger, LoggingOptions } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { MeshLayers } from "./layers.ts";
 
@@ -40,6 +42,9 @@ export interface ClientPolicy {
   /** Calls in flight to the service; more are refused at once. @default no limit */
   readonly maxConcurrent?: number;
 }
+
+/** Told of {@link MeshEvent}s; with the call that they are about, where there is one. */
+export type MeshEventListener = (event: MeshEvent, call: Call | undefined) => void;
 
 /** What a mesh is made of. */
 export interface MeshOptions {
@@ -61,8 +66,18 @@ export interface MeshOptions {
   readonly policies?: Readonly<Record<string, ClientPolicy>> | Source<Readonly<Record<string, ClientPolicy>>>;
   /** Layers of the application's own, at named positions; see `docs/layers.md`. @default none */
   readonly layers?: MeshLayers;
-  /** Told what is decided about each call: the endpoint that was picked, retries, refusals. @default nobody is told */
-  readonly onEvent?: CallEventListener;
+  /**
+   * Told what is decided about each call (the endpoint that was picked, retries, refusals) and what happens around them:
+   * breakers, endpoints, connections, TLS failures, drains, errors. @default nobody is told
+   */
+  readonly onEvent?: MeshEventListener;
+  /**
+   * Writes events, errors and the access log down: a `pino` logger, `console`, or `messageFirst(logger)` for LogTape. See
+   * `docs/logging.md`. @default silent
+   */
+  readonly logger?: Logger;
+  /** What the logger is given. @default events from `info` on, and a line for each request that is served */
+  readonly logging?: LoggingOptions;
   /** HTTP/1.1 connections to one endpoint. @default 100 */
   readonly maxConnectionsPerEndpoint?: number;
   /**
@@ -82,8 +97,9 @@ export interface MeshOptions {
   readonly checks?: Readonly<Record<string, HealthCheck>>;
   /**
    * Told of what handlers threw that the caller only sees as an internal error; without a call where it belongs to none.
+   * A logger is told as well.
    *
-   * @default console.error
+   * @default console.error, or only the logger
    */
   readonly onError?: (error: unknown, call: Call | undefined) => void;
   /** Collects metrics; give one to share a registry between meshes. @default its own */

@@ -24,6 +24,7 @@ import type { Health } from "../serve/health.ts";
 import { createLifecycle } from "../serve/lifecycle.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { drainEvents, listenerEvents, type Tell } from "./mesh-events.ts";
 import type {
   HandlerOptions,
   MeshHandler,
@@ -44,6 +45,8 @@ export interface ServingParts {
   readonly clock: Clock;
   readonly scope: AsyncContext | undefined;
   readonly onError: NonNullable<MeshOptions["onError"]>;
+  /** Told of what belongs to no call; undefined when nobody listens. */
+  readonly tell: Tell | undefined;
   /** The app that serves when none is given: health and metrics. */
   readonly defaultApp: () => ServedApp;
   /** An app with the server's layers around it, if they are not there yet. */
@@ -241,12 +244,12 @@ export async function startServer(
     fetch: (request, connection) => app.fetch(request, { connection }),
     rpc: dispatcher,
     limits: limitsFrom(options),
-    onConnectionError: (kind) => metrics.connectionError(kind),
+    ...listenerEvents(parts.tell, metrics),
     onHandlerError: (error) => parts.onError(error, undefined),
     clock,
   });
 
-  const lifecycle = createLifecycle({
+  const ending = createLifecycle({
     clock,
     ...(drainMs !== undefined && { drainMs }),
     health,
@@ -256,6 +259,12 @@ export async function startServer(
         pipeline.close();
         await listener.destroy();
       },
+    },
+  });
+  const lifecycle = drainEvents(parts.tell, clock, ending, {
+    port: listener.ports.rest,
+    get inFlight() {
+      return listener.inFlight;
     },
   });
   if (options.closeOnSignals === true) {

@@ -10,6 +10,10 @@ export interface InboundRequest {
   readonly operation: string;
   readonly headers: HeaderSource;
   readonly connection: Connection;
+  /** The HTTP method, where the operation does not tell. */
+  readonly method?: string | undefined;
+  /** What was asked for: an absolute URL, or a path with its query; where the operation does not tell. */
+  readonly url?: string | undefined;
   /** Aborts when the client goes away. */
   readonly signal?: AbortSignal | undefined;
   /** Remaining time that the protocol's own header grants (`grpc-timeout`, `Connect-Timeout-Ms`); REST uses `mesh-timeout-ms`. */

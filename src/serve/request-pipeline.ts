@@ -33,6 +33,7 @@ const knownRequestPipelineOptions: OptionKeys<RequestPipelineOptions> = {
   metrics: true,
   clock: true,
   onEvent: true,
+  accessLog: true,
   onError: true,
 };
 
@@ -50,6 +51,8 @@ export interface RequestPipelineOptions {
   readonly clock?: Clock;
   /** Told what is decided about each call. @default nobody is */
   readonly onEvent?: CallEventListener;
+  /** Writes a line for each request; stands around everything else. @default there is none */
+  readonly accessLog?: ServerLayer | undefined;
   /** Told why new server options were refused; those before stay in use. @default console.error */
   readonly onError?: (error: unknown) => void;
 }
@@ -110,6 +113,7 @@ class LayeredPipeline implements RequestPipeline {
     this.#clock = clock;
     this.#metrics = options.metrics;
     const layers = layersFrom(who, options.layers);
+    const accessLog = checkFunction(who, "accessLog", options.accessLog);
     this.#onEvent = checkFunction(who, "onEvent", options.onEvent);
     const onError = checkFunction(who, "onError", options.onError);
     const refused = onError ?? ((error: unknown) => reportLost("A change of the server's options", error));
@@ -123,7 +127,7 @@ class LayeredPipeline implements RequestPipeline {
       quietHook(refused),
     );
     this.#handler = compose<ServedRequest, unknown>(...layers.handler)(handling);
-    this.#composed = this.#compose(layers.request);
+    this.#composed = this.#compose(accessLog, layers.request);
     this.#cors = this.#states.current.cors;
     this.#guarded = this.#guard(this.#states.current);
     this.#states.watch((changed) => {
@@ -186,9 +190,13 @@ class LayeredPipeline implements RequestPipeline {
   }
 
   /** The layers that options cannot change, outermost first; `docs/layers.md` has the reason for each position. */
-  #compose(layers: readonly ServerLayer[]): Service<ServedRequest, unknown> {
+  #compose(
+    accessLog: ServerLayer | undefined,
+    layers: readonly ServerLayer[],
+  ): Service<ServedRequest, unknown> {
     const clock = this.#clock;
     const list: Layer<ServedRequest, unknown>[] = [
+      ...(accessLog === undefined ? [] : [accessLog]),
       this.#counting(),
       timeout({ timeoutMs: Infinity, clock }),
       responding,

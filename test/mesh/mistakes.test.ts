@@ -21,7 +21,7 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
   [
     "the option that had another name",
     () => mesh({ discovery: {} }),
-    'Cannot make createMesh(): it has no option "discovery"; its options are service, tls, resolver, policies, layers, onEvent, maxConnectionsPerEndpoint, idleTimeoutMs, server, checks, onError, metrics, runtime, clock, random',
+    'Cannot make createMesh(): it has no option "discovery"; its options are service, tls, resolver, policies, layers, onEvent, logger, logging, maxConnectionsPerEndpoint, idleTimeoutMs, server, checks, onError, metrics, runtime, clock, random',
   ],
   [
     "a time limit without its unit",
@@ -165,6 +165,51 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
     "a misspelt option of a circuit breaker",
     () => circuitBreaker({ minCall: 2 } as never),
     'Cannot make createBreaker(): it has no option "minCall"; did you mean "minCalls"?',
+  ],
+  [
+    "a logger that is none",
+    () => mesh({ logger: true }),
+    'Cannot make createMesh(): logger has no method "debug"; pass a pino logger, console, or messageFirst(logger) for LogTape',
+  ],
+  [
+    "the name of a level in the place of the logger",
+    () => mesh({ logger: "info" }),
+    'Cannot make createMesh(): logger has no method "debug"; pass a pino logger, console, or messageFirst(logger) for LogTape',
+  ],
+  [
+    "logging without a logger",
+    () => mesh({ logging: { level: "debug" } }),
+    "Cannot make createMesh(): logging is given without a logger; pass logger, such as pino()",
+  ],
+  [
+    "a misspelt option of logging",
+    () => mesh({ logger: console, logging: { levels: "debug" } }),
+    'Cannot make the logging of createMesh(): it has no option "levels"; did you mean "level"?',
+  ],
+  [
+    "a level that does not exist",
+    () => mesh({ logger: console, logging: { level: "warning" } }),
+    'Cannot make the logging of createMesh(): level is "warning"; pass "trace", "debug", "info", "warn" or "error"',
+  ],
+  [
+    "one name for a list of names to redact",
+    () => mesh({ logger: console, logging: { redact: "email" } }),
+    'Cannot make the logging of createMesh(): redact is no list of names; pass ["x-session", "email"]',
+  ],
+  [
+    "a misspelt option of the access log",
+    () => mesh({ logger: console, logging: { access: { sampling: 0.1 } } }),
+    'Cannot make the access log of the logging of createMesh(): it has no option "sampling"; did you mean "sample"?',
+  ],
+  [
+    "true for the access log",
+    () => mesh({ logger: console, logging: { access: true } }),
+    "Cannot make the access log of the logging of createMesh(): its options are true; pass an object",
+  ],
+  [
+    "a word for a header list of the access log",
+    () => mesh({ logger: console, logging: { access: { headers: ["a b"] } } }),
+    'Cannot make the access log of the logging of createMesh(): headers is no list of names; pass ["x-forwarded-for"]',
   ],
   [
     "a misspelt option of a resolver",

@@ -30,6 +30,7 @@ export function createHttp1Client(options: Http1ClientOptions): Http1Client {
     maxConnectionsPerEndpoint,
     idleTimeoutMs = defaultIdleMs,
     clock = systemClock,
+    onConnection,
   } = options;
   // The agent ends connections that are unused for so long; used ones are not its business.
   const pool = { keepAlive: true, maxSockets: maxConnectionsPerEndpoint, timeout: idleTimeoutMs };
@@ -40,7 +41,7 @@ export function createHttp1Client(options: Http1ClientOptions): Http1Client {
         minVersion: "TLSv1.2",
       })
     : new Agent(pool);
-  const unsent = watchSockets(agent, { origin, limits: new IdleLimits(), clock });
+  const unsent = watchSockets(agent, { origin, limits: new IdleLimits(), clock, onConnection });
   const send = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
   return {
     async httpClient(request) {

@@ -45,7 +45,7 @@ export function openUniversalClient(options: UniversalClientOptions): UniversalC
 }
 
 function openHttp2(options: UniversalClientOptions): UniversalClient {
-  const { origin, tls, keepalive = defaultKeepalive, clock = systemClock } = options;
+  const { origin, tls, keepalive = defaultKeepalive, clock = systemClock, onConnection } = options;
   const { verifyAfterIdleMs = poolDefaults.verifyAfterIdleMs, pingTimeoutMs = poolDefaults.pingTimeoutMs } =
     options;
   const pool = new SessionPool({
@@ -56,6 +56,7 @@ function openHttp2(options: UniversalClientOptions): UniversalClient {
     keepalive,
     verifyAfterIdleMs,
     pingTimeoutMs,
+    onConnection,
   });
   return {
     httpClient: createHttp2Client(pool),

@@ -57,6 +57,10 @@ export abstract class GrpcCall implements ServedRequest<GrpcResponse>, StreamHan
     return stream.allArrivedBytes + stream.allSentBytes;
   }
 
+  get url(): string | undefined {
+    return this.headers.get(":path") ?? undefined;
+  }
+
   /** Sends the call through the server's layers. */
   serve(): void {
     const { call } = this;

@@ -95,6 +95,10 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
     return this.#header;
   }
 
+  get url(): string {
+    return this.#request.url;
+  }
+
   /** On some platforms merely looking at it makes one. */
   get signal(): AbortSignal {
     return this.#request.signal;
