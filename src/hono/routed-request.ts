@@ -15,7 +15,7 @@ import type { Cors } from "./cors.ts";
 import { connectionOf, type MeshEnv } from "./env.ts";
 import { errorResponse, explainSyntaxError, problemResponse } from "./error-response.ts";
 import { type LimitedRequest, type ListenedRequest, limitBody } from "./limited-body.ts";
-import { bodyStreamOf, discard, discardReplaced, trackBody } from "./response-stream.ts";
+import { bodyStreamOf, discard, discardReplaced, dropDecoded, trackBody } from "./response-stream.ts";
 import type { RouteInfo } from "./route-info.ts";
 
 /** Carries the current call through a handler's awaits; the runtime's async context is one. */
@@ -164,8 +164,11 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
       checkResponse(response, this.operation);
       discardReplaced(this.produced, response);
       const dressed = this.#dress(response);
+      const fetched = response.url !== "";
+      // What the mesh fetched has been told its URL, and describes the body that it has.
+      if (fetched && !Object.hasOwn(response, "url")) dropDecoded(dressed.headers);
       const outcome = outcomeOfStatus(dressed.status, noHeaders);
-      const stream = this.#request.method === "HEAD" ? undefined : bodyStreamOf(dressed, response.url !== "");
+      const stream = this.#request.method === "HEAD" ? undefined : bodyStreamOf(dressed, fetched);
       if (stream === undefined) {
         this.#response = dressed;
         call.end(outcome);

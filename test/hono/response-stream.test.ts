@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isMeshError } from "../../src/core/errors.ts";
 import { metricValue } from "../support/metric-value.ts";
-import { settle, VirtualClock } from "../support/virtual-clock.ts";
+import { settle } from "../support/virtual-clock.ts";
 import { encoder, type Feed, feed } from "./feed.ts";
 import { type Fixture, type FixtureOptions, serverFixture } from "./fixture.ts";
 
