@@ -84,11 +84,10 @@ function countedBody(
     ...{ duplex: "half" },
   });
   // What collects the body, such as `json()`, does not ask for it in this way.
-  const stream = limited.body;
   Object.defineProperty(limited, "body", {
     get() {
       taken = true;
-      return stream;
+      return Reflect.get(Object.getPrototypeOf(limited), "body", limited);
     },
     configurable: true,
   });

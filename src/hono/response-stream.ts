@@ -111,8 +111,9 @@ export function trackBody(
             }
             rest = sendable(value);
           }
-          const piece = rest.subarray(0, pieceBytes);
-          rest = rest.byteLength > pieceBytes ? rest.subarray(pieceBytes) : undefined;
+          const large = rest.byteLength > pieceBytes;
+          const piece = large ? rest.subarray(0, pieceBytes) : rest;
+          rest = large ? rest.subarray(pieceBytes) : undefined;
           onPiece();
           sent += piece.byteLength;
           const surplus = declared === undefined ? 0 : sent - declared;

@@ -136,6 +136,17 @@ describe("a streamed request body", () => {
     }
   });
 
+  it("may be cloned before it is looked at", async () => {
+    const { app } = serverFixture();
+    app.post("/", async (c) => {
+      const { raw } = c.req;
+      const text = raw.clone().text();
+      return c.json([await new Response(raw.body).text(), await text]);
+    });
+    const response = await app.request("/", upload(new Response("whole").body!));
+    assert.deepEqual(await response.json(), ["whole", "whole"]);
+  });
+
   it("that has arrived leaves the handler the time for a request, and no more", async () => {
     const { app, clock } = serverFixture();
     const { readable, push, end } = pipe();
