@@ -163,8 +163,10 @@ function declaredBytes(headers: Headers): number | undefined {
     : Number(text);
 }
 
-/** Takes away what no longer describes the body of a response that `fetch` decoded. */
-export function dropDecoded(headers: Headers): void {
+/** Takes away what no longer describes the body of a response that the platform's `fetch` decoded. */
+export function dropDecoded(response: Response, headers: Headers): void {
+  // What the mesh fetched was told its URL, and describes the body that it has.
+  if (response.url === "" || Object.hasOwn(response, "url")) return;
   if (!isDecoded(headers.get("content-encoding"))) return;
   headers.delete("content-encoding");
   headers.delete("content-length");

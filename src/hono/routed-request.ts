@@ -86,8 +86,7 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
 
   /** Whether the body of the request is being read as a stream, as far as that can be seen. */
   get streaming(): boolean {
-    const { streamed = false } = this.#limited ?? (this.#request as ListenedRequest);
-    return streamed;
+    return (this.#limited ?? (this.#request as ListenedRequest)).streamed === true;
   }
 
   get progress(): number {
@@ -164,11 +163,9 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
       checkResponse(response, this.operation);
       discardReplaced(this.produced, response);
       const dressed = this.#dress(response);
-      const fetched = response.url !== "";
-      // What the mesh fetched has been told its URL, and describes the body that it has.
-      if (fetched && !Object.hasOwn(response, "url")) dropDecoded(dressed.headers);
+      dropDecoded(response, dressed.headers);
       const outcome = outcomeOfStatus(dressed.status, noHeaders);
-      const stream = this.#request.method === "HEAD" ? undefined : bodyStreamOf(dressed, fetched);
+      const stream = this.#request.method === "HEAD" ? undefined : bodyStreamOf(dressed, response.url !== "");
       if (stream === undefined) {
         this.#response = dressed;
         call.end(outcome);
