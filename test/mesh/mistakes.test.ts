@@ -36,7 +36,7 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
   [
     "a number for retry",
     () => mesh({ policies: { lake: { retry: 5 } } }),
-    'Cannot make policies["lake"] of createMesh() retry: its options are 5; pass an object',
+    'Cannot make policies["lake"] of createMesh(): retry is 5; pass false, or an object such as { maxAttempts: 2 }',
   ],
   [
     "true for the breaker",
@@ -46,7 +46,7 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
   [
     "a misspelt option of retry in a policy",
     () => mesh({ policies: { lake: { retry: { attempts: 5 } } } }),
-    'Cannot make retry(): it has no option "attempts"; did you mean "maxAttempts"?',
+    'Cannot make policies["lake"] of createMesh() retry: it has no option "attempts"; did you mean "maxAttempts"?',
   ],
   [
     "a misspelt option of the breaker in a policy",
