@@ -41,6 +41,7 @@ export type {
   Server,
   TransportOptions,
 } from "./src/mesh/options.ts";
+export { policiesFromServiceConfig } from "./src/mesh/service-config.ts";
 export type { Capabilities, Runtime, RuntimeName } from "./src/net/port.ts";
 export * from "./src/policy/mod.ts";
 export { HttpError, isHttpError } from "./src/rest/http-error.ts";
