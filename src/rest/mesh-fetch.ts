@@ -41,7 +41,15 @@ export interface MeshFetchOptions {
 }
 
 /** What `mesh.fetch` takes beside the standard `RequestInit`. */
-export interface MeshFetchInit extends Omit<RequestInit, "body" | "priority">, CallOverrides {
+export interface MeshFetchInit
+  extends Omit<RequestInit, "body" | "priority">,
+    Omit<CallOverrides, "priority"> {
+  /**
+   * 0 is shed last, higher numbers sooner. The standard's words are about the order of downloads in a page, and left alone.
+   *
+   * @default the policies', else that of the call on whose behalf it is made, or 0
+   */
+  readonly priority?: number | "high" | "low" | "auto";
   readonly body?: RestBody | RequestInit["body"];
   /** The whole exchange, redirects and the reading of the response included, in milliseconds. @default the policy's, 30_000 */
   readonly timeoutMs?: number;
@@ -85,7 +93,7 @@ export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
     if (maxResponseBytes !== undefined) checkMaxResponseBytes(given.who, maxResponseBytes);
     let hop: Hop = given.hop;
     const { operation, retry, idempotent, waitForReady } = init;
-    const priority = priorityFrom(init);
+    const priority = typeof init.priority === "string" ? undefined : init.priority;
     const policyFor = ({ url, request: { method, target } }: Hop): CallDefaults =>
       policyOf(serviceOf(url), method, target, operation);
     let policy = policyFor(hop);
@@ -143,11 +151,6 @@ interface Given {
   readonly hop: Hop;
   readonly signal: AbortSignal | undefined;
   readonly redirect: RequestRedirect;
-}
-
-/** The standard has a `priority` of its own (`"high"`), which is about the order of downloads in a page. */
-function priorityFrom({ priority }: { readonly priority?: unknown }): number | undefined {
-  return typeof priority === "string" ? undefined : (priority as number | undefined);
 }
 
 function serviceOf(url: URL): string {

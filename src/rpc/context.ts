@@ -88,6 +88,7 @@ export function callOptions(options: MeshCallOptions & CallOptions): CallOptions
   const { retry, idempotent, priority, waitForReady, parent, ...connect } = options;
   const own = Object.entries({ retry, idempotent, priority, waitForReady, parent });
   const contextValues = connect.contextValues ?? createContextValues();
-  contextValues.set(meshCallOptions, Object.fromEntries(own.filter(([, value]) => value !== undefined)));
+  const said = Object.fromEntries(own.filter(([, value]) => value !== undefined));
+  contextValues.set(meshCallOptions, { ...contextValues.get(meshCallOptions), ...said });
   return { ...connect, contextValues };
 }

@@ -284,7 +284,8 @@ describe("what a caller says about one call", () => {
 
   it("leaves the standard's priority of a fetch alone", async () => {
     const { mesh, calls } = watchedLake({});
-    await mesh.fetch("mesh://lake/x", { priority: "high" } as never);
+    const standard: (input: string | URL | Request, init?: RequestInit) => Promise<Response> = mesh.fetch;
+    await standard("mesh://lake/x", { priority: "high" } as RequestInit);
     assert.equal(calls[0]?.priority, 0);
   });
 });
