@@ -33,6 +33,7 @@ export { createMesh } from "./src/mesh/mesh.ts";
 export type {
   HandlerOptions,
   Mesh,
+  MeshEventListener,
   MeshHandler,
   MeshOptions,
   MeshTransport,

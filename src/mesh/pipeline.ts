@@ -12,6 +12,7 @@ import { Refusals } from "../policy/refusals.ts";
 import { type RetryOptions, repeating } from "../policy/retry.ts";
 import { attemptTimeout, timeout } from "../policy/timeout.ts";
 import { type UserLayerDialect, userLayers } from "../policy/user-layers.ts";
+import type { AccessLog } from "../telemetry/access-log.ts";
 import { attemptMetrics, clientMetrics } from "../telemetry/layers.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { ClientPolicy } from "./client-policy.ts";
@@ -26,6 +27,8 @@ export interface PipelineParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly layers: ClientLayers;
+  /** Undefined when no calls are written down. */
+  readonly accessLog: AccessLog | undefined;
 }
 
 /** What REST and RPC each bring along. */
@@ -54,6 +57,7 @@ export class Pipeline<Req, Res> {
   readonly #dialect: PipelineDialect<Res>;
   readonly #transport: Service<Req, Res>;
   readonly #refusals: Refusals;
+  readonly #refused: Service<Req, Res>;
   /** Weak, so that nothing is kept for services that are gone. */
   readonly #chains = new WeakMap<ServiceEndpoints, Chain<Req, Res>>();
 
@@ -62,6 +66,8 @@ export class Pipeline<Req, Res> {
     this.#dialect = dialect;
     this.#transport = transport;
     this.#refusals = new Refusals(parts.clock);
+    const refused: Service<Req, Res> = (call) => this.#refuse(call);
+    this.#refused = parts.accessLog?.made?.(refused) ?? refused;
   }
 
   /**
@@ -72,7 +78,7 @@ export class Pipeline<Req, Res> {
     const { registry } = this.#parts;
     return (call, request) => {
       const service = registry.service(name);
-      return service === undefined ? this.#refuse(call) : this.#chain(service, call)(call, request);
+      return service === undefined ? this.#refused(call, request) : this.#chain(service, call)(call, request);
     };
   }
 
@@ -105,11 +111,12 @@ export class Pipeline<Req, Res> {
 
   /** Outermost first. `docs/layers.md` gives the reason for each position. */
   #compose(service: ServiceEndpoints, policy: ClientPolicy): Service<Req, Res> {
-    const { metrics, clock, random, layers } = this.#parts;
+    const { metrics, clock, random, layers, accessLog: { made, attempted } = {} } = this.#parts;
     const { bulkhead, budget = false } = service;
     const { replayable, discard, outcomeOf } = this.#dialect;
     const { waitForReady = false, retry = {} } = policy;
     return compose<Req, Res>(
+      ...(made === undefined ? [] : [made]),
       clientMetrics({ metrics, clock }),
       ...own<Req, Res>(layers.call, this.#dialect),
       // The deadline itself is set by the code that makes the call: here it is enforced.
@@ -129,6 +136,7 @@ export class Pipeline<Req, Res> {
         },
         retry !== false,
       ),
+      ...(attempted === undefined ? [] : [attempted]),
       attemptMetrics({ metrics }),
       endpointChoice(() => service, clock, waitForReady),
       ...(policy.attemptTimeoutMs === undefined

@@ -15,7 +15,7 @@ export interface RetryPolicy {
    * say what is worth repeating, never what is safe: whatever they say, a call that may have started is repeated only
    * when it is idempotent. What never started is repeated once without a rule, unless one forbids it.
    *
-   * @default { kind: ["retryable", "rejected"] }
+   * @default those of the kinds `retryable` and `rejected`
    */
   readonly on?: OneOrMore<RetryRule>;
 }

@@ -58,8 +58,8 @@ export interface MeshFetchInit
    * `ERR_BODY_TOO_LARGE`. @default no limit, as with the platform's own
    */
   readonly maxResponseBytes?: number;
-  /** The call on whose behalf this one is made. @default the current one */
-  readonly parent?: Call;
+  /** The call on whose behalf this one is made; `null` cuts the tie. @default the call whose handler runs now */
+  readonly parent?: Call | null;
   /** What metrics and traces call it. @default the method */
   readonly operation?: string;
 }
@@ -112,7 +112,7 @@ export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
         deadline,
         idempotency: idempotencyOf(request.method, request.headers, idempotent ?? policy.idempotent),
         signal: given.signal,
-        parent: init.parent ?? current?.(),
+        parent: init.parent === undefined ? current?.() : (init.parent ?? undefined),
         onEvent,
         policy: callPolicyFrom(
           `a call to ${serviceOf(url)}`,

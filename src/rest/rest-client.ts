@@ -132,7 +132,7 @@ export function createRestClient(options: RestClientOptions): RestClient {
       deadline: clock.now() + timeoutOf(each, policy),
       idempotency: idempotencyOf(method, headers, idempotent ?? policy.idempotent),
       signal: each.signal,
-      parent: each.parent ?? current?.(),
+      parent: each.parent === undefined ? current?.() : (each.parent ?? undefined),
       onEvent,
       policy: callPolicyFrom(made, { retry, waitForReady, idempotent, priority }, policy.policy),
       ...priorityOf(priority ?? policy.priority),

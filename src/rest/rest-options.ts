@@ -34,8 +34,13 @@ export interface RestOptions extends RestDefaults, Pick<CallOverrides, "idempote
   readonly signal?: AbortSignal;
   /** Sent as `Idempotency-Key`; it promises that the service recognises a repetition, so the call may be retried. */
   readonly idempotencyKey?: string;
-  /** The call on whose behalf this one is made: deadline, trace, priority and cancellation carry over. @default the current one */
-  readonly parent?: Call;
+  /**
+   * The call on whose behalf this one is made: deadline, trace, priority and cancellation carry over. `null` cuts the tie,
+   * for work that outlives the request it began in.
+   *
+   * @default the call whose handler runs now
+   */
+  readonly parent?: Call | null;
   /** What metrics and traces call it: the route pattern, such as `GET /datasets/:name`. @default the method */
   readonly operation?: string;
 }
