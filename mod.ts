@@ -25,6 +25,7 @@ export {
 } from "./src/mesh/layers.ts";
 export { createMesh } from "./src/mesh/mesh.ts";
 export type {
+  AdminOptions,
   ClientPolicy,
   HandlerOptions,
   Mesh,

@@ -12,7 +12,7 @@ import { type CorsOptions, createCors } from "./cors.ts";
 import type { MeshEnv } from "./env.ts";
 import { errorResponse, problemResponse } from "./error-response.ts";
 import { FusedRouter } from "./fused-router.ts";
-import { addHealthRoutes } from "./health-routes.ts";
+import { addHealthRoutes, type ExposeOptions } from "./health-routes.ts";
 import { noRoute, refuseMethod } from "./no-route.ts";
 import { isMiddleware, marksOf, type RouteInfo, routeInfo } from "./route-info.ts";
 import { type AppParts, type CallScope, RoutedRequest } from "./routed-request.ts";
@@ -25,6 +25,8 @@ export interface AppOptions {
   readonly cors?: CorsOptions;
   /** The largest request body, in bytes; `bodyLimit()` gives a route its own. @default 1 MiB */
   readonly bodyLimitBytes?: number;
+  /** What everybody or authenticated callers see of health and metrics. @default the probes, and no metrics */
+  readonly expose?: ExposeOptions;
   /**
    * Told of errors whose response is a plain 500, and of bodies that fail midway: the caller learns nothing of them, so
    * write them down here.
@@ -55,6 +57,7 @@ export interface CreateAppOptions extends Omit<MiddlewareOptions, "errors"> {
 const knownOptions: OptionKeys<CreateAppOptions & MiddlewareOptions> = {
   cors: true,
   bodyLimitBytes: true,
+  expose: true,
   onError: true,
   errors: true,
   pipeline: true,
@@ -138,7 +141,8 @@ export function createApp(options: CreateAppOptions): Hono<MeshEnv> {
     throw noRoute(app, c.req.method, c.req.path);
   });
   app.use(layers);
-  addHealthRoutes(app, options.health, options.metrics, options.clock ?? systemClock);
+  const { health, metrics, expose, clock = systemClock } = options;
+  addHealthRoutes(app, { health, metrics, expose, clock });
   return app;
 }
 

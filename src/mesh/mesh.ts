@@ -9,13 +9,15 @@ import { systemRandom } from "../core/random.ts";
 import { sourceOf } from "../core/source.ts";
 import { staticResolver } from "../discovery/static-resolver.ts";
 import { type AppOptions, createApp } from "../hono/app.ts";
-import { createHealth } from "../serve/health.ts";
+import { healthOn } from "../serve/health.ts";
+import { HealthChecks } from "../serve/health-checks.ts";
 import { createRequestPipeline } from "../serve/request-pipeline.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { createClients } from "./clients.ts";
 import { checkLayers } from "./layers.ts";
 import type { Mesh, MeshOptions } from "./options.ts";
 import { ClientPolicies } from "./policies.ts";
+import { Servers } from "./servers.ts";
 import { createHandler, type ServingParts, startServer } from "./serving.ts";
 
 const knownMeshOptions: OptionKeys<MeshOptions> = {
@@ -45,8 +47,8 @@ function reportError(error: unknown, call: Call | undefined): void {
 /**
  * Makes one service's view of the mesh: clients for the others, and a server for itself.
  *
- * Nothing is opened before it is used, so it can be made at module scope on every platform. A mesh is for
- * the life of a process: once its server drains, it stays drained.
+ * Nothing is opened before it is used, so it can be made at module scope on every platform. It may serve
+ * several times, one after the other or at once: each server drains and closes by itself.
  *
  * @example
  * ```ts
@@ -85,7 +87,8 @@ export function createMesh(options: MeshOptions): Mesh {
   const onError = quietHook(checkFunction(who, "onError", options.onError) ?? reportError);
   const tls = sourceOf<TlsIdentity | undefined>(options.tls);
   const resolver = options.resolver === undefined ? staticResolver({}) : checkResolver(who, options.resolver);
-  const health = createHealth({ clock, ...(options.checks && { checks: options.checks }) });
+  const checks = new HealthChecks({ clock, ...(options.checks && { checks: options.checks }) });
+  const health = healthOn(checks);
   const layers = checkLayers(who, options.layers);
   const onEvent = checkFunction(who, "onEvent", options.onEvent);
   const pipeline = createRequestPipeline({
@@ -114,8 +117,10 @@ export function createMesh(options: MeshOptions): Mesh {
     current,
     onEvent,
   });
-  const app = (each: AppOptions = {}): ReturnType<Mesh["app"]> =>
-    createApp({ onError, ...each, pipeline, asyncContext: scope, clock, health, metrics });
+  const app = (each: AppOptions = {}): ReturnType<Mesh["app"]> => {
+    const expose = { metrics: false, ...each.expose };
+    return createApp({ onError, ...each, expose, pipeline, asyncContext: scope, clock, health, metrics });
+  };
   const parts: ServingParts = {
     runtime,
     get tls() {
@@ -123,13 +128,33 @@ export function createMesh(options: MeshOptions): Mesh {
     },
     pipeline,
     health,
+    checks,
     metrics,
     clock,
     scope,
     onError,
     defaultApp: () => app(),
   };
-  const close = (): Promise<void> => clients.close();
+  const servers = new Servers();
+  let closing: Promise<void> | undefined;
+
+  async function closeAfter(served: Promise<void>): Promise<void> {
+    await served;
+    // What is left are handlers.
+    void health.drain();
+    pipeline.close();
+    await clients.close();
+  }
+
+  const close: Mesh["close"] = (how) => {
+    const served = servers.close(how);
+    closing ??= closeAfter(served);
+    return closing;
+  };
+  const afterSignal = async (): Promise<void> => {
+    await servers.ended();
+    await close();
+  };
 
   return {
     service,
@@ -140,9 +165,10 @@ export function createMesh(options: MeshOptions): Mesh {
     fetch: clients.fetch,
     endpoints: clients.endpoints,
     app,
-    serve: (served) => startServer(parts, served, close),
+    serve: (served) => servers.start(() => startServer(parts, served, afterSignal)),
     handler: (served) => createHandler(parts, served),
     current,
     close,
+    [Symbol.asyncDispose]: () => close(),
   };
 }

@@ -19,7 +19,8 @@ import type { RpcHealth, RpcHealthOptions } from "../rpc/health/rpc-health.ts";
 import type { ResponseCompression } from "../rpc/server/dispatcher.ts";
 import type { RpcRouter } from "../rpc/server/router.ts";
 import type { RpcValidation } from "../rpc/server/validation.ts";
-import type { HealthCheck } from "../serve/health.ts";
+import type { HealthCheck } from "../serve/health-checks.ts";
+import type { DrainOptions } from "../serve/lifecycle.ts";
 import type { ServerOptions } from "../serve/server-options.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { MeshLayers } from "./layers.ts";
@@ -168,6 +169,20 @@ export interface HandlerOptions {
   readonly validate?: RpcValidation;
 }
 
+/**
+ * The admin port: `/healthz`, `/readyz` and `/metrics`, open to everybody who reaches it, past security and limits. It is
+ * there until the server is closed, also while that drains.
+ */
+export interface AdminOptions {
+  readonly port: number;
+  /** The address that it listens on. @default the server's `hostname` */
+  readonly hostname?: string;
+  /** Whether it shows the mesh's identity; probes of an orchestrator can check none. @default false: cleartext */
+  readonly tls?: boolean;
+  /** With `tls`: whether clients must show a certificate of the CA. @default "require" */
+  readonly clientAuth?: "require" | "request" | "none";
+}
+
 /** How and where it is served. */
 export interface ServeOptions extends HandlerOptions {
   /** @default 8080 */
@@ -180,11 +195,13 @@ export interface ServeOptions extends HandlerOptions {
   readonly tls?: boolean;
   /** Whether peers must show a certificate of the CA. @default "require" */
   readonly clientAuth?: "require" | "request" | "none";
-  /** How long work in flight may take after `close()`, in milliseconds. @default 30_000 */
-  readonly drainMs?: number;
+  /** What happens after `close()` before work in flight is ended. @default no delay, and up to 30 s */
+  readonly drain?: DrainOptions;
+  /** A port of its own for `/healthz`, `/readyz` and `/metrics`. @default there is none */
+  readonly admin?: AdminOptions;
   /** How many connections each port takes, and for how long. */
   readonly connections?: ListenerLimits;
-  /** Closes at SIGTERM and SIGINT, and forces at the second. @default false */
+  /** Closes at SIGTERM and SIGINT, and forces at the second; when no server is left, the mesh. @default false */
   readonly closeOnSignals?: boolean;
 }
 
@@ -195,16 +212,23 @@ export interface Server {
   readonly ports: { readonly rest: number; readonly grpc: number };
   /** Scheme, host and port, to reach it from this machine. */
   readonly url: string;
+  /** The admin port, if one was asked for. */
+  readonly admin: { readonly port: number; readonly url: string } | undefined;
   /** Requests that have not finished yet. */
   readonly inFlight: number;
   /** Resolves when the last port is closed. */
   readonly closed: Promise<void>;
-  /** Says whether the service wants traffic; `/readyz` tells. */
+  /** Says whether this server wants traffic; its `/readyz` tells. */
   setReady(ready: boolean): void;
   /** Says whether one RPC service (`package.Service`) takes calls; gRPC health tells. @default it does */
   setServing(service: string, serving: boolean): void;
-  /** Not ready, GOAWAY, work in flight finishes, ports close. `force` (or a second signal) ends the work in flight. */
+  /**
+   * Not ready, GOAWAY, work in flight finishes, ports close. `force` (or a second signal) ends the work in flight. The
+   * mesh's clients and its other servers go on.
+   */
   close(options?: { readonly force?: boolean }): Promise<void>;
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** A fetch handler, as edge platforms want it: `export default mesh.handler({ app, routes })`. */
@@ -227,12 +251,21 @@ export interface Mesh {
   endpoints(): readonly EndpointStatus[];
   /** A Hono app with the server's layers in place. */
   app(options?: AppOptions): Hono<MeshEnv>;
-  /** @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there */
+  /**
+   * Opens a port. Servers of one mesh share its limits, metrics and checks; each is ready, drains and closes by itself.
+   *
+   * @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there
+   */
   serve(options: ServeOptions): Promise<Server>;
   /** A fetch handler for platforms that bring their own listener. */
   handler(options: HandlerOptions): MeshHandler;
   /** The call whose handler runs now; undefined outside of one, or where the runtime has no async context. */
   current(): Call | undefined;
-  /** Closes every connection of the clients, and the resolver; servers are closed by their own `close()`. */
-  close(): Promise<void>;
+  /**
+   * Drains and closes every server, with `force` at once, then closes every connection of the clients, and the resolver.
+   * From then on the mesh serves nothing.
+   */
+  close(options?: { readonly force?: boolean }): Promise<void>;
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }

@@ -84,6 +84,16 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
     'Cannot make createApp(): it has no option "bodyLimit"; did you mean "bodyLimitBytes"?',
   ],
   [
+    "another word for who may see the metrics",
+    () => mesh({}).app({ expose: { metrics: "public" } } as never),
+    'Cannot make expose: metrics is "public"; pass true, false or "authenticated"',
+  ],
+  [
+    "a misspelt option of what an app exposes",
+    () => mesh({}).app({ expose: { metric: true } } as never),
+    'Cannot make expose: it has no option "metric"; did you mean "metrics"?',
+  ],
+  [
     "a misspelt option of CORS",
     () => mesh({}).app({ cors: { origin: "*" } } as never),
     'Cannot make cors: it has no option "origin"; did you mean "origins"?',
