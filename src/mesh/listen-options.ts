@@ -1,5 +1,5 @@
 import { checkNumber, checkOptions, type NumberRange, type OptionKeys } from "../core/options.ts";
-import type { ListenerLimits, ListenOptions } from "../net/port.ts";
+import type { ListenerLimits, ListenOptions, ServerKeepalive } from "../net/port.ts";
 import type { ServeOptions } from "./options.ts";
 
 const knownLimits: OptionKeys<ListenerLimits> = {
@@ -7,7 +7,9 @@ const knownLimits: OptionKeys<ListenerLimits> = {
   maxConnectionsPerAddress: true,
   maxConnectionAgeMs: true,
   maxConnectionAgeGraceMs: true,
+  keepalive: true,
 };
+const knownKeepalive: OptionKeys<ServerKeepalive> = { intervalMs: true, timeoutMs: true };
 
 /** The port or the two ports that the options ask for. */
 export function portsFrom(options: ServeOptions): ListenOptions["ports"] {
@@ -23,7 +25,10 @@ export function portsFrom(options: ServeOptions): ListenOptions["ports"] {
 /** How many connections a port takes, and for how long. */
 export function limitsFrom({ connections = {} }: ServeOptions): ListenerLimits {
   checkOptions("serve()'s connections", connections, knownLimits);
-  const check = (name: keyof ListenerLimits, range: NumberRange): number | undefined => {
+  const check = (
+    name: Exclude<keyof ListenerLimits, "keepalive">,
+    range: NumberRange,
+  ): number | undefined => {
     const value = connections[name];
     return value === undefined ? undefined : checkNumber("serve()", `connections.${name}`, value, range);
   };
@@ -32,7 +37,19 @@ export function limitsFrom({ connections = {} }: ServeOptions): ListenerLimits {
     maxConnectionsPerAddress: check("maxConnectionsPerAddress", { integer: true, min: 1 }),
     maxConnectionAgeMs: check("maxConnectionAgeMs", { above: true }),
     maxConnectionAgeGraceMs: check("maxConnectionAgeGraceMs", {}),
+    keepalive: keepaliveFrom(connections.keepalive),
   };
+}
+
+function keepaliveFrom(keepalive: ServerKeepalive | undefined): ServerKeepalive | undefined {
+  if (keepalive === undefined) return undefined;
+  checkOptions("serve()'s connections.keepalive", keepalive, knownKeepalive);
+  const { intervalMs, timeoutMs } = keepalive;
+  const check = (name: keyof ServerKeepalive, value: number): number =>
+    checkNumber("serve()", `connections.keepalive.${name}`, value, { above: true, max: 2 ** 31 - 1 });
+  check("intervalMs", intervalMs);
+  if (timeoutMs !== undefined) check("timeoutMs", timeoutMs);
+  return keepalive;
 }
 
 /** Refuses what is no address to listen on. */

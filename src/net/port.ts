@@ -71,6 +71,21 @@ export interface ListenerLimits {
   readonly maxConnectionAgeMs?: number | undefined;
   /** How long requests that are open then may take, in milliseconds. @default no limit */
   readonly maxConnectionAgeGraceMs?: number | undefined;
+  /**
+   * Pings on HTTP/2 connections with open requests: they find clients that are gone without a word, and keep the mappings
+   * of NATs and balancers on the way.
+   *
+   * @default after 5 min of silence, and 1 min for the reply
+   */
+  readonly keepalive?: ServerKeepalive | undefined;
+}
+
+/** HTTP/2 pings of a server. */
+export interface ServerKeepalive {
+  /** A ping goes out after so much silence, or up to a fifth more, in milliseconds. */
+  readonly intervalMs: number;
+  /** A ping unanswered for so long closes the connection, in milliseconds. @default 15_000 */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** An open port. */

@@ -54,6 +54,14 @@ describe("Options of serve()", () => {
     for (const [options, message] of [
       [{ drainMs: 5 }, /serve\(\): it has no option "drainMs"; did you mean "drain"\?/],
       [{ drain: { delay: 5 } }, /serve\(\)'s drain: it has no option "delay"; did you mean "delayMs"\?/],
+      [
+        { connections: { keepalive: { interval: 5 } } },
+        /serve\(\)'s connections\.keepalive: it has no option "interval"; did you mean "intervalMs"\?/,
+      ],
+      [
+        { connections: { keepalive: { timeoutMs: 5 } } },
+        /serve\(\): connections\.keepalive\.intervalMs is undefined; pass a number above 0/,
+      ],
       [{ admin: { prot: 0 } }, /serve\(\)'s admin: it has no option "prot"; did you mean "port"\?/],
       [{ admin: { port: 0, tls: "yes" } }, /serve\(\): admin\.tls is "yes"; pass true or false/],
     ] as const)

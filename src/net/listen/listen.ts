@@ -40,10 +40,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
   const open = (served: Application, port: number, onlyHttp2: boolean): Promise<OpenPort> => {
     if (!onlyHttp2) installLightGlobals();
-    const { maxConnectionAgeMs = Infinity, maxConnectionAgeGraceMs = Infinity } = limits;
+    const { maxConnectionAgeMs = Infinity, maxConnectionAgeGraceMs = Infinity, keepalive } = limits;
     const connections = new Connections(clock, maxConnectionAgeMs, maxConnectionAgeGraceMs);
     const context: ListenerContext = {
       clock,
+      keepalive,
       connections,
       onConnectionError,
       onHandlerError: served.onHandlerError,
