@@ -69,6 +69,8 @@ export async function openAdmin(
       tls,
       fetch: (request) => app.fetch(request),
       rpc: undefined,
+      // Nothing here must be fast.
+      overrideGlobalObjects: false,
       onConnectionError: (kind) => metrics.connectionError(kind),
       onHandlerError: (error) => onError(error, undefined),
       clock,

@@ -199,6 +199,14 @@ export interface ServeOptions extends HandlerOptions {
   readonly drain?: DrainOptions;
   /** A port of its own for `/healthz`, `/readyz` and `/metrics`. @default there is none */
   readonly admin?: AdminOptions;
+  /**
+   * Whether opening the port replaces the global `Response` and `Request` by ones that are faster to serve, and the same in
+   * every way that a program can tell. With `false` handlers are given the platform's own `Request`, and nothing global
+   * changes; what another server of the process replaced stays so. `docs/decisions/listener.md` has the speed of both.
+   *
+   * @default true
+   */
+  readonly overrideGlobalObjects?: boolean;
   /** How many connections each port takes, and for how long. */
   readonly connections?: ListenerLimits;
   /** Closes at SIGTERM and SIGINT, and forces at the second; when no server is left, the mesh. @default false */

@@ -75,6 +75,7 @@ const serveOptions: OptionKeys<ServeOptions> = {
   admin: true,
   connections: true,
   closeOnSignals: true,
+  overrideGlobalObjects: true,
 };
 const knownHealthOptions: OptionKeys<ServedHealthOptions> = {
   checkIntervalMs: true,
@@ -177,7 +178,7 @@ export async function startServer(
 ): Promise<Server> {
   checkOptions("serve()", options, serveOptions);
   checkWord("serve()", "clientAuth", options.clientAuth, ["require", "request", "none"]);
-  for (const name of ["tls", "closeOnSignals", "reflection"] as const) {
+  for (const name of ["tls", "closeOnSignals", "reflection", "overrideGlobalObjects"] as const) {
     checkBoolean("serve()", name, options[name]);
   }
   checkServed("serve", options);
@@ -205,6 +206,7 @@ export async function startServer(
     fetch: (request, connection) => app.fetch(request, { connection, [servedHealth]: health }),
     rpc: dispatcherFrom(parts, options, health),
     limits,
+    overrideGlobalObjects: options.overrideGlobalObjects,
     onConnectionError: (kind) => metrics.connectionError(kind),
     onHandlerError: (error) => parts.onError(error, undefined),
     clock,

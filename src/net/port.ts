@@ -57,6 +57,8 @@ export interface ListenOptions {
    */
   readonly onHandlerError?: ((error: unknown) => void) | undefined;
   readonly limits?: ListenerLimits | undefined;
+  /** Whether `Response` and `Request` of the global object are replaced by faster ones. @default true */
+  readonly overrideGlobalObjects?: boolean | undefined;
   /** Times connections. @default the system's */
   readonly clock?: Clock | undefined;
 }

@@ -91,7 +91,8 @@ export class LightRequest {
   real(): Request {
     if (this.#real === undefined) {
       if (this.#used) throw new TypeError("Cannot use the body of this request: it was read already");
-      const body = this.body;
+      // The platform's own holds no body then; it goes unread.
+      const body = this.method === "GET" || this.method === "HEAD" ? null : this.body;
       const init = {
         method: this.method,
         headers: [...this.headers],
@@ -137,6 +138,11 @@ for (const property of [
   });
 }
 Object.setPrototypeOf(LightRequest.prototype, NativeRequest.prototype);
+
+/** What came in, as the platform's own `Request`. */
+export function platformRequest(exchange: HttpExchange): Request {
+  return new LightRequest(exchange).real();
+}
 
 /** What came in, with the interface of `Request`. */
 export function lightRequest(exchange: HttpExchange): Request {

@@ -12,7 +12,6 @@ import type { RpcDispatcher } from "../../rpc/server/dispatcher.ts";
 import { refuseGrpc } from "../../rpc/server/fetch-dispatch.ts";
 import { createGrpcHandler, isGrpc } from "../../rpc/server/grpc-handler.ts";
 import { compressions } from "../compression.ts";
-import { lightRequest } from "../fetch/light-request.ts";
 import type { ConnectionRecord } from "./connections.ts";
 import { respond, respondWithError } from "./respond.ts";
 import { exchangeRpc } from "./universal-request.ts";
@@ -20,6 +19,8 @@ import { exchangeRpc } from "./universal-request.ts";
 /** What responds to the requests of one port. */
 export interface Application {
   readonly fetch: (request: Request, connection: Connection) => Response | Promise<Response>;
+  /** Makes what `fetch` is given. */
+  readonly requestOf: (exchange: HttpExchange) => Request;
   readonly rpc: RpcDispatcher | undefined;
   readonly clock: Clock;
   /** Told of what escaped from a handler, or could not be written; never throws. */
@@ -34,7 +35,7 @@ function pathOf(target: string): string {
 function respondByFetch(application: Application, exchange: HttpExchange): void {
   let response: Response | Promise<Response>;
   try {
-    response = application.fetch(lightRequest(exchange), exchange.connection);
+    response = application.fetch(application.requestOf(exchange), exchange.connection);
     if (!(response instanceof Promise)) {
       respond(response, exchange)?.catch((error: unknown) => fail(application, error, exchange));
       return;
