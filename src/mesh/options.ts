@@ -262,7 +262,8 @@ export interface Mesh {
   /**
    * Opens a port. Servers of one mesh share its limits, metrics and checks; each is ready, drains and closes by itself.
    *
-   * @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there
+   * @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there; `ERR_LISTEN` when the
+   * port is in use, or may not be opened
    */
   serve(options: ServeOptions): Promise<Server>;
   /** A fetch handler for platforms that bring their own listener. */

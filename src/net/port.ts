@@ -116,7 +116,7 @@ export interface Runtime {
   openHttpTransport(options: ConnectOptions): HttpTransport;
   /** @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY` (for example native gRPC on workerd) */
   openRpcTransport(options: RpcTransportOptions): RpcTransport;
-  /** @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY` */
+  /** @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY`, `ERR_LISTEN` */
   listen(options: ListenOptions): Promise<Listener>;
   /** Encodings in which Connect and gRPC-Web messages are served, best first. @default gzip by web streams */
   readonly messageCompressions?: readonly Compression[];
