@@ -138,17 +138,16 @@ export function createMesh(options: MeshOptions): Mesh {
   const servers = new Servers();
   let closing: Promise<void> | undefined;
 
-  async function closeAfter(served: Promise<void>): Promise<void> {
-    await served;
+  function end(): Promise<void> {
     // What is left are handlers.
     void health.drain();
     pipeline.close();
-    await clients.close();
+    return clients.close();
   }
 
   const close: Mesh["close"] = (how) => {
     const served = servers.close(how);
-    closing ??= closeAfter(served);
+    closing ??= served === undefined ? end() : served.then(end);
     return closing;
   };
   const afterSignal = async (): Promise<void> => {

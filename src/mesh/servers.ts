@@ -27,9 +27,10 @@ export class Servers {
     }
   }
 
-  /** Closes all of them, and one that is about to open; no other one is started. */
-  async close(how: { readonly force?: boolean } | undefined): Promise<void> {
+  /** Closes all of them, and one that is about to open; no other one is started. Undefined when there is none. */
+  close(how: { readonly force?: boolean } | undefined): Promise<unknown> | undefined {
     this.#closed = true;
-    await Promise.allSettled([...this.#open].map(async (starting) => (await starting).close(how)));
+    if (this.#open.size === 0) return undefined;
+    return Promise.allSettled([...this.#open].map(async (starting) => (await starting).close(how)));
   }
 }

@@ -191,12 +191,14 @@ class LayeredPipeline implements RequestPipeline {
     const { security, limiters, peerLimiter, addressOf, bulkhead } = state;
     const list: Layer<ServedRequest, unknown>[] = [];
     if (peerLimiter !== undefined) {
-      list.push(rateLimited((_, request) => peerLimiter.take(clientKey(addressOf(request)))));
+      list.push(
+        rateLimited("server.peerLimit", (_, request) => peerLimiter.take(clientKey(addressOf(request)))),
+      );
     }
     list.push(secured(security));
     if (limiters !== undefined) {
       list.push(
-        rateLimited(({ principal }, request) => {
+        rateLimited("server.rateLimit", ({ principal }, request) => {
           if (principal === undefined) return limiters.address.take(clientKey(addressOf(request)));
           return (principal.kind === "peer" ? limiters.peer : limiters.token)?.take(principal.id);
         }),

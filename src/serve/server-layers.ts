@@ -88,15 +88,29 @@ export function secured(security: Security): RequestLayer {
   };
 }
 
-/** Takes each request out of an allowance. Not a `Limiter`: whose allowance it is, the connection says, not the call. */
+/** How a refusal calls the caller. Not by the address: where there is a proxy, that one is its. */
+function clientOf({ principal }: Call): string {
+  if (principal === undefined) return "this address";
+  const { id } = principal;
+  return JSON.stringify(id.length > maxIdLength ? `${id.slice(0, maxIdLength)}…` : id);
+}
+
+const maxIdLength = 100;
+
+/**
+ * Takes each request out of an allowance. Not a `Limiter`: whose allowance it is, the connection says, not the call.
+ *
+ * @param option - the one that sets it, for the refusal
+ */
 export function rateLimited(
+  option: string,
   decide: (call: Call, request: InboundRequest) => RateLimitDecision | undefined,
 ): RequestLayer {
   return (next) =>
     function limitedRate(call, request) {
       const decision = decide(call, request);
       if (decision === undefined || decision.allowed) return next(call, request);
-      const error = new RateLimitError(decision);
+      const error = new RateLimitError(decision, { client: clientOf(call), option });
       call.note?.({ type: "refused", error });
       throw error;
     };

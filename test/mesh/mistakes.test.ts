@@ -124,6 +124,16 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
     'Cannot make createBreaker(): it has no option "minCall"; did you mean "minCalls"?',
   ],
   [
+    "a table of endpoints that is no resolver",
+    () => mesh({ resolver: { lake: ["http://127.0.0.1:7101"] } }),
+    "Cannot make createMesh(): resolver is a table of endpoints and no Resolver; wrap it: staticResolver({ … })",
+  ],
+  [
+    "a URL that is no resolver",
+    () => mesh({ resolver: "http://127.0.0.1:7101" }),
+    "Cannot make createMesh(): resolver is no Resolver, an object with resolve(); pass one, such as staticResolver({ … })",
+  ],
+  [
     "a misspelt option of a resolver",
     () => staticResolver({}, { onRefuse: () => {} } as never),
     'Cannot make staticResolver(): it has no option "onRefuse"; did you mean "onRefused"?',

@@ -7,7 +7,7 @@ import { FieldSource, type Fields, fieldOf } from "../../http/fields.ts";
 import type { Http1Exchange } from "../../http/http1/http1-exchange.ts";
 import { Http2Exchange } from "../../http/http2/http2-exchange.ts";
 import type { Http2Stream } from "../../http/http2/streams/stream.ts";
-import { dialectOf, isRpcOnly } from "../../rpc/dialect/rpc-dialect.ts";
+import { connectVersionHeader, dialectOf, isConnectUnary, isRpcOnly } from "../../rpc/dialect/rpc-dialect.ts";
 import type { RpcDispatcher } from "../../rpc/server/dispatcher.ts";
 import { refuseGrpc } from "../../rpc/server/fetch-dispatch.ts";
 import { createGrpcHandler, isGrpc } from "../../rpc/server/grpc-handler.ts";
@@ -75,13 +75,19 @@ function serve(application: Application, exchange: HttpExchange, ownHost: () => 
   }
   const path = pathOf(exchange.target);
   const type = fieldOf(exchange.fields, "content-type");
-  const handler = rpc.find(path) ?? (type !== undefined && isRpcOnly(type) ? rpc.unknown : undefined);
+  const handler =
+    rpc.find(path) ?? (type !== undefined && isLostRpc(type, exchange) ? rpc.unknown : undefined);
   if (handler === undefined) respondByFetch(application, exchange);
   else if (exchange.httpVersion === "1.1" && dialectOf(type).protocol === "grpc") {
     const { connection } = exchange;
     const refused = { ...needsHttp2, headers: new FieldSource(exchange.fields), connection };
     respondByFetch({ ...application, fetch: () => refuseGrpc(rpc, path, refused) }, exchange);
   } else exchangeRpc(handler, exchange, clock).catch((error: unknown) => fail(application, error, exchange));
+}
+
+/** Whether a path that no method has was meant for one. */
+function isLostRpc(type: string, { fields }: HttpExchange): boolean {
+  return isRpcOnly(type) || (isConnectUnary(type) && fieldOf(fields, connectVersionHeader) !== undefined);
 }
 
 const needsHttp2 = {

@@ -122,7 +122,8 @@ describe("transport.health()", () => {
       live: true,
       ready: false,
       status: "unknown",
-      details: "grpc.health.v1.Health/Check is not served here",
+      details:
+        'Cannot call "grpc.health.v1.Health/Check": the service "grpc.health.v1.Health" is not served here',
     });
     await silent.close({ force: true });
     const { live, ready, status } = await transport.health();
