@@ -29,6 +29,7 @@ export type {
   ClientPolicy,
   HandlerOptions,
   Mesh,
+  MeshEventListener,
   MeshHandler,
   MeshOptions,
   MeshTransport,

@@ -35,7 +35,7 @@ export {
   TransportError,
   type TransportFault,
 } from "./errors.ts";
-export type { CallEvent } from "./events.ts";
+export type { CallEvent, ConnectionEvent, MeshEvent } from "./events.ts";
 export { type HeaderSource, meshHeaders } from "./headers.ts";
 export type { PeerIdentity, Principal, TlsIdentity } from "./identity.ts";
 export { type Outcome, type OutcomeKind, ok, outcome } from "./outcome.ts";

@@ -1,5 +1,6 @@
 import { type Context, Hono } from "hono";
-import type { Clock } from "../core/clock.ts";
+import type { RouterRoute } from "hono/types";
+import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import { checkOptions, checkWord, type OptionKeys } from "../core/options.ts";
 import { problem } from "../http/problem.ts";
@@ -32,35 +33,45 @@ const knownExposeOptions: OptionKeys<ExposeOptions> = { probes: true, metrics: t
 
 const noStore = { "cache-control": "no-store" };
 
-/** What {@link addHealthRoutes} adds routes for. */
+/** What {@link healthResponders} respond with. */
 export interface HealthRoutesOptions {
   /** What `/healthz` and `/readyz` tell where no server says otherwise. @default they are not there */
   readonly health?: Health | undefined;
   /** @default there is no `/metrics` */
   readonly metrics?: Metrics | undefined;
   readonly expose?: ExposeOptions | undefined;
-  readonly clock: Clock;
+  readonly clock?: Clock | undefined;
 }
 
-type Responder = (c: Context<MeshEnv>) => Response | Promise<Response>;
+type Respond = (c: Context<MeshEnv>) => Response | Promise<Response>;
+
+/** What responds at the path of a probe. */
+export interface HealthResponder {
+  /** Whether it goes past the chain: probes have no token, must not be limited, and would only blur the metrics. */
+  readonly open: boolean;
+  readonly respond: Respond;
+}
+
+/** What responds to probes, by path. */
+export type HealthResponders = ReadonlyMap<string, HealthResponder>;
 
 /**
- * Adds `/healthz`, `/readyz` and `/metrics`. Where everybody may see them they bypass the chain: probes have no token,
- * must not be limited, and would only blur the metrics.
+ * Makes what responds to `/healthz`, `/readyz` and `/metrics`.
  *
  * @throws TypeError when an option has the wrong type
  */
-export function addHealthRoutes(app: Hono<MeshEnv>, options: HealthRoutesOptions): void {
-  const { health, metrics, expose = {}, clock } = options;
+export function healthResponders(options: HealthRoutesOptions): HealthResponders {
+  const { health, metrics, expose = {}, clock = systemClock } = options;
   checkOptions("expose", expose, knownExposeOptions);
   const { probes = true, metrics: scrapes = true } = expose;
   for (const [name, value] of Object.entries({ probes, metrics: scrapes })) {
     checkWord("expose", name, value, [true, false, "authenticated"]);
   }
+  const responders = new Map<string, HealthResponder>();
 
-  function add(path: string, exposure: Exposure, respond: Responder): void {
-    if (exposure === true) app.get(path, markHandler(respond, { bypass: true }));
-    else if (exposure !== false) app.get(path, authenticatedOnly(respond));
+  function add(path: string, exposure: Exposure, respond: Respond): void {
+    if (exposure === true) responders.set(path, { open: true, respond });
+    else if (exposure !== false) responders.set(path, { open: false, respond: authenticatedOnly(respond) });
   }
 
   if (health !== undefined) {
@@ -72,13 +83,43 @@ export function addHealthRoutes(app: Hono<MeshEnv>, options: HealthRoutesOptions
   }
   if (metrics !== undefined) {
     const scrape = createScrape(metrics, clock);
-    const headers = { "content-type": metrics.contentType, ...noStore };
-    add("/metrics", scrapes, async () => new Response(await scrape(), { headers }));
+    add("/metrics", scrapes, async () => {
+      return new Response(await scrape(), { headers: { "content-type": metrics.contentType, ...noStore } });
+    });
+  }
+  return responders;
+}
+
+/**
+ * The options with the defaults of a mesh, which shows no metrics unless it is told to.
+ *
+ * @throws TypeError when they are none
+ */
+export function meshExpose(expose: ExposeOptions = {}): ExposeOptions {
+  checkOptions("expose", expose, knownExposeOptions);
+  const { metrics = false } = expose;
+  return { ...expose, metrics };
+}
+
+/** What responds to a probe; undefined for other requests, and where the application has a route of its own for that path. */
+export function responderFor(
+  responders: HealthResponders,
+  { method, path }: { readonly method: string; readonly path: string },
+  routes: () => readonly RouterRoute[],
+): HealthResponder | undefined {
+  const responder = method === "GET" || method === "HEAD" ? responders.get(path) : undefined;
+  return responder !== undefined && routes().some((route) => route.path === path) ? undefined : responder;
+}
+
+/** Adds routes for probes to an app. */
+export function addHealthRoutes(app: Hono<MeshEnv>, options: HealthRoutesOptions): void {
+  for (const [path, { open, respond }] of healthResponders(options)) {
+    app.get(path, open ? markHandler(respond, { bypass: true }) : respond);
   }
 }
 
 /** Security lets in callers without a principal unless `auth.required` says otherwise; here they are never let in. */
-function authenticatedOnly(respond: Responder): Responder {
+function authenticatedOnly(respond: Respond): Respond {
   return function authenticated(c) {
     if (c.get("call").principal === undefined) {
       throw new MeshError("ERR_UNAUTHENTICATED", "This is shown to authenticated callers only");

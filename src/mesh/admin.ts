@@ -5,6 +5,7 @@ import type { Listener, ListenOptions, Runtime } from "../net/port.ts";
 import type { Health } from "../serve/health.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { checkHostname, urlOf } from "./listen-options.ts";
+import { listenerEvents, type Tell } from "./mesh-events.ts";
 import type { AdminOptions } from "./options.ts";
 
 const adminOptions: OptionKeys<AdminOptions> = {
@@ -50,6 +51,7 @@ interface AdminParts {
   readonly runtime: Runtime;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  readonly tell: Tell | undefined;
   readonly onError: (error: unknown, call: undefined) => void;
   /** What its probes tell. */
   readonly health: Health;
@@ -57,7 +59,7 @@ interface AdminParts {
 
 /** Opens the admin port of a server. When it cannot be opened, nothing of the server stays open. */
 export async function openAdmin(
-  { runtime, metrics, clock, onError, health }: AdminParts,
+  { runtime, metrics, clock, onError, tell, health }: AdminParts,
   { port, hostname, tls }: Pick<AdminOptions, "port"> & Pick<ListenOptions, "hostname" | "tls">,
   server: Listener,
 ): Promise<AdminPort> {
@@ -71,7 +73,7 @@ export async function openAdmin(
       rpc: undefined,
       // Nothing here must be fast.
       overrideGlobalObjects: false,
-      onConnectionError: (kind) => metrics.connectionError(kind),
+      ...listenerEvents(tell, metrics),
       onHandlerError: (error) => onError(error, undefined),
       clock,
     });

@@ -1,20 +1,28 @@
+import type { Env, Hono } from "hono";
 import { runtime as platform } from "#runtime";
 import { checkResolver } from "../balance/endpoint-registry.ts";
 import type { Call } from "../core/call.ts";
 import { systemClock } from "../core/clock.ts";
-import { quietHook } from "../core/hooks.ts";
+import { MeshError } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
-import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import { systemRandom } from "../core/random.ts";
 import { sourceOf } from "../core/source.ts";
 import { staticResolver } from "../discovery/static-resolver.ts";
-import { type AppOptions, createApp } from "../hono/app.ts";
+import { createApp } from "../hono/app.ts";
+import type { AppOptions, CreateAppOptions } from "../hono/app-options.ts";
+import type { MeshEnv } from "../hono/env.ts";
+import { meshExpose } from "../hono/health-routes.ts";
+import { meshMiddleware } from "../hono/middleware.ts";
+import { withLayers } from "../hono/served-app.ts";
+import { createBridge } from "../serve/bridge.ts";
 import { healthOn } from "../serve/health.ts";
 import { HealthChecks } from "../serve/health-checks.ts";
 import { createRequestPipeline } from "../serve/request-pipeline.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { createClients } from "./clients.ts";
 import { checkLayers } from "./layers.ts";
+import { type MeshEvents, meshEvents } from "./mesh-events.ts";
 import type { Mesh, MeshOptions } from "./options.ts";
 import { ClientPolicies } from "./policies.ts";
 import { Servers } from "./servers.ts";
@@ -27,6 +35,8 @@ const knownMeshOptions: OptionKeys<MeshOptions> = {
   policies: true,
   layers: true,
   onEvent: true,
+  logger: true,
+  logging: true,
   maxConnectionsPerEndpoint: true,
   idleTimeoutMs: true,
   server: true,
@@ -37,12 +47,6 @@ const knownMeshOptions: OptionKeys<MeshOptions> = {
   clock: true,
   random: true,
 };
-
-function reportError(error: unknown, call: Call | undefined): void {
-  const what = call === undefined ? "A request" : `${call.operation} (request ${call.requestId})`;
-  // biome-ignore lint/suspicious/noConsole: the error goes nowhere else, and nobody must lose it unasked
-  console.error(`${what} failed:`, error);
-}
 
 /**
  * Makes one service's view of the mesh: clients for the others, and a server for itself.
@@ -84,21 +88,22 @@ export function createMesh(options: MeshOptions): Mesh {
     checkNumber(who, "idleTimeoutMs", idleTimeoutMs, { above: true, max: 2 ** 31 - 1 });
   }
   const metrics = options.metrics ?? createMetrics();
-  const onError = quietHook(checkFunction(who, "onError", options.onError) ?? reportError);
+  const events = meshEvents(who, options, { clock, random });
+  const { onError, onCallEvent, tell, accessLog } = events;
   const tls = sourceOf<TlsIdentity | undefined>(options.tls);
   const resolver = options.resolver === undefined ? staticResolver({}) : checkResolver(who, options.resolver);
   const checks = new HealthChecks({ clock, ...(options.checks && { checks: options.checks }) });
   const health = healthOn(checks);
   const layers = checkLayers(who, options.layers);
-  const onEvent = checkFunction(who, "onEvent", options.onEvent);
   const pipeline = createRequestPipeline({
     service,
     clock,
     metrics,
-    onError: (error) => onError(error, undefined),
+    onError: (error) => events.onRefused("server", error),
+    accessLog: accessLog?.served,
     ...(options.server && { server: options.server }),
     ...(layers.server && { layers: layers.server }),
-    ...(onEvent && { onEvent }),
+    ...(onCallEvent && { onEvent: onCallEvent }),
   });
   const scope = runtime.asyncContext;
   const current: () => Call | undefined = scope === undefined ? () => undefined : scope.current.bind(scope);
@@ -109,18 +114,27 @@ export function createMesh(options: MeshOptions): Mesh {
     tls: () => tls.current,
     maxConnectionsPerEndpoint,
     idleTimeoutMs,
-    policies: new ClientPolicies(policies, (error) => onError(error, undefined)),
+    policies: new ClientPolicies(policies, (error) => events.onRefused("policies", error)),
     layers: layers.client ?? {},
     metrics,
     clock,
     random,
     current,
-    onEvent,
+    onEvent: onCallEvent,
+    tell,
+    accessLog,
   });
-  const app = (each: AppOptions = {}): ReturnType<Mesh["app"]> => {
-    const expose = { metrics: false, ...each.expose };
-    return createApp({ onError, ...each, expose, pipeline, asyncContext: scope, clock, health, metrics });
-  };
+  const layered = (each: AppOptions = {}): CreateAppOptions => ({
+    onError,
+    ...toldOf(each, events),
+    expose: meshExpose(each.expose),
+    pipeline,
+    asyncContext: scope,
+    clock,
+    health,
+    metrics,
+  });
+  const app = <E extends Env = MeshEnv>(each?: AppOptions): Hono<E & MeshEnv> => createApp<E>(layered(each));
   const parts: ServingParts = {
     runtime,
     get tls() {
@@ -133,7 +147,9 @@ export function createMesh(options: MeshOptions): Mesh {
     clock,
     scope,
     onError,
+    tell,
     defaultApp: () => app(),
+    withLayers: (who, served) => withLayers(who, served, layered()),
   };
   const servers = new Servers();
   let closing: Promise<void> | undefined;
@@ -164,10 +180,24 @@ export function createMesh(options: MeshOptions): Mesh {
     fetch: clients.fetch,
     endpoints: clients.endpoints,
     app,
+    bridge() {
+      if (scope !== undefined) return createBridge({ pipeline, asyncContext: scope });
+      throw new MeshError(
+        "ERR_CAPABILITY",
+        `Cannot make a bridge on ${runtime.name}: it has no async context; pass parent to each call instead`,
+      );
+    },
+    middleware: (each) => meshMiddleware(layered(each)),
     serve: (served) => servers.start(() => startServer(parts, served, afterSignal)),
     handler: (served) => createHandler(parts, served),
     current,
     close,
     [Symbol.asyncDispose]: () => close(),
   };
+}
+
+/** An app's own hook takes the place of the mesh's, and not that of its logger. */
+function toldOf(options: AppOptions, { withHook }: MeshEvents): AppOptions {
+  const { onError } = options;
+  return typeof onError === "function" ? { ...options, onError: withHook(onError) } : options;
 }

@@ -1,14 +1,16 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import type { Hono } from "hono";
+import type { Env, Hono, MiddlewareHandler } from "hono";
 import type { EndpointStatus } from "../balance/endpoint-registry.ts";
-import type { Call, CallEventListener } from "../core/call.ts";
+import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
+import type { MeshEvent } from "../core/events.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import type { Random } from "../core/random.ts";
 import type { Source } from "../core/source.ts";
 import type { Resolver } from "../discovery/resolver.ts";
-import type { AppOptions, MeshEnv } from "../hono/app.ts";
-import type { ListenerLimits, Runtime } from "../net/port.ts";
+import type { AppOptions } from "../hono/app-options.ts";
+import type { MeshEnv } from "../hono/env.ts";
+import type { Runtime } from "../net/port.ts";
 import type { BreakerOptions } from "../policy/breaker.ts";
 import type { RetryOptions } from "../policy/retry.ts";
 import type { MeshFetch } from "../rest/mesh-fetch.ts";
@@ -16,14 +18,22 @@ import type { RestClient, RestDefaults } from "../rest/rest-client.ts";
 import type { RpcTransportEncoding } from "../rpc/client/transport-settings.ts";
 import type { RpcProtocol } from "../rpc/dialect/rpc-protocol.ts";
 import type { RpcHealth, RpcHealthOptions } from "../rpc/health/rpc-health.ts";
-import type { ResponseCompression } from "../rpc/server/dispatcher.ts";
-import type { RpcRouter } from "../rpc/server/router.ts";
-import type { RpcValidation } from "../rpc/server/validation.ts";
+import type { Bridge } from "../serve/bridge.ts";
 import type { HealthCheck } from "../serve/health-checks.ts";
-import type { DrainOptions } from "../serve/lifecycle.ts";
 import type { ServerOptions } from "../serve/server-options.ts";
+import type { Logger, LoggingOptions } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { MeshLayers } from "./layers.ts";
+import type { HandlerOptions, MeshHandler, ServeOptions, Server } from "./serve-options.ts";
+
+export type {
+  AdminOptions,
+  HandlerOptions,
+  MeshHandler,
+  ServedHealthOptions,
+  ServeOptions,
+  Server,
+} from "./serve-options.ts";
 
 /** What the mesh does around the calls to one service. */
 export interface ClientPolicy {
@@ -38,6 +48,9 @@ export interface ClientPolicy {
   /** Calls in flight to the service; more are refused at once. @default no limit */
   readonly maxConcurrent?: number;
 }
+
+/** Told of {@link MeshEvent}s; with the call that they are about, where there is one. */
+export type MeshEventListener = (event: MeshEvent, call: Call | undefined) => void;
 
 /** What a mesh is made of. */
 export interface MeshOptions {
@@ -59,8 +72,18 @@ export interface MeshOptions {
   readonly policies?: Readonly<Record<string, ClientPolicy>> | Source<Readonly<Record<string, ClientPolicy>>>;
   /** Layers of the application's own, at named positions; see `docs/layers.md`. @default none */
   readonly layers?: MeshLayers;
-  /** Told what is decided about each call: the endpoint that was picked, retries, refusals. @default nobody is told */
-  readonly onEvent?: CallEventListener;
+  /**
+   * Told what is decided about each call (the endpoint that was picked, retries, refusals) and what happens around them:
+   * breakers, endpoints, connections, TLS failures, drains, errors. @default nobody is told
+   */
+  readonly onEvent?: MeshEventListener;
+  /**
+   * Writes events, errors and the access log down: a `pino` logger, `console`, or `messageFirst(logger)` for LogTape. See
+   * `docs/logging.md`. @default silent
+   */
+  readonly logger?: Logger;
+  /** What the logger is given. @default events from `info` on, and a line for each request that is served */
+  readonly logging?: LoggingOptions;
   /** HTTP/1.1 connections to one endpoint. @default 100 */
   readonly maxConnectionsPerEndpoint?: number;
   /**
@@ -79,8 +102,10 @@ export interface MeshOptions {
   /** What must hold for the service to be ready, by name; `/readyz` tells. @default nothing */
   readonly checks?: Readonly<Record<string, HealthCheck>>;
   /**
-   * Told of what handlers threw that the caller only sees as an internal error; without a call when it escaped
-   * from an app without the server's layers. @default console.error
+   * Told of what handlers threw that the caller only sees as an internal error; without a call where it belongs to none.
+   * A logger is told as well.
+   *
+   * @default console.error, or only the logger
    */
   readonly onError?: (error: unknown, call: Call | undefined) => void;
   /** Collects metrics; give one to share a registry between meshes. @default its own */
@@ -128,122 +153,6 @@ export interface MeshTransport extends Transport {
   health(options?: RpcHealthOptions): Promise<RpcHealth>;
 }
 
-/** How gRPC health is served. */
-export interface ServedHealthOptions {
-  /** How often the checks are asked for clients that watch, in milliseconds. @default 5000 */
-  readonly checkIntervalMs?: number;
-  /** Clients that watch at the same time; more are refused with `resource_exhausted`. @default 1000 */
-  readonly maxWatches?: number;
-  /** Watches of one connection. @default 100 */
-  readonly maxWatchesPerConnection?: number;
-}
-
-/** What is served. */
-export interface HandlerOptions {
-  /** The REST side; make it with `mesh.app()`, so that the server's layers are around it. */
-  readonly app?: Hono<MeshEnv>;
-  /** The RPC side: Connect's own router. */
-  readonly routes?: (router: RpcRouter) => void;
-  /** Connect interceptors on the RPC side, inside the server's layers. */
-  readonly interceptors?: readonly Interceptor[];
-  /** The largest RPC message in either direction, in bytes. @default 4 MiB */
-  readonly maxMessageBytes?: number;
-  /**
-   * Which responses to RPCs are compressed, from 1 KiB on: those to requests that came compressed, or all to clients that
-   * accept it, which nearly all say. The first saves processor time, the second bytes: for browsers and long ways.
-   *
-   * @default "requested"
-   */
-  readonly responseCompression?: ResponseCompression;
-  /**
-   * gRPC's standard health service beside the routes: the same readiness as `/readyz`, past security, limits and
-   * metrics; `false` leaves it out. @default it is there
-   */
-  readonly health?: false | ServedHealthOptions;
-  /**
-   * gRPC's reflection (v1 and v1alpha) beside the routes, so that `grpcurl` and `buf curl` need no schema. It tells
-   * the whole interface to every caller that passes security. @default false
-   */
-  readonly reflection?: boolean;
-  /** Checks request messages by the rules in their proto; see `@datapunk/mesh/validate`. @default nothing is checked */
-  readonly validate?: RpcValidation;
-}
-
-/**
- * The admin port: `/healthz`, `/readyz` and `/metrics`, open to everybody who reaches it, past security and limits. It is
- * there until the server is closed, also while that drains.
- */
-export interface AdminOptions {
-  readonly port: number;
-  /** The address that it listens on. @default the server's `hostname` */
-  readonly hostname?: string;
-  /** Whether it shows the mesh's identity; probes of an orchestrator can check none. @default false: cleartext */
-  readonly tls?: boolean;
-  /** With `tls`: whether clients must show a certificate of the CA. @default "require" */
-  readonly clientAuth?: "require" | "request" | "none";
-}
-
-/** How and where it is served. */
-export interface ServeOptions extends HandlerOptions {
-  /** @default 8080 */
-  readonly port?: number;
-  /** Two ports instead of one: REST, Connect and gRPC-Web on the first, gRPC on the second. */
-  readonly ports?: { readonly rest: number; readonly grpc: number };
-  /** @default "0.0.0.0" */
-  readonly hostname?: string;
-  /** `false` serves cleartext although the mesh has an identity. @default true when the mesh has an identity */
-  readonly tls?: boolean;
-  /** Whether peers must show a certificate of the CA. @default "require" */
-  readonly clientAuth?: "require" | "request" | "none";
-  /** What happens after `close()` before work in flight is ended. @default no delay, and up to 30 s */
-  readonly drain?: DrainOptions;
-  /** A port of its own for `/healthz`, `/readyz` and `/metrics`. @default there is none */
-  readonly admin?: AdminOptions;
-  /**
-   * Whether opening the port replaces the global `Response` and `Request` by ones that are faster to serve, and the same in
-   * every way that a program can tell. With `false` handlers are given the platform's own `Request`, and nothing global
-   * changes; what another server of the process replaced stays so. `docs/decisions/listener.md` has the speed of both.
-   *
-   * @default true
-   */
-  readonly overrideGlobalObjects?: boolean;
-  /** How many connections each port takes, and for how long. */
-  readonly connections?: ListenerLimits;
-  /** Closes at SIGTERM and SIGINT, and forces at the second; when no server is left, the mesh. @default false */
-  readonly closeOnSignals?: boolean;
-}
-
-/** A service that is being served. */
-export interface Server {
-  /** The port (of REST, when there are two). */
-  readonly port: number;
-  readonly ports: { readonly rest: number; readonly grpc: number };
-  /** Scheme, host and port, to reach it from this machine. */
-  readonly url: string;
-  /** The admin port, if one was asked for. */
-  readonly admin: { readonly port: number; readonly url: string } | undefined;
-  /** Requests that have not finished yet. */
-  readonly inFlight: number;
-  /** Resolves when the last port is closed. */
-  readonly closed: Promise<void>;
-  /** Says whether this server wants traffic; its `/readyz` tells. */
-  setReady(ready: boolean): void;
-  /** Says whether one RPC service (`package.Service`) takes calls; gRPC health tells. @default it does */
-  setServing(service: string, serving: boolean): void;
-  /**
-   * Not ready, GOAWAY, work in flight finishes, ports close. `force` (or a second signal) ends the work in flight. The
-   * mesh's clients and its other servers go on.
-   */
-  close(options?: { readonly force?: boolean }): Promise<void>;
-  /** `close()`, for `await using`. */
-  [Symbol.asyncDispose](): Promise<void>;
-}
-
-/** A fetch handler, as edge platforms want it: `export default mesh.handler({ app, routes })`. */
-export interface MeshHandler {
-  fetch(request: Request, env?: unknown, context?: unknown): Promise<Response>;
-}
-
 /** One service's view of the mesh. */
 export interface Mesh {
   readonly service: string;
@@ -257,8 +166,42 @@ export interface Mesh {
   readonly fetch: MeshFetch;
   /** The endpoints of the services that were called so far, and what is known of them. */
   endpoints(): readonly EndpointStatus[];
-  /** A Hono app with the server's layers in place. */
-  app(options?: AppOptions): Hono<MeshEnv>;
+  /**
+   * A Hono app with the server's layers in place.
+   *
+   * @typeParam E - the application's own bindings and variables, beside those of the mesh
+   * @example
+   * ```ts
+   * const app = mesh.app<{ Variables: { tenant: string } }>();
+   * ```
+   */
+  app<E extends Env = MeshEnv>(options?: AppOptions): Hono<E & MeshEnv>;
+  /**
+   * The same layers, and the same `/healthz`, `/readyz` and, if `expose` says so, `/metrics`, for a Hono app that exists already: put it first.
+   * The app's own `onError`, its `notFound` and its own routes at these paths are respected.
+   *
+   * @example
+   * ```ts
+   * const app = new Hono();
+   * app.use(mesh.middleware());
+   * app.get("/datasets/:name", (c) => c.json(find(c.req.param("name"))));
+   * await mesh.serve({ app });
+   * ```
+   */
+  middleware(options?: AppOptions): MiddlewareHandler<MeshEnv>;
+  /**
+   * A middleware for Express, a hook for Fastify, and a wrapper for `node:http`: what the handlers of these servers call by
+   * the mesh inherits request id, trace, priority, deadline and cancellation. Requests are counted; security and limits
+   * are the other framework's.
+   *
+   * @example
+   * ```ts
+   * express().use(mesh.bridge());
+   * fastify().addHook("onRequest", mesh.bridge());
+   * ```
+   * @throws MeshError `ERR_CAPABILITY` where the runtime has no async context
+   */
+  bridge(): Bridge;
   /**
    * Opens a port. Servers of one mesh share its limits, metrics and checks; each is ready, drains and closes by itself.
    *

@@ -1,10 +1,9 @@
-import type { Hono } from "hono";
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import { checkBoolean, checkNumber, checkOptions, checkWord, type OptionKeys } from "../core/options.ts";
-import { type MeshEnv, servedHealth } from "../hono/env.ts";
-import { connectionOf } from "../hono/routed-request.ts";
+import { connectionOf, type MeshEnv, servedHealth } from "../hono/env.ts";
+import type { ServedApp } from "../hono/served-app.ts";
 import type { AsyncContext, ListenOptions, Runtime } from "../net/port.ts";
 import { withBypass } from "../rpc/health/probe-bypass.ts";
 import { watchLimitsFrom } from "../rpc/health/watch-limits.ts";
@@ -20,6 +19,7 @@ import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { adminFrom, openAdmin } from "./admin.ts";
 import { checkHostname, limitsFrom, portsFrom, urlOf } from "./listen-options.ts";
+import { drainEvents, listenerEvents, type Tell } from "./mesh-events.ts";
 import type {
   HandlerOptions,
   MeshHandler,
@@ -43,8 +43,12 @@ export interface ServingParts {
   readonly clock: Clock;
   readonly scope: AsyncContext | undefined;
   readonly onError: NonNullable<MeshOptions["onError"]>;
+  /** Told of what belongs to no call; undefined when nobody listens. */
+  readonly tell: Tell | undefined;
   /** The app that serves when none is given: health and metrics. */
-  readonly defaultApp: () => Hono<MeshEnv>;
+  readonly defaultApp: () => ServedApp;
+  /** An app with the server's layers around it, if they are not there yet. */
+  readonly withLayers: (who: string, app: ServedApp) => ServedApp;
 }
 
 const handlerOptions: OptionKeys<HandlerOptions> = {
@@ -123,19 +127,20 @@ function dispatcherFrom(
   });
 }
 
-function checkServed(who: string, options: HandlerOptions): void {
-  if (options.app === undefined && options.routes === undefined) {
+function appFrom(who: string, parts: ServingParts, { app, routes }: HandlerOptions): ServedApp {
+  if (app !== undefined) return parts.withLayers(who, app);
+  if (routes === undefined) {
     throw new TypeError(
       `Cannot ${who}: there is nothing to serve; pass app (a Hono app), routes (RPC), or both`,
     );
   }
+  return parts.defaultApp();
 }
 
 /** Makes the fetch handler of an edge platform. */
 export function createHandler(parts: ServingParts, options: HandlerOptions): MeshHandler {
   checkOptions("handler()", options, handlerOptions);
-  checkServed("make a handler", options);
-  const app = options.app ?? parts.defaultApp();
+  const app = appFrom("make a handler", parts, options);
   const dispatcher = dispatcherFrom(parts, options, parts.health);
   const rpc = dispatcher && createFetchDispatch(dispatcher);
   return {
@@ -144,7 +149,7 @@ export function createHandler(parts: ServingParts, options: HandlerOptions): Mes
       return (
         (await rpc?.(request, connectionOf(bindings))) ??
         // Whatever the platform passes as its context: Hono hands it on.
-        app.fetch(request, bindings as MeshEnv["Bindings"], context as never)
+        app.fetch(request, bindings, context as never)
       );
     },
   };
@@ -181,7 +186,7 @@ export async function startServer(
   for (const name of ["tls", "closeOnSignals", "reflection", "overrideGlobalObjects"] as const) {
     checkBoolean("serve()", name, options[name]);
   }
-  checkServed("serve", options);
+  const app = appFrom("serve", parts, options);
   const { runtime, metrics, clock } = parts;
   if (!runtime.capabilities.listen) {
     throw new MeshError(
@@ -197,7 +202,6 @@ export async function startServer(
   const drain = drainFrom("serve()", options.drain);
   const adminOptions = adminFrom(options.admin, hostname);
   const adminTls = adminOptions && tlsFrom(parts, adminOptions);
-  const app = options.app ?? parts.defaultApp();
   const health = healthOn(parts.checks);
   const listener = await runtime.listen({
     hostname,
@@ -207,14 +211,14 @@ export async function startServer(
     rpc: dispatcherFrom(parts, options, health),
     limits,
     overrideGlobalObjects: options.overrideGlobalObjects,
-    onConnectionError: (kind) => metrics.connectionError(kind),
+    ...listenerEvents(parts.tell, metrics),
     onHandlerError: (error) => parts.onError(error, undefined),
     clock,
   });
   const admin =
     adminOptions && (await openAdmin({ ...parts, health }, { ...adminOptions, tls: adminTls }, listener));
 
-  const lifecycle = createLifecycle({
+  const ending = createLifecycle({
     clock,
     drain,
     health,
@@ -225,6 +229,12 @@ export async function startServer(
         await listener.destroy();
         await admin?.listener.destroy();
       },
+    },
+  });
+  const lifecycle = drainEvents(parts.tell, clock, ending, {
+    port: listener.ports.rest,
+    get inFlight() {
+      return listener.inFlight;
     },
   });
   if (options.closeOnSignals === true) {

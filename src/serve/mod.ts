@@ -1,4 +1,12 @@
 export {
+  type Bridge,
+  type BridgeOptions,
+  createBridge,
+  type NodeRequest,
+  type NodeResponse,
+} from "./bridge.ts";
+export type { Cors, CorsOptions, CorsTarget } from "./cors.ts";
+export {
   createHealth,
   type Health,
   type HealthListener,
@@ -14,10 +22,11 @@ export {
   type Lifecycle,
   type LifecycleOptions,
 } from "./lifecycle.ts";
+export type { ClientLimit, OperationOptions } from "./operation-limits.ts";
 export {
   createRequestPipeline,
   type RequestPipeline,
   type RequestPipelineOptions,
 } from "./request-pipeline.ts";
 export { ServerCall } from "./server-call.ts";
-export type { ClientLimit, ServerOptions } from "./server-options.ts";
+export type { ServerOptions } from "./server-options.ts";

@@ -1,13 +1,17 @@
 import type { Call } from "../core/call.ts";
 import { outcomeOfMeshError } from "../core/classifier.ts";
 import { MeshError } from "../core/errors.ts";
-import { reportLost } from "../core/hooks.ts";
+import { ignoreRejection, isThenable, reportLost } from "../core/hooks.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { type RateLimitDecision, RateLimitError } from "../policy/rate-limit.ts";
+import type { RateLimiter } from "../policy/rate-limiter.ts";
 import type { Security } from "../security/authenticate.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { type AddressOf, clientKey } from "./client-key.ts";
 import type { InboundRequest, ServedRequest } from "./inbound-request.ts";
+import type { ClientLimiters } from "./operation-limits.ts";
 import type { ServerCall } from "./server-call.ts";
+import type { ServerState } from "./server-options.ts";
 
 /** The server's own layers, which know what a request is. */
 type RequestLayer = Layer<ServedRequest, unknown>;
@@ -89,7 +93,7 @@ export function secured(security: Security): RequestLayer {
 }
 
 /** How a refusal calls the caller. Not by the address: where there is a proxy, that one is its. */
-function clientOf({ principal }: Call): string {
+function nameOf({ principal }: Call): string {
   if (principal === undefined) return "this address";
   const { id } = principal;
   return JSON.stringify(id.length > maxIdLength ? `${id.slice(0, maxIdLength)}…` : id);
@@ -97,15 +101,14 @@ function clientOf({ principal }: Call): string {
 
 const maxIdLength = 100;
 
+type Decide = (call: Call, request: InboundRequest) => RateLimitDecision | undefined;
+
 /**
  * Takes each request out of an allowance. Not a `Limiter`: whose allowance it is, the connection says, not the call.
  *
  * @param option - the one that sets it, for the refusal
  */
-export function rateLimited(
-  option: string,
-  decide: (call: Call, request: InboundRequest) => RateLimitDecision | undefined,
-): RequestLayer {
+function rateLimited(option: string, decide: Decide, clientOf: (call: Call) => string): RequestLayer {
   return (next) =>
     function limitedRate(call, request) {
       const decision = decide(call, request);
@@ -114,4 +117,33 @@ export function rateLimited(
       call.note?.({ type: "refused", error });
       throw error;
     };
+}
+
+/** Bounds what each address may ask, whoever calls from there. */
+export function addressLimited(limiter: RateLimiter, addressOf: AddressOf): RequestLayer {
+  return rateLimited("server.peerLimit", (_, request) => limiter.take(clientKey(addressOf(request))), nameOf);
+}
+
+/** Bounds what each client may ask, by the limit that `option` sets. */
+export function clientLimited(option: string, state: ServerState, limiters: ClientLimiters): RequestLayer {
+  const clientOf = state.clientKey === undefined ? nameOf : () => "this client";
+  return rateLimited(option, clientLimit(state, limiters), clientOf);
+}
+
+/** Takes a request out of the allowance of its client. */
+function clientLimit({ clientKey: keyOf, addressOf }: ServerState, limiters: ClientLimiters): Decide {
+  return function take(call, request) {
+    const key = keyOf?.(call, request);
+    if (key !== undefined) {
+      if (!isThenable(key)) return limiters.custom.take(String(key));
+      // All would share one allowance, and one that rejects would end the process.
+      ignoreRejection(key);
+      throw new TypeError(
+        `Cannot limit ${call.operation}: clientKey returned a promise; return the key at once`,
+      );
+    }
+    const { principal } = call;
+    if (principal === undefined) return limiters.address.take(clientKey(addressOf(request)));
+    return (principal.kind === "peer" ? limiters.peer : limiters.token)?.take(principal.id);
+  };
 }

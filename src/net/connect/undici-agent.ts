@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { Agent, type buildConnector, Client, type Dispatcher, Pool } from "undici";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import type { ConnectOptions } from "../port.ts";
+import { followSocket, type OnConnection, tellFailed } from "./connection-events.ts";
 import { defaultIdleMs, IdleLimits } from "./idle-limits.ts";
 
 /** A new connection that takes longer is given up; a deadline may end the call sooner. */
@@ -43,15 +44,23 @@ class WatchedClient extends Client implements WatchedConnection {
   constructor(
     origin: string,
     options: Client.Options,
-    own: { readonly limits: IdleLimits; readonly idleMs: number; readonly clock: Clock },
+    own: {
+      readonly limits: IdleLimits;
+      readonly idleMs: number;
+      readonly clock: Clock;
+      readonly onConnection: OnConnection;
+    },
   ) {
     const connect = options.connect as ConnectFunction;
     super(origin, {
       ...options,
       connect: (to, callback) =>
         connect(to, (...result) => {
-          const socket = result[1] as Socket | null | undefined;
-          if (socket) this.#watch(socket);
+          const [error, socket] = result as readonly [Error | null, (Socket | null)?];
+          if (socket) {
+            this.#watch(socket);
+            followSocket(socket, this.#origin, own.onConnection, { open: true });
+          } else tellFailed(own.onConnection, this.#origin, error);
           callback(...result);
         }),
     });
@@ -103,7 +112,8 @@ class WatchedClient extends Client implements WatchedConnection {
 /** Makes the connections of an HTTP transport. */
 export function openAgent(options: ConnectOptions): Agent {
   const { tls, maxConnectionsPerEndpoint: connections, idleTimeoutMs, clock = systemClock } = options;
-  const own = { limits: new IdleLimits(), idleMs: idleTimeoutMs ?? Infinity, clock };
+  const { onConnection } = options;
+  const own = { limits: new IdleLimits(), idleMs: idleTimeoutMs ?? Infinity, clock, onConnection };
   return new Agent({
     connections,
     pipelining: 1,

@@ -1,4 +1,4 @@
-import type { Dispatcher } from "undici";
+import type { Agent, Dispatcher } from "undici";
 import type { Call } from "../../core/call.ts";
 import { MeshError, TransportError } from "../../core/errors.ts";
 import type { HttpRequest, HttpResponse, HttpTransport } from "../../rest/http-transport.ts";
@@ -6,7 +6,7 @@ import { TransportResponse } from "../../rest/transport-response.ts";
 import { faultOf, faultOfConnect } from "../platform/socket-fault.ts";
 import type { ConnectOptions } from "../port.ts";
 import { checkTlsIdentity } from "../tls/tls-identity.ts";
-import { openAgent, type WatchedConnection, type WatchedHandler } from "./undici-agent.ts";
+import type { WatchedConnection, WatchedHandler } from "./undici-agent.ts";
 import { ResponseBody } from "./undici-body.ts";
 
 type NodeHeaders = Record<string, string | string[] | undefined>;
@@ -182,8 +182,16 @@ export function openHttpTransport(options: ConnectOptions): HttpTransport {
     );
   }
   if (tls !== undefined) checkTlsIdentity(tls);
-  const agent = openAgent(options);
+  let agent: Agent | undefined;
+  let opening: Promise<Agent> | undefined;
   let closing: Promise<void> | undefined;
+
+  /** undici takes longer to load than all the rest: a program that only serves does without. */
+  async function open(): Promise<Agent> {
+    const { openAgent } = await import("./undici-agent.ts");
+    agent = openAgent(options);
+    return agent;
+  }
 
   return {
     send(call, request) {
@@ -197,20 +205,27 @@ export function openHttpTransport(options: ConnectOptions): HttpTransport {
         const origin = start === -1 ? url : url.slice(0, start);
         const path = start === -1 ? "/" : url.slice(start);
         const exchange = new Exchange(call, request, origin, resolve, reject);
-        agent.dispatch(
-          {
-            origin,
-            path,
-            method: method as Dispatcher.HttpMethod,
-            headers,
-            body: (body ?? null) as Dispatcher.DispatchOptions["body"] & {},
-          },
-          exchange,
-        );
+        const options: Dispatcher.DispatchOptions = {
+          origin,
+          path,
+          method: method as Dispatcher.HttpMethod,
+          headers,
+          body: (body ?? null) as Dispatcher.DispatchOptions["body"] & {},
+        };
+        if (agent !== undefined) {
+          agent.dispatch(options, exchange);
+          return;
+        }
+        opening ??= open();
+        opening
+          .then((opened) => {
+            if (!exchange.aborted) opened.dispatch(options, exchange);
+          })
+          .catch(reject);
       });
     },
     close() {
-      closing ??= agent.close();
+      closing ??= opening === undefined ? Promise.resolve() : opening.then((opened) => opened.close());
       return closing;
     },
   };

@@ -13,6 +13,8 @@ export class LightRequest {
   #headers: Headers | undefined;
   #body: ReadableStream<Uint8Array> | undefined;
   #used = false;
+  /** Whether somebody took the body as a stream. */
+  #streamed = false;
   #real: Request | undefined;
 
   constructor(exchange: HttpExchange) {
@@ -37,7 +39,21 @@ export class LightRequest {
   }
 
   get body(): ReadableStream<Uint8Array> | null {
-    if (this.#real !== undefined) return this.#real.body;
+    this.#streamed = true;
+    return this.#real === undefined ? this.#stream() : this.#real.body;
+  }
+
+  /** Whether the body is read as a stream that has not ended. */
+  get streamed(): boolean {
+    return this.#streamed && this.#exchange.body?.ended === false;
+  }
+
+  /** Bytes of the body that have arrived. */
+  get receivedBytes(): number {
+    return this.#exchange.body?.receivedBytes ?? 0;
+  }
+
+  #stream(): ReadableStream<Uint8Array> | null {
     const source = this.#exchange.body;
     if (source === undefined) return null;
     this.#body ??= source.stream();
@@ -92,7 +108,7 @@ export class LightRequest {
     if (this.#real === undefined) {
       if (this.#used) throw new TypeError("Cannot use the body of this request: it was read already");
       // The platform's own holds no body then; it goes unread.
-      const body = this.method === "GET" || this.method === "HEAD" ? null : this.body;
+      const body = this.method === "GET" || this.method === "HEAD" ? null : this.#stream();
       const init = {
         method: this.method,
         headers: [...this.headers],

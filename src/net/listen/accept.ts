@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import type { ServerTls } from "../port.ts";
+import { remoteAddressOf } from "./connections.ts";
 import { serveHttp1 } from "./http1-server.ts";
 import { serveHttp2 } from "./http2-server.ts";
 import type { ListenerContext } from "./listener-context.ts";
@@ -87,8 +88,11 @@ function secureServer(tls: ServerTls, context: ListenerContext): Server {
     });
   });
   server.on("tlsClientError", (error, socket) => {
+    // The socket beneath, which was asked while it was open, still knows; the one over it does not on Deno.
+    const { _parent: beneath } = socket as { readonly _parent?: Socket | null };
+    const remote = remoteAddressOf(socket) || (beneath ? remoteAddressOf(beneath) : "");
     socket.destroy();
-    context.onConnectionError("tls", error);
+    context.onConnectionError("tls", error, remote);
   });
   return server;
 }

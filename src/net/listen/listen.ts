@@ -18,12 +18,12 @@ function notHere(): Response {
 /** One failure shows on the socket, on the session and on the server; it is told once, by its first kind. */
 function reportOnce(report: ListenOptions["onConnectionError"]): ListenOptions["onConnectionError"] {
   const told = new WeakSet<object>();
-  return (kind, error) => {
+  return (kind, error, remoteAddress) => {
     if (error instanceof Error) {
       if (told.has(error)) return;
       told.add(error);
     }
-    report(kind, error);
+    report(kind, error, remoteAddress);
   };
 }
 
@@ -38,6 +38,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     rpc,
     clock,
     onHandlerError: quietHook(options.onHandlerError ?? (() => {})),
+    onRequestRefused: options.onRequestRefused,
   };
   if (tls !== undefined) checkTlsIdentity(tls);
 
@@ -50,6 +51,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       keepalive,
       connections,
       onConnectionError,
+      onConnection: options.onConnection,
       onHandlerError: served.onHandlerError,
       onHttp1: onlyHttp2 ? undefined : http1Handler(served),
       onStream: http2Handler(served),
@@ -63,7 +65,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
   const rest = await open(application, ports.rest, false);
   try {
-    return listenerOf(rest, await open({ ...application, fetch: notHere }, ports.grpc, true));
+    const fetch: Application["fetch"] = ({ method }, { remoteAddress }) => {
+      options.onRequestRefused?.(remoteAddress, method, 404);
+      return notHere();
+    };
+    return listenerOf(rest, await open({ ...application, fetch }, ports.grpc, true));
   } catch (error) {
     await rest.destroy();
     throw error;

@@ -122,8 +122,7 @@ describe("transport.health()", () => {
       live: true,
       ready: false,
       status: "unknown",
-      details:
-        'Cannot call "grpc.health.v1.Health/Check": the service "grpc.health.v1.Health" is not served here',
+      details: `Cannot call "${Health.typeName}/Check": the service "${Health.typeName}" is not served here`,
     });
     await silent.close({ force: true });
     const { live, ready, status } = await transport.health();
@@ -141,7 +140,7 @@ describe("reflection over gRPC", () => {
   it("responds on one stream as the questions come", async () => {
     const server = await serveEcho({ reflection: true });
     const client = createClient(ServerReflection, meshTo(server.url).transport("echo"));
-    const answers = await all(
+    const responses = await all(
       client.serverReflectionInfo(
         streamOf(
           { messageRequest: { case: "listServices" as const, value: "" } },
@@ -151,7 +150,7 @@ describe("reflection over gRPC", () => {
       ),
     );
     assert.deepEqual(
-      answers.map(({ messageResponse }) => messageResponse.case),
+      responses.map(({ messageResponse }) => messageResponse.case),
       ["listServicesResponse", "fileDescriptorResponse", "errorResponse"],
     );
   });
