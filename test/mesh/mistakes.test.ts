@@ -123,6 +123,16 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
     'Cannot make createApp(): it has no option "bodyLimit"; did you mean "bodyLimitBytes"?',
   ],
   [
+    "another word for who may see the metrics",
+    () => mesh({}).app({ expose: { metrics: "public" } } as never),
+    'Cannot make expose: metrics is "public"; pass true, false or "authenticated"',
+  ],
+  [
+    "a misspelt option of what an app exposes",
+    () => mesh({}).app({ expose: { metric: true } } as never),
+    'Cannot make expose: it has no option "metric"; did you mean "metrics"?',
+  ],
+  [
     "a misspelt option of CORS",
     () => mesh({ server: { cors: { origin: "*" } } }),
     'Cannot make cors: it has no option "origin"; did you mean "origins"?',
@@ -166,6 +176,11 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
     "a misspelt option of a circuit breaker",
     () => circuitBreaker({ minCall: 2 } as never),
     'Cannot make createBreaker(): it has no option "minCall"; did you mean "minCalls"?',
+  ],
+  [
+    "a table of endpoints that is no resolver",
+    () => mesh({ resolver: { lake: ["http://127.0.0.1:7101"] } }),
+    "Cannot make createMesh(): resolver is a table of endpoints and no Resolver; wrap it: staticResolver({ … })",
   ],
   [
     "a logger that is none",
