@@ -39,7 +39,11 @@ const file = create(FileDescriptorProtoSchema, {
 const registry = createFileRegistry(file, () => file_google_protobuf_wrappers.proto);
 const Echo = registry.getService("echo.v1.Echo") as unknown as GenService<{
   say: { methodKind: "unary"; input: typeof StringValueSchema; output: typeof StringValueSchema };
-  repeat: { methodKind: "server_streaming"; input: typeof StringValueSchema; output: typeof StringValueSchema };
+  repeat: {
+    methodKind: "server_streaming";
+    input: typeof StringValueSchema;
+    output: typeof StringValueSchema;
+  };
 }>;
 
 /** The RPC side of the service. */
@@ -92,7 +96,12 @@ export async function callEcho(
   options: Partial<MeshOptions>,
   protocols: readonly RpcProtocol[],
 ): Promise<Record<string, unknown>> {
-  const mesh = createMesh({ ...options, service: "caller", policies, layers: { client: { call: [tenant] } } });
+  const mesh = createMesh({
+    ...options,
+    service: "caller",
+    policies,
+    layers: { client: { call: [tenant] } },
+  });
   const lake = mesh.rest("echo", { headers: { accept: "application/json" } });
   const found: Record<string, unknown> = {
     runtime: mesh.runtime.name,
