@@ -121,6 +121,12 @@ export function checkBoolean(who: string, name: string, value: boolean | undefin
 const unit = /(?:Ms|Bytes|Seconds)$/;
 
 function suggestion(key: string, known: readonly string[]): string {
+  const meant = nearestName(key, known);
+  return meant === undefined ? `its options are ${known.join(", ")}` : `did you mean "${meant}"?`;
+}
+
+/** The name that was meant by one that does not exist; undefined when none is near. */
+export function nearestName(key: string, known: readonly string[]): string | undefined {
   const given = key.toLowerCase();
   const distance = (name: string): number =>
     Math.min(distanceOf(given, name.toLowerCase()), distanceOf(given, name.replace(unit, "").toLowerCase()));
@@ -128,8 +134,7 @@ function suggestion(key: string, known: readonly string[]): string {
     .map((name) => ({ name, distance: distance(name) }))
     .sort((a, b) => a.distance - b.distance);
   const near = nearest !== undefined && nearest.distance <= Math.max(2, Math.ceil(key.length * 0.4));
-  const meant = near ? nearest.name : known.find((name) => name.startsWith(key));
-  return meant === undefined ? `its options are ${known.join(", ")}` : `did you mean "${meant}"?`;
+  return near ? nearest.name : known.find((name) => name.startsWith(key));
 }
 
 /** How many letters must be put in, taken out or changed to make one word of the other (Levenshtein's distance). */

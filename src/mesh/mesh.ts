@@ -7,7 +7,7 @@ import { MeshError } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
 import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import { systemRandom } from "../core/random.ts";
-import { sourceOf } from "../core/source.ts";
+import { isSource, sourceOf } from "../core/source.ts";
 import { staticResolver } from "../discovery/static-resolver.ts";
 import { createApp } from "../hono/app.ts";
 import type { AppOptions, CreateAppOptions } from "../hono/app-options.ts";
@@ -25,6 +25,7 @@ import { checkLayers } from "./layers.ts";
 import { type MeshEvents, meshEvents } from "./mesh-events.ts";
 import type { Mesh, MeshOptions } from "./options.ts";
 import { ClientPolicies } from "./policies.ts";
+import { ServedOperations } from "./served-operations.ts";
 import { Servers } from "./servers.ts";
 import { createHandler, type ServingParts, startServer } from "./serving.ts";
 
@@ -95,14 +96,18 @@ export function createMesh(options: MeshOptions): Mesh {
   const checks = new HealthChecks({ clock, ...(options.checks && { checks: options.checks }) });
   const health = healthOn(checks);
   const layers = checkLayers(who, options.layers);
+  const operations = new ServedOperations();
+  const server = isSource(options.server)
+    ? operations.checked(options.server, (error) => events.onRefused("server", error))
+    : options.server;
   const pipeline = createRequestPipeline({
     service,
     clock,
     metrics,
     onError: (error) => events.onRefused("server", error),
     accessLog: accessLog?.served,
-    ...(options.server && { server: options.server }),
-    ...(layers.server && { layers: layers.server }),
+    ...(server !== undefined && { server }),
+    ...(layers.server !== undefined && { layers: layers.server }),
     ...(onCallEvent && { onEvent: onCallEvent }),
   });
   const scope = runtime.asyncContext;
@@ -134,7 +139,8 @@ export function createMesh(options: MeshOptions): Mesh {
     health,
     metrics,
   });
-  const app = <E extends Env = MeshEnv>(each?: AppOptions): Hono<E & MeshEnv> => createApp<E>(layered(each));
+  const app = <E extends Env = MeshEnv>(each?: AppOptions): Hono<E & MeshEnv> =>
+    operations.addApp(createApp<E>(layered(each)));
   const parts: ServingParts = {
     runtime,
     get tls() {
@@ -150,6 +156,8 @@ export function createMesh(options: MeshOptions): Mesh {
     tell,
     defaultApp: () => app(),
     withLayers: (who, served) => withLayers(who, served, layered()),
+    checkOperations: (who, served) =>
+      operations.serve(who, served, isSource(server) ? server.current : server),
   };
   const servers = new Servers();
   let closing: Promise<void> | undefined;
@@ -187,7 +195,10 @@ export function createMesh(options: MeshOptions): Mesh {
         `Cannot make a bridge on ${runtime.name}: it has no async context; pass parent to each call instead`,
       );
     },
-    middleware: (each) => meshMiddleware(layered(each)),
+    middleware(each) {
+      operations.addMiddleware();
+      return meshMiddleware(layered(each));
+    },
     serve: (served) => servers.start(() => startServer(parts, served, afterSignal)),
     handler: (served) => createHandler(parts, served),
     current,

@@ -28,6 +28,7 @@ import type {
   ServeOptions,
   Server,
 } from "./options.ts";
+import type { ServedParts } from "./served-operations.ts";
 
 /** What the server half of a mesh is made of. */
 export interface ServingParts {
@@ -49,6 +50,8 @@ export interface ServingParts {
   readonly defaultApp: () => ServedApp;
   /** An app with the server's layers around it, if they are not there yet. */
   readonly withLayers: (who: string, app: ServedApp) => ServedApp;
+  /** Refuses options of the server for a route or a method that is not served. */
+  readonly checkOperations: (who: string, served: ServedParts) => void;
 }
 
 const handlerOptions: OptionKeys<HandlerOptions> = {
@@ -142,6 +145,7 @@ export function createHandler(parts: ServingParts, options: HandlerOptions): Mes
   checkOptions("handler()", options, handlerOptions);
   const app = appFrom("make a handler", parts, options);
   const dispatcher = dispatcherFrom(parts, options, parts.health);
+  parts.checkOperations("make a handler", { app: options.app, rpc: dispatcher });
   const rpc = dispatcher && createFetchDispatch(dispatcher);
   return {
     async fetch(request, env, context) {
@@ -203,12 +207,14 @@ export async function startServer(
   const adminOptions = adminFrom(options.admin, hostname);
   const adminTls = adminOptions && tlsFrom(parts, adminOptions);
   const health = healthOn(parts.checks);
+  const rpc = dispatcherFrom(parts, options, health);
+  parts.checkOperations("serve", { app: options.app, rpc });
   const listener = await runtime.listen({
     hostname,
     ports,
     tls,
     fetch: (request, connection) => app.fetch(request, { connection, [servedHealth]: health }),
-    rpc: dispatcherFrom(parts, options, health),
+    rpc,
     limits,
     overrideGlobalObjects: options.overrideGlobalObjects,
     ...listenerEvents(parts.tell, metrics),
