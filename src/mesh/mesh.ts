@@ -3,7 +3,7 @@ import { checkResolver } from "../balance/endpoint-registry.ts";
 import type { Call } from "../core/call.ts";
 import { systemClock } from "../core/clock.ts";
 import { quietHook } from "../core/hooks.ts";
-import type { TlsIdentity } from "../core/identity.ts";
+import type { TlsOptions } from "../core/identity.ts";
 import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import { systemRandom } from "../core/random.ts";
 import { sourceOf } from "../core/source.ts";
@@ -83,7 +83,7 @@ export function createMesh(options: MeshOptions): Mesh {
   }
   const metrics = options.metrics ?? createMetrics();
   const onError = quietHook(checkFunction(who, "onError", options.onError) ?? reportError);
-  const tls = sourceOf<TlsIdentity | undefined>(options.tls);
+  const tls = sourceOf<TlsOptions | undefined>(options.tls);
   const resolver = options.resolver === undefined ? staticResolver({}) : checkResolver(who, options.resolver);
   const health = createHealth({ clock, ...(options.checks && { checks: options.checks }) });
   const layers = checkLayers(who, options.layers);
@@ -106,7 +106,7 @@ export function createMesh(options: MeshOptions): Mesh {
     tls: () => tls.current,
     maxConnectionsPerEndpoint,
     idleTimeoutMs,
-    policies: new ClientPolicies(policies, (error) => onError(error, undefined)),
+    policies: new ClientPolicies(policies, runtime, (error) => onError(error, undefined)),
     layers: layers.client ?? {},
     metrics,
     clock,

@@ -3,7 +3,7 @@ import type { Hono } from "hono";
 import type { EndpointStatus } from "../balance/endpoint-registry.ts";
 import type { Call, CallEventListener } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
-import type { TlsIdentity } from "../core/identity.ts";
+import type { ServerIdentity, TlsOptions } from "../core/identity.ts";
 import type { Random } from "../core/random.ts";
 import type { Source } from "../core/source.ts";
 import type { Resolver } from "../discovery/resolver.ts";
@@ -36,6 +36,11 @@ export interface ClientPolicy {
   readonly breaker?: false | Omit<BreakerOptions, "clock" | "random" | "onStateChange">;
   /** Calls in flight to the service; more are refused at once. @default no limit */
   readonly maxConcurrent?: number;
+  /**
+   * Who the servers of the service must be, where their addresses do not say: a name, for endpoints that are found by IP
+   * address, or a SPIFFE ID. An endpoint's own `tls` wins, field by field. @default as the addresses say
+   */
+  readonly tls?: ServerIdentity;
 }
 
 /** What a mesh is made of. */
@@ -43,12 +48,12 @@ export interface MeshOptions {
   /** The name of the service that this process is. */
   readonly service: string;
   /**
-   * The identity shown to other services and the roots trusted; clients and servers both use it. Of a source, what opens
+   * The identity shown to other services, the roots trusted and how TLS is spoken; clients and servers both use it. Of a source, what opens
    * later (a listener, RPC connections to another endpoint) takes the value of that time; what is open stays as it is.
    *
    * @default cleartext
    */
-  readonly tls?: TlsIdentity | Source<TlsIdentity>;
+  readonly tls?: TlsOptions | Source<TlsOptions>;
   /** Knows where the other services are; closed with the mesh. @default none is known */
   readonly resolver?: Resolver;
   /**
@@ -176,9 +181,18 @@ export interface ServeOptions extends HandlerOptions {
   readonly ports?: { readonly rest: number; readonly grpc: number };
   /** @default "0.0.0.0" */
   readonly hostname?: string;
-  /** `false` serves cleartext although the mesh has an identity. @default true when the mesh has an identity */
-  readonly tls?: boolean;
-  /** Whether peers must show a certificate of the CA. @default "require" */
+  /**
+   * `false` serves cleartext although the mesh has an identity. Options of its own are for a server that shows another
+   * certificate than the mesh's, such as a public one; what they leave out is the mesh's.
+   *
+   * @default true when the mesh has a certificate
+   */
+  readonly tls?: boolean | TlsOptions;
+  /**
+   * Whether clients must show a certificate of an authority that is given in `ca` as PEM.
+   *
+   * @default "require" where there is such an authority, else "none"
+   */
   readonly clientAuth?: "require" | "request" | "none";
   /** How long work in flight may take after `close()`, in milliseconds. @default 30_000 */
   readonly drainMs?: number;

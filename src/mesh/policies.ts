@@ -1,11 +1,16 @@
 import { checkEndpointPolicy } from "../balance/endpoint-registry.ts";
 import type { EndpointPolicy } from "../balance/service-endpoints.ts";
+import { MeshError } from "../core/errors.ts";
 import { ignoreRejection } from "../core/hooks.ts";
 import { checkNumber, checkObject, checkOptions, type OptionKeys } from "../core/options.ts";
 import { borrowedSource, checkedSource, type Source } from "../core/source.ts";
+import type { Runtime } from "../net/port.ts";
 import { retry } from "../policy/retry.ts";
+import { checkServerIdentity } from "../security/server-identity.ts";
 import type { ClientPolicy } from "./options.ts";
 
+/** What decides which policies are possible. */
+type Platform = Pick<Runtime, "name" | "capabilities">;
 type Policies = Readonly<Record<string, ClientPolicy>>;
 
 /** The entry of `policies` that holds for every service. */
@@ -18,18 +23,19 @@ const knownPolicy: OptionKeys<ClientPolicy> = {
   retry: true,
   breaker: true,
   maxConcurrent: true,
+  tls: true,
 };
 
 /** Checked where they are given: pipelines are made at the first call, too late to complain. */
-function checked(policies: Policies): Policies {
+function checked(policies: Policies, runtime: Platform): Policies {
   checkObject("the policies of createMesh()", policies);
   for (const [name, policy] of Object.entries(policies)) {
-    checkPolicy(`policies["${name}"] of createMesh()`, policy);
+    checkPolicy(`policies["${name}"] of createMesh()`, policy, runtime);
   }
   return policies;
 }
 
-function checkPolicy(who: string, policy: ClientPolicy): void {
+function checkPolicy(who: string, policy: ClientPolicy, runtime: Platform): void {
   checkOptions(who, policy, knownPolicy);
   for (const name of ["retry", "breaker"] as const) {
     const value: unknown = policy[name];
@@ -42,6 +48,13 @@ function checkPolicy(who: string, policy: ClientPolicy): void {
   }
   if (policy.maxConcurrent !== undefined) {
     checkNumber(who, "maxConcurrent", policy.maxConcurrent, { min: 1, max: Infinity, integer: true });
+  }
+  checkServerIdentity(who, policy.tls);
+  if (policy.tls !== undefined && !runtime.capabilities.serverIdentity) {
+    throw new MeshError(
+      "ERR_CAPABILITY",
+      `Cannot use tls of ${who} on ${runtime.name}: its fetch verifies the host of the URL alone (capability serverIdentity); leave it out there`,
+    );
   }
   if (policy.retry !== undefined && policy.retry !== false) retry(policy.retry);
   checkEndpointPolicy(policy);
@@ -56,9 +69,10 @@ export class ClientPolicies {
   /**
    * @param onRefused - told why a new value was refused
    * @throws TypeError | RangeError when the first value is no good
+   * @throws MeshError `ERR_CAPABILITY` for what the runtime cannot do
    */
-  constructor(given: Policies | Source<Policies>, onRefused: (error: unknown) => void) {
-    this.#source = checkedSource(borrowedSource(given), checked, onRefused);
+  constructor(given: Policies | Source<Policies>, runtime: Platform, onRefused: (error: unknown) => void) {
+    this.#source = checkedSource(borrowedSource(given), (each) => checked(each, runtime), onRefused);
     this.#current = this.#source.current;
     this.#source.watch((changed) => {
       this.#current = changed;
@@ -78,8 +92,8 @@ export class ClientPolicies {
 
   /** What the endpoints of a service go by. */
   endpointsOf(service: string): EndpointPolicy {
-    const { breaker, maxConcurrent, retry: retries } = this.of(service);
-    return { breaker, maxConcurrent, budget: retries === false ? undefined : retries?.budget };
+    const { breaker, maxConcurrent, tls, retry: retries } = this.of(service);
+    return { breaker, maxConcurrent, tls, budget: retries === false ? undefined : retries?.budget };
   }
 
   /** How long a whole call to a service may take, unless the caller says otherwise. */

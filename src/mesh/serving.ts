@@ -1,7 +1,7 @@
 import type { Hono } from "hono";
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
-import type { TlsIdentity } from "../core/identity.ts";
+import type { TlsOptions } from "../core/identity.ts";
 import {
   checkBoolean,
   checkNumber,
@@ -10,6 +10,7 @@ import {
   type NumberRange,
   type OptionKeys,
 } from "../core/options.ts";
+import { clientRoots } from "../core/trusted-roots.ts";
 import type { MeshEnv } from "../hono/env.ts";
 import { connectionOf } from "../hono/routed-request.ts";
 import type { AsyncContext, Listener, ListenerLimits, ListenOptions, Runtime } from "../net/port.ts";
@@ -37,7 +38,7 @@ import type {
 export interface ServingParts {
   readonly runtime: Runtime;
   /** The identity as of now. */
-  readonly tls: TlsIdentity | undefined;
+  readonly tls: TlsOptions | undefined;
   readonly pipeline: RequestPipeline;
   readonly health: Health;
   readonly metrics: Metrics;
@@ -163,7 +164,10 @@ function portsFrom(options: ServeOptions): ListenOptions["ports"] {
 }
 
 function tlsFrom(parts: ServingParts, options: ServeOptions): ListenOptions["tls"] {
-  if (options.tls === false || (options.tls === undefined && parts.tls === undefined)) {
+  const own = typeof options.tls === "object" ? options.tls : undefined;
+  // A mesh that only trusts somebody has nothing to show.
+  const named = parts.tls?.cert !== undefined;
+  if (options.tls === false || (options.tls === undefined && !named)) {
     if (options.clientAuth !== undefined && options.clientAuth !== "none") {
       throw new TypeError(
         `Cannot serve: clientAuth is "${options.clientAuth}" without TLS; give the mesh a tls identity, or leave clientAuth out`,
@@ -171,12 +175,20 @@ function tlsFrom(parts: ServingParts, options: ServeOptions): ListenOptions["tls
     }
     return undefined;
   }
-  if (parts.tls === undefined) {
+  if (own === undefined && !named) {
     throw new TypeError(
       "Cannot serve: tls is true and the mesh has no identity; pass tls: { cert, key, ca } to createMesh",
     );
   }
-  return { ...parts.tls, clientAuth: options.clientAuth ?? "require" };
+  const tls = own === undefined ? { ...parts.tls } : overridden(parts.tls, own);
+  const { clientAuth = clientRoots(tls).length > 0 ? "require" : "none" } = options;
+  return { ...tls, clientAuth };
+}
+
+/** A certificate and its key are one: of the mesh's, neither goes with one of the server's own. */
+function overridden(ofMesh: TlsOptions = {}, own: TlsOptions): TlsOptions {
+  const { cert: _, key: __, passphrase: ___, ...rest } = ofMesh;
+  return own.cert === undefined && own.key === undefined ? { ...ofMesh, ...own } : { ...rest, ...own };
 }
 
 function limitsFrom({ connections = {} }: ServeOptions): ListenerLimits {
@@ -214,9 +226,11 @@ export async function startServer(
 ): Promise<Server> {
   checkOptions("serve()", options, serveOptions);
   checkWord("serve()", "clientAuth", options.clientAuth, ["require", "request", "none"]);
-  for (const name of ["tls", "closeOnSignals", "reflection"] as const) {
+  for (const name of ["closeOnSignals", "reflection"] as const) {
     checkBoolean("serve()", name, options[name]);
   }
+  if (typeof options.tls !== "object" || options.tls === null)
+    checkBoolean("serve()", "tls", options.tls as boolean);
   checkServed("serve", options);
   const { runtime, pipeline, health, metrics, clock } = parts;
   if (!runtime.capabilities.listen) {

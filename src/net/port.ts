@@ -3,7 +3,7 @@ import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Connection, ConnectOptions } from "../core/connection.ts";
 import type { TransportFault } from "../core/errors.ts";
-import type { TlsIdentity } from "../core/identity.ts";
+import type { TlsOptions } from "../core/identity.ts";
 import type { HttpTransport } from "../rest/http-transport.ts";
 import type { RpcTransport, RpcTransportOptions } from "../rpc/client/rpc-transport.ts";
 import type { RpcDispatcher } from "../rpc/server/dispatcher.ts";
@@ -22,6 +22,10 @@ export interface Capabilities {
   readonly mtlsClient: boolean;
   /** Demand and read client certificates. */
   readonly mtlsServer: boolean;
+  /** Verify a server by another name than its address, or by its SPIFFE ID. */
+  readonly serverIdentity: boolean;
+  /** Choose the cipher suites of TLS. */
+  readonly tlsCiphers: boolean;
   /** Call native gRPC (needs HTTP/2 trailers). */
   readonly grpcClient: boolean;
   /** Serve native gRPC. */
@@ -35,7 +39,7 @@ export interface Capabilities {
 }
 
 /** Server side of TLS. */
-export interface ServerTls extends TlsIdentity {
+export interface ServerTls extends TlsOptions {
   /** `require` refuses, during the handshake, clients without a certificate of the CA. */
   readonly clientAuth: "require" | "request" | "none";
 }
@@ -49,7 +53,10 @@ export interface ListenOptions {
   /** Everything that is not an RPC. */
   readonly fetch: (request: Request, connection: Connection) => Response | Promise<Response>;
   readonly rpc: RpcDispatcher | undefined;
-  /** Told about errors that belong to no request: broken handshakes, sockets that fail, connections that are too many. */
+  /**
+   * Told about errors that belong to no request: broken handshakes, sockets that fail, connections that are too many. That of
+   * a handshake is a `TransportError` that says why (`tlsReason`), with the address in its message.
+   */
   readonly onConnectionError: (kind: "tls" | "protocol" | "socket" | "limit", error: unknown) => void;
   /**
    * Told of what escaped from `fetch` or an RPC handler, or could not be written; the client got a bare 500.

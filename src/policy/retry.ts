@@ -1,4 +1,4 @@
-import { type Call, triedOrigins } from "../core/call.ts";
+import { type Call, nowhereElse, triedOrigins } from "../core/call.ts";
 import { endWithError } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
@@ -60,8 +60,9 @@ function budgetFrom(budget: RetryOptions["budget"]): RetryBudget | undefined {
 type Declined = Extract<CallEvent, { type: "retry-declined" }>["reason"];
 
 /** Whether another attempt could help at all. */
-function mayHelp(call: Call, outcome: Outcome): boolean {
+function mayHelp(call: Call, attempt: Call, outcome: Outcome): boolean {
   if (outcome.local || call.cancelled) return false;
+  if (outcome.lasting === true && attempt.get(nowhereElse)) return false;
   return outcome.kind === "retryable" || outcome.kind === "rejected";
 }
 
@@ -73,6 +74,8 @@ function mayHelp(call: Call, outcome: Outcome): boolean {
  * makes no sense); a request that cannot be replayed; a call that another service up the chain repeats.
  * What never started, because a connection closed or a server let nobody in, is repeated at once the first time,
  * without drawing on the budget: no server has worked for it, and another one is likely to take it.
+ * A fault of the endpoint that will not pass by itself, such as a wrong certificate, is taken to another endpoint or not
+ * repeated at all.
  * It never waits past the deadline: when the next attempt could not start in time, the caller gets the
  * error at hand at once. After the last attempt the caller gets that attempt's own response or error.
  *
@@ -157,7 +160,7 @@ export function retry(options: RetryOptions = {}): AnyLayer {
         }
         const isFirstRefusal = outcome.neverStarted && !refused;
         refused ||= outcome.neverStarted;
-        const waitMs = mayHelp(call, outcome)
+        const waitMs = mayHelp(call, fork, outcome)
           ? nextAttempt(call, request, outcome, attempt, isFirstRefusal)
           : undefined;
         if (typeof waitMs !== "number") {

@@ -2,6 +2,7 @@ import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { isMeshError, MeshError, TransportError, type TransportFault } from "../core/errors.ts";
 import { ignoreRejection } from "../core/hooks.ts";
+import type { ServerIdentity } from "../core/identity.ts";
 import type { HttpRequest, HttpResponse, HttpTransport } from "./http-transport.ts";
 import { gather } from "./response-limit.ts";
 import { Semaphore } from "./semaphore.ts";
@@ -19,6 +20,18 @@ export interface FetchTransportOptions {
   readonly faultOf: (error: unknown) => TransportFault | undefined;
   /** What goes into every `RequestInit` besides, such as Bun's `tls`. */
   readonly init?: Readonly<Record<string, unknown>>;
+  /** What goes into the `RequestInit` instead of `init` for a server that must be somebody; may throw. @default nobody looks */
+  readonly initFor?:
+    | ((server: ServerIdentity, origin: string) => Readonly<Record<string, unknown>>)
+    | undefined;
+  /**
+   * Finds out more about a failure, where that takes a while; undefined when there is no more to say.
+   *
+   * @default what `fetch` said
+   */
+  readonly explain?:
+    | ((error: unknown, origin: string, call: Call) => Promise<unknown> | undefined)
+    | undefined;
   /**
    * What goes into the `RequestInit` of a request that must not go over a connection of the pool, which may have been
    * closed by the other side meanwhile; left out where `fetch` knows no such thing.
@@ -152,9 +165,14 @@ class Exchange {
           if (over) return;
           over = true;
           this.release();
-          const shown = this.translate(error, "reach");
-          this.#shared.stale?.failed(this.call, this.#origin, shown);
-          reject(shown);
+          const fail = (told: unknown): void => {
+            const shown = this.translate(told, "reach");
+            this.#shared.stale?.failed(this.call, this.#origin, shown);
+            reject(shown);
+          };
+          const explained = this.#options.explain?.(error, this.#origin, this.call);
+          if (explained === undefined) fail(error);
+          else explained.then(fail, () => fail(error));
         },
       );
     });
@@ -181,10 +199,19 @@ class Exchange {
   }
 
   #fetch(request: HttpRequest): Promise<Response> {
-    const { method, headers, body } = request;
-    const { init: every, unpooled } = this.#options;
+    try {
+      const response = this.#options.fetch(request.url, this.#initOf(request));
+      return response instanceof Promise ? response : Promise.resolve(response);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #initOf({ method, headers, body }: HttpRequest): RequestInit {
+    const { init: every, initFor, unpooled } = this.#options;
+    const server = this.call.endpoint?.tls;
     const init: RequestInit & { duplex?: "half" } = {
-      ...every,
+      ...(server === undefined ? every : initFor?.(server, this.#origin)),
       ...(this.#shared.stale?.avoids(this.call, this.#origin) === true ? unpooled : undefined),
       method,
       headers,
@@ -196,12 +223,7 @@ class Exchange {
       // Node refuses a stream without it.
       if (typeof body === "object" && !(body instanceof Uint8Array)) init.duplex = "half";
     }
-    try {
-      const response = this.#options.fetch(request.url, init);
-      return response instanceof Promise ? response : Promise.resolve(response);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return init;
   }
 }
 

@@ -9,6 +9,8 @@ import type { RpcConnection } from "../../rpc/client/rpc-connection.ts";
 import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
 import { errorFromReset, protocolFault, unavailable } from "../../rpc/dialect/transport-faults.ts";
 import { connectionOver } from "../socket-transport.ts";
+import { silentRefusal, tlsFailure, tlsRequired } from "../tls/client-failure.ts";
+import { expectsTls, otherScheme, tlsErrorIn } from "../tls/tls-failure.ts";
 import { type DialOptions, dial, isHttp1, noHttp2 } from "./dial.ts";
 import { SessionDoubt } from "./session-doubt.ts";
 
@@ -50,9 +52,13 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
   readonly #doubt: SessionDoubt;
   /** The first stream id after the last time that anything was heard. */
   #unheardFrom = 1;
+  /** Whether anything was ever heard. */
+  #heardOf = false;
   #draining = false;
   #aliveAt: number;
   #lost: unknown;
+  /** Known before the end of the connection. */
+  #socketError: Error | undefined;
   #stopKeepalive: (() => void) | undefined;
   #whenClosed: (() => void)[] = [];
 
@@ -77,9 +83,14 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
 
   #begin(socket: Socket): void {
     socket.once("data", (chunk: Uint8Array) => {
-      if (isHttp1(chunk)) this.destroy(noHttp2(this.#options.origin));
+      const { origin } = this.#options;
+      if (expectsTls(chunk)) this.destroy(tlsRequired(`Cannot connect to ${origin}`, origin));
+      else if (isHttp1(chunk)) this.destroy(noHttp2(origin));
     });
     socket.on("data", () => this.#heard());
+    socket.on("error", (error) => {
+      this.#socketError ??= error;
+    });
     this.#connection = connectionOver(socket, this, connectionOptions, this.#options.clock);
     if (this.active === 0) this.#connection.keepAlive(false);
     this.#aliveAt = this.#options.clock.now();
@@ -115,6 +126,30 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
     for (const listener of this.#whenClosed.splice(0)) listener();
   }
 
+  /**
+   * The fault that an end of the connection tells of, beside that it ended: a server that refuses our certificate may say
+   * so after the handshake, or not at all.
+   */
+  get #fault(): TransportError | undefined {
+    const error = this.#lost ?? this.#socketError;
+    if (isTransportError(error)) {
+      return error.neverStarted || error.tlsReason !== undefined ? error : undefined;
+    }
+    const { origin } = this.#options;
+    const ofTls = tlsErrorIn(error);
+    if (ofTls !== undefined)
+      return tlsFailure(`Cannot connect to ${origin}`, this.#options, ofTls.reason, ofTls.error);
+    if (this.#heardOf || !origin.startsWith("https:")) return undefined;
+    return silentRefusal(`The connection to ${origin} was lost`, this.#options, "reset", error);
+  }
+
+  /** Many servers of TLS close without a word when they are called in the clear. */
+  get #hint(): string {
+    const { origin } = this.#options;
+    if (this.#heardOf || origin.startsWith("https:")) return "";
+    return ` before anything came; if this port expects TLS, use ${otherScheme(origin)}`;
+  }
+
   /** Whether the connection is gone. */
   get over(): boolean {
     return this.#connection.over;
@@ -148,6 +183,7 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
   }
 
   #heard(): void {
+    this.#heardOf = true;
     this.#aliveAt = this.#options.clock.now();
     this.#unheardFrom = this.#connection.nextId;
   }
@@ -235,11 +271,11 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
         const message = `${origin} is shutting down and did not take the call`;
         return unavailable(message, stream.neverStarted ? "never-started" : "reset", this.#lost);
       }
-      case "lost":
-        if (isTransportError(this.#lost) && this.#lost.neverStarted) {
-          return unavailable(this.#lost.message, this.#lost.fault, this.#lost);
-        }
-        return unavailable(`the connection to ${origin} was lost`, "reset", this.#lost);
+      case "lost": {
+        const fault = this.#fault;
+        if (fault !== undefined) return unavailable(fault.message, fault.fault, fault);
+        return unavailable(`the connection to ${origin} was lost${this.#hint}`, "reset", this.#lost);
+      }
       case "own-reset":
         if (stream.failure !== undefined) return ConnectError.from(stream.failure, Code.Internal);
         return protocolFault(stream.rstCode);

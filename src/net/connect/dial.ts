@@ -1,9 +1,12 @@
-import { isIP, connect as netConnect, type Socket } from "node:net";
+import { connect as netConnect, type Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import type { Clock } from "../../core/clock.ts";
-import { isTransportError, TransportError } from "../../core/errors.ts";
-import type { TlsIdentity } from "../../core/identity.ts";
+import { isMeshError, TransportError } from "../../core/errors.ts";
 import { connectFault } from "../platform/socket-fault.ts";
+import type { TlsTarget } from "../tls/client-failure.ts";
+import { clientTls, serverNameOf } from "../tls/client-tls.ts";
+import { explain, isVague } from "../tls/explain.ts";
+import { refuseCleartext } from "../tls/server-check.ts";
 
 /** The first bytes of a server that takes the preface of HTTP/2 for a bad request. */
 const http1Start = "HTTP/1.";
@@ -28,9 +31,7 @@ export function noHttp2(origin: string): TransportError {
 }
 
 /** Where and how to connect. */
-export interface DialOptions {
-  readonly origin: string;
-  readonly tls: TlsIdentity | undefined;
+export interface DialOptions extends TlsTarget {
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
 }
@@ -48,11 +49,19 @@ export function dial(
 ): void {
   const { origin, clock, connectTimeoutMs } = options;
   let socket: Socket | undefined;
+  let failed = false;
+  const tell = (error: unknown): void => onFailed(connectFault(options, error));
   const fail = (error: unknown): void => {
+    // What a socket that has failed says later is told to nobody.
+    if (failed) return;
+    failed = true;
     stopTimer();
     socket?.destroy();
     if (isAlpnRefusal(error)) onFailed(noHttp2(origin));
-    else onFailed(isTransportError(error) ? error : connectFault(origin, error));
+    else if (isMeshError(error)) onFailed(error);
+    // It never rejects.
+    else if (isVague(error)) void explain(error, options, clock).then(tell);
+    else tell(error);
   };
   const stopTimer = clock.schedule(
     () => fail(new Error(`no connection within ${connectTimeoutMs} ms`)),
@@ -79,6 +88,7 @@ export function dial(
 }
 
 function connect(options: DialOptions, connected: (error?: Error) => void): Socket {
+  refuseCleartext(options.origin, options.server);
   const url = new URL(options.origin);
   const secure = url.protocol === "https:";
   const host = url.hostname.replace(/^\[|\]$/g, "");
@@ -92,11 +102,8 @@ function connect(options: DialOptions, connected: (error?: Error) => void): Sock
     host,
     port,
     ALPNProtocols: ["h2"],
-    minVersion: "TLSv1.2",
-    ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(options.tls === undefined
-      ? {}
-      : { ca: options.tls.ca, cert: options.tls.cert, key: options.tls.key }),
+    ...serverNameOf(host),
+    ...clientTls(options.tls, options.server),
   });
   socket.setNoDelay(true);
   socket.once("secureConnect", () => {

@@ -3,9 +3,12 @@ import { Agent as SecureAgent } from "node:https";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { type Clock, systemClock } from "../../core/clock.ts";
+import type { ServerIdentity } from "../../core/identity.ts";
 import type { RpcTransportState } from "../../rpc/client/rpc-transport.ts";
 import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
 import type { ConnectOptions } from "../port.ts";
+import { clientTls } from "../tls/client-tls.ts";
+import { refuseCleartext } from "../tls/server-check.ts";
 import { connectionError, watchSockets } from "./http1-sockets.ts";
 import { createHttp2Client } from "./http2-fetch-client.ts";
 import { defaultIdleMs, IdleLimits } from "./idle-limits.ts";
@@ -18,6 +21,8 @@ const closeGraceMs = 30_000;
 export interface UniversalClientOptions extends ConnectOptions {
   readonly origin: string;
   readonly httpVersion: "1.1" | "2";
+  /** Who the server must be, where the origin does not say. @default as the origin says */
+  readonly server?: ServerIdentity | undefined;
   /** Pings on HTTP/2 connections. @default every 30 s while calls are open, unanswered for 10 s at most */
   readonly keepalive?: RpcKeepalive | undefined;
   /** @default 30_000 */
@@ -48,13 +53,14 @@ export function openUniversalClient(options: UniversalClientOptions): UniversalC
 }
 
 function openHttp2(options: UniversalClientOptions): UniversalClient {
-  const { origin, tls, keepalive = defaultKeepalive, clock = systemClock } = options;
+  const { origin, tls, server, keepalive = defaultKeepalive, clock = systemClock } = options;
   const { verifyAfterIdleMs = poolDefaults.verifyAfterIdleMs, pingTimeoutMs = poolDefaults.pingTimeoutMs } =
     options;
   const pool = new SessionPool({
     ...poolDefaults,
     origin,
     tls,
+    server,
     clock,
     keepalive,
     verifyAfterIdleMs,
@@ -71,17 +77,18 @@ function openHttp1(options: UniversalClientOptions): UniversalClient {
   const {
     origin,
     tls,
+    server,
     maxConnectionsPerEndpoint,
     idleTimeoutMs = defaultIdleMs,
     clock = systemClock,
   } = options;
+  refuseCleartext(origin, server);
   // The agent ends connections that are unused for so long; used ones are not its business.
   const pool = { keepAlive: true, maxSockets: maxConnectionsPerEndpoint, timeout: idleTimeoutMs };
   const agent = origin.startsWith("https:")
     ? new SecureAgent({
         ...pool,
-        ...(tls && { cert: tls.cert, key: tls.key, ca: tls.ca }),
-        minVersion: "TLSv1.2",
+        ...clientTls(tls, server),
       })
     : new Agent(pool);
   const unsent = watchSockets(agent, { origin, limits: new IdleLimits(), clock });
@@ -89,8 +96,8 @@ function openHttp1(options: UniversalClientOptions): UniversalClient {
   return {
     httpClient: (request) =>
       send(request.body === undefined ? request : { ...request, body: withoutEmpty(request.body) }).catch(
-        (error: unknown) => {
-          throw connectionError(origin, error, unsent);
+        async (error: unknown) => {
+          throw await connectionError({ origin, tls, server }, error, unsent, clock);
         },
       ),
     busy: () => Object.keys(agent.sockets).length > 0 || Object.keys(agent.requests).length > 0,

@@ -1,6 +1,10 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
+import { createServer as createTlsServer, type TlsOptions as TlsServerOptions } from "node:tls";
+import { clientRoots } from "../../core/trusted-roots.ts";
 import type { ServerTls } from "../port.ts";
+import { defaultMinVersion } from "../tls/client-tls.ts";
+import { handshakeFailure, tlsOnPlainPort } from "../tls/server-failure.ts";
+import { tlsErrorIn } from "../tls/tls-failure.ts";
 import { serveHttp1 } from "./http1-server.ts";
 import { serveHttp2 } from "./http2-server.ts";
 import type { ListenerContext } from "./listener-context.ts";
@@ -17,6 +21,15 @@ function beginsLikeHttp2(bytes: Uint8Array): boolean | undefined {
   return true;
 }
 
+/** How a connection begins that is TLS: with a record of the handshake. */
+const handshakeRecord = 0x16;
+
+/** What clients are sent that speak no TLS where it is expected: a fatal alert, "protocol version". */
+const expectsTls = new Uint8Array([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x46]);
+
+/** What clients are sent that speak TLS where nobody does; in their handshake they see no more than that it is no TLS. */
+const speaksPlainHttp = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
 /** Looks at the first bytes of a connection in the clear, and serves what they begin. */
 function sniff(socket: Socket, context: ListenerContext): void {
   // The listener's check ends a connection that says nothing.
@@ -31,6 +44,11 @@ function sniff(socket: Socket, context: ListenerContext): void {
     if (isHttp2 === undefined) return;
     socket.off("data", look);
     socket.off("end", end);
+    if (head[0] === handshakeRecord) {
+      socket.end(speaksPlainHttp);
+      context.onConnectionError("tls", tlsOnPlainPort(socket.remoteAddress));
+      return;
+    }
     // Engines take plain bytes.
     const bytes = new Uint8Array(head.buffer, head.byteOffset, head.length);
     if (isHttp2) serveHttp2(socket, context, bytes);
@@ -59,16 +77,19 @@ function remoteOf(socket: Socket): string {
 function secureServer(tls: ServerTls, context: ListenerContext): Server {
   const { connections } = context;
   const handshakes = new Map<string, Socket>();
-  const options = {
+  const options: TlsServerOptions = {
     ALPNProtocols: context.onHttp1 === undefined ? ["h2"] : ["h2", "http/1.1"],
-    cert: tls.cert,
-    key: tls.key,
-    ca: tls.ca,
+    // Present and read: the listener has checked it.
+    cert: tls.cert as string,
+    key: tls.key as string,
+    ...(tls.passphrase !== undefined && { passphrase: tls.passphrase }),
+    ...(tls.ciphers !== undefined && { ciphers: tls.ciphers }),
+    ...(tls.clientAuth !== "none" && { ca: [...clientRoots(tls)] }),
     requestCert: tls.clientAuth !== "none",
     rejectUnauthorized: tls.clientAuth === "require",
-    minVersion: "TLSv1.2",
+    minVersion: tls.minVersion ?? defaultMinVersion,
     noDelay: true,
-  } as const;
+  };
   const server = createTlsServer(options, (socket) => {
     const raw = handshakes.get(remoteOf(socket));
     handshakes.delete(remoteOf(socket));
@@ -87,8 +108,12 @@ function secureServer(tls: ServerTls, context: ListenerContext): Server {
     });
   });
   server.on("tlsClientError", (error, socket) => {
-    socket.destroy();
-    context.onConnectionError("tls", error);
+    const raw = handshakes.get(remoteOf(socket));
+    const refused = tlsErrorIn(error)?.reason === "plaintext" && raw !== undefined && raw !== socket;
+    // Node leaves it to us, and has the socket beneath; the others have sent an alert.
+    if (refused && raw.writable) raw.end(expectsTls, () => socket.destroy());
+    else socket.destroy();
+    context.onConnectionError("tls", handshakeFailure(error, socket));
   });
   return server;
 }
