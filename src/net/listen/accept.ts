@@ -3,6 +3,7 @@ import { createServer as createTlsServer, type TlsOptions as TlsServerOptions } 
 import { clientRoots } from "../../core/trusted-roots.ts";
 import type { ServerTls } from "../port.ts";
 import { defaultMinVersion } from "../tls/client-tls.ts";
+import { certificatesIn } from "../tls/pem.ts";
 import { handshakeFailure, tlsOnPlainPort } from "../tls/server-failure.ts";
 import { tlsErrorIn } from "../tls/tls-failure.ts";
 import { serveHttp1 } from "./http1-server.ts";
@@ -80,11 +81,11 @@ function secureServer(tls: ServerTls, context: ListenerContext): Server {
   const options: TlsServerOptions = {
     ALPNProtocols: context.onHttp1 === undefined ? ["h2"] : ["h2", "http/1.1"],
     // Present and read: the listener has checked it.
-    cert: tls.cert as string,
+    cert: certificatesIn(tls.cert as string).join("\n"),
     key: tls.key as string,
     ...(tls.passphrase !== undefined && { passphrase: tls.passphrase }),
     ...(tls.ciphers !== undefined && { ciphers: tls.ciphers }),
-    ...(tls.clientAuth !== "none" && { ca: [...clientRoots(tls)] }),
+    ...(tls.clientAuth !== "none" && { ca: clientRoots(tls).flatMap(certificatesIn) }),
     requestCert: tls.clientAuth !== "none",
     rejectUnauthorized: tls.clientAuth === "require",
     minVersion: tls.minVersion ?? defaultMinVersion,

@@ -5,6 +5,7 @@ import type { TlsOptions } from "../../core/identity.ts";
 import { checkOptions, checkWord, type OptionKeys } from "../../core/options.ts";
 import { isStoreName, rootParts } from "../../core/trusted-roots.ts";
 import { hasTlsCiphers } from "../platform/capabilities.ts";
+import { certificatesIn } from "./pem.ts";
 import { serverRoots } from "./server-roots.ts";
 
 const knownTlsOptions: OptionKeys<TlsOptions> = {
@@ -18,7 +19,6 @@ const knownTlsOptions: OptionKeys<TlsOptions> = {
 
 type Part = "cert" | "key" | "ca" | "passphrase" | "ciphers";
 
-const certificateBlock = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 const encryptedKey = /-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED/;
 
 function broken(part: Part, problem: string, remedy: string, cause?: unknown): MeshError {
@@ -37,8 +37,8 @@ function hint(pem: string): string {
 
 function certificatesOf(part: "cert" | "ca", pem: unknown, remedy: string): X509Certificate[] {
   if (typeof pem !== "string") throw broken(part, notText(pem), remedy);
-  const blocks = pem.match(certificateBlock);
-  if (blocks === null) {
+  const blocks = certificatesIn(pem);
+  if (blocks.length === 0) {
     throw broken(part, `there is no BEGIN CERTIFICATE block in it${hint(pem)}`, remedy);
   }
   return blocks.map((block, index) => {

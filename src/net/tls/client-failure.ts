@@ -12,9 +12,11 @@ export interface TlsTarget {
   readonly server?: ServerIdentity | undefined;
 }
 
+const isDeno = "Deno" in globalThis;
+
 /** Why the chain of a server's certificate is not accepted, with what the certificate says. */
 export function chainRefusal(reason: TlsReason, der: Uint8Array, now: number = Date.now()): PeerRefusal {
-  const { validFrom, validTo, issuer, subject } = new X509Certificate(der);
+  const { validFrom, validTo, issuer, subject, ca } = new X509Certificate(der);
   const which = `the server's certificate (${shortName(der)})`;
   // Deno has one code for whatever it does not accept.
   if (Date.parse(validTo) < now)
@@ -22,6 +24,8 @@ export function chainRefusal(reason: TlsReason, der: Uint8Array, now: number = D
   if (Date.parse(validFrom) > now) {
     return new PeerRefusal("not-yet-valid", `${which} is not valid before ${dateText(validFrom)}`);
   }
+  if (isDeno && ca)
+    return new PeerRefusal("bad-certificate", `${which} is that of an authority, which no server may use`);
   if (reason !== "unknown-authority") return new PeerRefusal(reason, `${which} ${unusable(reason)}`);
   const by = issuer === subject ? "is self-signed" : `was issued by ${issuer.replaceAll("\n", ", ")}`;
   return new PeerRefusal(

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { type ConnectionOptions, createSecureContext, type SecureContext } from "node:tls";
 import type { ServerIdentity, TlsOptions } from "../../core/identity.ts";
+import { certificatesIn } from "./pem.ts";
 import { serverCheck } from "./server-check.ts";
 import { serverRoots } from "./server-roots.ts";
 
@@ -17,7 +18,7 @@ function contextOf(tls: TlsOptions = none): SecureContext {
     const { cert, key, passphrase, ciphers, minVersion = defaultMinVersion } = tls;
     const ca = serverRoots(tls);
     context = createSecureContext({
-      ...(cert !== undefined && { cert }),
+      ...(cert !== undefined && { cert: certificatesIn(cert).join("\n") }),
       ...(key !== undefined && { key }),
       ...(passphrase !== undefined && { passphrase }),
       ...(ciphers !== undefined && { ciphers }),

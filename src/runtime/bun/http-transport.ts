@@ -6,6 +6,7 @@ import { checkTls } from "../../net/tls/check-tls.ts";
 import { silentRefusal, tlsFailure } from "../../net/tls/client-failure.ts";
 import { defaultMinVersion } from "../../net/tls/client-tls.ts";
 import { explain, isVague, mayWantTls } from "../../net/tls/explain.ts";
+import { certificatesIn } from "../../net/tls/pem.ts";
 import { refuseCleartext, serverCheck } from "../../net/tls/server-check.ts";
 import { serverRoots } from "../../net/tls/server-roots.ts";
 import { tlsErrorIn } from "../../net/tls/tls-failure.ts";
@@ -20,7 +21,7 @@ function tlsInit(tls: TlsOptions, server: ServerIdentity | undefined): Readonly<
   const ca = serverRoots(tls);
   return {
     tls: {
-      ...(tls.cert !== undefined && { cert: tls.cert }),
+      ...(tls.cert !== undefined && { cert: certificatesIn(tls.cert).join("\n") }),
       ...(tls.key !== undefined && { key: tls.key }),
       ...(tls.passphrase !== undefined && { passphrase: tls.passphrase }),
       ...(ca !== undefined && { ca }),
