@@ -1,5 +1,5 @@
-import { type Call, nowhereElse, triedOrigins } from "../core/call.ts";
-import { outcomeOfMeshError } from "../core/classifier.ts";
+import { type Call, triedOrigins } from "../core/call.ts";
+import { nowhereElse, outcomeOfMeshError } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { isMeshError, MeshError } from "../core/errors.ts";
 import { checkFunction, checkOptions, type OptionKeys } from "../core/options.ts";

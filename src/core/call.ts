@@ -33,12 +33,6 @@ export function callKey<T>(name: string, defaultValue: T): CallKey<T> {
  */
 export const triedOrigins: CallKey<readonly string[]> = callKey("tried origins", []);
 
-/**
- * Set on an attempt that failed by a balancer that knows no endpoint beside those in {@link triedOrigins} and this one:
- * what only another endpoint could do is not tried again.
- */
-export const nowhereElse: CallKey<boolean> = callKey("nowhere else", false);
-
 /** What a new {@link Call} is made of; everything but the first four has a default. */
 export interface CallInit {
   readonly side: "client" | "server";

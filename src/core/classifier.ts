@@ -1,4 +1,4 @@
-import type { Call } from "./call.ts";
+import { type Call, type CallKey, callKey } from "./call.ts";
 import {
   isMeshError,
   isTransportError,
@@ -40,6 +40,12 @@ const byMeshError: Readonly<Record<MeshErrorCode, Outcome>> = {
   ERR_TRANSPORT: outcome("retryable", "transport"),
   ERR_UNAUTHENTICATED: outcome("success", "unauthenticated"),
 };
+
+/**
+ * Set on an attempt by a balancer that knows no endpoint which has not failed the call: a lasting fault is not tried again
+ * then.
+ */
+export const nowhereElse: CallKey<boolean> = callKey("nowhere else", false);
 
 /** What is wrong with this process, wherever it calls. */
 const ownTlsReasons: ReadonlySet<TlsReason> = new Set([

@@ -185,7 +185,7 @@ export interface ServeOptions extends HandlerOptions {
    * `false` serves cleartext although the mesh has an identity. Options of its own are for a server that shows another
    * certificate than the mesh's, such as a public one; what they leave out is the mesh's.
    *
-   * @default true when the mesh has a certificate
+   * @default true when the mesh has `tls`
    */
   readonly tls?: boolean | TlsOptions;
   /**

@@ -10,7 +10,6 @@ import {
   type NumberRange,
   type OptionKeys,
 } from "../core/options.ts";
-import { clientRoots } from "../core/trusted-roots.ts";
 import type { MeshEnv } from "../hono/env.ts";
 import { connectionOf } from "../hono/routed-request.ts";
 import type { AsyncContext, Listener, ListenerLimits, ListenOptions, Runtime } from "../net/port.ts";
@@ -33,6 +32,7 @@ import type {
   ServeOptions,
   Server,
 } from "./options.ts";
+import { serveTls } from "./serve-tls.ts";
 
 /** What the server half of a mesh is made of. */
 export interface ServingParts {
@@ -163,34 +163,6 @@ function portsFrom(options: ServeOptions): ListenOptions["ports"] {
   return { rest: check("ports.rest", options.ports.rest), grpc: check("ports.grpc", options.ports.grpc) };
 }
 
-function tlsFrom(parts: ServingParts, options: ServeOptions): ListenOptions["tls"] {
-  const own = typeof options.tls === "object" ? options.tls : undefined;
-  // A mesh that only trusts somebody has nothing to show.
-  const named = parts.tls?.cert !== undefined;
-  if (options.tls === false || (options.tls === undefined && !named)) {
-    if (options.clientAuth !== undefined && options.clientAuth !== "none") {
-      throw new TypeError(
-        `Cannot serve: clientAuth is "${options.clientAuth}" without TLS; give the mesh a tls identity, or leave clientAuth out`,
-      );
-    }
-    return undefined;
-  }
-  if (own === undefined && !named) {
-    throw new TypeError(
-      "Cannot serve: tls is true and the mesh has no identity; pass tls: { cert, key, ca } to createMesh",
-    );
-  }
-  const tls = own === undefined ? { ...parts.tls } : overridden(parts.tls, own);
-  const { clientAuth = clientRoots(tls).length > 0 ? "require" : "none" } = options;
-  return { ...tls, clientAuth };
-}
-
-/** A certificate and its key are one: of the mesh's, neither goes with one of the server's own. */
-function overridden(ofMesh: TlsOptions = {}, own: TlsOptions): TlsOptions {
-  const { cert: _, key: __, passphrase: ___, ...rest } = ofMesh;
-  return own.cert === undefined && own.key === undefined ? { ...ofMesh, ...own } : { ...rest, ...own };
-}
-
 function limitsFrom({ connections = {} }: ServeOptions): ListenerLimits {
   checkOptions("serve()'s connections", connections, knownLimits);
   const check = (name: keyof ListenerLimits, range: NumberRange): number | undefined => {
@@ -229,8 +201,6 @@ export async function startServer(
   for (const name of ["closeOnSignals", "reflection"] as const) {
     checkBoolean("serve()", name, options[name]);
   }
-  if (typeof options.tls !== "object" || options.tls === null)
-    checkBoolean("serve()", "tls", options.tls as boolean);
   checkServed("serve", options);
   const { runtime, pipeline, health, metrics, clock } = parts;
   if (!runtime.capabilities.listen) {
@@ -240,7 +210,7 @@ export async function startServer(
     );
   }
   const ports = portsFrom(options);
-  const tls = tlsFrom(parts, options);
+  const tls = serveTls(parts.tls, options);
   const hostname = hostnameFrom(options);
   const drainMs =
     options.drainMs === undefined ? undefined : checkNumber("serve()", "drainMs", options.drainMs);

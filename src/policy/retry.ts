@@ -1,5 +1,5 @@
-import { type Call, nowhereElse, triedOrigins } from "../core/call.ts";
-import { endWithError } from "../core/classifier.ts";
+import { type Call, triedOrigins } from "../core/call.ts";
+import { endWithError, nowhereElse } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { CallEvent } from "../core/events.ts";

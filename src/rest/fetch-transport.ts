@@ -3,6 +3,8 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import { isMeshError, MeshError, TransportError, type TransportFault } from "../core/errors.ts";
 import { ignoreRejection } from "../core/hooks.ts";
 import type { ServerIdentity } from "../core/identity.ts";
+import { decodedHeaders } from "./decoded-headers.ts";
+import { wordsOf } from "./fault-words.ts";
 import type { HttpRequest, HttpResponse, HttpTransport } from "./http-transport.ts";
 import { gather } from "./response-limit.ts";
 import { Semaphore } from "./semaphore.ts";
@@ -227,34 +229,9 @@ class Exchange {
   }
 }
 
-const wordsOf: Readonly<Record<TransportFault, string>> = {
-  refused: "the connection was refused",
-  dns: "the name is unknown",
-  unreachable: "the host cannot be reached",
-  tls: "the TLS handshake failed",
-  "no-http2": "the server speaks HTTP/1.1 alone",
-  "never-started": "the request was never sent",
-  reset: "the connection was reset",
-  closed: "the connection was closed",
-  unknown: "the connection failed",
-};
-
 function noResponse({ service, operation }: Call, cause: unknown): TypeError {
   const text = `Cannot read the response of ${service} ${operation}: fetch returned none; have it return a Response`;
   return new TypeError(text, { cause });
-}
-
-/** Encodings that platforms decode by themselves, one or several over each other. */
-const decodedEncodings = /^(?:\s*(?:(?:x-)?gzip|deflate|br|zstd|identity)\s*(?:,|$))+$/i;
-
-/** The headers of a body that `fetch` has decoded already, but still describes as it came. */
-function decodedHeaders(headers: Headers): Headers {
-  const encoding = headers.get("content-encoding");
-  if (encoding === null || !decodedEncodings.test(encoding)) return headers;
-  const decoded = new Headers(headers);
-  decoded.delete("content-encoding");
-  decoded.delete("content-length");
-  return decoded;
 }
 
 class FetchResponse extends TransportResponse {

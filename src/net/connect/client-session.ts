@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { isTransportError, TransportError } from "../../core/errors.ts";
+import { TransportError } from "../../core/errors.ts";
 import type { ConnectionHandler } from "../../http/http2/connection-options.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Http2Connection } from "../../http/http2/http2-connection.ts";
@@ -9,9 +9,10 @@ import type { RpcConnection } from "../../rpc/client/rpc-connection.ts";
 import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
 import { errorFromReset, protocolFault, unavailable } from "../../rpc/dialect/transport-faults.ts";
 import { connectionOver } from "../socket-transport.ts";
-import { silentRefusal, tlsFailure, tlsRequired } from "../tls/client-failure.ts";
-import { expectsTls, otherScheme, tlsErrorIn } from "../tls/tls-failure.ts";
+import { tlsRequired } from "../tls/client-failure.ts";
+import { expectsTls } from "../tls/tls-failure.ts";
 import { type DialOptions, dial, isHttp1, noHttp2 } from "./dial.ts";
+import { faultOfLoss, hintOfLoss } from "./lost-connection.ts";
 import { SessionDoubt } from "./session-doubt.ts";
 
 /** How sessions are opened and looked after. */
@@ -124,30 +125,6 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
     this.#draining = true;
     this.#onChange(this);
     for (const listener of this.#whenClosed.splice(0)) listener();
-  }
-
-  /**
-   * The fault that an end of the connection tells of, beside that it ended: a server that refuses our certificate may say
-   * so after the handshake, or not at all.
-   */
-  get #fault(): TransportError | undefined {
-    const error = this.#lost ?? this.#socketError;
-    if (isTransportError(error)) {
-      return error.neverStarted || error.tlsReason !== undefined ? error : undefined;
-    }
-    const { origin } = this.#options;
-    const ofTls = tlsErrorIn(error);
-    if (ofTls !== undefined)
-      return tlsFailure(`Cannot connect to ${origin}`, this.#options, ofTls.reason, ofTls.error);
-    if (this.#heardOf || !origin.startsWith("https:")) return undefined;
-    return silentRefusal(`The connection to ${origin} was lost`, this.#options, "reset", error);
-  }
-
-  /** Many servers of TLS close without a word when they are called in the clear. */
-  get #hint(): string {
-    const { origin } = this.#options;
-    if (this.#heardOf || origin.startsWith("https:")) return "";
-    return ` before anything came; if this port expects TLS, use ${otherScheme(origin)}`;
   }
 
   /** Whether the connection is gone. */
@@ -272,9 +249,14 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
         return unavailable(message, stream.neverStarted ? "never-started" : "reset", this.#lost);
       }
       case "lost": {
-        const fault = this.#fault;
+        const error = this.#lost ?? this.#socketError;
+        const fault = faultOfLoss(this.#options, error, this.#heardOf);
         if (fault !== undefined) return unavailable(fault.message, fault.fault, fault);
-        return unavailable(`the connection to ${origin} was lost${this.#hint}`, "reset", this.#lost);
+        return unavailable(
+          `the connection to ${origin} was lost${hintOfLoss(origin, this.#heardOf)}`,
+          "reset",
+          this.#lost,
+        );
       }
       case "own-reset":
         if (stream.failure !== undefined) return ConnectError.from(stream.failure, Code.Internal);

@@ -49,12 +49,12 @@ export function dial(
 ): void {
   const { origin, clock, connectTimeoutMs } = options;
   let socket: Socket | undefined;
-  let failed = false;
+  let over = false;
   const tell = (error: unknown): void => onFailed(connectFault(options, error));
   const fail = (error: unknown): void => {
-    // What a socket that has failed says later is told to nobody.
-    if (failed) return;
-    failed = true;
+    // What a socket says later is told to nobody here.
+    if (over) return;
+    over = true;
     stopTimer();
     socket?.destroy();
     if (isAlpnRefusal(error)) onFailed(noHttp2(origin));
@@ -73,6 +73,7 @@ export function dial(
         fail(error);
         return;
       }
+      over = true;
       stopTimer();
       opening.off("close", closed);
       onConnected(opening);

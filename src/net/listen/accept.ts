@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TlsOptions as TlsServerOptions } from "node:tls";
-import { clientRoots } from "../../core/trusted-roots.ts";
+import { clientRoots } from "../../core/tls-options.ts";
 import type { ServerTls } from "../port.ts";
 import { defaultMinVersion } from "../tls/client-tls.ts";
 import { certificatesIn } from "../tls/pem.ts";

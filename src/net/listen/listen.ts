@@ -1,7 +1,7 @@
 import { systemClock } from "../../core/clock.ts";
 import { MeshError } from "../../core/errors.ts";
 import { quietHook } from "../../core/hooks.ts";
-import { clientRoots } from "../../core/trusted-roots.ts";
+import { clientRoots } from "../../core/tls-options.ts";
 import { installLightGlobals } from "../fetch/light-response.ts";
 import type { Listener, ListenOptions, ServerTls } from "../port.ts";
 import { checkTls } from "../tls/check-tls.ts";

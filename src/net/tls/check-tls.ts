@@ -2,20 +2,11 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { MeshError } from "../../core/errors.ts";
 import type { TlsOptions } from "../../core/identity.ts";
-import { checkOptions, checkWord, type OptionKeys } from "../../core/options.ts";
-import { isStoreName, rootParts } from "../../core/trusted-roots.ts";
+import { checkOptions, checkWord } from "../../core/options.ts";
+import { isStoreName, knownTlsOptions, rootParts } from "../../core/tls-options.ts";
 import { hasTlsCiphers } from "../platform/capabilities.ts";
 import { certificatesIn } from "./pem.ts";
 import { serverRoots } from "./server-roots.ts";
-
-const knownTlsOptions: OptionKeys<TlsOptions> = {
-  cert: true,
-  key: true,
-  passphrase: true,
-  ca: true,
-  minVersion: true,
-  ciphers: true,
-};
 
 type Part = "cert" | "key" | "ca" | "passphrase" | "ciphers";
 

@@ -1,6 +1,6 @@
 import { getCACertificates } from "node:tls";
 import type { TlsOptions } from "../../core/identity.ts";
-import { isStoreName, rootParts } from "../../core/trusted-roots.ts";
+import { isStoreName, rootParts } from "../../core/tls-options.ts";
 import { certificatesIn } from "./pem.ts";
 
 /** The authorities that servers' certificates must chain to; undefined for the runtime's own. */

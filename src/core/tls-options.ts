@@ -1,4 +1,14 @@
 import type { TlsOptions } from "./identity.ts";
+import type { OptionKeys } from "./options.ts";
+
+export const knownTlsOptions: OptionKeys<TlsOptions> = {
+  cert: true,
+  key: true,
+  passphrase: true,
+  ca: true,
+  minVersion: true,
+  ciphers: true,
+};
 
 /** The words that stand for stores of authorities, beside PEM text. */
 export type StoreName = "default" | "system";
