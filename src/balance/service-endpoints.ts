@@ -166,9 +166,10 @@ export class ServiceEndpoints {
     this.#policy = policy;
     this.#limit(before, policy);
     if (before.tls !== policy.tls) {
-      const listed = this.#snapshot ?? [];
-      for (const [at, record] of this.#records.entries()) {
-        record.endpoint = identified(listed[at] ?? record.endpoint, policy.tls);
+      const listed = new Map(this.#snapshot?.map((endpoint) => [endpoint.origin, endpoint]));
+      for (const record of this.#records) {
+        const { origin } = record.endpoint;
+        record.endpoint = identified(listed.get(origin) ?? { origin }, policy.tls);
       }
     }
     if (isSame(before.breaker, policy.breaker)) return;

@@ -7,6 +7,7 @@ import {
   defaultCompressMinBytes,
   rpcCompressions,
 } from "../../rpc/client/transport-settings.ts";
+import { checkServerIdentity } from "../../security/server-identity.ts";
 import { messageCompressions } from "../compression.ts";
 import type { RpcTransport, RpcTransportOptions } from "../port.ts";
 import { checkTls } from "../tls/check-tls.ts";
@@ -27,6 +28,8 @@ export function openRpcTransport(options: RpcTransportOptions): RpcTransport {
   const { tls, protocol } = options;
   checkTransportEncoding(options, protocol, platform);
   if (tls !== undefined) checkTls(tls);
+  // A resolver may say anything.
+  checkServerIdentity("a connection", options.server);
   if (protocol === "grpc") return openGrpcTransport(options);
   const client = openUniversalClient({ ...options, httpVersion: options.httpVersion ?? "2" });
   const create = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;

@@ -3,6 +3,7 @@ import { Agent, type buildConnector, Client, type Dispatcher, Pool } from "undic
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { ignoreRejection } from "../../core/hooks.ts";
 import type { ServerIdentity } from "../../core/identity.ts";
+import { checkServerIdentity } from "../../security/server-identity.ts";
 import type { ConnectOptions } from "../port.ts";
 import { clientTls } from "../tls/client-tls.ts";
 import { identityKey } from "../tls/server-check.ts";
@@ -127,6 +128,7 @@ export class Agents {
     if (server === undefined) return this.#plain;
     let key = this.#keys.get(server);
     if (key === undefined) {
+      checkServerIdentity("a connection", server);
       key = identityKey(server);
       this.#keys.set(server, key);
     }

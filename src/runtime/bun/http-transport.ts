@@ -12,6 +12,7 @@ import { serverRoots } from "../../net/tls/server-roots.ts";
 import { tlsErrorIn } from "../../net/tls/tls-failure.ts";
 import { createFetchTransport } from "../../rest/fetch-transport.ts";
 import type { HttpTransport } from "../../rest/http-transport.ts";
+import { checkServerIdentity } from "../../security/server-identity.ts";
 
 /** Versions as they are written in the protocol: Bun's `fetch` takes nothing else. */
 const versions = { "TLSv1.2": 0x0303, "TLSv1.3": 0x0304 } as const;
@@ -50,6 +51,7 @@ export function openHttpTransport(options: ConnectOptions): HttpTransport {
       refuseCleartext(origin, server);
       let init = inits.get(server);
       if (init === undefined) {
+        checkServerIdentity("a connection", server);
         init = tlsInit(tls ?? {}, server);
         inits.set(server, init);
       }

@@ -8,6 +8,7 @@ import type { ClientPolicy } from "../../../src/mesh/options.ts";
 import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { unless } from "../../support/capability.ts";
 import { createAuthority, type TestAuthority } from "../../support/certificates.ts";
+import { ChangingResolver } from "../../support/changing-resolver.ts";
 import { caller, faultOf, serveLake, ways } from "./tls-fixture.ts";
 
 describe("Who a server must be", unless("listen", "mtlsServer", "serverIdentity"), () => {
@@ -94,6 +95,15 @@ describe("Who a server must be", unless("listen", "mtlsServer", "serverIdentity"
       assert.equal(reached.count, 0);
     });
   }
+
+  it("is not overlooked when a resolver misspells it", async () => {
+    for (const [way, call] of Object.entries(ways)) {
+      const resolver = new ChangingResolver("lake").set({ origin: named, tls: { spiffeID: id } as never });
+      const mesh = createMesh({ service: "gateway", tls: own, resolver });
+      cleanup.add(() => mesh.close());
+      await assert.rejects(call(mesh), /it has no option "spiffeID"; did you mean "spiffeId"\?/, way);
+    }
+  });
 
   it("is no certificate that names two, or that of an authority", async () => {
     for (const options of [{ uri: [id, "https://mesh.test"] }, { uri: [id], authority: true }]) {
