@@ -4,7 +4,7 @@ import { isMeshError, MeshError, TransportError, type TransportFault } from "../
 import { ignoreRejection } from "../core/hooks.ts";
 import type { ServerIdentity } from "../core/identity.ts";
 import { decodedHeaders } from "./decoded-headers.ts";
-import { wordsOf } from "./fault-words.ts";
+import { noResponse, wordsOf } from "./fetch-errors.ts";
 import type { HttpRequest, HttpResponse, HttpTransport } from "./http-transport.ts";
 import { gather } from "./response-limit.ts";
 import { Semaphore } from "./semaphore.ts";
@@ -174,7 +174,16 @@ class Exchange {
           };
           const explained = this.#options.explain?.(error, this.#origin, this.call);
           if (explained === undefined) fail(error);
-          else explained.then(fail, () => fail(error));
+          else {
+            // It takes a while, in which the call may be cancelled.
+            const stop = this.call.onCancel(reject);
+            explained
+              .catch(() => error)
+              .then((told) => {
+                stop();
+                fail(told);
+              });
+          }
         },
       );
     });
@@ -227,11 +236,6 @@ class Exchange {
     }
     return init;
   }
-}
-
-function noResponse({ service, operation }: Call, cause: unknown): TypeError {
-  const text = `Cannot read the response of ${service} ${operation}: fetch returned none; have it return a Response`;
-  return new TypeError(text, { cause });
 }
 
 class FetchResponse extends TransportResponse {

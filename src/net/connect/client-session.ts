@@ -85,7 +85,8 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
   #begin(socket: Socket): void {
     socket.once("data", (chunk: Uint8Array) => {
       const { origin } = this.#options;
-      if (expectsTls(chunk)) this.destroy(tlsRequired(`Cannot connect to ${origin}`, origin));
+      if (origin.startsWith("http:") && expectsTls(chunk))
+        this.destroy(tlsRequired(`Cannot connect to ${origin}`, origin));
       else if (isHttp1(chunk)) this.destroy(noHttp2(origin));
     });
     socket.on("data", () => this.#heard());

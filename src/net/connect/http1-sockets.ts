@@ -148,7 +148,7 @@ export async function connectionError(
     const failure = tlsFailure(doing, target, ofTls.reason, ofTls.error);
     return unavailable(failure.message, "tls", failure);
   }
-  const bytes = rawPacketIn(error);
+  const bytes = origin.startsWith("http:") ? rawPacketIn(error) : undefined;
   if (bytes !== undefined && expectsTls(bytes)) {
     const failure = tlsRequired(doing, origin, error);
     return unavailable(failure.message, "tls", failure);

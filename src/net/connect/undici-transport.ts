@@ -173,7 +173,10 @@ class Exchange implements WatchedHandler {
 
   async #explain(error: Error): Promise<void> {
     const { clock = systemClock } = this.#options;
-    this.#reject(this.translate(await explain(error, this.#target, clock), "reach"));
+    const stop = this.call.onCancel(this.#reject);
+    const told = await explain(error, this.#target, clock);
+    stop();
+    this.#reject(this.translate(told, "reach"));
   }
 
   translate(error: unknown, doing: string): unknown {
@@ -189,12 +192,11 @@ class Exchange implements WatchedHandler {
     const ofTls = tlsErrorIn(error);
     if (ofTls !== undefined) return tlsFailure(what, this.#target, ofTls.reason, ofTls.error);
     const { data } = error as { data?: unknown };
-    if (typeof data === "string" && expectsTls(Buffer.from(data, "latin1"))) {
+    const isCleartext = this.#origin.startsWith("http:");
+    if (isCleartext && typeof data === "string" && expectsTls(Buffer.from(data, "latin1"))) {
       return tlsRequired(what, this.#origin, error);
     }
-    if (this.#responded || (fault !== "closed" && fault !== "reset") || !this.#origin.startsWith("https:")) {
-      return undefined;
-    }
+    if (isCleartext || this.#responded || (fault !== "closed" && fault !== "reset")) return undefined;
     return silentRefusal(what, this.#target, fault, error);
   }
 }

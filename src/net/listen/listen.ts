@@ -23,6 +23,7 @@ function reportOnce(report: ListenOptions["onConnectionError"]): ListenOptions["
     if (error instanceof Error) {
       if (told.has(error)) return;
       told.add(error);
+      if (error.cause instanceof Error) told.add(error.cause);
     }
     report(kind, error);
   };

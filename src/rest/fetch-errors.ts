@@ -1,3 +1,4 @@
+import type { Call } from "../core/call.ts";
 import type { TransportFault } from "../core/errors.ts";
 
 /** Faults in words. */
@@ -12,3 +13,9 @@ export const wordsOf: Readonly<Record<TransportFault, string>> = {
   closed: "the connection was closed",
   unknown: "the connection failed",
 };
+
+/** The error of a `fetch` that returned something else than a response. */
+export function noResponse({ service, operation }: Call, cause: unknown): TypeError {
+  const text = `Cannot read the response of ${service} ${operation}: fetch returned none; have it return a Response`;
+  return new TypeError(text, { cause });
+}
