@@ -173,17 +173,12 @@ class Exchange {
             reject(shown);
           };
           const explained = this.#options.explain?.(error, this.#origin, this.call);
-          if (explained === undefined) fail(error);
-          else {
-            // It takes a while, in which the call may be cancelled.
-            const stop = this.call.onCancel(reject);
-            explained
-              .catch(() => error)
-              .then((told) => {
-                stop();
-                fail(told);
-              });
-          }
+          // A look takes a while, in which the call may be cancelled. It never rejects.
+          const stop = explained && this.call.onCancel(reject);
+          void (explained ?? Promise.resolve(error)).then((told) => {
+            stop?.();
+            fail(told);
+          });
         },
       );
     });
