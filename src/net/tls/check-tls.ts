@@ -105,7 +105,20 @@ function checkRoots(tls: TlsOptions): void {
   const parts = rootParts(tls);
   if (parts.length === 0) throw broken("ca", "it is an empty list", `${remedy}; or leave it out`);
   for (const part of parts) if (!isStoreName(part)) certificatesOf("ca", part, remedy);
-  if (serverRoots(tls)?.length === 0) {
+  let roots: readonly string[] | undefined;
+  try {
+    roots = serverRoots(tls);
+  } catch (cause) {
+    // Deno asks for permissions.
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw broken(
+      "ca",
+      `the stores of authorities cannot be read: ${why}`,
+      "allow it, or give PEM text",
+      cause,
+    );
+  }
+  if (roots?.length === 0) {
     throw broken("ca", "the operating system's store is empty", 'install it, or use "default"');
   }
 }
