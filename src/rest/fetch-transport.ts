@@ -173,12 +173,14 @@ class Exchange {
             reject(shown);
           };
           const explained = this.#options.explain?.(error, this.#origin, this.call);
-          // A look takes a while, in which the call may be cancelled. It never rejects.
+          // A look takes a while, in which the call may be cancelled.
           const stop = explained && this.call.onCancel(reject);
-          void (explained ?? Promise.resolve(error)).then((told) => {
+          const end = (told: unknown): void => {
             stop?.();
             fail(told);
-          });
+          };
+          // What cannot be explained is told as it is.
+          void (explained ?? Promise.resolve(error)).then(end, () => end(error));
         },
       );
     });
