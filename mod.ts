@@ -28,10 +28,10 @@ export type {
   ClientPolicy,
   HandlerOptions,
   Mesh,
+  MeshEventListener,
   MeshHandler,
   MeshOptions,
   MeshTransport,
-  ServedHealthOptions,
   ServeOptions,
   Server,
   TransportOptions,
@@ -53,6 +53,7 @@ export { type MeshCallOptions, meshCall, meshCallOptions } from "./src/rpc/conte
 export { meshErrorFromConnectError } from "./src/rpc/dialect/mesh-error-codes.ts";
 export type { RpcProtocol } from "./src/rpc/dialect/rpc-protocol.ts";
 export type { RpcHealth, RpcHealthOptions } from "./src/rpc/health/rpc-health.ts";
+export type { ServedHealthOptions } from "./src/rpc/health/watch-limits.ts";
 export { connectErrorFromProblem, type ProblemLike, problemFromConnectError } from "./src/rpc/problem.ts";
 export type { ResponseCompression } from "./src/rpc/server/dispatcher.ts";
 export type { RpcRouter } from "./src/rpc/server/router.ts";

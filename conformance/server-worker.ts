@@ -1,6 +1,6 @@
 /** The worker under test: the library's fetch handler as it runs on Cloudflare Workers. */
 
-import { connectionOf } from "../src/hono/routed-request.ts";
+import { connectionOf } from "../src/hono/env.ts";
 import { createFetchDispatch, type FetchDispatch } from "../src/rpc/server/fetch-dispatch.ts";
 import { createConformanceDispatcher } from "./server-dispatcher.ts";
 

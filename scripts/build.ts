@@ -2,7 +2,7 @@
  * Builds the npm package: `node scripts/build.ts [folder]`, `dist` unless told otherwise.
  *
  * The sources run as they are on Node, Deno and Bun, but Node strips no types inside node_modules and bundlers
- * differ: what is published is JavaScript with declarations.
+ * differ: what is published is JavaScript, in a file for each entry and few that they share, with declarations.
  */
 import {
   cpSync,
@@ -14,8 +14,9 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
+import { build } from "esbuild";
 import { importsOf } from "./architecture/imports.ts";
 import { tokensOf } from "./architecture/lexer.ts";
 import { runProcess } from "./test/process.ts";
@@ -38,6 +39,7 @@ if (outDir === dist) rmSync(dist, { recursive: true, force: true });
 else if (existsSync(outDir)) refuse(`${outDir} exists already`);
 mkdirSync(outDir, { recursive: true });
 await compile();
+await bundle();
 rewriteDeclarations();
 writeFileSync(join(outDir, "package.json"), `${JSON.stringify(publishedManifest(), null, 2)}\n`);
 for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) {
@@ -47,10 +49,7 @@ console.log(`Built ${readdirSync(outDir, { recursive: true }).length} files in $
 
 /** Compiles what the entries lead to, and nothing else. */
 async function compile(): Promise<void> {
-  const targets = [
-    ...Object.values(manifest.exports),
-    ...Object.values(manifest.imports).flatMap(Object.values),
-  ];
+  const targets = entries();
   mkdirSync(join(root, ".cache"), { recursive: true });
   const scratch = mkdtempSync(join(root, ".cache/build-"));
   const config = join(scratch, "tsconfig.json");
@@ -83,6 +82,39 @@ async function compile(): Promise<void> {
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** Puts the many modules into few files: three hundred of them take longer to load than all that they do. */
+async function bundle(): Promise<void> {
+  const scripts = readdirSync(outDir, { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".js"),
+  );
+  const { outputFiles } = await build({
+    absWorkingDir: outDir,
+    entryPoints: [...new Set(entries())].map(compiled),
+    outdir: outDir,
+    outbase: outDir,
+    bundle: true,
+    splitting: true,
+    chunkNames: "chunks/[hash]",
+    format: "esm",
+    platform: "neutral",
+    target: "esnext",
+    packages: "external",
+    // What each runtime brings is chosen where the package is used.
+    external: ["#runtime"],
+    write: false,
+    logLevel: "silent",
+  });
+  for (const file of scripts) rmSync(join(outDir, file));
+  for (const { path, text } of outputFiles) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  }
+}
+
+function entries(): string[] {
+  return [...Object.values(manifest.exports), ...Object.values(manifest.imports).flatMap(Object.values)];
 }
 
 function refuse(reason: string): never {

@@ -56,6 +56,20 @@ function filesIn(folder: string): Map<string, string> {
   );
 }
 
+/** The reference of options as the types have it now, compared with what is committed. */
+async function reference(): Promise<string> {
+  const scratch = mkdtempSync(join(tmpdir(), "mesh-reference-"));
+  try {
+    const fresh = join(scratch, "reference.md");
+    const problem = await run("node", join(root, "scripts/reference.ts"), fresh);
+    if (problem !== "") return problem;
+    const same = readFileSync(fresh, "utf8") === readFileSync(join(root, "docs/reference.md"), "utf8");
+    return same ? "" : "docs/reference.md is out of date\nRun npm run generate.";
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
 const checks: Readonly<Record<string, Check>> = {
   "format and lint": async () => {
     const problem = await run("biome", "check", "--error-on-warnings", "--max-diagnostics=50");
@@ -67,6 +81,7 @@ const checks: Readonly<Record<string, Check>> = {
   architecture: async () => checkArchitecture(root).map(lineOf).join("\n"),
   "proto lint": () => run("buf", "lint"),
   "generated code": generatedCode,
+  "reference of options": reference,
 };
 
 const failed: string[] = [];

@@ -82,6 +82,7 @@ const mesh = createMesh({
   server: {
     auth: { validate: staticTokens({ bench: "load" }) },
     rateLimit: { perMinute: 1e9, burst: 1e9 },
+    cors: { origins: ["https://example.com"] },
   },
 });
 
@@ -96,11 +97,26 @@ switch (kind) {
   case "native":
     await serveNatively(() => Response.json({ name: "seattle-weather", rows: 1461 }));
     break;
-  case "listener":
+  case "listener": {
+    const app = route(new Hono());
+    const listener = await mesh.runtime.listen({
+      hostname: "127.0.0.1",
+      ports: { all: 0 },
+      tls: undefined,
+      fetch: (request) => app.fetch(request),
+      rpc: undefined,
+      onConnectionError() {},
+    });
+    ready(listener.ports.rest);
+    break;
+  }
   case "mesh": {
-    const app =
-      kind === "mesh" ? route(mesh.app({ cors: { origins: ["https://example.com"] } })) : route(new Hono());
-    const server = await mesh.serve({ app: app as never, routes: () => {}, hostname: "127.0.0.1", port: 0 });
+    const server = await mesh.serve({
+      app: route(mesh.app()),
+      routes: () => {},
+      hostname: "127.0.0.1",
+      port: 0,
+    });
     ready(server.port);
     break;
   }

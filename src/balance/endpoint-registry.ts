@@ -1,6 +1,7 @@
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
+import { quietHook } from "../core/hooks.ts";
 import type { Random } from "../core/random.ts";
 import type { Resolution, Resolver } from "../discovery/resolver.ts";
 import { type BreakerState, createBreaker } from "../policy/breaker.ts";
@@ -62,6 +63,8 @@ export interface EndpointRegistryOptions {
   readonly balancer?: ((service: string) => Balancer) | undefined;
   /** Told of each change of a breaker's state, when it is noticed. */
   readonly onBreakerChange?: ((change: EndpointBreakerChange) => void) | undefined;
+  /** Told of each endpoint that the resolver begins to list, or lists no longer. */
+  readonly onEndpoint?: ((service: string, origin: string, up: boolean) => void) | undefined;
   /** @default nothing is released, and no connections are known */
   readonly transports?: EndpointTransports | undefined;
   /** @default systemClock */
@@ -96,6 +99,7 @@ export class EndpointRegistry {
 
   constructor(options: EndpointRegistryOptions) {
     const { resolver, policyOf = () => noPolicy, onBreakerChange, transports, clock = systemClock } = options;
+    const onEndpoint = options.onEndpoint && quietHook(options.onEndpoint);
     const random = options.random === undefined ? {} : { random: options.random };
     this.#resolver = resolver;
     this.#policyOf = policyOf;
@@ -114,8 +118,14 @@ export class EndpointRegistry {
               clock,
               onStateChange: (to, from) => onBreakerChange?.({ service, origin, to, from }),
             }),
-      arrived: (origin) => this.#reaper.arrived(origin),
-      left: (origin) => this.#reaper.left(origin),
+      arrived: (origin, service) => {
+        this.#reaper.arrived(origin);
+        onEndpoint?.(service, origin, true);
+      },
+      left: (origin, service) => {
+        this.#reaper.left(origin);
+        onEndpoint?.(service, origin, false);
+      },
       gone: (service) => this.#forget(service),
     };
   }

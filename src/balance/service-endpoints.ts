@@ -47,8 +47,8 @@ export interface ServiceEndpointsParts {
   readonly clock: Clock;
   readonly makeBalancer: (service: string) => Balancer;
   readonly makeBreaker: (service: string, origin: string, policy: EndpointPolicy) => Breaker | undefined;
-  readonly arrived: (origin: string) => void;
-  readonly left: (origin: string) => void;
+  readonly arrived: (origin: string, service: string) => void;
+  readonly left: (origin: string, service: string) => void;
   /** The resolution says that there is no such service. */
   readonly gone: (service: ServiceEndpoints) => void;
 }
@@ -189,7 +189,7 @@ export class ServiceEndpoints {
 
   /** Says of each endpoint that it left. */
   leave(): void {
-    for (const { endpoint } of this.#records) this.#parts.left(endpoint.origin);
+    for (const { endpoint } of this.#records) this.#parts.left(endpoint.origin, this.service);
   }
 
   #look(): void {
@@ -217,8 +217,8 @@ export class ServiceEndpoints {
     }
     this.#snapshot = snapshot;
     this.#records = [...records.values()];
-    for (const origin of records.keys()) if (!known.has(origin)) this.#parts.arrived(origin);
-    for (const origin of known.keys()) if (!records.has(origin)) this.#parts.left(origin);
+    for (const origin of records.keys()) if (!known.has(origin)) this.#parts.arrived(origin, this.service);
+    for (const origin of known.keys()) if (!records.has(origin)) this.#parts.left(origin, this.service);
     for (const { resolve } of this.#waiting) resolve();
   }
 

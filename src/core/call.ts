@@ -116,7 +116,6 @@ export class Call {
   #controller: AbortController | undefined;
   /** One, nearly always. */
   #cancelListeners: CancelListener | Set<CancelListener> | undefined;
-  /** One, nearly always. */
   #endListeners: EndListener | EndListener[] | undefined;
   readonly #onEvent: CallEventListener | undefined;
   #outcome: Outcome | undefined;
@@ -197,9 +196,7 @@ export class Call {
     else for (const listener of listeners) tell(listener, reason, this);
   }
 
-  /**
-   * Cancels the call; also when it has ended, its signal aborts: what is left of its response is not wanted.
-   */
+  /** Cancels the call; also when it has ended, its signal aborts: what is left of its response is not wanted. */
   abort(reason: unknown): void {
     this.cancel(reason);
     this.#controller?.abort(reason);
@@ -222,6 +219,11 @@ export class Call {
     const listeners = this.#cancelListeners;
     if (listeners === listener) this.#cancelListeners = undefined;
     else if (typeof listeners === "object") listeners.delete(listener);
+  }
+
+  /** Asked when the deadline has passed: whether it has turned out that the call has more time. */
+  extend(): boolean {
+    return false;
   }
 
   /** Throws the reason if the call was cancelled. */

@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import type { ConnectionEvent } from "./events.ts";
 import type { PeerIdentity, TlsOptions } from "./identity.ts";
 
 /** What a server knows of the connection that a request came by. */
@@ -26,4 +27,6 @@ export interface ConnectOptions {
   readonly idleTimeoutMs?: number | undefined;
   /** Times what a transport does by itself. @default the system's */
   readonly clock?: Clock | undefined;
+  /** Told of connections, where the platform tells; never throws. @default nobody is */
+  readonly onConnection?: ((event: ConnectionEvent) => void) | undefined;
 }

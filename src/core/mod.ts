@@ -37,7 +37,7 @@ export {
   type TransportErrorOptions,
   type TransportFault,
 } from "./errors.ts";
-export type { CallEvent } from "./events.ts";
+export type { CallEvent, ConnectionEvent, MeshEvent } from "./events.ts";
 export { type HeaderSource, meshHeaders } from "./headers.ts";
 export type {
   PeerIdentity,

@@ -12,3 +12,15 @@ export interface MeshEnv {
     readonly call: Call;
   };
 }
+
+const noAddress: Connection = { remoteAddress: "", encrypted: false, httpVersion: "", peer: undefined };
+
+/**
+ * The connection that a request came by, as the mesh's listener gives it; nothing is known of it where the platform has
+ * a listener of its own. Headers are not trusted here: see `clientAddressHeader` of `createRequestPipeline`.
+ */
+export function connectionOf(env: Partial<MeshEnv["Bindings"]> | undefined): Connection {
+  const given = env?.connection;
+  // On an edge platform the environment holds the operator's bindings, and one may have the same name.
+  return typeof given?.remoteAddress === "string" ? given : noAddress;
+}

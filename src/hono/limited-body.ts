@@ -5,11 +5,21 @@ function bodyTooLarge(limitBytes: number): MeshError {
   return new MeshError("ERR_BODY_TOO_LARGE", `The request body is larger than ${limitBytes} bytes`);
 }
 
+/** What a request of the mesh's own listener knows of its body. */
+export interface ListenedRequest extends Request {
+  /** Whether it is being read as a stream. */
+  readonly streamed?: boolean;
+  readonly receivedBytes?: number;
+}
+
 /** A body that is counted while it is read. */
 export interface LimitedRequest {
   readonly request: Request;
   /** The refusal, once the body has turned out to be too large. */
   readonly overflow: MeshError | undefined;
+  /** Whether it is still being received. */
+  readonly streamed: boolean;
+  readonly receivedBytes: number;
 }
 
 /**
@@ -39,12 +49,14 @@ function countedBody(
 ): LimitedRequest {
   let overflow: MeshError | undefined;
   let received = 0;
+  let ended = false;
   const reader = given.getReader();
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const { done, value } = await reader.read();
         if (done) {
+          ended = true;
           controller.close();
           return;
         }
@@ -74,6 +86,12 @@ function countedBody(
     request: limited,
     get overflow() {
       return overflow;
+    },
+    get streamed() {
+      return !ended;
+    },
+    get receivedBytes() {
+      return received;
     },
   };
 }

@@ -1,12 +1,8 @@
-export {
-  type AppOptions,
-  type CreateAppOptions,
-  createApp,
-  type MiddlewareOptions,
-  meshMiddleware,
-} from "./app.ts";
+export { createApp } from "./app.ts";
+export type { AppOptions, CreateAppOptions } from "./app-options.ts";
 export { bodyLimit } from "./body-limit.ts";
-export type { CorsOptions } from "./cors.ts";
 export type { MeshEnv } from "./env.ts";
+export { meshMiddleware } from "./middleware.ts";
 export type { CallScope } from "./routed-request.ts";
+export type { ServedApp } from "./served-app.ts";
 export { type StandardSchema, ValidationError, type ValidationTarget, validate } from "./validate.ts";

@@ -33,10 +33,11 @@ function methodNotAllowed(method: string, path: string, methods: readonly string
 }
 
 function takesAll(app: Hono<MeshEnv>, path: string): boolean {
-  return matching(app, "GET", path).some((route) => route.method === "ALL" && !isMiddleware(route));
+  return routesFor(app, "GET", path).some((route) => route.method === "ALL" && !isMiddleware(route));
 }
 
-function matching(app: Hono<MeshEnv>, method: string, path: string): RouterRoute[] {
+/** What matches a request, the outermost first. */
+export function routesFor(app: Pick<Hono<MeshEnv>, "router">, method: string, path: string): RouterRoute[] {
   // Hono types what its router holds by the handlers alone; the routes stand beside them.
   const [entries] = app.router.match(method, path) as unknown as [[[unknown, RouterRoute], unknown][]];
   return entries.map(([[, route]]) => route);
@@ -45,7 +46,7 @@ function matching(app: Hono<MeshEnv>, method: string, path: string): RouterRoute
 function allowedMethods(app: Hono<MeshEnv>, path: string): string[] {
   const methods = new Set(app.routes.map((route) => route.method).filter((method) => method !== "ALL"));
   const allowed = [...methods].filter((method) =>
-    matching(app, method, path).some((route) => route.method === method),
+    routesFor(app, method, path).some((route) => route.method === method),
   );
   return allowed.includes("GET") ? [...allowed, "HEAD"] : allowed;
 }

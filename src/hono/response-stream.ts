@@ -4,15 +4,19 @@ import { MeshError } from "../core/errors.ts";
 import { type Outcome, outcome } from "../core/outcome.ts";
 import { markReported } from "../core/reported.ts";
 
-/** The types of what platforms and Hono make whole responses of. */
-const wholeTypes = /^(?:application\/json|text\/(?:plain|html)) *(?:;|$)/i;
+/**
+ * The types of what is nearly always held in memory, where nobody can tell: JSON, text that is no list of events or rows,
+ * images, fonts and programs. As a stream it would lose its Content-Length.
+ */
+const wholeTypes =
+  /^(?:(?:application\/(?:[\w.]+\+)?(?:json|xml|javascript|wasm|pdf)|text\/(?:plain|html|css|javascript|xml)) *(?:;|$)|image\/|font\/)/i;
 
 /**
  * The body of a response that is still being made when the response is handed out; undefined for one that is whole.
  *
  * The response of a listener's app remembers what it was made of (`source`). Those of platforms do not, and merely to look
- * at their body costs some of them their fast path; so plain text, HTML and JSON count as whole there, unless they came
- * from another server.
+ * at their body costs some of them their fast path; so what has the type of something that is held in memory counts as whole
+ * there, unless it came from another server, or says that it is sent in pieces (`Transfer-Encoding`).
  *
  * @param fetched - whether it came from another server; a copy of such a response does not say so
  */
@@ -42,51 +46,73 @@ let textsHaveTypes: boolean | undefined;
 
 const failed = outcome("failure", "body_failed");
 
+/** What becomes of a response whose body is a stream. */
+export interface TrackedResponse {
+  readonly call: Call;
+  /** How the call ends when the whole body has been read. */
+  readonly complete: Outcome;
+  readonly headers: Headers;
+  /** Told of each piece that passes. */
+  readonly onPiece: () => void;
+  /** Told why the body failed. */
+  readonly onFailure: (error: unknown) => void;
+}
+
 /**
- * The same body, whose end is the call's end: `complete` when it has been read, a failure when its source fails, and
- * cancelled when its reader lets go. A call that is cancelled, by its deadline for one, breaks it off and cancels the source.
+ * The same body, whose end is the call's end: `complete` when it has been read, a failure when its source fails or gives what
+ * cannot be sent, and cancelled when its reader lets go. A call that is cancelled, by its deadline for one, breaks it off and
+ * cancels the source.
  *
  * Nothing is read before the reader asks for it. What the reader is told of a failure counts as reported already.
  *
- * @param onFailure - told why the source failed
  * @throws TypeError when the body is being read already
  */
 export function trackBody(
   body: ReadableStream<Uint8Array>,
-  call: Call,
-  complete: Outcome,
-  onFailure: (error: unknown) => void,
+  { call, complete, headers, onPiece, onFailure }: TrackedResponse,
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
+  const declared = declaredBytes(headers);
+  let sent = 0;
   let over = false;
-  return new ReadableStream<Uint8Array>(
+  const tracked = new ReadableStream<Uint8Array>(
     {
       start(controller) {
         call.onCancel((reason) => {
           if (over) return;
           over = true;
-          controller.error(markReported(reason));
-          reader.cancel(reason).catch(() => {});
+          // First: on some platforms a stream cannot be touched once its request is gone.
           endWithError(call, reason);
+          reader.cancel(reason).catch(() => {});
+          controller.error(markReported(reason));
         });
       },
       async pull(controller) {
         try {
           const { done, value } = await reader.read();
           if (over) return;
-          if (!done) {
-            controller.enqueue(value);
+          if (done) {
+            if (sent < (declared ?? 0)) throw lengthError("shorter");
+            over = true;
+            controller.close();
+            call.end(complete);
             return;
           }
-          over = true;
-          controller.close();
-          call.end(complete);
+          const piece = sendable(value);
+          onPiece();
+          sent += piece.byteLength;
+          const surplus = declared === undefined ? 0 : sent - declared;
+          if (surplus < piece.byteLength) {
+            controller.enqueue(surplus > 0 ? piece.subarray(0, -surplus) : piece);
+          }
+          if (surplus > 0) throw lengthError("longer");
         } catch (error) {
           if (over) return;
           over = true;
           const cancelled = outcomeOfCancelledCall(call);
           if (cancelled === undefined) onFailure(error);
           call.end(cancelled ?? failed);
+          reader.cancel(error).catch(() => {});
           controller.error(markReported(error));
         }
       },
@@ -101,6 +127,40 @@ export function trackBody(
     },
     { highWaterMark: 0 },
   );
+  return declared === undefined ? tracked : ofLength(tracked, declared);
+}
+
+function sendable(piece: unknown): Uint8Array {
+  if (piece instanceof Uint8Array) return piece;
+  throw new TypeError("Cannot send the response: its stream gives something else than Uint8Array");
+}
+
+function lengthError(how: "shorter" | "longer"): TypeError {
+  return new TypeError(`The body of the response is ${how} than its Content-Length`);
+}
+
+/** The length that the response says its body has; undefined where it says none, or that of a coding that was undone. */
+function declaredBytes(headers: Headers): number | undefined {
+  const text = headers.get("content-length");
+  return text === null || !/^\d{1,15}$/.test(text) || headers.has("content-encoding")
+    ? undefined
+    : Number(text);
+}
+
+type Pair = { readonly readable: ReadableStream<Uint8Array>; readonly writable: WritableStream<Uint8Array> };
+
+/** Cloudflare's runtime sends a length only with a stream of its own that has one. */
+function ofLength(body: ReadableStream<Uint8Array>, bytes: number): ReadableStream<Uint8Array> {
+  const { FixedLengthStream } = globalThis as { FixedLengthStream?: new (bytes: number) => Pair };
+  return FixedLengthStream === undefined ? body : body.pipeThrough(new FixedLengthStream(bytes));
+}
+
+/** Cancels the stream that a response was made of when a layer sends another response, of something else. */
+export function discardReplaced(produced: Response | undefined, sent: Response): void {
+  if (produced === undefined || produced === sent) return;
+  const { source } = produced as { readonly source?: unknown };
+  const kept = (sent as { readonly source?: unknown }).source;
+  if (source instanceof ReadableStream && source !== kept && !source.locked) discard(produced);
 }
 
 /** Cancels the body of a response that is not going to be sent. */
@@ -110,4 +170,17 @@ export function discard(response: Response): void {
   } catch {
     // The value was not a response.
   }
+}
+
+/**
+ * Checks that a handler returned a response that can be sent: handlers may be written in JavaScript.
+ *
+ * @throws TypeError when it is not one
+ */
+export function checkResponse(response: Response, operation: string): void {
+  const status: unknown = (response as Response | null | undefined)?.status;
+  if (typeof status === "number" && ((status >= 200 && status <= 599) || status === 101)) return;
+  const what =
+    status === undefined ? `a value of type ${typeof response}` : `a response of status ${String(status)}`;
+  throw new TypeError(`Cannot respond to ${operation}: its handler returned ${what}; return a Response`);
 }

@@ -11,6 +11,8 @@ export interface RouteMarks {
   readonly bypass?: boolean;
   /** Whether the handler does nothing but carry marks. */
   readonly inert?: boolean;
+  /** Whether the handler is the chain itself. */
+  readonly layers?: boolean;
 }
 
 /** What the chain knows of a route. */

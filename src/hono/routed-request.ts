@@ -1,22 +1,21 @@
 import type { Context } from "hono";
 import type { Call } from "../core/call.ts";
 import { outcomeOfMeshError } from "../core/classifier.ts";
-import type { Connection } from "../core/connection.ts";
 import { isMeshError, type MeshError } from "../core/errors.ts";
 import { type HeaderSource, meshHeaders } from "../core/headers.ts";
 import type { Service } from "../core/service.ts";
 import { problem } from "../http/problem.ts";
 import { outcomeOfStatus } from "../http/status-outcome.ts";
 import { isFromUpstream } from "../rpc/server/upstream-error.ts";
+import type { Cors } from "../serve/cors.ts";
 import type { InboundRequest, ServedRequest } from "../serve/inbound-request.ts";
 import { isUnservable } from "../serve/method.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { ServerCall } from "../serve/server-call.ts";
-import type { Cors } from "./cors.ts";
-import type { MeshEnv } from "./env.ts";
+import { connectionOf, type MeshEnv } from "./env.ts";
 import { errorResponse, explainSyntaxError, problemResponse } from "./error-response.ts";
-import { type LimitedRequest, limitBody } from "./limited-body.ts";
-import { bodyStreamOf, discard, trackBody } from "./response-stream.ts";
+import { type LimitedRequest, type ListenedRequest, limitBody } from "./limited-body.ts";
+import { bodyStreamOf, checkResponse, discard, discardReplaced, trackBody } from "./response-stream.ts";
 import type { RouteInfo } from "./route-info.ts";
 
 /** Carries the current call through a handler's awaits; the runtime's async context is one. */
@@ -27,7 +26,6 @@ export interface CallScope {
 /** What an app is served with. */
 export interface AppParts {
   readonly pipeline: RequestPipeline;
-  readonly cors: Cors | undefined;
   readonly bodyLimitBytes: number;
   readonly scope: CallScope | undefined;
   /** The refusal of a method that no handler may see. */
@@ -57,7 +55,10 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
   readonly #route: RouteInfo;
   readonly #request: Request;
   readonly #call: ServerCall;
+  readonly #cors: Cors | undefined;
   #limited: LimitedRequest | undefined;
+  /** Pieces of the response that have passed. */
+  #pieces = 0;
   /** What the client gets, once that is decided. */
   #response: Response | undefined;
 
@@ -67,7 +68,8 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
     this.#parts = parts;
     this.#route = route;
     this.#request = request;
-    this.exempt = parts.cors?.isPreflight(request) === true;
+    this.#cors = parts.pipeline.cors;
+    this.exempt = this.#cors?.isPreflight(request.method, request.headers) === true;
     this.operation = this.exempt ? "preflight" : route.operation;
     this.connection = connectionOf(c.env);
     this.#call = parts.pipeline.open(this);
@@ -78,9 +80,28 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
     return this.#request.headers;
   }
 
+  get method(): string {
+    return this.#request.method;
+  }
+
+  get url(): string {
+    return this.#request.url;
+  }
+
   /** Looked at only if somebody asks: it costs as much as the rest of the layers. */
   get signal(): AbortSignal {
     return this.#request.signal;
+  }
+
+  /** Whether the body of the request is being read as a stream, as far as that can be seen. */
+  get streaming(): boolean {
+    const { streamed = false } = this.#limited ?? (this.#request as ListenedRequest);
+    return streamed;
+  }
+
+  get progress(): number {
+    const { receivedBytes = 0 } = this.#limited ?? (this.#request as ListenedRequest);
+    return receivedBytes + this.#pieces;
   }
 
   /** Runs the route, and leaves its response in `produced` as well; its own errors come out. */
@@ -128,9 +149,11 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
 
   /** Past the layers: the body's size, then the route. */
   handle(): Response | Promise<Response> {
-    const { cors, scope, bodyLimitBytes, refuseMethod } = this.#parts;
+    const { scope, bodyLimitBytes, refuseMethod } = this.#parts;
     const request = this.#request;
-    if (cors !== undefined && this.exempt) return cors.preflight(request);
+    if (this.#cors !== undefined && this.exempt) {
+      return new Response(null, { status: 204, headers: this.#cors.preflight(request.headers, "rest") });
+    }
     const { method } = request;
     if (method !== "GET" && method !== "HEAD") {
       if (isUnservable(method)) throw refuseMethod(method, this.c.req.path);
@@ -150,6 +173,7 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
     const call = this.#call;
     try {
       checkResponse(response, this.operation);
+      discardReplaced(this.produced, response);
       const dressed = this.#dress(response);
       const outcome = outcomeOfStatus(dressed.status, noHeaders);
       const stream = this.#request.method === "HEAD" ? undefined : bodyStreamOf(dressed, response.url !== "");
@@ -160,7 +184,15 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
         if (this.#request.method === "HEAD") discard(dressed);
       } else {
         call.streams();
-        const body = trackBody(stream, call, outcome, (error) => this.#report(error));
+        const body = trackBody(stream, {
+          call,
+          complete: outcome,
+          headers: dressed.headers,
+          onPiece: () => {
+            this.#pieces++;
+          },
+          onFailure: (error) => this.#report(error),
+        });
         this.#response = new Response(body, dressed);
       }
       return this.#response;
@@ -250,42 +282,9 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
       dressed = new Response(response.body, response);
       dressed.headers.set(meshHeaders.requestId, requestId);
     }
-    const { cors } = this.#parts;
-    if (cors !== undefined && !this.exempt) this.#share(cors, dressed.headers);
+    if (!this.exempt) {
+      this.#cors?.apply(this.#request.headers, dressed.headers, "rest", (error) => this.#report(error));
+    }
     return dressed;
   }
-
-  #share(cors: Cors, headers: Headers): void {
-    try {
-      cors.apply(this.#request, headers);
-    } catch (error) {
-      // Without permission, pages of other origins cannot read the response; nothing else changes.
-      this.#report(error);
-    }
-  }
-}
-
-/**
- * Checks that a handler returned a response that can be sent: handlers may be written in JavaScript.
- *
- * @throws TypeError when it is not one
- */
-function checkResponse(response: Response, operation: string): void {
-  const status: unknown = (response as Response | null | undefined)?.status;
-  if (typeof status === "number" && ((status >= 200 && status <= 599) || status === 101)) return;
-  const what =
-    status === undefined ? `a value of type ${typeof response}` : `a response of status ${String(status)}`;
-  throw new TypeError(`Cannot respond to ${operation}: its handler returned ${what}; return a Response`);
-}
-
-const noAddress: Connection = { remoteAddress: "", encrypted: false, httpVersion: "", peer: undefined };
-
-/**
- * The connection that a request came by, as the mesh's listener gives it; nothing is known of it where the platform has
- * a listener of its own. Headers are not trusted here: see `clientAddressHeader` of `createRequestPipeline`.
- */
-export function connectionOf(env: Partial<MeshEnv["Bindings"]> | undefined): Connection {
-  const given = env?.connection;
-  // On an edge platform the environment holds the operator's bindings, and one may have the same name.
-  return typeof given?.remoteAddress === "string" ? given : noAddress;
 }

@@ -22,6 +22,8 @@ const largestBlock = 16_384;
  * by piece, as a stream, or whole. Bytes that wait are bounded, and many small pieces cost no more than few large ones.
  */
 export class MessageBody {
+  /** Bytes that arrived. */
+  receivedBytes = 0;
   readonly #source: BodySource;
   readonly #gone: () => unknown;
   #queue: ByteQueue = emptyQueue();
@@ -52,6 +54,7 @@ export class MessageBody {
   /** For the connection: bytes arrived. */
   push(chunk: Uint8Array): void {
     if (this.#state !== "open" || chunk.length === 0) return;
+    this.receivedBytes += chunk.length;
     if (this.#discarding) {
       this.#onDiscarded?.(chunk.length);
       return;

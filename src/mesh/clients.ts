@@ -2,6 +2,7 @@ import type { EndpointState } from "../balance/balancer.ts";
 import { EndpointRegistry, type EndpointStatus } from "../balance/endpoint-registry.ts";
 import type { Call, CallEventListener } from "../core/call.ts";
 import { MeshError } from "../core/errors.ts";
+import type { MeshEvent } from "../core/events.ts";
 import type { TlsOptions } from "../core/identity.ts";
 import { checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Resolver } from "../discovery/resolver.ts";
@@ -25,6 +26,7 @@ import { isRpcReplayable, type RpcRequest, type RpcResponse } from "../rpc/clien
 import { checkTransportEncoding } from "../rpc/client/transport-settings.ts";
 import { rpcHealth } from "../rpc/health/rpc-health.ts";
 import { writeContext } from "../telemetry/propagation.ts";
+import { registryEvents } from "./mesh-events.ts";
 import type { MeshTransport, TransportOptions } from "./options.ts";
 import { Pipeline, type PipelineDialect, type PipelineParts } from "./pipeline.ts";
 import { type RpcTransportSettings, RpcTransports } from "./rpc-transports.ts";
@@ -39,6 +41,8 @@ export interface ClientParts extends Omit<PipelineParts, "registry"> {
   readonly idleTimeoutMs: number | undefined;
   readonly current: () => Call | undefined;
   readonly onEvent: CallEventListener | undefined;
+  /** Told of what belongs to no call; undefined when nobody listens. */
+  readonly tell: ((event: MeshEvent) => void) | undefined;
 }
 
 /** The client half of a mesh: one registry of endpoints, over shared connections. */
@@ -95,17 +99,18 @@ const rpcDialect: PipelineDialect<RpcResponse> = {
  * @throws MeshError `ERR_TLS_CONFIG`, or `ERR_CAPABILITY` where the runtime cannot use PEM
  */
 export function createClients(given: ClientParts): Clients {
-  const { runtime, policies, metrics, clock, random, current, onEvent } = given;
+  const { runtime, policies, metrics, clock, random, current, onEvent, tell: onConnection } = given;
   const { maxConnectionsPerEndpoint, idleTimeoutMs } = given;
   const connection = { maxConnectionsPerEndpoint, idleTimeoutMs, clock };
   const transports = new RpcTransports((options) =>
-    runtime.openRpcTransport({ ...options, tls: given.tls() }),
+    runtime.openRpcTransport({ ...options, tls: given.tls(), onConnection }),
   );
   // The connections of REST need no looking after: unused ones end by themselves, and the pool of an origin with its last one.
   const registry = new EndpointRegistry({
     resolver: given.resolver,
     policyOf: (service) => policies.endpointsOf(service),
     transports,
+    ...registryEvents(given.tell),
     clock,
     random,
   });
@@ -129,7 +134,7 @@ export function createClients(given: ClientParts): Clients {
     return new Pipeline(each, restDialect, service);
   }
 
-  const meshHttp = runtime.openHttpTransport({ tls: given.tls(), ...connection });
+  const meshHttp = runtime.openHttpTransport({ tls: given.tls(), onConnection, ...connection });
   const rest = restPipeline(meshHttp, () => true, parts);
   let outsideHttp: HttpTransport | undefined;
   let outside: Pipeline<RestRequest, HttpResponse> | undefined;
@@ -137,7 +142,7 @@ export function createClients(given: ClientParts): Clients {
   function outsidePipeline(): Pipeline<RestRequest, HttpResponse> {
     if (outside === undefined) {
       if (given.tls() !== undefined)
-        outsideHttp = runtime.openHttpTransport({ tls: undefined, ...connection });
+        outsideHttp = runtime.openHttpTransport({ tls: undefined, onConnection, ...connection });
       const isSent = (header: string): boolean => outsideHeaders.has(header);
       outside = restPipeline(outsideHttp ?? meshHttp, isSent, { ...parts, layers: {} });
     }

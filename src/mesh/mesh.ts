@@ -1,19 +1,26 @@
+import type { Env, Hono } from "hono";
 import { runtime as platform } from "#runtime";
 import { checkResolver } from "../balance/endpoint-registry.ts";
 import type { Call } from "../core/call.ts";
 import { systemClock } from "../core/clock.ts";
-import { quietHook } from "../core/hooks.ts";
+import { MeshError } from "../core/errors.ts";
 import type { TlsOptions } from "../core/identity.ts";
-import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import { systemRandom } from "../core/random.ts";
 import { sourceOf } from "../core/source.ts";
 import { staticResolver } from "../discovery/static-resolver.ts";
-import { type AppOptions, createApp } from "../hono/app.ts";
+import { createApp } from "../hono/app.ts";
+import type { AppOptions, CreateAppOptions } from "../hono/app-options.ts";
+import type { MeshEnv } from "../hono/env.ts";
+import { meshMiddleware } from "../hono/middleware.ts";
+import { withLayers } from "../hono/served-app.ts";
+import { createBridge } from "../serve/bridge.ts";
 import { createHealth } from "../serve/health.ts";
 import { createRequestPipeline } from "../serve/request-pipeline.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { createClients } from "./clients.ts";
 import { checkLayers } from "./layers.ts";
+import { type MeshEvents, meshEvents } from "./mesh-events.ts";
 import type { Mesh, MeshOptions } from "./options.ts";
 import { ClientPolicies } from "./policies.ts";
 import { createHandler, type ServingParts, startServer } from "./serving.ts";
@@ -25,6 +32,8 @@ const knownMeshOptions: OptionKeys<MeshOptions> = {
   policies: true,
   layers: true,
   onEvent: true,
+  logger: true,
+  logging: true,
   maxConnectionsPerEndpoint: true,
   idleTimeoutMs: true,
   server: true,
@@ -35,12 +44,6 @@ const knownMeshOptions: OptionKeys<MeshOptions> = {
   clock: true,
   random: true,
 };
-
-function reportError(error: unknown, call: Call | undefined): void {
-  const what = call === undefined ? "A request" : `${call.operation} (request ${call.requestId})`;
-  // biome-ignore lint/suspicious/noConsole: the error goes nowhere else, and nobody must lose it unasked
-  console.error(`${what} failed:`, error);
-}
 
 /**
  * Makes one service's view of the mesh: clients for the others, and a server for itself.
@@ -82,20 +85,21 @@ export function createMesh(options: MeshOptions): Mesh {
     checkNumber(who, "idleTimeoutMs", idleTimeoutMs, { above: true, max: 2 ** 31 - 1 });
   }
   const metrics = options.metrics ?? createMetrics();
-  const onError = quietHook(checkFunction(who, "onError", options.onError) ?? reportError);
+  const events = meshEvents(who, options, { clock, random });
+  const { onError, onCallEvent, tell, accessLog } = events;
   const tls = sourceOf<TlsOptions | undefined>(options.tls);
   const resolver = options.resolver === undefined ? staticResolver({}) : checkResolver(who, options.resolver);
   const health = createHealth({ clock, ...(options.checks && { checks: options.checks }) });
   const layers = checkLayers(who, options.layers);
-  const onEvent = checkFunction(who, "onEvent", options.onEvent);
   const pipeline = createRequestPipeline({
     service,
     clock,
     metrics,
-    onError: (error) => onError(error, undefined),
+    onError: (error) => events.onRefused("server", error),
+    accessLog: accessLog?.served,
     ...(options.server && { server: options.server }),
     ...(layers.server && { layers: layers.server }),
-    ...(onEvent && { onEvent }),
+    ...(onCallEvent && { onEvent: onCallEvent }),
   });
   const scope = runtime.asyncContext;
   const current: () => Call | undefined = scope === undefined ? () => undefined : scope.current.bind(scope);
@@ -106,16 +110,26 @@ export function createMesh(options: MeshOptions): Mesh {
     tls: () => tls.current,
     maxConnectionsPerEndpoint,
     idleTimeoutMs,
-    policies: new ClientPolicies(policies, runtime, (error) => onError(error, undefined)),
+    policies: new ClientPolicies(policies, runtime, (error) => events.onRefused("policies", error)),
     layers: layers.client ?? {},
     metrics,
     clock,
     random,
     current,
-    onEvent,
+    onEvent: onCallEvent,
+    tell,
+    accessLog,
   });
-  const app = (each: AppOptions = {}): ReturnType<Mesh["app"]> =>
-    createApp({ onError, ...each, pipeline, asyncContext: scope, clock, health, metrics });
+  const layered = (each: AppOptions = {}): CreateAppOptions => ({
+    onError,
+    ...toldOf(each, events),
+    pipeline,
+    asyncContext: scope,
+    clock,
+    health,
+    metrics,
+  });
+  const app = <E extends Env = MeshEnv>(each?: AppOptions): Hono<E & MeshEnv> => createApp<E>(layered(each));
   const parts: ServingParts = {
     runtime,
     get tls() {
@@ -127,7 +141,9 @@ export function createMesh(options: MeshOptions): Mesh {
     clock,
     scope,
     onError,
+    tell,
     defaultApp: () => app(),
+    withLayers: (who, served) => withLayers(who, served, layered()),
   };
   const close = (): Promise<void> => clients.close();
 
@@ -140,9 +156,23 @@ export function createMesh(options: MeshOptions): Mesh {
     fetch: clients.fetch,
     endpoints: clients.endpoints,
     app,
+    bridge() {
+      if (scope !== undefined) return createBridge({ pipeline, asyncContext: scope });
+      throw new MeshError(
+        "ERR_CAPABILITY",
+        `Cannot make a bridge on ${runtime.name}: it has no async context; pass parent to each call instead`,
+      );
+    },
+    middleware: (each) => meshMiddleware(layered(each)),
     serve: (served) => startServer(parts, served, close),
     handler: (served) => createHandler(parts, served),
     current,
     close,
   };
+}
+
+/** An app's own hook takes the place of the mesh's, and not that of its logger. */
+function toldOf(options: AppOptions, { withHook }: MeshEvents): AppOptions {
+  const { onError } = options;
+  return typeof onError === "function" ? { ...options, onError: withHook(onError) } : options;
 }

@@ -1,13 +1,16 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import type { Hono } from "hono";
+import type { Env, Hono, MiddlewareHandler } from "hono";
 import type { EndpointStatus } from "../balance/endpoint-registry.ts";
-import type { Call, CallEventListener } from "../core/call.ts";
+import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
+import type { MeshEvent } from "../core/events.ts";
 import type { ServerIdentity, TlsOptions } from "../core/identity.ts";
 import type { Random } from "../core/random.ts";
 import type { Source } from "../core/source.ts";
 import type { Resolver } from "../discovery/resolver.ts";
-import type { AppOptions, MeshEnv } from "../hono/app.ts";
+import type { AppOptions } from "../hono/app-options.ts";
+import type { MeshEnv } from "../hono/env.ts";
+import type { ServedApp } from "../hono/served-app.ts";
 import type { ListenerLimits, Runtime } from "../net/port.ts";
 import type { BreakerOptions } from "../policy/breaker.ts";
 import type { RetryOptions } from "../policy/retry.ts";
@@ -16,11 +19,14 @@ import type { RestClient, RestDefaults } from "../rest/rest-client.ts";
 import type { RpcTransportEncoding } from "../rpc/client/transport-settings.ts";
 import type { RpcProtocol } from "../rpc/dialect/rpc-protocol.ts";
 import type { RpcHealth, RpcHealthOptions } from "../rpc/health/rpc-health.ts";
+import type { ServedHealthOptions } from "../rpc/health/watch-limits.ts";
 import type { ResponseCompression } from "../rpc/server/dispatcher.ts";
 import type { RpcRouter } from "../rpc/server/router.ts";
 import type { RpcValidation } from "../rpc/server/validation.ts";
+import type { Bridge } from "../serve/bridge.ts";
 import type { HealthCheck } from "../serve/health.ts";
 import type { ServerOptions } from "../serve/server-options.ts";
+import type { Logger, LoggingOptions } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { MeshLayers } from "./layers.ts";
 
@@ -43,6 +49,9 @@ export interface ClientPolicy {
   readonly tls?: ServerIdentity;
 }
 
+/** Told of {@link MeshEvent}s; with the call that they are about, where there is one. */
+export type MeshEventListener = (event: MeshEvent, call: Call | undefined) => void;
+
 /** What a mesh is made of. */
 export interface MeshOptions {
   /** The name of the service that this process is. */
@@ -63,8 +72,18 @@ export interface MeshOptions {
   readonly policies?: Readonly<Record<string, ClientPolicy>> | Source<Readonly<Record<string, ClientPolicy>>>;
   /** Layers of the application's own, at named positions; see `docs/layers.md`. @default none */
   readonly layers?: MeshLayers;
-  /** Told what is decided about each call: the endpoint that was picked, retries, refusals. @default nobody is told */
-  readonly onEvent?: CallEventListener;
+  /**
+   * Told what is decided about each call (the endpoint that was picked, retries, refusals) and what happens around them:
+   * breakers, endpoints, connections, TLS failures, drains, errors. @default nobody is told
+   */
+  readonly onEvent?: MeshEventListener;
+  /**
+   * Writes events, errors and the access log down: a `pino` logger, `console`, or `messageFirst(logger)` for LogTape. See
+   * `docs/logging.md`. @default silent
+   */
+  readonly logger?: Logger;
+  /** What the logger is given. @default events from `info` on, and a line for each request that is served */
+  readonly logging?: LoggingOptions;
   /** HTTP/1.1 connections to one endpoint. @default 100 */
   readonly maxConnectionsPerEndpoint?: number;
   /**
@@ -83,8 +102,10 @@ export interface MeshOptions {
   /** What must hold for the service to be ready, by name; `/readyz` tells. @default nothing */
   readonly checks?: Readonly<Record<string, HealthCheck>>;
   /**
-   * Told of what handlers threw that the caller only sees as an internal error; without a call when it escaped
-   * from an app without the server's layers. @default console.error
+   * Told of what handlers threw that the caller only sees as an internal error; without a call where it belongs to none.
+   * A logger is told as well.
+   *
+   * @default console.error, or only the logger
    */
   readonly onError?: (error: unknown, call: Call | undefined) => void;
   /** Collects metrics; give one to share a registry between meshes. @default its own */
@@ -132,20 +153,15 @@ export interface MeshTransport extends Transport {
   health(options?: RpcHealthOptions): Promise<RpcHealth>;
 }
 
-/** How gRPC health is served. */
-export interface ServedHealthOptions {
-  /** How often the checks are asked for clients that watch, in milliseconds. @default 5000 */
-  readonly checkIntervalMs?: number;
-  /** Clients that watch at the same time; more are refused with `resource_exhausted`. @default 1000 */
-  readonly maxWatches?: number;
-  /** Watches of one connection. @default 100 */
-  readonly maxWatchesPerConnection?: number;
-}
-
 /** What is served. */
 export interface HandlerOptions {
-  /** The REST side; make it with `mesh.app()`, so that the server's layers are around it. */
-  readonly app?: Hono<MeshEnv>;
+  /**
+   * The REST side: any Hono app, or anything with a `fetch`. The server's layers are around it in any case: those of
+   * `mesh.app()` or `mesh.middleware()`, and else they are put around the whole.
+   *
+   * @default an app that knows `/healthz`, `/readyz` and `/metrics` only
+   */
+  readonly app?: ServedApp;
   /** The RPC side: Connect's own router. */
   readonly routes?: (router: RpcRouter) => void;
   /** Connect interceptors on the RPC side, inside the server's layers. */
@@ -239,8 +255,42 @@ export interface Mesh {
   readonly fetch: MeshFetch;
   /** The endpoints of the services that were called so far, and what is known of them. */
   endpoints(): readonly EndpointStatus[];
-  /** A Hono app with the server's layers in place. */
-  app(options?: AppOptions): Hono<MeshEnv>;
+  /**
+   * A Hono app with the server's layers in place.
+   *
+   * @typeParam E - the application's own bindings and variables, beside those of the mesh
+   * @example
+   * ```ts
+   * const app = mesh.app<{ Variables: { tenant: string } }>();
+   * ```
+   */
+  app<E extends Env = MeshEnv>(options?: AppOptions): Hono<E & MeshEnv>;
+  /**
+   * The same layers, and the same `/healthz`, `/readyz` and `/metrics`, for a Hono app that exists already: put it first.
+   * The app's own `onError`, its `notFound` and its own routes at these paths are respected.
+   *
+   * @example
+   * ```ts
+   * const app = new Hono();
+   * app.use(mesh.middleware());
+   * app.get("/datasets/:name", (c) => c.json(find(c.req.param("name"))));
+   * await mesh.serve({ app });
+   * ```
+   */
+  middleware(options?: AppOptions): MiddlewareHandler<MeshEnv>;
+  /**
+   * A middleware for Express, a hook for Fastify, and a wrapper for `node:http`: what the handlers of these servers call by
+   * the mesh inherits request id, trace, priority, deadline and cancellation. Requests are counted; security and limits
+   * are the other framework's.
+   *
+   * @example
+   * ```ts
+   * express().use(mesh.bridge());
+   * fastify().addHook("onRequest", mesh.bridge());
+   * ```
+   * @throws MeshError `ERR_CAPABILITY` where the runtime has no async context
+   */
+  bridge(): Bridge;
   /** @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there */
   serve(options: ServeOptions): Promise<Server>;
   /** A fetch handler for platforms that bring their own listener. */

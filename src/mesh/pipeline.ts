@@ -11,6 +11,7 @@ import { Refusals } from "../policy/refusals.ts";
 import { type RetryOptions, retry } from "../policy/retry.ts";
 import { attemptTimeout, timeout } from "../policy/timeout.ts";
 import { type UserLayerDialect, userLayers } from "../policy/user-layers.ts";
+import type { AccessLog } from "../telemetry/access-log.ts";
 import { attemptMetrics, clientMetrics } from "../telemetry/layers.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { ClientLayer, ClientLayers } from "./layers.ts";
@@ -24,6 +25,8 @@ export interface PipelineParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly layers: ClientLayers;
+  /** Undefined when no calls are written down. */
+  readonly accessLog: AccessLog | undefined;
 }
 
 /** What REST and RPC each bring along. */
@@ -50,6 +53,7 @@ export class Pipeline<Req, Res> {
   readonly #dialect: PipelineDialect<Res>;
   readonly #transport: Service<Req, Res>;
   readonly #refusals: Refusals;
+  readonly #refused: Service<Req, Res>;
   /** Weak, so that nothing is kept for services that are gone. */
   readonly #chains = new WeakMap<ServiceEndpoints, Chain<Req, Res>>();
 
@@ -58,6 +62,8 @@ export class Pipeline<Req, Res> {
     this.#dialect = dialect;
     this.#transport = transport;
     this.#refusals = new Refusals(parts.clock);
+    const refused: Service<Req, Res> = (call) => this.#refuse(call);
+    this.#refused = parts.accessLog?.made?.(refused) ?? refused;
   }
 
   /**
@@ -68,7 +74,7 @@ export class Pipeline<Req, Res> {
     const { registry } = this.#parts;
     return (call, request) => {
       const service = registry.service(name);
-      return service === undefined ? this.#refuse(call) : this.#chain(service)(call, request);
+      return service === undefined ? this.#refused(call, request) : this.#chain(service)(call, request);
     };
   }
 
@@ -89,11 +95,12 @@ export class Pipeline<Req, Res> {
 
   /** Outermost first. `docs/layers.md` gives the reason for each position. */
   #compose(service: ServiceEndpoints): Service<Req, Res> {
-    const { policies, metrics, clock, random, layers } = this.#parts;
+    const { policies, metrics, clock, random, layers, accessLog: { made, attempted } = {} } = this.#parts;
     const policy = policies.of(service.service);
     const { bulkhead, budget = false } = service;
     const { replayable, discard } = this.#dialect;
     return compose<Req, Res>(
+      ...(made === undefined ? [] : [made]),
       clientMetrics({ metrics, clock }),
       ...own<Req, Res>(layers.call, this.#dialect),
       // The deadline itself is set by the code that makes the call: here it is enforced.
@@ -112,6 +119,7 @@ export class Pipeline<Req, Res> {
               onRetry: (call) => metrics.retried(call),
             }),
           ]),
+      ...(attempted === undefined ? [] : [attempted]),
       attemptMetrics({ metrics }),
       endpointChoice(() => service, clock),
       ...(policy.attemptTimeoutMs === undefined

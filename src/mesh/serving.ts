@@ -1,4 +1,3 @@
-import type { Hono } from "hono";
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { TlsOptions } from "../core/identity.ts";
@@ -11,10 +10,11 @@ import {
   type OptionKeys,
 } from "../core/options.ts";
 import type { MeshEnv } from "../hono/env.ts";
-import { connectionOf } from "../hono/routed-request.ts";
+import { connectionOf } from "../hono/env.ts";
+import type { ServedApp } from "../hono/served-app.ts";
 import type { AsyncContext, Listener, ListenerLimits, ListenOptions, Runtime } from "../net/port.ts";
 import { withBypass } from "../rpc/health/probe-bypass.ts";
-import { watchLimitsFrom } from "../rpc/health/watch-limits.ts";
+import { type ServedHealthOptions, watchLimitsFrom } from "../rpc/health/watch-limits.ts";
 import { createDispatcher } from "../rpc/server/create-dispatcher.ts";
 import type { RpcDispatcher } from "../rpc/server/dispatcher.ts";
 import { createFetchDispatch } from "../rpc/server/fetch-dispatch.ts";
@@ -24,14 +24,8 @@ import type { Health } from "../serve/health.ts";
 import { createLifecycle } from "../serve/lifecycle.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import type {
-  HandlerOptions,
-  MeshHandler,
-  MeshOptions,
-  ServedHealthOptions,
-  ServeOptions,
-  Server,
-} from "./options.ts";
+import { drainEvents, listenerEvents, type Tell } from "./mesh-events.ts";
+import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
 import { serveTls } from "./serve-tls.ts";
 
 /** What the server half of a mesh is made of. */
@@ -45,8 +39,12 @@ export interface ServingParts {
   readonly clock: Clock;
   readonly scope: AsyncContext | undefined;
   readonly onError: NonNullable<MeshOptions["onError"]>;
+  /** Told of what belongs to no call; undefined when nobody listens. */
+  readonly tell: Tell | undefined;
   /** The app that serves when none is given: health and metrics. */
-  readonly defaultApp: () => Hono<MeshEnv>;
+  readonly defaultApp: () => ServedApp;
+  /** An app with the server's layers around it, if they are not there yet. */
+  readonly withLayers: (who: string, app: ServedApp) => ServedApp;
 }
 
 const handlerOptions: OptionKeys<HandlerOptions> = {
@@ -126,19 +124,20 @@ function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispat
   });
 }
 
-function checkServed(who: string, options: HandlerOptions): void {
-  if (options.app === undefined && options.routes === undefined) {
+function appFrom(who: string, parts: ServingParts, { app, routes }: HandlerOptions): ServedApp {
+  if (app !== undefined) return parts.withLayers(who, app);
+  if (routes === undefined) {
     throw new TypeError(
       `Cannot ${who}: there is nothing to serve; pass app (a Hono app), routes (RPC), or both`,
     );
   }
+  return parts.defaultApp();
 }
 
 /** Makes the fetch handler of an edge platform. */
 export function createHandler(parts: ServingParts, options: HandlerOptions): MeshHandler {
   checkOptions("handler()", options, handlerOptions);
-  checkServed("make a handler", options);
-  const app = options.app ?? parts.defaultApp();
+  const app = appFrom("make a handler", parts, options);
   const dispatcher = dispatcherFrom(parts, options);
   const rpc = dispatcher && createFetchDispatch(dispatcher);
   return {
@@ -147,7 +146,7 @@ export function createHandler(parts: ServingParts, options: HandlerOptions): Mes
       return (
         (await rpc?.(request, connectionOf(bindings))) ??
         // Whatever the platform passes as its context: Hono hands it on.
-        app.fetch(request, bindings as MeshEnv["Bindings"], context as never)
+        app.fetch(request, bindings, context as never)
       );
     },
   };
@@ -201,7 +200,7 @@ export async function startServer(
   for (const name of ["closeOnSignals", "reflection"] as const) {
     checkBoolean("serve()", name, options[name]);
   }
-  checkServed("serve", options);
+  const app = appFrom("serve", parts, options);
   const { runtime, pipeline, health, metrics, clock } = parts;
   if (!runtime.capabilities.listen) {
     throw new MeshError(
@@ -214,7 +213,6 @@ export async function startServer(
   const hostname = hostnameFrom(options);
   const drainMs =
     options.drainMs === undefined ? undefined : checkNumber("serve()", "drainMs", options.drainMs);
-  const app = options.app ?? parts.defaultApp();
   const dispatcher = dispatcherFrom(parts, options);
   const listener: Listener = await runtime.listen({
     hostname,
@@ -223,12 +221,12 @@ export async function startServer(
     fetch: (request, connection) => app.fetch(request, { connection }),
     rpc: dispatcher,
     limits: limitsFrom(options),
-    onConnectionError: (kind) => metrics.connectionError(kind),
+    ...listenerEvents(parts.tell, metrics),
     onHandlerError: (error) => parts.onError(error, undefined),
     clock,
   });
 
-  const lifecycle = createLifecycle({
+  const ending = createLifecycle({
     clock,
     ...(drainMs !== undefined && { drainMs }),
     health,
@@ -238,6 +236,12 @@ export async function startServer(
         pipeline.close();
         await listener.destroy();
       },
+    },
+  });
+  const lifecycle = drainEvents(parts.tell, clock, ending, {
+    port: listener.ports.rest,
+    get inFlight() {
+      return listener.inFlight;
     },
   });
   if (options.closeOnSignals === true) {

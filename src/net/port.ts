@@ -3,6 +3,7 @@ import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Connection, ConnectOptions } from "../core/connection.ts";
 import type { TransportFault } from "../core/errors.ts";
+import type { ConnectionEvent } from "../core/events.ts";
 import type { TlsOptions } from "../core/identity.ts";
 import type { HttpTransport } from "../rest/http-transport.ts";
 import type { RpcTransport, RpcTransportOptions } from "../rpc/client/rpc-transport.ts";
@@ -57,7 +58,15 @@ export interface ListenOptions {
    * Told about errors that belong to no request: broken handshakes, sockets that fail, connections that are too many. That of
    * a handshake is a `TransportError` that says why (`tlsReason`), with the address in its message.
    */
-  readonly onConnectionError: (kind: "tls" | "protocol" | "socket" | "limit", error: unknown) => void;
+  readonly onConnectionError: (
+    kind: "tls" | "protocol" | "socket" | "limit",
+    error: unknown,
+    remoteAddress: string,
+  ) => void;
+  /** Told of connections that open and close; never throws. @default nobody is */
+  readonly onConnection?: ((event: ConnectionEvent) => void) | undefined;
+  /** Told of requests that are refused for what they ask for, before anybody serves them; never throws. @default nobody is */
+  readonly onRequestRefused?: ((remoteAddress: string, method: string, status: number) => void) | undefined;
   /**
    * Told of what escaped from `fetch` or an RPC handler, or could not be written; the client got a bare 500.
    * Both respond for their own errors, so this is a bug. @default nobody is told

@@ -183,32 +183,60 @@ export class DeadlineWheel implements Deadlines {
 
 interface TimerEntry extends DeadlineEntry {
   readonly cancel: () => void;
+  readonly expire: () => void;
 }
 
-/** One platform timer per deadline, for platforms where a timer belongs to the request that made it. */
-class DeadlineTimers implements Deadlines {
+/** How long after its deadline a timer is given up for lost. */
+const lostAfterMs = 1_000;
+
+/**
+ * One platform timer per deadline, for platforms where a timer belongs to the request that made it, and dies with it. When
+ * the platform ends a request that hangs, nobody is told; so requests that come later look for deadlines that have passed
+ * unnoticed, once a second at most.
+ */
+export class DeadlineTimers implements Deadlines {
   readonly #clock: Clock;
+  readonly #entries = new Set<TimerEntry>();
+  #sweepAt = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   add(due: number, expire: () => void): DeadlineEntry {
+    this.#sweep();
     let cancel = (): void => {};
+    const run = (): void => {
+      this.#entries.delete(entry);
+      runExpire(expire, reportExpire);
+    };
     const arm = (): void => {
       cancel = this.#clock.schedule(
         // Platform timers may fire a fraction of a millisecond early.
-        () => (this.#clock.now() < due ? arm() : runExpire(expire, reportExpire)),
+        () => (this.#clock.now() < due ? arm() : run()),
         Math.max(Math.ceil(due - this.#clock.now()), 1),
       );
     };
+    const entry: TimerEntry = { due, cancel: () => cancel(), expire: run };
     arm();
-    const entry: TimerEntry = { due, cancel: () => cancel() };
+    this.#entries.add(entry);
     return entry;
   }
 
   remove(entry: DeadlineEntry): void {
-    (entry as TimerEntry).cancel();
+    this.#entries.delete(entry as TimerEntry);
+    try {
+      (entry as TimerEntry).cancel();
+    } catch {
+      // A timer of another request, which is gone.
+    }
+  }
+
+  #sweep(): void {
+    const now = this.#clock.now();
+    if (now < this.#sweepAt) return;
+    this.#sweepAt = now + lostAfterMs;
+    for (const { due, expire } of [...this.#entries]) if (now >= due + lostAfterMs) expire();
   }
 }
 

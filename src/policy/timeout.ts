@@ -55,7 +55,7 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
 
     function due(): void {
       // A server's stream may be granted more time than the call had at first.
-      if (clock.now() >= call.deadline) expire(call, startMs);
+      if (clock.now() >= call.deadline && !call.extend()) expire(call, startMs);
       else if (call.deadline !== Infinity) entry = deadlines.add(call.deadline, due);
     }
   }

@@ -41,8 +41,8 @@ export interface MeshFetchInit extends Omit<RequestInit, "body"> {
   readonly maxResponseBytes?: number;
   /** The caller's word on whether the request may be repeated. @default by method */
   readonly idempotent?: boolean;
-  /** The call on whose behalf this one is made. @default the current one */
-  readonly parent?: Call;
+  /** The call on whose behalf this one is made; `null` cuts the tie. @default the call whose handler runs now */
+  readonly parent?: Call | null;
   /** What metrics and traces call it. @default the method */
   readonly operation?: string;
 }
@@ -90,7 +90,7 @@ export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
         deadline,
         idempotency: idempotencyOf(request.method, request.headers, init.idempotent),
         signal: given.signal,
-        parent: init.parent ?? current?.(),
+        parent: init.parent === undefined ? current?.() : (init.parent ?? undefined),
         onEvent,
       });
       const response = await sendCall(send, call, request);

@@ -121,7 +121,7 @@ export function createRestClient(options: RestClientOptions): RestClient {
       deadline: clock.now() + timeoutOf(each),
       idempotency: idempotencyOf(method, headers, each.idempotent),
       signal: each.signal,
-      parent: each.parent ?? current?.(),
+      parent: each.parent === undefined ? current?.() : (each.parent ?? undefined),
       onEvent,
       ...priorityOf(each.priority ?? defaults.priority),
     });

@@ -36,8 +36,13 @@ export interface RestOptions extends RestDefaults {
   readonly idempotencyKey?: string;
   /** The caller's word on whether the call may be repeated. @default by method: all but POST and PATCH */
   readonly idempotent?: boolean;
-  /** The call on whose behalf this one is made: deadline, trace, priority and cancellation carry over. @default the current one */
-  readonly parent?: Call;
+  /**
+   * The call on whose behalf this one is made: deadline, trace, priority and cancellation carry over. `null` cuts the tie,
+   * for work that outlives the request it began in.
+   *
+   * @default the call whose handler runs now
+   */
+  readonly parent?: Call | null;
   /** What metrics and traces call it: the route pattern, such as `GET /datasets/:name`. @default the method */
   readonly operation?: string;
 }

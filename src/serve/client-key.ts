@@ -1,10 +1,8 @@
 import { type HeaderSource, token } from "../core/headers.ts";
 import type { InboundRequest } from "./inbound-request.ts";
+import { addressBytes, forwardedAddress, proxiesFrom } from "./trusted-proxies.ts";
 
 const mapped = "::ffff:";
-const ipv4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
-/** Only the characters; the URL parser checks the rest. */
-const ipv6 = /^[\da-fA-F:.]*:[\da-fA-F:.]*$/;
 /** The longest address in text: eight groups, the last two of them as IPv4. */
 const maxAddressLength = 45;
 
@@ -30,26 +28,38 @@ export function clientKey(address: string): string {
 /** The remote address of a request. */
 export type AddressOf = (inbound: Pick<InboundRequest, "connection" | "headers">) => string;
 
+/** What says where a client's address is found; see `ServerOptions`. */
+export interface AddressOptions {
+  readonly clientAddressHeader?: string;
+  readonly trustedProxies?: readonly string[];
+}
+
 /**
  * Makes the function that finds a client's address: the connection's, or the one in a header that the operator trusts.
- * A header that is absent, or holds anything but one address, counts as no address.
+ * A header that holds anything but addresses counts as no address.
  *
- * @throws TypeError when the name is no name of a header field
+ * @throws TypeError when the name is no name of a header field, or the proxies are no list of addresses
  */
-export function addressFrom(who: string, header: string | undefined): AddressOf {
-  if (header === undefined) return ({ connection }) => connection.remoteAddress;
-  if (typeof header !== "string" || !token.test(header)) {
+export function addressFrom(who: string, options: AddressOptions): AddressOf {
+  const { clientAddressHeader: header, trustedProxies } = options;
+  if (header !== undefined && (typeof header !== "string" || !token.test(header))) {
     throw new TypeError(
       `Cannot make ${who}: clientAddressHeader is ${JSON.stringify(header)}; pass the name of a header field, such as "cf-connecting-ip"`,
     );
   }
-  const name = header.toLowerCase();
+  const name = header?.toLowerCase() ?? "x-forwarded-for";
+  if (trustedProxies !== undefined) {
+    const trusted = proxiesFrom(who, trustedProxies);
+    return ({ connection: { remoteAddress }, headers }) =>
+      trusted(remoteAddress)
+        ? forwardedAddress(name, headers.get(name) ?? "", remoteAddress, trusted)
+        : remoteAddress;
+  }
+  if (header === undefined) return ({ connection }) => connection.remoteAddress;
   return ({ headers }) => addressIn(headers, name);
 }
 
 function addressIn(headers: HeaderSource, name: string): string {
   const text = (headers.get(name) ?? "").trim();
-  if (text.length > maxAddressLength) return "";
-  if (ipv4.test(text)) return text;
-  return ipv6.test(text) && URL.canParse(`http://[${text}]/`) ? text : "";
+  return text.length <= maxAddressLength && addressBytes(text) !== undefined ? text : "";
 }

@@ -10,12 +10,21 @@ export interface InboundRequest {
   readonly operation: string;
   readonly headers: HeaderSource;
   readonly connection: Connection;
+  /** The HTTP method, where the operation does not tell. */
+  readonly method?: string | undefined;
+  /** What was asked for: an absolute URL, or a path with its query; where the operation does not tell. */
+  readonly url?: string | undefined;
   /** Aborts when the client goes away. */
   readonly signal?: AbortSignal | undefined;
   /** Remaining time that the protocol's own header grants (`grpc-timeout`, `Connect-Timeout-Ms`); REST uses `mesh-timeout-ms`. */
   readonly timeoutMs?: number | undefined;
-  /** Whether request or response are streams by nature, to which the default time limit does not apply. @default false */
+  /**
+   * Whether request or response are streams by nature, to which the default time limit does not apply; one whose body turns
+   * out to be read as a stream says so from then on. @default false
+   */
   readonly streaming?: boolean;
+  /** A number that grows while anything of request or response moves; looked at now and then. @default nothing ever moves */
+  readonly progress?: number;
 }
 
 /**

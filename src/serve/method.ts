@@ -7,3 +7,8 @@ const unservable = /^(?:CONNECT|TRACE|TRACK)$|[^!#$%&'*+\-.^_`|~\w]/i;
 export function isUnservable(method: string): boolean {
   return !commonMethods.has(method) && unservable.test(method);
 }
+
+/** What metrics call a request without a route: its method, or `other`, because clients must not choose labels. */
+export function methodLabel(method: string): string {
+  return method === "GET" || method === "HEAD" || commonMethods.has(method) ? method : "other";
+}

@@ -1,4 +1,12 @@
 export {
+  type Bridge,
+  type BridgeOptions,
+  createBridge,
+  type NodeRequest,
+  type NodeResponse,
+} from "./bridge.ts";
+export type { Cors, CorsOptions, CorsTarget } from "./cors.ts";
+export {
   createHealth,
   type Health,
   type HealthCheck,
@@ -9,10 +17,11 @@ export {
 } from "./health.ts";
 export type { InboundRequest, ServedRequest, ServerLayer, ServerLayers } from "./inbound-request.ts";
 export { createLifecycle, type Drainable, type Lifecycle, type LifecycleOptions } from "./lifecycle.ts";
+export type { ClientLimit, OperationOptions } from "./operation-limits.ts";
 export {
   createRequestPipeline,
   type RequestPipeline,
   type RequestPipelineOptions,
 } from "./request-pipeline.ts";
 export { ServerCall } from "./server-call.ts";
-export type { ClientLimit, ServerOptions } from "./server-options.ts";
+export type { ServerOptions } from "./server-options.ts";

@@ -10,9 +10,12 @@ import { timeout } from "../policy/timeout.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { acceptRequestId, newTraceparent, readContext } from "../telemetry/propagation.ts";
 import { clientKey } from "./client-key.ts";
+import type { Cors } from "./cors.ts";
 import type { InboundRequest, ServedRequest, ServerLayer, ServerLayers } from "./inbound-request.ts";
+import { type OperationLimits, OperationTable } from "./operation-limits.ts";
 import { ServerCall } from "./server-call.ts";
 import {
+  clientLimit,
   countRefusals,
   exempting,
   handling,
@@ -30,10 +33,9 @@ const knownRequestPipelineOptions: OptionKeys<RequestPipelineOptions> = {
   metrics: true,
   clock: true,
   onEvent: true,
+  accessLog: true,
   onError: true,
 };
-
-const defaultTimeoutMs = 30_000;
 
 /** Options of {@link createRequestPipeline}. */
 export interface RequestPipelineOptions {
@@ -49,6 +51,8 @@ export interface RequestPipelineOptions {
   readonly clock?: Clock;
   /** Told what is decided about each call. @default nobody is */
   readonly onEvent?: CallEventListener;
+  /** Writes a line for each request; stands around everything else. @default there is none */
+  readonly accessLog?: ServerLayer | undefined;
   /** Told why new server options were refused; those before stay in use. @default console.error */
   readonly onError?: (error: unknown) => void;
 }
@@ -68,10 +72,18 @@ export interface RequestPipeline {
    * @throws MeshError `ERR_DEADLINE_EXCEEDED`; everything else is the adapter's to respond to
    */
   serve<Res>(call: Call, request: ServedRequest<Res>): Res | Promise<Res>;
+  /** What adapters let pages of other origins do, as of now; they respond to preflights themselves, as exempt requests. */
+  readonly cors: Cors | undefined;
   /** From now on every new request is refused with `ERR_SHUTTING_DOWN`. */
   close(): void;
   /** Calls that have begun and not ended, those whose response is under way included. */
   readonly inFlight: number;
+}
+
+/** What holds for an operation, and the layers that options ask for around its handler. */
+interface Guarded {
+  readonly limits: OperationLimits;
+  readonly service: Service<ServedRequest, unknown>;
 }
 
 class LayeredPipeline implements RequestPipeline {
@@ -79,12 +91,14 @@ class LayeredPipeline implements RequestPipeline {
   readonly #clock: Clock;
   readonly #metrics: Metrics | undefined;
   readonly #onEvent: CallEventListener | undefined;
-  #timeoutMs: number | undefined;
+  #cors: Cors | undefined;
   readonly #states: Source<ServerState>;
   readonly #composed: Service<ServedRequest, unknown>;
   readonly #handler: Service<ServedRequest, unknown>;
   /** Everything that the options may change. */
-  #checked: Service<ServedRequest, unknown>;
+  #guarded: Guarded;
+  /** The same for operations with limits of their own; undefined when there are none. */
+  #guardedMethods: OperationTable<Guarded> | undefined;
   #closed = false;
   #inFlight = 0;
 
@@ -99,6 +113,7 @@ class LayeredPipeline implements RequestPipeline {
     this.#clock = clock;
     this.#metrics = options.metrics;
     const layers = layersFrom(who, options.layers);
+    const accessLog = checkFunction(who, "accessLog", options.accessLog);
     this.#onEvent = checkFunction(who, "onEvent", options.onEvent);
     const onError = checkFunction(who, "onError", options.onError);
     const refused = onError ?? ((error: unknown) => reportLost("A change of the server's options", error));
@@ -112,17 +127,21 @@ class LayeredPipeline implements RequestPipeline {
       quietHook(refused),
     );
     this.#handler = compose<ServedRequest, unknown>(...layers.handler)(handling);
-    this.#composed = this.#compose(layers.request);
-    this.#timeoutMs = this.#states.current.timeoutMs;
-    this.#checked = this.#check(this.#states.current);
+    this.#composed = this.#compose(accessLog, layers.request);
+    this.#cors = this.#states.current.cors;
+    this.#guarded = this.#guard(this.#states.current);
     this.#states.watch((changed) => {
-      this.#timeoutMs = changed.timeoutMs;
-      this.#checked = this.#check(changed);
+      this.#cors = changed.cors;
+      this.#guarded = this.#guard(changed);
     });
   }
 
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  get cors(): Cors | undefined {
+    return this.#cors;
   }
 
   close(): void {
@@ -134,9 +153,9 @@ class LayeredPipeline implements RequestPipeline {
     const now = this.#clock.now();
     const context = readContext(inbound.headers);
     const granted = now + (inbound.timeoutMs ?? context.timeoutMs ?? Infinity);
-    const timeoutMs = this.#timeoutMs;
-    const deadline = Math.min(granted, now + (timeoutMs ?? defaultTimeoutMs));
-    const streamDeadline = timeoutMs === undefined ? granted : deadline;
+    const { limits } = this.#guardedMethods?.get(inbound.operation) ?? this.#guarded;
+    const deadline = Math.min(granted, now + limits.timeoutMs);
+    const streamDeadline = limits.bindsStreams ? deadline : granted;
     const call = new ServerCall(
       {
         side: "server",
@@ -151,6 +170,7 @@ class LayeredPipeline implements RequestPipeline {
       },
       inbound,
       streamDeadline,
+      limits.silence,
     );
     const fresh = context.traceparent === "";
     call.traceparent = fresh ? newTraceparent() : context.traceparent;
@@ -170,9 +190,13 @@ class LayeredPipeline implements RequestPipeline {
   }
 
   /** The layers that options cannot change, outermost first; `docs/layers.md` has the reason for each position. */
-  #compose(layers: readonly ServerLayer[]): Service<ServedRequest, unknown> {
+  #compose(
+    accessLog: ServerLayer | undefined,
+    layers: readonly ServerLayer[],
+  ): Service<ServedRequest, unknown> {
     const clock = this.#clock;
     const list: Layer<ServedRequest, unknown>[] = [
+      ...(accessLog === undefined ? [] : [accessLog]),
       this.#counting(),
       timeout({ timeoutMs: Infinity, clock }),
       responding,
@@ -183,26 +207,37 @@ class LayeredPipeline implements RequestPipeline {
       exempting,
       refuseWhen(() => this.#closed),
     );
-    return compose(...list)((call, request) => this.#checked(call, request));
+    return compose(...list)((call, request) =>
+      (this.#guardedMethods?.get(request.operation) ?? this.#guarded).service(call, request),
+    );
   }
 
-  /** The layers that the options ask for, around the handler. */
-  #check(state: ServerState): Service<ServedRequest, unknown> {
-    const { security, limiters, peerLimiter, addressOf, bulkhead } = state;
+  /** The layers that the options ask for, around the handler: for most operations, and for those with limits of their own. */
+  #guard(state: ServerState): Guarded {
+    const { methods } = state;
+    this.#guardedMethods =
+      methods.size === 0
+        ? undefined
+        : new OperationTable(
+            new Map(
+              [...methods].map(([name, own]) => [name, { limits: own, service: this.#layer(state, own) }]),
+            ),
+          );
+    return { limits: state.limits, service: this.#layer(state, undefined) };
+  }
+
+  #layer(state: ServerState, own: OperationLimits | undefined): Service<ServedRequest, unknown> {
+    const clock = this.#clock;
+    const { security, peerLimiter, addressOf, limits } = state;
+    const limiters = own?.options.rateLimit === undefined ? limits.limiters : own.limiters;
     const list: Layer<ServedRequest, unknown>[] = [];
     if (peerLimiter !== undefined) {
       list.push(rateLimited((_, request) => peerLimiter.take(clientKey(addressOf(request)))));
     }
     list.push(secured(security));
-    if (limiters !== undefined) {
-      list.push(
-        rateLimited(({ principal }, request) => {
-          if (principal === undefined) return limiters.address.take(clientKey(addressOf(request)));
-          return (principal.kind === "peer" ? limiters.peer : limiters.token)?.take(principal.id);
-        }),
-      );
-    }
-    if (bulkhead !== undefined) list.push(limited(bulkhead, { clock: this.#clock }));
+    if (limiters !== undefined) list.push(rateLimited(clientLimit(state, limiters)));
+    if (limits.bulkhead !== undefined) list.push(limited(limits.bulkhead, { clock }));
+    if (own?.bulkhead !== undefined) list.push(limited(own.bulkhead, { clock }));
     return compose(...list)(this.#handler);
   }
 

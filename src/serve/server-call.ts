@@ -2,6 +2,7 @@ import { Call, type CallInit } from "../core/call.ts";
 import { MeshError } from "../core/errors.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { InboundRequest } from "./inbound-request.ts";
+import type { SilenceLimit } from "./silence.ts";
 
 /**
  * A call that came in.
@@ -14,17 +15,27 @@ export class ServerCall extends Call {
   readonly #streamDeadline: number;
   /** The deadline that it was opened with. */
   readonly #granted: number;
+  /** Bounds the silence of a stream; undefined for no limit. */
+  readonly #silence: SilenceLimit | undefined;
+  #streaming = false;
   /** Whether the handler was reached: what is thrown before that is a refusal. */
   handled = false;
   #inbound: InboundRequest | undefined;
   #following = false;
   #unfollow: (() => void) | undefined;
 
-  constructor(init: CallInit, inbound: InboundRequest, streamDeadline: number = init.deadline ?? Infinity) {
+  constructor(
+    init: CallInit,
+    inbound: InboundRequest,
+    streamDeadline: number = init.deadline ?? Infinity,
+    silence?: SilenceLimit,
+  ) {
     super(init);
     this.#inbound = inbound;
     this.#streamDeadline = streamDeadline;
     this.#granted = this.deadline;
+    this.#silence = silence;
+    if (inbound.streaming === true) this.streams();
   }
 
   override get cancelled(): boolean {
@@ -62,9 +73,18 @@ export class ServerCall extends Call {
     super.throwIfCancelled();
   }
 
-  /** The response is a stream: it has the time of one, unless a layer has granted less. */
+  /** Request or response is a stream: it has the time of one, unless a layer has granted less. */
   streams(): void {
+    if (this.#streaming || this.outcome !== undefined) return;
+    this.#streaming = true;
     if (this.deadline === this.#granted) this.deadline = this.#streamDeadline;
+    if (this.#inbound !== undefined) this.#silence?.watch(this, this.#inbound);
+  }
+
+  override extend(): boolean {
+    const { deadline } = this;
+    if (this.#inbound?.streaming === true) this.streams();
+    return this.deadline > deadline;
   }
 
   override end(outcome: Outcome): void {

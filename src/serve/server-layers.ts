@@ -6,8 +6,11 @@ import type { Layer, Service } from "../core/service.ts";
 import { type RateLimitDecision, RateLimitError } from "../policy/rate-limit.ts";
 import type { Security } from "../security/authenticate.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { clientKey } from "./client-key.ts";
 import type { InboundRequest, ServedRequest } from "./inbound-request.ts";
+import type { ClientLimiters } from "./operation-limits.ts";
 import type { ServerCall } from "./server-call.ts";
+import type { ServerState } from "./server-options.ts";
 
 /** The server's own layers, which know what a request is. */
 type RequestLayer = Layer<ServedRequest, unknown>;
@@ -100,4 +103,18 @@ export function rateLimited(
       call.note?.({ type: "refused", error });
       throw error;
     };
+}
+
+/** Takes a request out of the allowance of its client. */
+export function clientLimit(
+  { clientKey: keyOf, addressOf }: ServerState,
+  limiters: ClientLimiters,
+): (call: Call, request: InboundRequest) => RateLimitDecision | undefined {
+  return function take(call, request) {
+    const key = keyOf?.(call, request);
+    if (key !== undefined) return limiters.custom.take(String(key));
+    const { principal } = call;
+    if (principal === undefined) return limiters.address.take(clientKey(addressOf(request)));
+    return (principal.kind === "peer" ? limiters.peer : limiters.token)?.take(principal.id);
+  };
 }

@@ -1,85 +1,85 @@
+import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
-import { checkNumber, checkObject, checkOptions, type OptionKeys } from "../core/options.ts";
-import { type Bulkhead, createBulkhead } from "../policy/bulkhead.ts";
-import { createRateLimiter, type RateLimiter, type RateLimiterOptions } from "../policy/rate-limiter.ts";
+import { checkFunction, checkOptions, type OptionKeys } from "../core/options.ts";
+import { createRateLimiter, type RateLimiter } from "../policy/rate-limiter.ts";
 import { type AuthOptions, createSecurity, type Security } from "../security/authenticate.ts";
 import { type AddressOf, addressFrom } from "./client-key.ts";
+import { type Cors, type CorsOptions, createCors } from "./cors.ts";
+import type { InboundRequest } from "./inbound-request.ts";
+import {
+  type ClientLimit,
+  checkClientLimit,
+  checkOperations,
+  isSame,
+  type OperationLimits,
+  type OperationOptions,
+  operationKeys,
+  operationLimitsFrom,
+} from "./operation-limits.ts";
 
 const knownServerOptions: OptionKeys<ServerOptions> = {
+  ...operationKeys,
   auth: true,
-  rateLimit: true,
+  cors: true,
   peerLimit: true,
+  clientKey: true,
   clientAddressHeader: true,
-  maxConcurrent: true,
-  timeoutMs: true,
+  trustedProxies: true,
+  methods: true,
 };
 
-/** A limit per client; see `createRateLimiter`. */
-export type ClientLimit = Omit<RateLimiterOptions, "clock">;
-
 /** Who is let in, how often, and for how long. */
-export interface ServerOptions {
+export interface ServerOptions extends OperationOptions {
   /** Who may call. @default everybody, identified by the peer certificate */
   readonly auth?: AuthOptions;
-  /**
-   * Requests per principal, or per remote address without one; `false` for no limit. Clients whose address
-   * the platform does not tell count as one.
-   *
-   * @default 100 a minute, bursts of 20, and none for peers with a verified certificate: another service of the mesh would
-   *   use it up in seconds. One that is set holds for them, too.
-   */
-  readonly rateLimit?: ClientLimit | false;
+  /** Which pages of other origins may call, by REST, Connect and gRPC-Web. @default none */
+  readonly cors?: CorsOptions;
   /** Requests per remote address, before anything else is looked at: it bounds guessing of tokens. @default false */
   readonly peerLimit?: ClientLimit | false;
   /**
-   * The header in which the platform, or a proxy in front of the service, gives the client's address, for the limits
-   * per address: `"cf-connecting-ip"` on Cloudflare. It must hold one address, and the platform or proxy must overwrite
-   * what clients send: set it only where clients cannot reach the service in any other way. Without it no header is
-   * trusted, and all clients of a fetch handler, which does not know their addresses, count as one.
+   * Whose allowance of the rate limits a request is taken from: a tenant or an API key, for example. Undefined leaves it to
+   * the principal or the address. Whatever it is made of, its values must not be the client's to choose freely.
    *
-   * @default the address is the connection's
+   * @default the principal, or the remote address without one
+   */
+  readonly clientKey?: (call: Call, request: InboundRequest) => string | undefined;
+  /**
+   * The header in which the platform, or a proxy in front of the service, gives the client's address, for the limits
+   * per address: `"cf-connecting-ip"` on Cloudflare. Without `trustedProxies` it must hold one address, and the platform or
+   * proxy must overwrite what clients send: set it only where clients cannot reach the service in any other way. All
+   * clients of a fetch handler, which does not know their addresses, count as one without it.
+   *
+   * @default the address is the connection's; with `trustedProxies`, "x-forwarded-for"
    */
   readonly clientAddressHeader?: string;
-  /** Requests that run at the same time, streams until their end; more are refused at once. @default no limit */
-  readonly maxConcurrent?: number;
   /**
-   * Longest time for one request, in milliseconds; a client that asks for more gets this. One that is set holds for
-   * streamed responses and streaming RPCs as well; the default does not, for those the client's own deadline does.
+   * Addresses and ranges of the proxies in front of the service, such as `["10.0.0.0/8", "fd00::/8"]`. Of a request that
+   * comes from one of them, the client's address is the last one in `clientAddressHeader` (`x-forwarded-for`, or
+   * `forwarded` by RFC 7239) that is no proxy's; nobody else's header is believed.
    *
-   * @default 30_000
+   * @default none
    */
-  readonly timeoutMs?: number;
-}
-
-/** Separate limits for each kind of name, so that a client cannot use up another's by having the same name. */
-export interface ClientLimiters {
-  /** Undefined for no limit. */
-  readonly peer: RateLimiter | undefined;
-  readonly token: RateLimiter;
-  readonly address: RateLimiter;
+  readonly trustedProxies?: readonly string[];
+  /**
+   * What is different for single routes and methods, by names such as `"GET /datasets/:name"` (the route as it is
+   * declared), `"QueryRows"`, or `"package.Service/QueryRows"`, which goes before the short name.
+   *
+   * @default none
+   */
+  readonly methods?: Readonly<Record<string, OperationOptions>>;
 }
 
 /** Checked options, with what remembers something between requests. */
 export interface ServerState {
   readonly options: ServerOptions;
   readonly security: Security;
-  readonly limiters: ClientLimiters | undefined;
+  /** Undefined where no page of another origin may call. */
+  readonly cors: Cors | undefined;
   readonly peerLimiter: RateLimiter | undefined;
+  readonly clientKey: ServerOptions["clientKey"];
   readonly addressOf: AddressOf;
-  readonly bulkhead: Bulkhead | undefined;
-  /** Undefined for the default. */
-  readonly timeoutMs: number | undefined;
-}
-
-/** Whether two options say the same: the same value, or objects with the same fields. */
-function isSame(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  const entries = Object.entries(a);
-  return (
-    entries.length === Object.keys(b).length &&
-    entries.every(([name, value]) => Object.hasOwn(b, name) && isSame(value, Reflect.get(b, name)))
-  );
+  readonly limits: OperationLimits;
+  readonly methods: ReadonlyMap<string, OperationLimits>;
 }
 
 /**
@@ -94,41 +94,44 @@ export function serverStateFrom(
   before: ServerState | undefined,
 ): ServerState {
   checkOptions(who, options, knownServerOptions);
-  const { auth, rateLimit = {}, peerLimit = false, maxConcurrent = Infinity, timeoutMs } = options;
-  for (const [name, limit] of Object.entries({ rateLimit, peerLimit })) {
-    if (limit !== false) checkObject(`${who} ${name}`, limit);
-  }
+  const { auth, peerLimit = false, methods = {} } = options;
   const same = (name: keyof ServerOptions): boolean =>
     before !== undefined && isSame(options[name], before.options[name]);
-  const limiter = (limit: ClientLimit): RateLimiter => createRateLimiter({ ...limit, clock });
-  checkNumber(who, "maxConcurrent", maxConcurrent, { min: 1, max: Infinity, integer: true });
-  if (timeoutMs !== undefined) checkNumber(who, "timeoutMs", timeoutMs, { above: true, max: Infinity });
+  checkClientLimit(who, "peerLimit", peerLimit);
+  checkOperations(who, methods, operationKeys);
   return {
     options,
     security: before !== undefined && same("auth") ? before.security : createSecurity(auth),
-    limiters:
-      before !== undefined && same("rateLimit")
-        ? before.limiters
-        : rateLimit === false
-          ? undefined
-          : {
-              peer: options.rateLimit === undefined ? undefined : limiter(rateLimit),
-              token: limiter(rateLimit),
-              address: limiter(rateLimit),
-            },
+    cors: options.cors === undefined ? undefined : createCors(options.cors),
     peerLimiter:
       before !== undefined && same("peerLimit")
         ? before.peerLimiter
         : peerLimit === false
           ? undefined
-          : limiter(peerLimit),
-    addressOf: addressFrom(who, options.clientAddressHeader),
-    bulkhead:
-      before !== undefined && same("maxConcurrent")
-        ? before.bulkhead
-        : maxConcurrent === Infinity
-          ? undefined
-          : createBulkhead({ maxConcurrent, maxQueued: 0 }),
-    timeoutMs,
+          : createRateLimiter({ ...peerLimit, clock }),
+    clientKey: checkFunction(who, "clientKey", options.clientKey),
+    addressOf: addressFrom(who, options),
+    limits: operationLimitsFrom(who, options, clock, before?.limits),
+    methods: new Map(
+      Object.entries(methods).map(([name, own]) => [
+        name,
+        ownLimits(`${who} methods[${JSON.stringify(name)}]`, own, options, clock, before?.methods.get(name)),
+      ]),
+    ),
   };
+}
+
+/** The limits of one operation: its own, and the server's where it has none. */
+function ownLimits(
+  who: string,
+  own: OperationOptions,
+  { timeoutMs, idleTimeoutMs }: ServerOptions,
+  clock: Clock,
+  before: OperationLimits | undefined,
+): OperationLimits {
+  const times = {
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
+  };
+  return operationLimitsFrom(who, { ...times, ...own }, clock, before);
 }

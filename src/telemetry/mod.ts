@@ -1,4 +1,13 @@
+export type { AccessLogOptions } from "./access-log-options.ts";
 export { attemptMetrics, clientMetrics, type MetricsLayerOptions } from "./layers.ts";
+export {
+  type LogFields,
+  type Logger,
+  type LoggingOptions,
+  type LogLevel,
+  type MessageFirstLogger,
+  messageFirst,
+} from "./logger.ts";
 export {
   type BreakerView,
   type ClientLabels,

@@ -96,8 +96,13 @@ export async function bareServer(): Promise<FuzzedServer> {
 export async function meshServer(): Promise<FuzzedServer> {
   const seen = new Map<string, string>();
   const clock = new SkippingClock();
-  const mesh = createMesh({ service: "fuzz", clock, server: { rateLimit: false }, onError() {} });
-  const app = mesh.app({ cors: { origins: ["https://a.test"] } });
+  const mesh = createMesh({
+    service: "fuzz",
+    clock,
+    server: { rateLimit: false, cors: { origins: ["https://a.test"] } },
+    onError() {},
+  });
+  const app = mesh.app();
   app.all("/*", (c) => handleAll(seen, c.req.raw));
   const server = await mesh.serve({
     hostname: "127.0.0.1",

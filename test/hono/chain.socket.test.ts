@@ -67,10 +67,10 @@ for (const [mode, overrides] of Object.entries(modes)) {
         [{ path: "/length", method: "POST", body: "x".repeat(100_001) }, 413, "ERR_BODY_TOO_LARGE"],
       ] as const;
       for (const [{ ...options }, status, code] of wrong) {
-        const answer = await http1(server.port, options);
-        assert.equal(answer.status, status);
-        assert.equal(answer.headers["content-type"], "application/problem+json");
-        assert.equal(JSON.parse(answer.text).code, code);
+        const response = await http1(server.port, options);
+        assert.equal(response.status, status);
+        assert.equal(response.headers["content-type"], "application/problem+json");
+        assert.equal(JSON.parse(response.text).code, code);
       }
       assert.equal((await http1(server.port, { path: "/healthz" })).status, 200);
     });

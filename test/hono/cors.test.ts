@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { CorsOptions } from "../../src/hono/cors.ts";
 import { staticTokens } from "../../src/security/static-tokens.ts";
+import type { CorsOptions } from "../../src/serve/cors.ts";
 import { serverFixture } from "./fixture.ts";
 
 const origin = "https://app.example";
@@ -24,7 +24,7 @@ function corsFields(response: Response): Record<string, string> {
 }
 
 const appWith = (cors: CorsOptions) => {
-  const made = serverFixture({ auth: { validate: staticTokens({ t: "ann" }) } }, { cors });
+  const made = serverFixture({ auth: { validate: staticTokens({ t: "ann" }) }, cors });
   made.app.put("/", (c) => c.text("ok"));
   made.app.get("/", (c) => c.text("ok"));
   return made;

@@ -254,8 +254,11 @@ describe("an application whose own responses fail", () => {
     const fails = (): never => {
       throw new Error("worse");
     };
-    for (const options of [{ onError: fails }, { cors: { origins: fails } }]) {
-      const { app, pipeline } = serverFixture({}, options);
+    for (const [server, options] of [
+      [{}, { onError: fails }],
+      [{ cors: { origins: fails } }, {}],
+    ] as const) {
+      const { app, pipeline } = serverFixture(server, options);
       app.get("/sync", () => {
         throw new Error("x");
       });

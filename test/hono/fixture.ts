@@ -1,7 +1,9 @@
 import type { Hono } from "hono";
 import type { Connection } from "../../src/core/connection.ts";
 import type { PeerIdentity } from "../../src/core/identity.ts";
-import { type CreateAppOptions, createApp, type MeshEnv } from "../../src/hono/app.ts";
+import { createApp } from "../../src/hono/app.ts";
+import type { CreateAppOptions } from "../../src/hono/app-options.ts";
+import type { MeshEnv } from "../../src/hono/env.ts";
 import {
   createRequestPipeline,
   type RequestPipeline,

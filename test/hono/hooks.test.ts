@@ -117,7 +117,7 @@ for (const way of ["fused", "behind a middleware"] as const) {
 
       it(`responds without permission for other pages when cors.origins ${how}`, async () => {
         for (const [what, reason] of Object.entries(reasons)) {
-          const made = fixture({}, { cors: { origins: () => fail(reason) } });
+          const made = fixture({ cors: { origins: () => fail(reason) } });
           made.app.get("/", (c) => c.text("ok"));
           const headers = { origin: "https://page.test" };
           const response = await ask(made, "/", { headers });

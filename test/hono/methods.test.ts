@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Hono } from "hono";
-import { type MeshEnv, meshMiddleware } from "../../src/hono/app.ts";
+import type { MeshEnv } from "../../src/hono/env.ts";
+import { meshMiddleware } from "../../src/hono/middleware.ts";
 import { problemOf, serverFixture } from "./fixture.ts";
 
 /** A request as a listener shows it: of any method, which a real one cannot have. */

@@ -21,7 +21,7 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
   [
     "the option that had another name",
     () => mesh({ discovery: {} }),
-    'Cannot make createMesh(): it has no option "discovery"; its options are service, tls, resolver, policies, layers, onEvent, maxConnectionsPerEndpoint, idleTimeoutMs, server, checks, onError, metrics, runtime, clock, random',
+    'Cannot make createMesh(): it has no option "discovery"; its options are service, tls, resolver, policies, layers, onEvent, logger, logging, maxConnectionsPerEndpoint, idleTimeoutMs, server, checks, onError, metrics, runtime, clock, random',
   ],
   [
     "a time limit without its unit",
@@ -85,8 +85,61 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
   ],
   [
     "a misspelt option of CORS",
-    () => mesh({}).app({ cors: { origin: "*" } } as never),
+    () => mesh({ server: { cors: { origin: "*" } } }),
     'Cannot make cors: it has no option "origin"; did you mean "origins"?',
+  ],
+  [
+    "a misspelt option of the middleware",
+    () => mesh({}).middleware({ bodyLimit: 5 } as never),
+    'Cannot make meshMiddleware(): it has no option "bodyLimit"; did you mean "bodyLimitBytes"?',
+  ],
+  [
+    "a framework's own app",
+    () => mesh({}).handler({ app: (() => {}) as never }),
+    "Cannot make a handler: app is no app; pass one of Hono's, or an object with a fetch(request)",
+  ],
+  [
+    "an origin with a path",
+    () => mesh({ server: { cors: { origins: ["https://app.example/"] } } }),
+    'Cannot make cors: origins[0] is "https://app.example/"; browsers send "https://app.example"',
+  ],
+  [
+    "an origin without a scheme",
+    () => mesh({ server: { cors: { origins: ["app.example"] } } }),
+    'Cannot make cors: origins[0] is "app.example"; browsers send an origin such as "https://app.example"',
+  ],
+  [
+    "a pattern of origins",
+    () => mesh({ server: { cors: { origins: ["https://*.app.example"] } } }),
+    'Cannot make cors: origins[0] is "https://*.app.example"; there are no patterns; pass a function',
+  ],
+  [
+    "all origins in a list",
+    () => mesh({ server: { cors: { origins: ["*"] } } }),
+    'Cannot make cors: origins[0] is "*"; pass "*" itself, without the list',
+  ],
+  [
+    "the origin of pages that have none",
+    () => mesh({ server: { cors: { origins: ["null"] } } }),
+    'Cannot make cors: origins[0] is "null"; browsers send an origin such as "https://app.example"',
+  ],
+  [
+    "a method in lower case",
+    () => mesh({ server: { cors: { origins: "*", methods: ["patch"] } } }),
+    'Cannot make cors: methods[0] is "patch"; methods are compared letter by letter, pass "PATCH"',
+  ],
+  [
+    "one header that is no list",
+    () => mesh({ server: { cors: { origins: "*", headers: "x-tenant" } } }),
+    'Cannot make cors: headers is "x-tenant"; pass a list of names',
+  ],
+  [
+    "a star among headers where credentials come along",
+    () =>
+      mesh({
+        server: { cors: { origins: ["https://app.example"], credentials: true, exposeHeaders: ["*"] } },
+      }),
+    'Cannot make cors: "*" in exposeHeaders means nothing with credentials; list the names',
   ],
   [
     "a misspelt option of a REST client",
@@ -112,6 +165,51 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
     "a misspelt option of a circuit breaker",
     () => circuitBreaker({ minCall: 2 } as never),
     'Cannot make createBreaker(): it has no option "minCall"; did you mean "minCalls"?',
+  ],
+  [
+    "a logger that is none",
+    () => mesh({ logger: true }),
+    'Cannot make createMesh(): logger has no method "debug"; pass a pino logger, console, or messageFirst(logger) for LogTape',
+  ],
+  [
+    "the name of a level in the place of the logger",
+    () => mesh({ logger: "info" }),
+    'Cannot make createMesh(): logger has no method "debug"; pass a pino logger, console, or messageFirst(logger) for LogTape',
+  ],
+  [
+    "logging without a logger",
+    () => mesh({ logging: { level: "debug" } }),
+    "Cannot make createMesh(): logging is given without a logger; pass logger, such as pino()",
+  ],
+  [
+    "a misspelt option of logging",
+    () => mesh({ logger: console, logging: { levels: "debug" } }),
+    'Cannot make the logging of createMesh(): it has no option "levels"; did you mean "level"?',
+  ],
+  [
+    "a level that does not exist",
+    () => mesh({ logger: console, logging: { level: "warning" } }),
+    'Cannot make the logging of createMesh(): level is "warning"; pass "trace", "debug", "info", "warn" or "error"',
+  ],
+  [
+    "one name for a list of names to redact",
+    () => mesh({ logger: console, logging: { redact: "email" } }),
+    'Cannot make the logging of createMesh(): redact is no list of names; pass ["x-session", "email"]',
+  ],
+  [
+    "a misspelt option of the access log",
+    () => mesh({ logger: console, logging: { access: { sampling: 0.1 } } }),
+    'Cannot make the access log of the logging of createMesh(): it has no option "sampling"; did you mean "sample"?',
+  ],
+  [
+    "true for the access log",
+    () => mesh({ logger: console, logging: { access: true } }),
+    "Cannot make the access log of the logging of createMesh(): its options are true; pass an object",
+  ],
+  [
+    "a word for a header list of the access log",
+    () => mesh({ logger: console, logging: { access: { headers: ["a b"] } } }),
+    'Cannot make the access log of the logging of createMesh(): headers is no list of names; pass ["x-forwarded-for"]',
   ],
   [
     "a misspelt option of a resolver",

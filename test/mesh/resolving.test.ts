@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { isMeshError } from "../../src/core/errors.ts";
-import type { CallEvent } from "../../src/core/events.ts";
+import type { MeshEvent } from "../../src/core/events.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { errorOf, lakeOf } from "../rest/lake.ts";
 import { ChangingResolver } from "../support/changing-resolver.ts";
@@ -15,7 +15,7 @@ const origin = "http://lake.test";
 /** A mesh whose service `lake` is not resolved yet. */
 function unresolved() {
   const resolver = new ChangingResolver();
-  const events: CallEvent[] = [];
+  const events: MeshEvent[] = [];
   const made = lakeOf(echoLake(), { resolver, onEvent: (event) => events.push(event) });
   return { ...made, resolver, events, echo: createClient(EchoService, made.mesh.transport("lake")) };
 }

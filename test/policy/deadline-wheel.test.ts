@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { DeadlineWheel, deadlinesOf } from "../../src/policy/deadline-wheel.ts";
+import { DeadlineTimers, DeadlineWheel, deadlinesOf } from "../../src/policy/deadline-wheel.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 describe("DeadlineWheel", () => {
@@ -205,5 +205,67 @@ describe("deadlinesOf()", () => {
     await clock.advance(110);
     assert.deepEqual(ran, [100, 200]);
     assert.equal(clock.pending, 0);
+  });
+});
+
+describe("DeadlineTimers", () => {
+  /** A clock whose timers die with the request that made them, as those of Cloudflare's runtime do. */
+  class DyingClock extends VirtualClock {
+    dead = false;
+    override schedule(task: () => void, delayMs: number): () => void {
+      const { dead } = this;
+      return super.schedule(() => {
+        if (!this.dead || dead) task();
+      }, delayMs);
+    }
+  }
+
+  it("calls once a deadline has passed, and not for one that was removed", async () => {
+    const clock = new VirtualClock();
+    const timers = new DeadlineTimers(clock);
+    const passed: string[] = [];
+    timers.add(clock.now() + 20, () => passed.push("a"));
+    timers.remove(timers.add(clock.now() + 10, () => passed.push("b")));
+    await clock.advance(19);
+    assert.equal(passed.length, 0);
+    await clock.advance(1);
+    assert.deepEqual(passed, ["a"]);
+    await clock.advance(5_000);
+    assert.equal(clock.pending, 0);
+  });
+
+  it("finds a deadline whose timer has died when another one is added, once", async () => {
+    const clock = new DyingClock();
+    const timers = new DeadlineTimers(clock);
+    const passed: string[] = [];
+    timers.add(clock.now() + 100, () => passed.push("lost"));
+    clock.dead = true;
+    await clock.advance(1_200);
+    assert.equal(passed.length, 0);
+    timers.add(clock.now() + 60_000, () => passed.push("later"));
+    assert.deepEqual(passed, ["lost"]);
+    await clock.advance(2_000);
+    timers.add(clock.now() + 60_000, () => passed.push("later"));
+    assert.deepEqual(passed, ["lost"]);
+  });
+
+  it("goes on when a lost deadline throws, or its timer can no longer be cleared", async () => {
+    const clock = new DyingClock();
+    const timers = new DeadlineTimers(clock);
+    const passed: string[] = [];
+    timers.add(clock.now() + 100, () => {
+      throw new Error("its request is gone");
+    });
+    const entry = timers.add(clock.now() + 100, () => passed.push("next"));
+    Object.assign(entry, {
+      cancel() {
+        throw new Error("of another request");
+      },
+    });
+    clock.dead = true;
+    await clock.advance(1_200);
+    timers.add(clock.now() + 60_000, () => {});
+    assert.deepEqual(passed, ["next"]);
+    timers.remove(entry);
   });
 });

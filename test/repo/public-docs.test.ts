@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
 import { before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { runProcess } from "../../scripts/test/process.ts";
@@ -66,5 +74,58 @@ describe("the public interface", () => {
       return [`${relative(root, fileURLToPath(filename))}:${line} ${name}`];
     });
     assert.deepEqual([...new Set(silent)], []);
+  });
+});
+
+const docs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".md"))
+  .map((file) => ({ file, text: readFileSync(join(root, "docs", file), "utf8") }));
+
+describe("docs/", () => {
+  it("shows TypeScript that type-checks", async () => {
+    mkdirSync(join(root, ".cache"), { recursive: true });
+    const folder = mkdtempSync(join(root, ".cache/docs-"));
+    try {
+      for (const { file, text } of docs) {
+        let count = 0;
+        for (const [, block = ""] of text.matchAll(/^```ts\n(.*?)^```$/gms)) {
+          // A block without imports is a script otherwise, and shares its names with the others.
+          const name = `${file.replace(/\W/g, "-")}-${++count}.ts`;
+          writeFileSync(join(folder, name), `${block}\nexport {};\n`);
+        }
+      }
+      const settings = {
+        extends: "../../tsconfig.json",
+        compilerOptions: { declaration: false, isolatedDeclarations: false, noUnusedLocals: false },
+        include: ["*.ts"],
+        exclude: [],
+      };
+      writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(settings));
+      const tsc = join(root, "node_modules/.bin/tsc");
+      const { exitCode, output } = await runProcess(tsc, ["-p", folder], { cwd: root, timeoutMs: 55_000 });
+      assert.equal(exitCode, 0, output);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("links to files and headings that exist", () => {
+    const broken = docs.flatMap(({ file, text }) =>
+      [...text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)].flatMap(
+        ([link, path = "", heading]) => {
+          const to = path === "" ? join(root, "docs", file) : join(root, "docs", dirname(file), path);
+          if (!existsSync(to)) return [`${file}: ${link}`];
+          if (heading === undefined) return [];
+          const headings = [...readFileSync(to, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
+            title
+              .toLowerCase()
+              .replace(/[^\w\- ]/g, "")
+              .replaceAll(" ", "-"),
+          );
+          return headings.includes(heading) ? [] : [`${file}: ${link}`];
+        },
+      ),
+    );
+    assert.deepEqual(broken, []);
   });
 });

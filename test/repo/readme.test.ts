@@ -37,7 +37,7 @@ const questions = commands.filter((line) => line.startsWith("curl "));
 const worker = commands.filter((line) => /^npx (esbuild|workerd) /.test(line));
 
 /** The responds with that the README shows, in the order of the questions. */
-const answers = blocks
+const responses = blocks
   .filter(({ language }) => language === "json")
   .flatMap(({ text }) => text.trim().split("\n"));
 
@@ -121,7 +121,7 @@ describe("README.md", () => {
         for (const [index, question] of questions.entries()) {
           const { exitCode, output } = await shell(here(question), folder);
           assert.equal(exitCode, 0, `${question}: ${output}`);
-          const expected = answers[index];
+          const expected = responses[index];
           if (expected === undefined) assert.notEqual(output.trim(), "", question);
           else assert.equal(output.trim(), expected, question);
         }
@@ -140,7 +140,7 @@ describe("README.md", () => {
     try {
       await untilReady(port, server);
       const response = await fetch(`http://127.0.0.1:${port}/hello/world`);
-      assert.equal(await response.text(), answers[0]);
+      assert.equal(await response.text(), responses[0]);
     } finally {
       await stop(server);
     }

@@ -204,8 +204,8 @@ describe("a REST client over sockets", () => {
     });
     const origin = await listening(server);
     const lake = meshOver([origin], { maxConnectionsPerEndpoint: 3 }).rest("lake");
-    const answers = await Promise.all(Array.from({ length: 30 }, () => lake.get("x").text()));
-    assert.equal(answers.length, 30);
+    const responses = await Promise.all(Array.from({ length: 30 }, () => lake.get("x").text()));
+    assert.equal(responses.length, 30);
     assert.ok(most <= 3, `${most} connections were open at once`);
   });
 

@@ -8,20 +8,20 @@ describe("the places of createFetchTransport()", () => {
   it("lets no more run at once with one origin than it may, first come first served", async () => {
     const { fetch, open } = gate();
     const transport = transportOver(fetch, { maxConnectionsPerEndpoint: 2 });
-    const answers = [1, 2, 3, 4].map(() => send(transport));
+    const responses = [1, 2, 3, 4].map(() => send(transport));
     const other = send(transport, newCall(), "http://other.test/");
     await settle();
     // Two for the lake, and one for the other origin.
     assert.equal(open.length, 3);
     for (const resolve of open) resolve(new Response("ok"));
     await (await other).text();
-    const first = await (answers[0] as (typeof answers)[0]);
+    const first = await (responses[0] as (typeof responses)[0]);
     await settle();
     assert.equal(open.length, 3, "a response whose body is unread keeps its place");
     await first.text();
     await settle();
     assert.equal(open.length, 4);
-    await (await (answers[1] as (typeof answers)[0])).body?.cancel();
+    await (await (responses[1] as (typeof responses)[0])).body?.cancel();
     await settle();
     assert.equal(open.length, 5);
   });

@@ -94,6 +94,10 @@ export class OpenPipeline implements RequestPipeline {
     return this.#pipeline.inFlight;
   }
 
+  get cors(): RequestPipeline["cors"] {
+    return this.#pipeline.cors;
+  }
+
   /** The only call there was. */
   get call(): Call {
     if (this.calls.length !== 1) throw new Error(`Expected one call, saw ${this.calls.length}`);

@@ -86,10 +86,10 @@ describe("security of a server", () => {
   });
 
   it("lets nobody in by a validator that responds null, false or a principal without a name", async () => {
-    for (const answer of [null, undefined, false, true, {}, { id: "" }, { id: 7 }]) {
-      const sync = createSecurity({ validate: () => answer as never });
+    for (const response of [null, undefined, false, true, {}, { id: "" }, { id: 7 }]) {
+      const sync = createSecurity({ validate: () => response as never });
       assert.throws(() => sync(callOf(), withToken("t"), undefined), { code: "ERR_UNAUTHENTICATED" });
-      const late = createSecurity({ validate: async () => answer as never, required: false });
+      const late = createSecurity({ validate: async () => response as never, required: false });
       await assert.rejects(async () => late(callOf(), withToken("t"), undefined), {
         code: "ERR_UNAUTHENTICATED",
       });

@@ -129,7 +129,7 @@ describe("a layer of the application around its server", () => {
   it("sees what is in no list of routes, and a preflight only at `request`", async () => {
     const seen: string[] = [];
     const layers = { request: [noting("request", seen)], handler: [noting("handler", seen)] };
-    const { app } = serverFixture({ layers }, { cors: { origins: "*" } });
+    const { app } = serverFixture({ layers, cors: { origins: "*" } });
     await app.request("/nowhere");
     assert.deepEqual(seen.splice(0), [
       "request: anonymous unmatched",

@@ -9,9 +9,8 @@ import type { RpcConnection } from "../../rpc/client/rpc-connection.ts";
 import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
 import { errorFromReset, protocolFault, unavailable } from "../../rpc/dialect/transport-faults.ts";
 import { connectionOver } from "../socket-transport.ts";
-import { tlsRequired } from "../tls/client-failure.ts";
-import { expectsTls } from "../tls/tls-failure.ts";
-import { type DialOptions, dial, isHttp1, noHttp2 } from "./dial.ts";
+import { type OnConnection, tellClosed, tellFailed, tellOpened } from "./connection-events.ts";
+import { type DialOptions, dial, notHttp2 } from "./dial.ts";
 import { faultOfLoss, hintOfLoss } from "./lost-connection.ts";
 import { SessionDoubt } from "./session-doubt.ts";
 
@@ -22,6 +21,8 @@ export interface SessionOptions extends DialOptions {
   /** A ping that asks whether the connection still works is waited for so long; then it is given up. */
   readonly pingTimeoutMs: number;
   readonly keepalive: RpcKeepalive | undefined;
+  /** Told when it opens, fails to, and ends. */
+  readonly onConnection?: OnConnection;
 }
 
 const connectionOptions = {
@@ -73,21 +74,28 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
   /** Connects. @throws TransportError by its fault: `refused`, `dns`, `unreachable`, `tls`, `never-started` */
   static open(options: SessionOptions, onChange: (session: ClientSession) => void): Promise<ClientSession> {
     return new Promise((resolve, reject) => {
+      let settled = false;
       const begin = (socket: Socket): void => {
+        settled = true;
         const session = new ClientSession(options, onChange);
         session.#begin(socket);
+        tellOpened(options.onConnection, options.origin, "2");
         resolve(session);
       };
-      dial(options, begin, reject);
+      dial(options, begin, (error) => {
+        // Its later errors are the session's to tell.
+        if (settled) return;
+        settled = true;
+        tellFailed(options.onConnection, options.origin, error);
+        reject(error);
+      });
     });
   }
 
   #begin(socket: Socket): void {
     socket.once("data", (chunk: Uint8Array) => {
-      const { origin } = this.#options;
-      if (origin.startsWith("http:") && expectsTls(chunk))
-        this.destroy(tlsRequired(`Cannot connect to ${origin}`, origin));
-      else if (isHttp1(chunk)) this.destroy(noHttp2(origin));
+      const fault = notHttp2(this.#options.origin, chunk);
+      if (fault !== undefined) this.destroy(fault);
     });
     socket.on("data", () => this.#heard());
     socket.on("error", (error) => {
@@ -121,6 +129,7 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
 
   onClose(error: Error | undefined): void {
     this.#lost ??= error;
+    tellClosed(this.#options.onConnection, this.#options.origin, this.#lost);
     this.#stopKeepalive?.();
     this.#stopKeepalive = undefined;
     this.#draining = true;

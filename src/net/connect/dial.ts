@@ -3,16 +3,16 @@ import { connect as tlsConnect } from "node:tls";
 import type { Clock } from "../../core/clock.ts";
 import { isMeshError, TransportError } from "../../core/errors.ts";
 import { connectFault } from "../platform/socket-fault.ts";
-import type { TlsTarget } from "../tls/client-failure.ts";
+import { type TlsTarget, tlsRequired } from "../tls/client-failure.ts";
 import { clientTls, serverNameOf } from "../tls/client-tls.ts";
 import { explain, isVague } from "../tls/explain.ts";
 import { refuseCleartext } from "../tls/server-check.ts";
+import { expectsTls } from "../tls/tls-failure.ts";
 
 /** The first bytes of a server that takes the preface of HTTP/2 for a bad request. */
 const http1Start = "HTTP/1.";
 
-/** Whether a server responds to the preface of HTTP/2 in HTTP/1.1. */
-export function isHttp1(chunk: Uint8Array): boolean {
+function isHttp1(chunk: Uint8Array): boolean {
   return String.fromCharCode(...chunk.subarray(0, http1Start.length)) === http1Start;
 }
 
@@ -23,11 +23,19 @@ function isAlpnRefusal(error: unknown): boolean {
 }
 
 /** The fault of a server that speaks HTTP/1.1 alone. */
-export function noHttp2(origin: string): TransportError {
+function noHttp2(origin: string): TransportError {
   return new TransportError(
     "no-http2",
     `${origin} speaks HTTP/1.1 alone; for Connect and gRPC-Web set httpVersion: "1.1", for gRPC serve HTTP/2 there`,
   );
+}
+
+/** What the first bytes say of a server that does not respond to the preface of HTTP/2 in kind. */
+export function notHttp2(origin: string, chunk: Uint8Array): TransportError | undefined {
+  if (origin.startsWith("http:") && expectsTls(chunk)) {
+    return tlsRequired(`Cannot connect to ${origin}`, origin);
+  }
+  return isHttp1(chunk) ? noHttp2(origin) : undefined;
 }
 
 /** Where and how to connect. */

@@ -37,6 +37,7 @@ export function openGrpcTransport(options: PooledGrpcOptions): PooledGrpcTranspo
     verifyAfterIdleMs: options.verifyAfterIdleMs ?? poolDefaults.verifyAfterIdleMs,
     pingTimeoutMs: options.pingTimeoutMs ?? poolDefaults.pingTimeoutMs,
     keepalive: options.keepalive,
+    onConnection: options.onConnection,
     maxSessions: limit("maxSessions", options.maxSessions ?? poolDefaults.maxSessions),
   });
   return { ...createGrpcTransport({ ...options, compressions }, pool), state: () => pool.state };

@@ -7,6 +7,7 @@ import { faultOf, faultOfConnect } from "../platform/socket-fault.ts";
 import { silentRefusal, type TlsTarget, tlsFailure, tlsRequired } from "../tls/client-failure.ts";
 import { explain, isVague, mayWantTls } from "../tls/explain.ts";
 import { expectsTls, tlsErrorIn } from "../tls/tls-failure.ts";
+import { followSocket, type OnConnection } from "./connection-events.ts";
 import type { IdleLimits } from "./idle-limits.ts";
 
 /** Errors of sockets on which nothing of the request was written: what it says of the socket proves something then. */
@@ -18,6 +19,8 @@ export interface WatchSocketsOptions {
   /** How long connections to the origin may be unused, as far as that was learned. */
   readonly limits: IdleLimits;
   readonly clock: Clock;
+  /** Told of each. */
+  readonly onConnection: OnConnection;
 }
 
 /** What is known of a socket that was given back. */
@@ -37,7 +40,7 @@ interface Known {
  * does not tell: a TLS handshake that is cut off is an `ECONNRESET` as well.
  */
 export function watchSockets(agent: Agent, options: WatchSocketsOptions): UnsentErrors {
-  const { origin, limits, clock } = options;
+  const { origin, limits, clock, onConnection } = options;
   const errors: UnsentErrors = new WeakSet();
   const sockets = new WeakMap<Socket, Known>();
 
@@ -100,7 +103,10 @@ export function watchSockets(agent: Agent, options: WatchSocketsOptions): Unsent
   Object.assign(agent, {
     createConnection(...args: unknown[]): Socket | undefined {
       const socket = create(...args);
-      if (socket) watch(socket);
+      if (socket) {
+        watch(socket);
+        followSocket(socket, origin, onConnection);
+      }
       return socket;
     },
   });

@@ -4,8 +4,8 @@ import type {
   UniversalClientRequest,
   UniversalClientResponse,
 } from "@connectrpc/connect/protocol";
+import { fieldOf } from "../../http/fields.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
-import { fieldOf } from "../../http/http2/frame/header-rules.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
 import { PendingConnection } from "../../rpc/client/connection-queue.ts";
 import type { RpcConnection } from "../../rpc/client/rpc-connection.ts";

@@ -7,6 +7,7 @@ import { checkServerIdentity } from "../../security/server-identity.ts";
 import type { ConnectOptions } from "../port.ts";
 import { clientTls } from "../tls/client-tls.ts";
 import { identityKey } from "../tls/server-check.ts";
+import { followSocket, type OnConnection, tellFailed } from "./connection-events.ts";
 import { defaultIdleMs, IdleLimits } from "./idle-limits.ts";
 
 /** A new connection that takes longer is given up; a deadline may end the call sooner. */
@@ -48,15 +49,23 @@ class WatchedClient extends Client implements WatchedConnection {
   constructor(
     origin: string,
     options: Client.Options,
-    own: { readonly limits: IdleLimits; readonly idleMs: number; readonly clock: Clock },
+    own: {
+      readonly limits: IdleLimits;
+      readonly idleMs: number;
+      readonly clock: Clock;
+      readonly onConnection: OnConnection;
+    },
   ) {
     const connect = options.connect as ConnectFunction;
     super(origin, {
       ...options,
       connect: (to, callback) =>
         connect(to, (...result) => {
-          const socket = result[1] as Socket | null | undefined;
-          if (socket) this.#watch(socket);
+          const [error, socket] = result as readonly [Error | null, (Socket | null)?];
+          if (socket) {
+            this.#watch(socket);
+            followSocket(socket, this.#origin, own.onConnection, { open: true });
+          } else tellFailed(own.onConnection, this.#origin, error);
           callback(...result);
         }),
     });
@@ -152,7 +161,8 @@ export class Agents {
 
 function openAgent(options: ConnectOptions, server: ServerIdentity | undefined): Agent {
   const { tls, maxConnectionsPerEndpoint: connections, idleTimeoutMs, clock = systemClock } = options;
-  const own = { limits: new IdleLimits(), idleMs: idleTimeoutMs ?? Infinity, clock };
+  const { onConnection } = options;
+  const own = { limits: new IdleLimits(), idleMs: idleTimeoutMs ?? Infinity, clock, onConnection };
   return new Agent({
     connections,
     pipelining: 1,

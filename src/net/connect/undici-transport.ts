@@ -11,7 +11,7 @@ import { silentRefusal, type TlsTarget, tlsFailure, tlsRequired } from "../tls/c
 import { explain, isVague, mayWantTls } from "../tls/explain.ts";
 import { refuseCleartext } from "../tls/server-check.ts";
 import { expectsTls, tlsErrorIn } from "../tls/tls-failure.ts";
-import { Agents, type WatchedConnection, type WatchedHandler } from "./undici-agent.ts";
+import type { Agents, WatchedConnection, WatchedHandler } from "./undici-agent.ts";
 import { ResponseBody } from "./undici-body.ts";
 
 type NodeHeaders = Record<string, string | string[] | undefined>;
@@ -226,8 +226,16 @@ export function openHttpTransport(options: ConnectOptions): HttpTransport {
     );
   }
   if (tls !== undefined) checkTls(tls);
-  const agents = new Agents(options);
+  let agents: Agents | undefined;
+  let opening: Promise<Agents> | undefined;
   let closing: Promise<void> | undefined;
+
+  /** undici takes longer to load than all the rest: a program that only serves does without. */
+  async function open(): Promise<Agents> {
+    const { Agents: Opened } = await import("./undici-agent.ts");
+    agents = new Opened(options);
+    return agents;
+  }
 
   return {
     send(call, request) {
@@ -243,20 +251,27 @@ export function openHttpTransport(options: ConnectOptions): HttpTransport {
         const server = call.endpoint?.tls;
         if (server !== undefined) refuseCleartext(origin, server);
         const exchange = new Exchange(call, request, origin, options, resolve, reject);
-        agents.of(server).dispatch(
-          {
-            origin,
-            path,
-            method: method as Dispatcher.HttpMethod,
-            headers,
-            body: (body ?? null) as Dispatcher.DispatchOptions["body"] & {},
-          },
-          exchange,
-        );
+        const dispatched: Dispatcher.DispatchOptions = {
+          origin,
+          path,
+          method: method as Dispatcher.HttpMethod,
+          headers,
+          body: (body ?? null) as Dispatcher.DispatchOptions["body"] & {},
+        };
+        if (agents !== undefined) {
+          agents.of(server).dispatch(dispatched, exchange);
+          return;
+        }
+        opening ??= open();
+        opening
+          .then((opened) => {
+            if (!exchange.aborted) opened.of(server).dispatch(dispatched, exchange);
+          })
+          .catch(reject);
       });
     },
     close() {
-      closing ??= agents.close();
+      closing ??= opening === undefined ? Promise.resolve() : opening.then((opened) => opened.close());
       return closing;
     },
   };

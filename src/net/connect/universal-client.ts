@@ -1,17 +1,13 @@
-import { Agent } from "node:http";
-import { Agent as SecureAgent } from "node:https";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
-import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import type { ServerIdentity } from "../../core/identity.ts";
 import type { RpcTransportState } from "../../rpc/client/rpc-transport.ts";
 import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
 import type { ConnectOptions } from "../port.ts";
-import { clientTls } from "../tls/client-tls.ts";
 import { refuseCleartext } from "../tls/server-check.ts";
-import { connectionError, watchSockets } from "./http1-sockets.ts";
+import type { Http1Client } from "./http1-client.ts";
 import { createHttp2Client } from "./http2-fetch-client.ts";
-import { defaultIdleMs, IdleLimits } from "./idle-limits.ts";
 import { poolDefaults, SessionPool } from "./session-pool.ts";
 
 /** How long open calls may go on when the client is closed. */
@@ -53,7 +49,7 @@ export function openUniversalClient(options: UniversalClientOptions): UniversalC
 }
 
 function openHttp2(options: UniversalClientOptions): UniversalClient {
-  const { origin, tls, server, keepalive = defaultKeepalive, clock = systemClock } = options;
+  const { origin, tls, server, keepalive = defaultKeepalive, clock = systemClock, onConnection } = options;
   const { verifyAfterIdleMs = poolDefaults.verifyAfterIdleMs, pingTimeoutMs = poolDefaults.pingTimeoutMs } =
     options;
   const pool = new SessionPool({
@@ -65,6 +61,7 @@ function openHttp2(options: UniversalClientOptions): UniversalClient {
     keepalive,
     verifyAfterIdleMs,
     pingTimeoutMs,
+    onConnection,
   });
   return {
     httpClient: createHttp2Client(pool),
@@ -74,54 +71,30 @@ function openHttp2(options: UniversalClientOptions): UniversalClient {
 }
 
 function openHttp1(options: UniversalClientOptions): UniversalClient {
-  const {
-    origin,
-    tls,
-    server,
-    maxConnectionsPerEndpoint,
-    idleTimeoutMs = defaultIdleMs,
-    clock = systemClock,
-  } = options;
-  refuseCleartext(origin, server);
-  // The agent ends connections that are unused for so long; used ones are not its business.
-  const pool = { keepAlive: true, maxSockets: maxConnectionsPerEndpoint, timeout: idleTimeoutMs };
-  const agent = origin.startsWith("https:")
-    ? new SecureAgent({
-        ...pool,
-        ...clientTls(tls, server),
-      })
-    : new Agent(pool);
-  const unsent = watchSockets(agent, { origin, limits: new IdleLimits(), clock });
-  const send = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
-  return {
-    httpClient: (request) =>
-      send(request.body === undefined ? request : { ...request, body: withoutEmpty(request.body) }).catch(
-        async (error: unknown) => {
-          throw await connectionError({ origin, tls, server }, error, unsent, clock);
-        },
-      ),
-    busy: () => Object.keys(agent.sockets).length > 0 || Object.keys(agent.requests).length > 0,
-    async close() {
-      agent.destroy();
-    },
-  };
-}
+  refuseCleartext(options.origin, options.server);
+  let opened: Http1Client | undefined;
+  let loading = 0;
+  let closed = false;
 
-/** A message without fields is no bytes at all, and Deno fails to write none to a TLS socket (`EPERM`). */
-function withoutEmpty(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  /** Loads it when it is needed, which is seldom: Node's HTTP client takes longer to load than all the rest. */
+  async function open(): Promise<Http1Client> {
+    loading++;
+    try {
+      const { createHttp1Client } = await import("./http1-client.ts");
+      if (closed) throw new ConnectError("the client has been closed", Code.Unavailable);
+      opened ??= createHttp1Client(options);
+      return opened;
+    } finally {
+      loading--;
+    }
+  }
+
   return {
-    [Symbol.asyncIterator]() {
-      const inner = chunks[Symbol.asyncIterator]();
-      return {
-        async next() {
-          for (;;) {
-            const result = await inner.next();
-            if (result.done === true || result.value.byteLength > 0) return result;
-          }
-        },
-        ...(inner.return && { return: (value?: unknown) => inner.return!(value) }),
-        ...(inner.throw && { throw: (error?: unknown) => inner.throw!(error) }),
-      };
+    httpClient: async (request) => (opened ?? (await open())).httpClient(request),
+    busy: () => loading > 0 || opened?.busy() === true,
+    async close() {
+      closed = true;
+      await opened?.close();
     },
   };
 }

@@ -13,6 +13,8 @@ export class LightRequest {
   #headers: Headers | undefined;
   #body: ReadableStream<Uint8Array> | undefined;
   #used = false;
+  /** Whether somebody took the body as a stream. */
+  #streamed = false;
   #real: Request | undefined;
 
   constructor(exchange: HttpExchange) {
@@ -38,6 +40,21 @@ export class LightRequest {
 
   get body(): ReadableStream<Uint8Array> | null {
     if (this.#real !== undefined) return this.#real.body;
+    this.#streamed = true;
+    return this.#stream();
+  }
+
+  /** Whether the body is read as a stream that has not ended. */
+  get streamed(): boolean {
+    return this.#streamed && this.#exchange.body?.ended === false;
+  }
+
+  /** Bytes of the body that have arrived. */
+  get receivedBytes(): number {
+    return this.#exchange.body?.receivedBytes ?? 0;
+  }
+
+  #stream(): ReadableStream<Uint8Array> | null {
     const source = this.#exchange.body;
     if (source === undefined) return null;
     this.#body ??= source.stream();
@@ -91,7 +108,7 @@ export class LightRequest {
   real(): Request {
     if (this.#real === undefined) {
       if (this.#used) throw new TypeError("Cannot use the body of this request: it was read already");
-      const body = this.body;
+      const body = this.#stream();
       const init = {
         method: this.method,
         headers: [...this.headers],

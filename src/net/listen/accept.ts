@@ -6,6 +6,7 @@ import { defaultMinVersion } from "../tls/client-tls.ts";
 import { certificatesIn } from "../tls/pem.ts";
 import { handshakeFailure, tlsOnPlainPort } from "../tls/server-failure.ts";
 import { tlsErrorIn } from "../tls/tls-failure.ts";
+import { remoteAddressOf } from "./connections.ts";
 import { serveHttp1 } from "./http1-server.ts";
 import { serveHttp2 } from "./http2-server.ts";
 import type { ListenerContext } from "./listener-context.ts";
@@ -47,7 +48,8 @@ function sniff(socket: Socket, context: ListenerContext): void {
     socket.off("end", end);
     if (head[0] === handshakeRecord) {
       socket.end(speaksPlainHttp);
-      context.onConnectionError("tls", tlsOnPlainPort(socket.remoteAddress));
+      const remote = remoteAddressOf(socket);
+      context.onConnectionError("tls", tlsOnPlainPort(remote), remote);
       return;
     }
     // Engines take plain bytes.
@@ -111,10 +113,13 @@ function secureServer(tls: ServerTls, context: ListenerContext): Server {
   server.on("tlsClientError", (error, socket) => {
     const raw = handshakes.get(remoteOf(socket));
     const refused = tlsErrorIn(error)?.reason === "plaintext" && raw !== undefined && raw !== socket;
+    // The socket beneath, which was asked while it was open, still knows; the one over it does not on Deno.
+    const { _parent: beneath } = socket as { readonly _parent?: Socket | null };
+    const remote = remoteAddressOf(socket) || (beneath ? remoteAddressOf(beneath) : "");
     // Node leaves it to us, and has the socket beneath; the others have sent an alert.
     if (refused && raw.writable) raw.end(expectsTls, () => socket.destroy());
     else socket.destroy();
-    context.onConnectionError("tls", handshakeFailure(error, socket));
+    context.onConnectionError("tls", handshakeFailure(error, socket.authorizationError, remote), remote);
   });
   return server;
 }

@@ -6,6 +6,7 @@ import type { PeerIdentity } from "../../core/identity.ts";
 import type { Http1Connection } from "../../http/http1/http1-connection.ts";
 import type { Http1Time } from "../../http/http1/http1-time.ts";
 import type { Http2Connection } from "../../http/http2/http2-connection.ts";
+import type { ListenOptions } from "../port.ts";
 import { peerIdentityFromDer } from "../tls/peer-identity.ts";
 import { limits } from "./listener-limits.ts";
 
@@ -26,6 +27,11 @@ function peerOf(socket: Socket): PeerIdentity | undefined {
   }
 }
 
+/** The address at the other end; one of IPv4 in its own form. Empty where the socket does not tell any more. */
+export function remoteAddressOf(socket: Socket): string {
+  return (socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");
+}
+
 /** What handlers may know of a connection; it can be printed and shows no sockets. */
 class AcceptedConnection implements Connection {
   readonly remoteAddress: string;
@@ -34,9 +40,9 @@ class AcceptedConnection implements Connection {
   readonly #socket: Socket;
   #peer: PeerIdentity | null | undefined = null;
 
-  constructor(socket: Socket, httpVersion: "1.1" | "2") {
+  constructor(socket: Socket, remoteAddress: string, httpVersion: "1.1" | "2") {
     this.#socket = socket;
-    this.remoteAddress = (socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");
+    this.remoteAddress = remoteAddress;
     this.encrypted = isTls(socket);
     this.httpVersion = httpVersion;
   }
@@ -50,6 +56,8 @@ class AcceptedConnection implements Connection {
 /** One accepted connection, as a listener must know it. */
 export class ConnectionRecord {
   readonly socket: Socket;
+  /** Read while the socket is open: a closed one does not tell. */
+  readonly remoteAddress: string;
   readonly openedAt: number;
   /** From then on it takes no new requests. */
   readonly retiresAt: number;
@@ -63,13 +71,15 @@ export class ConnectionRecord {
 
   constructor(socket: Socket, openedAt: number, retiresAt: number) {
     this.socket = socket;
+    this.remoteAddress = remoteAddressOf(socket);
     this.openedAt = openedAt;
     this.retiresAt = retiresAt;
   }
 
   /** What handlers are given; one object for the life of the connection. */
   get info(): Connection {
-    this.#info ??= new AcceptedConnection(this.socket, this.session === undefined ? "1.1" : "2");
+    const httpVersion = this.session === undefined ? "1.1" : "2";
+    this.#info ??= new AcceptedConnection(this.socket, this.remoteAddress, httpVersion);
     return this.#info;
   }
 
@@ -86,6 +96,18 @@ export class ConnectionRecord {
     if (this.session !== undefined) this.session.close();
     else this.http1?.drain();
   }
+}
+
+/** Tells that requests can go over a connection, and when it is gone. */
+export function tellOfConnection(
+  record: ConnectionRecord,
+  { onConnection }: Pick<ListenOptions, "onConnection">,
+): void {
+  if (onConnection === undefined) return;
+  const { remoteAddress: remote, socket, info } = record;
+  const { encrypted, httpVersion } = info;
+  onConnection({ type: "connection-opened", side: "server", remote, encrypted, httpVersion });
+  socket.once("close", () => onConnection({ type: "connection-closed", side: "server", remote }));
 }
 
 /** How long connections without a request may take to send what was written and to close. */

@@ -13,6 +13,7 @@ import { refuseGrpc } from "../../rpc/server/fetch-dispatch.ts";
 import { createGrpcHandler, isGrpc } from "../../rpc/server/grpc-handler.ts";
 import { compressions } from "../compression.ts";
 import { lightRequest } from "../fetch/light-request.ts";
+import type { ListenOptions } from "../port.ts";
 import type { ConnectionRecord } from "./connections.ts";
 import { respond, respondWithError } from "./respond.ts";
 import { exchangeRpc } from "./universal-request.ts";
@@ -24,6 +25,8 @@ export interface Application {
   readonly clock: Clock;
   /** Told of what escaped from a handler, or could not be written; never throws. */
   readonly onHandlerError: (error: unknown) => void;
+  /** Told of requests that are refused before anybody serves them. */
+  readonly onRequestRefused: ListenOptions["onRequestRefused"];
 }
 
 function pathOf(target: string): string {
@@ -64,6 +67,7 @@ function fail(application: Application, error: unknown, exchange: HttpExchange):
 function serve(application: Application, exchange: HttpExchange, ownHost: () => string): void {
   const refusal = exchange.resolve(ownHost);
   if (refusal !== undefined) {
+    application.onRequestRefused?.(exchange.connection.remoteAddress, exchange.method, refusal);
     exchange.refuse(refusal);
     return;
   }

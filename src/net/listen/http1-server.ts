@@ -3,6 +3,7 @@ import { Http1Connection } from "../../http/http1/http1-connection.ts";
 import { Http1Error } from "../../http/http1/http1-error.ts";
 import type { Http1Limits } from "../../http/http1/http1-limits.ts";
 import { listenOn, SocketTransport } from "../socket-transport.ts";
+import { tellOfConnection } from "./connections.ts";
 import type { ListenerContext } from "./listener-context.ts";
 import { limits } from "./listener-limits.ts";
 
@@ -31,12 +32,14 @@ export function serveHttp1(socket: Socket, context: ListenerContext, head?: Uint
         onHttp1?.(exchange, record);
       },
       onClose: () => connections.end(record),
-      onError: (error) => onConnectionError(error instanceof Http1Error ? "protocol" : "socket", error),
+      onError: (error) =>
+        onConnectionError(error instanceof Http1Error ? "protocol" : "socket", error, record.remoteAddress),
     },
     http1Limits,
     connections.time,
   );
   record.http1 = connection;
+  tellOfConnection(record, context);
   listenOn(socket, connection);
   if (connections.draining) connection.drain();
   if (head !== undefined) connection.receive(head);

@@ -3,7 +3,7 @@ import type { ConnectionHandler, ConnectionOptions } from "../../http/http2/conn
 import { Http2Error } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
 import { connectionOver } from "../socket-transport.ts";
-import type { ConnectionRecord } from "./connections.ts";
+import { type ConnectionRecord, tellOfConnection } from "./connections.ts";
 import type { ListenerContext } from "./listener-context.ts";
 import { limits } from "./listener-limits.ts";
 
@@ -53,7 +53,8 @@ class ServedConnection implements ConnectionHandler {
 
   onClose(error: Error | undefined): void {
     if (error !== undefined) {
-      this.#context.onConnectionError(error instanceof Http2Error ? "protocol" : "socket", error);
+      const kind = error instanceof Http2Error ? "protocol" : "socket";
+      this.#context.onConnectionError(kind, error, this.#record.remoteAddress);
     }
   }
 }
@@ -69,6 +70,7 @@ export function serveHttp2(socket: Socket, context: ListenerContext, head?: Uint
   const handler = new ServedConnection(context, record);
   const session = connectionOver(socket, handler, connectionOptions, context.clock);
   record.session = session;
+  tellOfConnection(record, context);
   // The session keeps the time itself.
   socket.setTimeout(0);
   if (context.connections.draining) session.close();

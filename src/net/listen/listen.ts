@@ -19,13 +19,13 @@ function notHere(): Response {
 /** One failure shows on the socket, on the session and on the server; it is told once, by its first kind. */
 function reportOnce(report: ListenOptions["onConnectionError"]): ListenOptions["onConnectionError"] {
   const told = new WeakSet<object>();
-  return (kind, error) => {
+  return (kind, error, remoteAddress) => {
     if (error instanceof Error) {
       if (told.has(error)) return;
       told.add(error);
       if (error.cause instanceof Error) told.add(error.cause);
     }
-    report(kind, error);
+    report(kind, error, remoteAddress);
   };
 }
 
@@ -55,6 +55,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     rpc,
     clock,
     onHandlerError: quietHook(options.onHandlerError ?? (() => {})),
+    onRequestRefused: options.onRequestRefused,
   };
   if (tls !== undefined) checkServerTls(tls);
 
@@ -66,6 +67,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       clock,
       connections,
       onConnectionError,
+      onConnection: options.onConnection,
       onHandlerError: served.onHandlerError,
       onHttp1: onlyHttp2 ? undefined : http1Handler(served),
       onStream: http2Handler(served),
@@ -79,7 +81,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
   const rest = await open(application, ports.rest, false);
   try {
-    return listenerOf(rest, await open({ ...application, fetch: notHere }, ports.grpc, true));
+    const fetch: Application["fetch"] = ({ method }, { remoteAddress }) => {
+      options.onRequestRefused?.(remoteAddress, method, 404);
+      return notHere();
+    };
+    return listenerOf(rest, await open({ ...application, fetch }, ports.grpc, true));
   } catch (error) {
     await rest.destroy();
     throw error;

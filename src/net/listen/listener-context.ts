@@ -9,6 +9,7 @@ import type { ConnectionRecord, Connections } from "./connections.ts";
 export interface ListenerContext {
   readonly connections: Connections;
   readonly onConnectionError: ListenOptions["onConnectionError"];
+  readonly onConnection: ListenOptions["onConnection"];
   /** Told of what escaped from a handler. */
   readonly onHandlerError: (error: unknown) => void;
   /** Times connections. */

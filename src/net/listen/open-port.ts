@@ -1,5 +1,6 @@
 import type { Server, Socket } from "node:net";
 import type { Listener, ListenerLimits } from "../port.ts";
+import { remoteAddressOf } from "./connections.ts";
 import type { ListenerContext } from "./listener-context.ts";
 import { limits as defaults } from "./listener-limits.ts";
 
@@ -57,14 +58,16 @@ export async function openPort(
     // The connection on it reports the socket's errors; one without a listener would end the process.
     socket.on("error", () => {});
     if (sockets.add(socket)) return;
+    const remoteAddress = remoteAddressOf(socket);
     socket.destroy();
-    onConnectionError("limit", new Error("Cannot accept a connection: there are too many"));
+    const tooMany = new Error("Cannot accept a connection: there are too many");
+    onConnectionError("limit", tooMany, remoteAddress);
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen({ port: address.port, host: address.hostname, backlog: 1024 }, () => {
       server.off("error", reject);
-      server.on("error", (error) => onConnectionError("socket", error));
+      server.on("error", (error) => onConnectionError("socket", error, ""));
       resolve();
     });
   });

@@ -20,12 +20,12 @@ const texts: Readonly<Record<TlsReason, string>> = {
 };
 
 function serverFailure(
-  remoteAddress: string | undefined,
+  remoteAddress: string,
   reason: TlsReason,
   detail: string,
   cause?: unknown,
 ): TransportError {
-  const from = remoteAddress === undefined ? "" : ` from ${remoteAddress}`;
+  const from = remoteAddress === "" ? "" : ` from ${remoteAddress}`;
   const more = detail === "" ? "" : ` (${detail})`;
   return new TransportError("tls", `Cannot accept a connection${from}: ${texts[reason]}${more}`, {
     cause,
@@ -33,29 +33,24 @@ function serverFailure(
   });
 }
 
-/** What a socket says of the certificate that it was shown; not all runtimes have it. */
-interface Verified {
-  readonly remoteAddress?: string | undefined;
-  readonly authorizationError?: unknown;
-}
-
-/** The error of a handshake that failed on the side of the server. */
-export function handshakeFailure(error: Error, socket: Verified): TransportError {
-  // Where the certificate was refused, the error itself says no more than that the socket was closed.
-  const refused = socket.authorizationError;
+/**
+ * The error of a handshake that failed on the side of the server.
+ *
+ * @param refused - the code of a certificate that was refused: the error itself may say no more than that the socket was closed
+ */
+export function handshakeFailure(error: Error, refused: unknown, remoteAddress: string): TransportError {
   const reason =
     typeof refused === "string" && refused !== ""
       ? tlsReasonOfOne(Object.assign(new Error(refused), { code: refused }))
       : undefined;
-  if (reason !== undefined) return serverFailure(socket.remoteAddress, reason, "", error);
+  if (reason !== undefined) return serverFailure(remoteAddress, reason, "", error);
   const found = tlsErrorIn(error);
-  if (found === undefined)
-    return serverFailure(socket.remoteAddress, "handshake", error.message.trim(), error);
+  if (found === undefined) return serverFailure(remoteAddress, "handshake", error.message.trim(), error);
   const detail = found.reason === "handshake" ? error.message.trim() : alertIn(found.error);
-  return serverFailure(socket.remoteAddress, found.reason, detail, error);
+  return serverFailure(remoteAddress, found.reason, detail, error);
 }
 
 /** The error of a client that speaks TLS to a port in the clear. */
-export function tlsOnPlainPort(remoteAddress: string | undefined): TransportError {
+export function tlsOnPlainPort(remoteAddress: string): TransportError {
   return serverFailure(remoteAddress, "tls-required", "");
 }

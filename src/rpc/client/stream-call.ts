@@ -4,7 +4,7 @@ import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
 import { type DeadlineEntry, deadlinesOf } from "../../policy/deadline-wheel.ts";
 import { checkResponse, endsWell, errorOfEnd } from "../dialect/error-trailers.ts";
-import { headersOf, pendingTrailers } from "../dialect/header-metadata.ts";
+import { headersOf, pendingTrailers } from "../dialect/lazy-headers.ts";
 import { deadlineExceeded, errorFromCancel, orDeadline } from "../dialect/transport-faults.ts";
 import { MessageReader } from "../message/message-reader.ts";
 import { MessageWriter } from "../message/message-writer.ts";

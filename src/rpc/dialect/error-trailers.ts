@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { fieldOf } from "../../http/fields.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
-import { fieldOf } from "../../http/http2/frame/header-rules.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
 import { withHttpStatus } from "../client/http-status.ts";
 import { acceptsEncoding, type Compression, compressionNamed } from "../message/compression.ts";

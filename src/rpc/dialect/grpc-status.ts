@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, base64Decode, base64Encode, WireType } from "@bufbuild/protobuf/wire";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { fieldOf } from "../../http/http2/frame/header-rules.ts";
+import { fieldOf } from "../../http/fields.ts";
 import type { Fields } from "../../http/http2/streams/stream.ts";
 
 /** An error detail as it came from the wire. */

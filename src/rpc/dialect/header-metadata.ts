@@ -38,7 +38,8 @@ export function addMetadata(fields: string[], metadata: Headers): void {
   });
 }
 
-function fill(target: Headers, fields: Fields): void {
+/** Adds the fields of a header block to `Headers`. */
+export function fillHeaders(target: Headers, fields: Fields): void {
   for (let at = 0; at < fields.length; at += 2) {
     const name = fields[at]!;
     if (name.charCodeAt(0) === 0x3a) continue;
@@ -53,111 +54,8 @@ function fill(target: Headers, fields: Fields): void {
 /** A header block as `Headers`. */
 export function headersFromFields(fields: Fields): Headers {
   const headers = new Headers();
-  fill(headers, fields);
+  fillHeaders(headers, fields);
   return headers;
-}
-
-/**
- * `Headers` that are filled from the runtime's own object at the first look.
- *
- * Most callers never look at the headers of a response, and filling them costs more than the rest of a
- * small call's parsing. Every method fills first; afterwards it is an ordinary `Headers`.
- */
-export class LazyHeaders extends Headers {
-  #fields: Fields | undefined;
-  #filled = false;
-
-  constructor(fields?: Fields) {
-    super();
-    this.#fields = fields;
-  }
-
-  /** States the fields later, for trailers, which arrive after the object was handed out. */
-  arrive(fields: Fields): void {
-    if (this.#filled) fill(this, fields);
-    else this.#fields = fields;
-  }
-
-  #fill(): void {
-    if (this.#filled) return;
-    this.#filled = true;
-    const fields = this.#fields;
-    this.#fields = undefined;
-    if (fields !== undefined) fill(this, fields);
-  }
-
-  override append(name: string, value: string): void {
-    this.#fill();
-    super.append(name, value);
-  }
-
-  override delete(name: string): void {
-    this.#fill();
-    super.delete(name);
-  }
-
-  override get(name: string): string | null {
-    this.#fill();
-    return super.get(name);
-  }
-
-  override getSetCookie(): string[] {
-    this.#fill();
-    return super.getSetCookie();
-  }
-
-  override has(name: string): boolean {
-    this.#fill();
-    return super.has(name);
-  }
-
-  override set(name: string, value: string): void {
-    this.#fill();
-    super.set(name, value);
-  }
-
-  override forEach(callback: (value: string, key: string, parent: Headers) => void, thisArg?: unknown): void {
-    this.#fill();
-    super.forEach(callback, thisArg);
-  }
-
-  override entries(): ReturnType<Headers["entries"]> {
-    this.#fill();
-    return super.entries();
-  }
-
-  override keys(): ReturnType<Headers["keys"]> {
-    this.#fill();
-    return super.keys();
-  }
-
-  override values(): ReturnType<Headers["values"]> {
-    this.#fill();
-    return super.values();
-  }
-
-  override [Symbol.iterator](): ReturnType<Headers["entries"]> {
-    this.#fill();
-    return super[Symbol.iterator]();
-  }
-}
-
-/**
- * Whether `new Headers(lazy)` sees what a {@link LazyHeaders} will hold; a runtime that copies natively,
- * past the methods, would see nothing.
- */
-const lazyIsSeen: boolean = new Headers(new LazyHeaders(["probe", "1"])).get("probe") === "1";
-
-/** Headers of a response: filled at the first look where the runtime allows, else at once. */
-export function headersOf(fields: Fields): Headers {
-  return lazyIsSeen ? new LazyHeaders(fields) : headersFromFields(fields);
-}
-
-/** Trailers that will arrive after the response was handed out. */
-export function pendingTrailers(): Headers & { arrive(fields: Fields): void } {
-  if (lazyIsSeen) return new LazyHeaders();
-  const headers = new Headers();
-  return Object.assign(headers, { arrive: (fields: Fields) => fill(headers, fields) });
 }
 
 /** Where the fields of a call's context are written. */

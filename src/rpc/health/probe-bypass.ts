@@ -51,6 +51,9 @@ export function withBypass(pipeline: RequestPipeline, options: BypassOptions): R
       return probe(call, request as ServedRequest) as Res | Promise<Res>;
     },
     close: () => pipeline.close(),
+    get cors() {
+      return pipeline.cors;
+    },
     get inFlight() {
       return pipeline.inFlight;
     },

@@ -177,11 +177,16 @@ export function refuseGrpc(
   path: string,
   { status, reason, headers, connection }: GrpcRefusal,
 ): Response | Promise<Response> {
-  const handle = (): Response =>
-    new Response(`Cannot serve ${path} by native gRPC here: ${reason}\n`, {
+  const handle = (): Response => {
+    const response = new Response(`Cannot serve ${path} by native gRPC here: ${reason}\n`, {
       status,
       headers: { "content-type": "text/plain; charset=utf-8", "accept-post": servedTypes },
     });
+    lifecycle.pipeline.cors?.apply(headers, response.headers, "rpc", (error) =>
+      lifecycle.report(call, error),
+    );
+    return response;
+  };
   const refused: ServedRequest<Response> = {
     protocol: "grpc",
     operation: methods.get(path)?.operation ?? unknownOperation,

@@ -52,6 +52,15 @@ export abstract class GrpcCall implements ServedRequest<GrpcResponse>, StreamHan
     this.call = init.lifecycle.pipeline.open(this);
   }
 
+  get progress(): number {
+    const { stream } = this.response;
+    return stream.allArrivedBytes + stream.allSentBytes;
+  }
+
+  get url(): string | undefined {
+    return this.headers.get(":path") ?? undefined;
+  }
+
   /** Sends the call through the server's layers. */
   serve(): void {
     const { call } = this;

@@ -1,10 +1,10 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import type { Call } from "../../core/call.ts";
-import { fieldOf } from "../../http/http2/frame/header-rules.ts";
+import { fieldOf } from "../../http/fields.ts";
 import type { Fields } from "../../http/http2/streams/stream.ts";
 import { meshCall } from "../context.ts";
-import { headersOf } from "../dialect/header-metadata.ts";
+import { headersOf } from "../dialect/lazy-headers.ts";
 import { errorFromCancel } from "../dialect/transport-faults.ts";
 import type { CallLifecycle } from "./call-lifecycle.ts";
 

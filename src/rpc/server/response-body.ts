@@ -16,6 +16,8 @@ export interface ServedCall {
   readonly wire: RpcDialect;
   /** What the handler or an interceptor threw, as it goes on the wire. */
   failure: ConnectError | undefined;
+  /** Chunks of request and response that have passed. */
+  progress: number;
 }
 
 const done: IteratorResult<Uint8Array> = { done: true, value: undefined };
@@ -116,6 +118,7 @@ class ResponseBody implements AsyncIterator<Uint8Array> {
   }
 
   #look(chunk: Uint8Array): void {
+    this.#served.progress++;
     const { wire, failure } = this.#served;
     if (wire.enveloped) this.#status = statusInChunk(wire, chunk) ?? this.#status;
     else this.#status ??= statusFromHttp(this.#response.status, chunk);

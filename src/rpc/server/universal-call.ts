@@ -16,6 +16,7 @@ import { outcomeOfCancelledCall, outcomeOfMeshError } from "../../core/classifie
 import type { Connection } from "../../core/connection.ts";
 import type { Service } from "../../core/service.ts";
 import { isUpstream } from "../../core/upstream.ts";
+import type { Cors } from "../../serve/cors.ts";
 import type { ServedRequest } from "../../serve/inbound-request.ts";
 import { meshCall } from "../context.ts";
 import { readTimeout, timeoutHeader } from "../dialect/call-headers.ts";
@@ -45,11 +46,16 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
   readonly timeoutMs: number | undefined;
   readonly connection: Connection;
   readonly call: Call;
+  /** Whether it is a CORS preflight, which is responded to before security. */
+  readonly exempt: boolean;
   failure: ConnectError | undefined = undefined;
+  /** Chunks of request and response that have passed. */
+  progress = 0;
   readonly #method: UniversalMethod;
   readonly #lifecycle: CallLifecycle;
   readonly #request: UniversalServerRequest;
   readonly #header: Headers;
+  readonly #cors: Cors | undefined;
   /** Whether the request has a timeout that the call keeps. */
   readonly #timed: boolean;
 
@@ -64,6 +70,8 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
     this.#request = request;
     this.#header = request.header;
     this.connection = connection;
+    this.#cors = lifecycle.pipeline.cors;
+    this.exempt = this.#cors?.isPreflight(request.method, request.header) === true;
     this.wire = dialectOf(this.#header.get("content-type"));
     const timeoutMs = readTimeout(this.wire.protocol, this.#header);
     this.#timed = timeoutMs !== undefined && !Number.isNaN(timeoutMs);
@@ -76,7 +84,7 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
   }
 
   get operation(): string {
-    return this.#method.operation;
+    return this.exempt ? "preflight" : this.#method.operation;
   }
 
   get streaming(): boolean {
@@ -87,6 +95,10 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
     return this.#header;
   }
 
+  get url(): string {
+    return this.#request.url;
+  }
+
   /** On some platforms merely looking at it makes one. */
   get signal(): AbortSignal {
     return this.#request.signal;
@@ -94,11 +106,13 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
 
   /** Sends the call through the server's layers. Never rejects. */
   async serve(): Promise<Response> {
+    let response: Response;
     try {
-      return await this.#lifecycle.pipeline.serve(this.call, this);
+      response = await this.#lifecycle.pipeline.serve(this.call, this);
     } catch (error) {
-      return this.#refuse(error);
+      response = this.#refuse(error);
     }
+    return this.#cors === undefined || this.exempt ? response : this.#share(this.#cors, response);
   }
 
   /** Waits for the response, or for the end of the call if that comes first: a handler need not listen to its signal. */
@@ -139,10 +153,20 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
     });
   }
 
-  handle(call: Call): Promise<Response> {
+  handle(call: Call): Response | Promise<Response> {
+    if (this.#cors !== undefined && this.exempt) {
+      return { status: 204, header: this.#cors.preflight(this.#header, "rpc") };
+    }
     return this.#lifecycle.run(call, () =>
       this.#method.choose(this.#request, this.wire)(this.#connectRequest()),
     );
+  }
+
+  /** Lets pages of other origins read the response, refusals included. */
+  #share(cors: Cors, response: Response): Response {
+    const { header = new Headers() } = response;
+    cors.apply(this.#header, header, "rpc", (error) => this.#lifecycle.report(this.call, error));
+    return response.header === undefined ? { ...response, header } : response;
   }
 
   /** The response to a call that a layer refused, or whose handler failed before its response began. Never throws. */
@@ -170,11 +194,22 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
       method: request.method,
       url: request.url,
       header: this.#timed ? without(this.#header, timeoutHeader(this.wire.protocol)) : this.#header,
-      body: request.body,
+      body: this.streaming && isAsyncIterable(request.body) ? this.#counted(request.body) : request.body,
       signal: this.call.signal,
       contextValues,
     };
   }
+
+  async *#counted(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body) {
+      this.progress++;
+      yield chunk;
+    }
+  }
+}
+
+function isAsyncIterable(body: UniversalServerRequest["body"]): body is AsyncIterable<Uint8Array> {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 }
 
 function without(header: Headers, name: string): Headers {

@@ -7,7 +7,6 @@
 import { messageCompressions } from "../../net/compression.ts";
 import { openRpcTransport } from "../../net/connect/rpc-transport.ts";
 import { openHttpTransport } from "../../net/connect/undici-transport.ts";
-import { listen } from "../../net/listen/listen.ts";
 import { asyncContext } from "../../net/platform/async-context.ts";
 import { serverCapabilities } from "../../net/platform/capabilities.ts";
 import { onSignals } from "../../net/platform/signals.ts";
@@ -24,7 +23,8 @@ export const runtime: Runtime = {
   openHttpTransport,
   openRpcTransport,
   messageCompressions,
-  listen,
+  // Loaded when a port opens: a program that only calls others does without.
+  listen: async (options) => (await import("../../net/listen/listen.ts")).listen(options),
   faultOf,
   asyncContext,
   onSignals,

@@ -3,9 +3,9 @@ import { connect } from "node:net";
 import { describe, it } from "node:test";
 import { limits } from "../../../src/net/listen/listener-limits.ts";
 import {
-  type Answer,
   http1,
   openTcp,
+  type RawResponse,
   raw,
   serve,
   statusOf,
@@ -137,7 +137,7 @@ describe("HTTP/1.1 on a socket", unless("listen"), () => {
         }
         return Response.json([...seen, request.bodyUsed]);
       });
-      const post = (path: string): Promise<Answer> =>
+      const post = (path: string): Promise<RawResponse> =>
         http1(port, { path, method: "POST", body: "x", headers: { "content-type": "text/x" } });
       assert.equal((await post("/blob")).text, '[false,"text/x",true]');
       assert.equal((await post("/cancel")).text, "[false,true]");

@@ -120,11 +120,11 @@ describe("the end of an HTTP/2 connection", () => {
 
   it("acknowledges pings that are open with no, and those that come too late", () => {
     const { connection } = new Played("client").side;
-    const answers: boolean[] = [];
-    connection.ping((alive) => answers.push(alive));
+    const responses: boolean[] = [];
+    connection.ping((alive) => responses.push(alive));
     connection.lost(undefined);
-    connection.ping((alive) => answers.push(alive));
-    assert.deepEqual(answers, [false, false]);
+    connection.ping((alive) => responses.push(alive));
+    assert.deepEqual(responses, [false, false]);
   });
 
   it("tells of every stream once, also when one ends the others", () => {

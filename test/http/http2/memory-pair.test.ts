@@ -168,16 +168,16 @@ describe("an HTTP/2 client and server over a pair in memory, on a virtual clock"
   it(
     "acknowledge pings, and tell of one that was not acknowledged when the connection ends",
     network(async ({ clock, client, server }) => {
-      const answers: boolean[] = [];
-      client.connection.ping((alive) => answers.push(alive));
+      const responses: boolean[] = [];
+      client.connection.ping((alive) => responses.push(alive));
       await clock.advance(0);
-      assert.deepEqual(answers, [true]);
+      assert.deepEqual(responses, [true]);
       server.transport.cut = true;
-      client.connection.ping((alive) => answers.push(alive));
+      client.connection.ping((alive) => responses.push(alive));
       await clock.advance(60_000);
-      assert.deepEqual(answers, [true]);
+      assert.deepEqual(responses, [true]);
       client.connection.destroy(h2.cancel);
-      assert.deepEqual(answers, [true, false]);
+      assert.deepEqual(responses, [true, false]);
     }),
   );
 

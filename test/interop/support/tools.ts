@@ -72,3 +72,8 @@ export function findH2spec(): string | undefined {
   const folder = join(root, ".cache/h2spec");
   return existsSync(join(folder, "made")) ? join(folder, "h2spec") : undefined;
 }
+
+/** Chromium, or Chrome, by whatever name it was installed. */
+export function findChromium(): string | undefined {
+  return ["chromium", "chromium-browser", "google-chrome"].find((name) => findProgram(name, "--version"));
+}

@@ -193,8 +193,8 @@ describe("destroy", unless("listen"), () => {
       return new Promise<Response>(() => {});
     });
     const session = openHttp2(cleanup, `http://127.0.0.1:${server.port}`);
-    const answers = [http1(server.port), http2(session, { ":path": "/" })];
-    const broken = Promise.all(answers.map((answer) => assert.rejects(answer)));
+    const responses = [http1(server.port), http2(session, { ":path": "/" })];
+    const broken = Promise.all(responses.map((answer) => assert.rejects(answer)));
     for (const { promise } of began) await within(promise, "the handlers");
     assert.equal(server.listener.inFlight, 2);
     const drained = server.listener.drain();

@@ -89,7 +89,7 @@ export async function serve(
 }
 
 /** A response, read to its end. */
-export interface Answer {
+export interface RawResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
@@ -99,9 +99,9 @@ export interface Answer {
 export function http1(
   port: number,
   options: RequestOptions & { readonly body?: string } = {},
-): Promise<Answer> {
+): Promise<RawResponse> {
   const { body, ...rest } = options;
-  const answer = new Promise<Answer>((resolve, reject) => {
+  const answer = new Promise<RawResponse>((resolve, reject) => {
     const request = httpRequest({ host: "127.0.0.1", port, agent: false, ...rest }, (response) => {
       let text = "";
       response.setEncoding("utf8");
@@ -151,8 +151,8 @@ export function http2(
   session: ClientHttp2Session,
   headers: Record<string, string>,
   body?: string,
-): Promise<Answer> {
-  const answer = new Promise<Answer>((resolve, reject) => {
+): Promise<RawResponse> {
+  const answer = new Promise<RawResponse>((resolve, reject) => {
     const stream = session.request(headers, { endStream: body === undefined });
     let text = "";
     let head: IncomingHttpHeaders & { ":status"?: number | undefined } = {};

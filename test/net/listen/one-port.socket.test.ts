@@ -13,11 +13,11 @@ import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { all, errorOf, streamOf } from "../../rpc/echo.ts";
 import { unless } from "../../support/capability.ts";
 import {
-  type Answer,
   foreignSession,
   http1,
   http2,
   openHttp2,
+  type RawResponse,
   serve,
   type TestServer,
   within,
@@ -78,18 +78,18 @@ describe("one port in the clear", unless("listen"), () => {
   it("loses no byte of many bodies at once", async () => {
     const session = openHttp2(cleanup, `http://127.0.0.1:${server.port}`);
     const body = Array.from({ length: 40_000 }, (_, index) => String(index)).join(" ");
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 12 }, (_, index) =>
         index % 2 === 0
           ? http1(server.port, { method: "POST", path: "/echo", body })
           : http2(session, { ":path": "/echo", ":method": "POST" }, body),
       ),
     );
-    for (const answer of answers) assert.equal(answer.text, body);
+    for (const answer of responses) assert.equal(answer.text, body);
   });
 
   it("serves many connections of both kinds at once", async () => {
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       Array.from({ length: 30 }, async (_, index) => {
         if (index % 2 === 0) return http1(server.port, { path: `/${index}` });
         const session = openHttp2(cleanup, `http://127.0.0.1:${server.port}`);
@@ -97,8 +97,8 @@ describe("one port in the clear", unless("listen"), () => {
       }),
     );
     assert.deepEqual(
-      answers.map(({ text }) => new URL(JSON.parse(text).url).pathname),
-      answers.map((_, index) => `/${index}`),
+      responses.map(({ text }) => new URL(JSON.parse(text).url).pathname),
+      responses.map((_, index) => `/${index}`),
     );
   });
 
@@ -209,7 +209,7 @@ describe("one port in the clear", unless("listen"), () => {
 
   for (const version of ["1.1", "2"] as const) {
     it(`refuses RPCs that nobody serves in their own words, over HTTP/${version}`, async () => {
-      const post = async (path: string, type: string): Promise<Answer> => {
+      const post = async (path: string, type: string): Promise<RawResponse> => {
         const headers = { "content-type": type };
         if (version === "1.1") return http1(server.port, { method: "POST", path, headers, body: "" });
         const session = openHttp2(cleanup, `http://127.0.0.1:${server.port}`);

@@ -14,7 +14,7 @@ import {
   untilClosed,
 } from "./listener-fixture.ts";
 
-async function answer(request: Request): Promise<Response> {
+async function respond(request: Request): Promise<Response> {
   const { pathname } = new URL(request.url);
   switch (pathname) {
     case "/text":
@@ -86,7 +86,7 @@ describe("requests and responses", unless("listen"), () => {
   const cleanup = new Cleanup();
   let server: TestServer;
   before(async () => {
-    server = await serve(cleanup, answer);
+    server = await serve(cleanup, respond);
   });
   after(() => cleanup.run());
 
@@ -264,8 +264,8 @@ describe("requests and responses", unless("listen"), () => {
   });
 
   it("makes up a host for HTTP/1.0, which has none", async () => {
-    const answer = await raw(cleanup, server.port, "GET /old HTTP/1.0\r\n\r\n");
-    assert.equal(statusOf(answer), 200);
-    assert.match(answer, new RegExp(`http://127\\.0\\.0\\.1:${server.port}/old`));
+    const respond = await raw(cleanup, server.port, "GET /old HTTP/1.0\r\n\r\n");
+    assert.equal(statusOf(respond), 200);
+    assert.match(respond, new RegExp(`http://127\\.0\\.0\\.1:${server.port}/old`));
   });
 });

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { createClient } from "@connectrpc/connect";
 import type { StaticEndpoints } from "../../../mod.ts";
 import { createMesh, staticResolver } from "../../../mod.ts";
-import type { CallEventListener } from "../../../src/core/call.ts";
 import { isTransportError, type TransportError } from "../../../src/core/errors.ts";
 import type { TlsOptions } from "../../../src/core/identity.ts";
 import type { ClientPolicy, Mesh } from "../../../src/mesh/options.ts";
@@ -59,7 +58,7 @@ export function caller(
   origin: string | StaticEndpoints,
   tls: TlsOptions | undefined,
   policy: ClientPolicy = { retry: false },
-  onEvent?: CallEventListener,
+  onEvent?: (event: { readonly type: string }) => void,
 ): Mesh {
   const mesh = createMesh({
     service: "gateway",

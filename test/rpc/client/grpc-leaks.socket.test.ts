@@ -112,10 +112,10 @@ function someCall(client: Client<typeof EchoService>, index: number, shared: Abo
       return client.echo({ text: "no", fail: Code.FailedPrecondition });
     case 1: {
       const stop = new AbortController();
-      const answer = client.echo({ text: "stopped" }, { signal: stop.signal });
+      const response = client.echo({ text: "stopped" }, { signal: stop.signal });
       if (index % 20 === 1) stop.abort();
       else setImmediate(() => stop.abort());
-      return answer;
+      return response;
     }
     case 2:
       return all(client.expand({ text: "many", count: 3 }));

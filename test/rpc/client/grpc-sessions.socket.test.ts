@@ -248,10 +248,10 @@ describe("the sessions of the gRPC client", () => {
       const collected = failure(client.collect(requests(), { signal: early.signal }));
       early.abort();
       assert.equal((await collected).code, Code.Canceled);
-      const answers = client.chat(requests(), { signal: stop.signal })[Symbol.asyncIterator]();
-      await answers.next();
+      const responses = client.chat(requests(), { signal: stop.signal })[Symbol.asyncIterator]();
+      await responses.next();
       stop.abort();
-      assert.equal((await failure(answers.next())).code, Code.Canceled);
+      assert.equal((await failure(responses.next())).code, Code.Canceled);
       talk.resolve();
       // Nobody moves the clock: the grace that open calls would get never ends.
       await transport.close();

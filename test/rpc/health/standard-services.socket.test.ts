@@ -140,7 +140,7 @@ describe("reflection over gRPC", () => {
   it("responds on one stream as the questions come", async () => {
     const server = await serveEcho({ reflection: true });
     const client = createClient(ServerReflection, meshTo(server.url).transport("echo"));
-    const answers = await all(
+    const responses = await all(
       client.serverReflectionInfo(
         streamOf(
           { messageRequest: { case: "listServices" as const, value: "" } },
@@ -150,7 +150,7 @@ describe("reflection over gRPC", () => {
       ),
     );
     assert.deepEqual(
-      answers.map(({ messageResponse }) => messageResponse.case),
+      responses.map(({ messageResponse }) => messageResponse.case),
       ["listServicesResponse", "fileDescriptorResponse", "errorResponse"],
     );
   });

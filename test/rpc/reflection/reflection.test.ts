@@ -26,7 +26,7 @@ import { all, errorOf, streamOf } from "../echo.ts";
 import { serveStandard } from "../standard-fixture.ts";
 
 type Question = NonNullable<MessageInitShape<typeof ServerReflectionRequestSchema>["messageRequest"]>;
-type Answer = ServerReflectionResponse["messageResponse"];
+type RawResponse = ServerReflectionResponse["messageResponse"];
 
 /** The two differ by nothing but the package, so one's questions and responses do for the other. */
 const versions = [
@@ -39,7 +39,7 @@ async function askIn(
   version: typeof ServerReflection,
   service: DescService,
   ...questions: Question[]
-): Promise<Answer[]> {
+): Promise<RawResponse[]> {
   const { transport } = serveStandard({
     reflection: true,
     routes: (router) => {
@@ -58,17 +58,17 @@ async function askIn(
   return answers.map(({ messageResponse }) => messageResponse);
 }
 
-function filesOf(answer: Answer | undefined): string[] {
+function filesOf(answer: RawResponse | undefined): string[] {
   assert.equal(answer?.case, "fileDescriptorResponse");
   return answer.value.fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes).name);
 }
 
-function codeOf(answer: Answer | undefined): number {
+function codeOf(answer: RawResponse | undefined): number {
   assert.equal(answer?.case, "errorResponse");
   return answer.value.errorCode;
 }
 
-function numbersOf(answer: Answer | undefined): (string | number)[] {
+function numbersOf(answer: RawResponse | undefined): (string | number)[] {
   assert.equal(answer?.case, "allExtensionNumbersResponse");
   return [answer.value.baseTypeName, ...answer.value.extensionNumber];
 }
@@ -96,7 +96,7 @@ function wellKnown(name: string) {
 }
 
 for (const [name, version] of versions) {
-  const ask = (service: DescService, ...questions: Question[]): Promise<Answer[]> =>
+  const ask = (service: DescService, ...questions: Question[]): Promise<RawResponse[]> =>
     askIn(version, service, ...questions);
 
   describe(`reflection ${name}`, () => {

@@ -48,8 +48,8 @@ describe("a server that is closed under load", unless("listen", "grpcClient"), (
       const work = async (worker: number): Promise<void> => {
         for (let turn = 0; answered < goal; turn++) {
           const text = `${worker}.${turn}`;
-          const answer = await echo.echo({ text });
-          assert.ok([`${text} by leaving`, `${text} by staying`].includes(answer.text), answer.text);
+          const response = await echo.echo({ text });
+          assert.ok([`${text} by leaving`, `${text} by staying`].includes(response.text), response.text);
           answered++;
         }
       };

@@ -1,9 +1,10 @@
+import { joinedFieldOf } from "../../fields.ts";
 import { AbuseLimits } from "../abuse-limits.ts";
 import type { ConnectionCore } from "../connection-core.ts";
 import { ControlFrames } from "../frame/control-frames.ts";
 import type { FrameSink } from "../frame/frame-parser.ts";
 import { frameFlag, frameType, Http2Error, h2 } from "../frame/frame-types.ts";
-import { joinedFieldOf, requestFault, responseFault, trailersFault } from "../frame/header-rules.ts";
+import { requestFault, responseFault, trailersFault } from "../frame/header-rules.ts";
 import type { Fields, Http2Stream } from "../streams/stream.ts";
 import { HeaderBlocks } from "./header-blocks.ts";
 

@@ -1,8 +1,6 @@
 import { token } from "../../../core/headers.ts";
 import { type Fields, isPseudo } from "../../fields.ts";
 
-export { fieldOf, joinedFieldOf } from "../../fields.ts";
-
 const schemePattern = /^[A-Za-z][A-Za-z0-9+\-.]*$/;
 
 // The characters of names and values were looked at when they were decoded: see HpackDecoder.malformed.

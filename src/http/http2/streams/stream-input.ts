@@ -43,6 +43,8 @@ export abstract class StreamInput {
   /** Bytes that arrived since slow bodies were last looked for, and when that was. */
   arrivedBytes = 0;
   arrivedSince = -1;
+  /** Bytes of the body that arrived. */
+  allArrivedBytes = 0;
   #paused = false;
   /** Bytes that arrived and were not granted anew. */
   #owed = 0;
@@ -102,6 +104,7 @@ export abstract class StreamInput {
   received(bytes: number): void {
     this.#owed += bytes;
     this.arrivedBytes += bytes;
+    this.allArrivedBytes += bytes;
     if (!this.#paused && this.#held === undefined) this.#credit();
   }
 

@@ -36,7 +36,7 @@ export type EchoRequest = Message<"datapunk.mesh.test.v1.EchoRequest"> & {
   count: number;
 
   /**
-   * Answer with this RPC code; 0 is none. Expand and Chat send their messages first.
+   * Respond with this RPC code; 0 is none. Expand and Chat send their messages first.
    *
    * @generated from field: uint32 fail = 4;
    */
