@@ -42,10 +42,7 @@ export interface ClientPolicy {
   readonly breaker?: false | Omit<BreakerOptions, "clock" | "random" | "onStateChange">;
   /** Calls in flight to the service; more are refused at once. @default no limit */
   readonly maxConcurrent?: number;
-  /**
-   * Who the servers of the service must be, where their addresses do not say: a name, for endpoints that are found by IP
-   * address, or a SPIFFE ID. An endpoint's own `tls` wins, field by field. @default as the addresses say
-   */
+  /** Who its servers must be; an endpoint's own `tls` wins, field by field. @default as the addresses say */
   readonly tls?: ServerIdentity;
 }
 

@@ -9,7 +9,7 @@ import { Cleanup } from "../../rpc/client/grpc-checks.ts";
 import { listenOn } from "../../rpc/client/grpc-fixture.ts";
 import { unless } from "../../support/capability.ts";
 import { createAuthority, type TestAuthority } from "../../support/certificates.ts";
-import { http1, http2, openHttp2, serve } from "../listen/listener-fixture.ts";
+import { http1, http2, openHttp2, serve, signal, within } from "../listen/listener-fixture.ts";
 import { caller, faultOf, serveLake, ways } from "./tls-fixture.ts";
 
 const date = String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`;
@@ -142,6 +142,26 @@ describe("A client whose TLS fails", unless("listen", "mtlsServer"), () => {
         retries,
       );
       for (let turn = 0; turn < 8; turn++) assert.equal(await call(both), "done", way);
+    }
+  });
+
+  it("is told of by an event with the reason, on both sides", async () => {
+    for (const [way, call] of Object.entries(ways)) {
+      const told: Record<string, TlsReason | undefined> = {};
+      const { promise, fire } = signal();
+      const note = (event: { readonly type: string }): void => {
+        if (event.type !== "tls-failed") return;
+        const { side, error } = event as { readonly side: string; readonly error: unknown } & typeof event;
+        assert.ok(isTransportError(error), String(error));
+        told[side] = error.tlsReason;
+        if (side === "server") fire();
+      };
+      const { port } = await serveLake(cleanup, await mesh.issue(), {}, note);
+      await faultOf(call(caller(cleanup, `https://127.0.0.1:${port}`, { ca: mesh.ca }, undefined, note)));
+      await within(promise, "the server's event");
+      assert.equal(told.server, "certificate-required", way);
+      // Where the platform's `fetch` connects, nobody is told; and the end of a connection may come before its reason.
+      if (told.client !== undefined) assert.equal(told.client, "certificate-required", way);
     }
   });
 

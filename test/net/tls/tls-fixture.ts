@@ -28,9 +28,15 @@ export async function serveLake(
   cleanup: Cleanup,
   tls: TlsOptions | undefined,
   options: Omit<Parameters<Mesh["serve"]>[0], "app" | "routes"> = {},
+  onEvent?: (event: { readonly type: string }) => void,
 ): Promise<{ readonly port: number; readonly reached: { count: number } }> {
   const reached = { count: 0 };
-  const mesh = createMesh({ service: "lake", server: { rateLimit: false }, ...(tls && { tls }) });
+  const mesh = createMesh({
+    service: "lake",
+    server: { rateLimit: false },
+    ...(tls && { tls }),
+    ...(onEvent && { onEvent }),
+  });
   const app = mesh.app().all("/x", (c) => {
     reached.count++;
     return c.text("done");
