@@ -17,7 +17,7 @@ export interface LimitedRequest {
   readonly request: Request;
   /** The refusal, once the body has turned out to be too large. */
   readonly overflow: MeshError | undefined;
-  /** Whether it is still being received. */
+  /** Whether it is being read as a stream that has not ended. */
   readonly streamed: boolean;
   readonly receivedBytes: number;
 }
@@ -49,6 +49,7 @@ function countedBody(
 ): LimitedRequest {
   let overflow: MeshError | undefined;
   let received = 0;
+  let taken = false;
   let ended = false;
   const reader = given.getReader();
   const body = new ReadableStream<Uint8Array>(
@@ -82,13 +83,21 @@ function countedBody(
     // Node demands it; not in every platform's types.
     ...{ duplex: "half" },
   });
+  // What collects the body, such as `json()`, does not ask for it in this way.
+  Object.defineProperty(limited, "body", {
+    get() {
+      taken = true;
+      return Reflect.get(Object.getPrototypeOf(limited), "body", limited);
+    },
+    configurable: true,
+  });
   return {
     request: limited,
     get overflow() {
       return overflow;
     },
     get streamed() {
-      return !ended;
+      return taken && !ended;
     },
     get receivedBytes() {
       return received;

@@ -2,6 +2,7 @@ import type { Call } from "../core/call.ts";
 import { endWithError, outcomeOfCancelledCall } from "../core/classifier.ts";
 import { MeshError } from "../core/errors.ts";
 import { type Outcome, outcome } from "../core/outcome.ts";
+import { isDecoded } from "../core/platform.ts";
 import { markReported } from "../core/reported.ts";
 
 /**
@@ -46,6 +47,9 @@ let textsHaveTypes: boolean | undefined;
 
 const failed = outcome("failure", "body_failed");
 
+/** Larger pieces are passed on in parts, so that a slow reader of one can be seen to take it. */
+const pieceBytes = 65_536;
+
 /** What becomes of a response whose body is a stream. */
 export interface TrackedResponse {
   readonly call: Call;
@@ -74,7 +78,11 @@ export function trackBody(
   const reader = body.getReader();
   const declared = declaredBytes(headers);
   let sent = 0;
+  /** What is left of a large piece. */
+  let rest: Uint8Array | undefined;
   let over = false;
+  /** Whether all that was declared is out: some platforms do not read on then, and say that the client went. */
+  const complied = (): boolean => sent === declared;
   const tracked = new ReadableStream<Uint8Array>(
     {
       start(controller) {
@@ -82,29 +90,36 @@ export function trackBody(
           if (over) return;
           over = true;
           // First: on some platforms a stream cannot be touched once its request is gone.
-          endWithError(call, reason);
+          if (complied()) call.end(complete);
+          else endWithError(call, reason);
           reader.cancel(reason).catch(() => {});
-          controller.error(markReported(reason));
+          if (complied()) controller.close();
+          else controller.error(markReported(reason));
         });
       },
       async pull(controller) {
         try {
-          const { done, value } = await reader.read();
-          if (over) return;
-          if (done) {
-            if (sent < (declared ?? 0)) throw lengthError("shorter");
-            over = true;
-            controller.close();
-            call.end(complete);
-            return;
+          if (rest === undefined) {
+            const { done, value } = await reader.read();
+            if (over) return;
+            if (done) {
+              if (sent < (declared ?? 0)) throw lengthError("shorter");
+              over = true;
+              controller.close();
+              call.end(complete);
+              return;
+            }
+            rest = sendable(value);
           }
-          const piece = sendable(value);
+          const large = rest.byteLength > pieceBytes;
+          const piece = large ? rest.subarray(0, pieceBytes) : rest;
+          rest = large ? rest.subarray(pieceBytes) : undefined;
           onPiece();
           sent += piece.byteLength;
           const surplus = declared === undefined ? 0 : sent - declared;
-          if (surplus < piece.byteLength) {
-            controller.enqueue(surplus > 0 ? piece.subarray(0, -surplus) : piece);
-          }
+          // One that is empty, too: who reads would wait for it.
+          if (surplus <= 0) controller.enqueue(piece);
+          else if (surplus < piece.byteLength) controller.enqueue(piece.subarray(0, -surplus));
           if (surplus > 0) throw lengthError("longer");
         } catch (error) {
           if (over) return;
@@ -119,6 +134,7 @@ export function trackBody(
       cancel(reason) {
         if (over) return;
         over = true;
+        if (complied()) call.end(complete);
         const gone = new MeshError("ERR_CANCELLED", "The client went away", { cause: reason });
         call.cancel(gone);
         endWithError(call, gone);
@@ -145,6 +161,15 @@ function declaredBytes(headers: Headers): number | undefined {
   return text === null || !/^\d{1,15}$/.test(text) || headers.has("content-encoding")
     ? undefined
     : Number(text);
+}
+
+/** Takes away what no longer describes the body of a response that the platform's `fetch` decoded. */
+export function dropDecoded(response: Response, headers: Headers): void {
+  // What the mesh fetched was told its URL, and describes the body that it has.
+  if (response.url === "" || Object.hasOwn(response, "url")) return;
+  if (!isDecoded(headers.get("content-encoding"))) return;
+  headers.delete("content-encoding");
+  headers.delete("content-length");
 }
 
 type Pair = { readonly readable: ReadableStream<Uint8Array>; readonly writable: WritableStream<Uint8Array> };

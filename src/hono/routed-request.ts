@@ -15,7 +15,14 @@ import type { ServerCall } from "../serve/server-call.ts";
 import { connectionOf, type MeshEnv } from "./env.ts";
 import { errorResponse, explainSyntaxError, problemResponse } from "./error-response.ts";
 import { type LimitedRequest, type ListenedRequest, limitBody } from "./limited-body.ts";
-import { bodyStreamOf, checkResponse, discard, discardReplaced, trackBody } from "./response-stream.ts";
+import {
+  bodyStreamOf,
+  checkResponse,
+  discard,
+  discardReplaced,
+  dropDecoded,
+  trackBody,
+} from "./response-stream.ts";
 import type { RouteInfo } from "./route-info.ts";
 
 /** Carries the current call through a handler's awaits; the runtime's async context is one. */
@@ -95,8 +102,7 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
 
   /** Whether the body of the request is being read as a stream, as far as that can be seen. */
   get streaming(): boolean {
-    const { streamed = false } = this.#limited ?? (this.#request as ListenedRequest);
-    return streamed;
+    return (this.#limited ?? (this.#request as ListenedRequest)).streamed === true;
   }
 
   get progress(): number {
@@ -175,6 +181,7 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
       checkResponse(response, this.operation);
       discardReplaced(this.produced, response);
       const dressed = this.#dress(response);
+      dropDecoded(response, dressed.headers);
       const outcome = outcomeOfStatus(dressed.status, noHeaders);
       const stream = this.#request.method === "HEAD" ? undefined : bodyStreamOf(dressed, response.url !== "");
       if (stream === undefined) {

@@ -38,7 +38,8 @@ export interface OperationOptions {
   readonly timeoutMs?: number;
   /**
    * Longest time, in milliseconds, in which nothing of a streamed body or a streaming RPC moves in either direction; the
-   * call ends then, as at its deadline, at the latest a quarter of that time later. `Infinity` for no limit.
+   * call ends then, as at its deadline, at the latest a quarter of that time later. Of a request body that is read as a
+   * stream it counts once the default time for a request has passed. `Infinity` for no limit.
    *
    * @default 300_000
    */

@@ -1,7 +1,7 @@
 import type { Call } from "../core/call.ts";
 import { outcomeOfMeshError } from "../core/classifier.ts";
 import { MeshError } from "../core/errors.ts";
-import { reportLost } from "../core/hooks.ts";
+import { ignoreRejection, isThenable, reportLost } from "../core/hooks.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { type RateLimitDecision, RateLimitError } from "../policy/rate-limit.ts";
 import type { Security } from "../security/authenticate.ts";
@@ -112,7 +112,14 @@ export function clientLimit(
 ): (call: Call, request: InboundRequest) => RateLimitDecision | undefined {
   return function take(call, request) {
     const key = keyOf?.(call, request);
-    if (key !== undefined) return limiters.custom.take(String(key));
+    if (key !== undefined) {
+      if (!isThenable(key)) return limiters.custom.take(String(key));
+      // All would share one allowance, and one that rejects would end the process.
+      ignoreRejection(key);
+      throw new TypeError(
+        `Cannot limit ${call.operation}: clientKey returned a promise; return the key at once`,
+      );
+    }
     const { principal } = call;
     if (principal === undefined) return limiters.address.take(clientKey(addressOf(request)));
     return (principal.kind === "peer" ? limiters.peer : limiters.token)?.take(principal.id);

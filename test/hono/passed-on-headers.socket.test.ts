@@ -60,6 +60,23 @@ describe("a gateway that passes a response on", unless("listen"), () => {
     assert.equal(await within(response.text(), "the body"), text);
     await server.close({ force: true });
   });
+
+  it("describes them on a listener of the platform, too", async () => {
+    const text = "text ".repeat(1000);
+    const upstream = await serverOf((_request, response) => {
+      const body = gzipSync(text);
+      response.writeHead(200, { "content-encoding": "gzip", "content-length": body.length });
+      response.end(body);
+    });
+    const mesh = meshOver([upstream]);
+    const app = mesh.app().get("/", () => fetch(upstream));
+    const response = await mesh.handler({ app }).fetch(new Request("http://localhost/"));
+    assert.equal(await within(response.text(), "the body"), text);
+    assert.deepEqual(
+      ["content-encoding", "content-length"].map((name) => response.headers.get(name)),
+      [null, null],
+    );
+  });
 });
 
 describe("the limit of a response body over a connection", unless("listen"), () => {

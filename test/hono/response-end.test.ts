@@ -31,6 +31,60 @@ describe("a response that another server is still sending", () => {
   });
 });
 
+describe("a streamed response", () => {
+  const type = { "content-type": "video/mp4" };
+
+  it("goes on after a piece that is empty", async () => {
+    const { app, count } = serverFixture();
+    const { body, push, end } = feed();
+    app.get("/", (c) => c.body(body, 200, type));
+    for (const piece of ["a", "", "", "b"]) push(piece);
+    end();
+    assert.equal(await (await app.request("/")).text(), "ab");
+    assert.equal(await count({ outcome: "ok" }), 1);
+  });
+
+  it("is complete once all of its declared length has been taken, although its reader does not look for the end", async () => {
+    for (const [taken, outcome] of [
+      [8, "ok"],
+      [4, "cancelled"],
+    ] as const) {
+      const { app, count, pipeline, errors } = serverFixture();
+      const { body, push, cancelled } = feed();
+      app.get("/", (c) => c.body(body, 200, { ...type, "content-length": "8" }));
+      const client = new AbortController();
+      const response = await app.request(new Request("http://localhost/", { signal: client.signal }));
+      const reader = response.body!.getReader();
+      for (let bytes = 0; bytes < taken; bytes += 4) {
+        push("1234");
+        await reader.read();
+      }
+      client.abort();
+      await reader.cancel().catch(() => {});
+      assert.deepEqual([await count({ outcome }), pipeline.inFlight], [1, 0], outcome);
+      assert.deepEqual([cancelled.length, errors], [1, []]);
+    }
+  });
+
+  it("whose pieces are large is alive while a slow reader takes them", async () => {
+    const { app, clock, count, pipeline } = serverFixture({ idleTimeoutMs: 1_000 });
+    const { body, push, end } = feed();
+    app.get("/", (c) => c.body(body, 200, type));
+    const response = await app.request("/");
+    const reader = response.body!.getReader();
+    push("x".repeat(1_000_000));
+    end();
+    let bytes = 0;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      bytes += value.byteLength;
+      await clock.advance((900 * value.byteLength) / 65_536);
+    }
+    assert.deepEqual([bytes, pipeline.inFlight, await count({ outcome: "ok" })], [1_000_000, 0, 1]);
+  });
+});
+
 describe("a response whose body is a stream, inside a time limit of the application's own,", () => {
   it("is broken off by it, whatever longer time a stream has", async () => {
     const clock = new VirtualClock();

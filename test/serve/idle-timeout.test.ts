@@ -109,7 +109,7 @@ describe("a streamed request body", () => {
   it("ends its call when nothing of it arrives any more", async () => {
     const { app, clock, pipeline } = serverFixture({ idleTimeoutMs: minute });
     const { readable, push } = pipe();
-    app.post("/", async (c) => c.text(await c.req.text()));
+    app.post("/", async (c) => c.text(await new Response(c.req.raw.body).text()));
     const response = app.request("/", upload(readable));
     push();
     await clock.advance(35 * second);
@@ -117,6 +117,34 @@ describe("a streamed request body", () => {
     await clock.advance(75 * second);
     assert.equal((await response).status, 504);
     assert.equal(pipeline.inFlight, 0);
+  });
+
+  it("has the time for a request, and no more, where the handler collects it, or does not look at it", async () => {
+    const { app, clock, pipeline } = serverFixture();
+    app.post("/json", async (c) => c.json(await c.req.json()));
+    app.post("/bytes", async (c) => c.json((await c.req.arrayBuffer()).byteLength));
+    app.post("/hanging", () => new Promise<Response>(() => {}));
+    for (const path of ["/json", "/bytes", "/hanging"]) {
+      const { readable, push } = pipe();
+      const response = app.request(path, upload(readable));
+      for (let at = 0; at < 4; at++) {
+        push();
+        await clock.advance(8 * second);
+      }
+      assert.equal(pipeline.inFlight, 0, path);
+      assert.equal((await response).status, 504, path);
+    }
+  });
+
+  it("may be cloned before it is looked at", async () => {
+    const { app } = serverFixture();
+    app.post("/", async (c) => {
+      const { raw } = c.req;
+      const text = raw.clone().text();
+      return c.json([await new Response(raw.body).text(), await text]);
+    });
+    const response = await app.request("/", upload(new Response("whole").body!));
+    assert.deepEqual(await response.json(), ["whole", "whole"]);
   });
 
   it("that has arrived leaves the handler the time for a request, and no more", async () => {

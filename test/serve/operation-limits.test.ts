@@ -7,7 +7,7 @@ import type { ServerOptions } from "../../src/serve/server-options.ts";
 import { serverFixture } from "../hono/fixture.ts";
 import { echoRoutes } from "../rpc/echo.ts";
 import { connectUnary, rawCall, readRaw } from "../rpc/raw.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
+import { settle, VirtualClock } from "../support/virtual-clock.ts";
 
 const once = { perMinute: 1, burst: 1 };
 
@@ -113,6 +113,19 @@ describe("limits of a single RPC method", () => {
 });
 
 describe("clientKey", () => {
+  it("must not be a promise, whatever becomes of it", async () => {
+    const { app, errors } = serverFixture({
+      rateLimit: { perMinute: 1 },
+      clientKey: (async () => {
+        throw new Error("the table of tenants is gone");
+      }) as never,
+    });
+    app.get("/", (c) => c.text("ok"));
+    assert.equal((await app.request("/")).status, 500);
+    await settle();
+    assert.match(String(errors), /Cannot limit GET \/: clientKey returned a promise; return the key at once/);
+  });
+
   it("says whose allowance a request is taken from; undefined leaves it to the address", async () => {
     const { app } = serverFixture({
       rateLimit: once,

@@ -47,6 +47,22 @@ describe("trustedProxies", () => {
     assert.equal(await standard("10.1.2.3", { forwarded: "for=203.0.113.1;proto=http" }), 200);
   });
 
+  it("may quote what the client sent, which makes it nobody else", async () => {
+    const forwarded = fixture({ trustedProxies: proxies, clientAddressHeader: "forwarded" });
+    const statusOf = (text: string) => forwarded("10.1.2.3", { forwarded: text });
+    assert.equal(await statusOf("for=203.0.113.1"), 200);
+    for (const text of [
+      'for=203.0.113.1;host="a,for=6.6.6.6"',
+      'host="a;for=6.6.6.6";for=203.0.113.1',
+      'for=203.0.113.1;host="a\\",for=6.6.6.6;b=\\""',
+      'for="6.6.6.6, for=203.0.113.1',
+      'for=6.6.6.6;host="\\", for=203.0.113.1;host="b"',
+      `${'"'.repeat(4_001)},for=203.0.113.1`,
+    ]) {
+      assert.equal(await statusOf(text), 429, text);
+    }
+  });
+
   it("that name nobody are the client themselves, and what is no address is one client for all", async () => {
     const statusOf = fixture({ trustedProxies: proxies });
     assert.equal(await statusOf("10.1.2.3"), 200);

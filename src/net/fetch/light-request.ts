@@ -39,9 +39,8 @@ export class LightRequest {
   }
 
   get body(): ReadableStream<Uint8Array> | null {
-    if (this.#real !== undefined) return this.#real.body;
     this.#streamed = true;
-    return this.#stream();
+    return this.#real === undefined ? this.#stream() : this.#real.body;
   }
 
   /** Whether the body is read as a stream that has not ended. */

@@ -1,3 +1,4 @@
+import { isDecoded } from "../../core/platform.ts";
 import { type HttpExchange, isBodyless, longerThanDeclared } from "../../http/exchange.ts";
 import { fieldOf, removeField, setField } from "../../http/fields.ts";
 import { fieldsFrom } from "../fetch/light-headers.ts";
@@ -56,15 +57,9 @@ export function respond(response: Response, exchange: HttpExchange): Promise<voi
   return pump(reader, exchange, () => exchange.begin(status, fields, statusText));
 }
 
-/** Codings that this runtime's `fetch` takes off a body, without a change to the fields that describe it. */
-const decoded: ReadonlySet<string> = new Set(
-  "Deno" in globalThis ? ["gzip", "br"] : ["gzip", "deflate", "br", "zstd"],
-);
-
 /** What `fetch` returned has its fields still, but a body that was decoded no longer has their length and coding. */
 function dropDecoded(fields: string[]): void {
-  const codings = fieldOf(fields, "content-encoding")?.split(",");
-  if (codings?.every((each) => decoded.has(each.trim().toLowerCase())) !== true) return;
+  if (!isDecoded(fieldOf(fields, "content-encoding"))) return;
   removeField(fields, "content-encoding");
   removeField(fields, "content-length");
 }

@@ -101,7 +101,8 @@ export class GrpcResponse {
     context: GrpcContext | undefined,
     thrown: unknown,
   ): ConnectError {
-    const late = call.cancelled && isMeshError(call.reason, "ERR_DEADLINE_EXCEEDED");
+    // A call without a deadline was ended for its silence, and its error says so.
+    const late = isMeshError(call.reason, "ERR_DEADLINE_EXCEEDED") && call.deadline !== Infinity;
     // Every gRPC implementation says this with the code alone.
     const error = late ? deadlineExceeded() : lifecycle.errorFor(call, thrown);
     // Before anything is written, so that a handler which is told never sees its response go on.

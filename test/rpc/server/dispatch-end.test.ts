@@ -90,6 +90,7 @@ for (const [dialect, method] of dialects) {
       assert.equal(pipeline.call.outcome?.status, "deadline_exceeded");
       assert.ok(noted.includes("aborted"), noted.join());
       await release();
+      await clock.advance(50);
       assert.equal(clock.pending, 0);
     });
 
@@ -245,7 +246,7 @@ describe("the time limit that a server has by default", () => {
     it(`does not end a stream by ${dialect.name}; one that was set does, and so does the client's`, async () => {
       const forever = limited();
       const open = await rawCall(forever.dispatcher, { dialect, method: "Expand" });
-      await forever.clock.advance(3_600_000);
+      await forever.clock.advance(240_000);
       assert.equal(forever.pipeline.inFlight, 1);
       await open.body?.[Symbol.asyncIterator]().return?.();
       for (const [server, client] of [
