@@ -82,6 +82,13 @@ describe("Who a server must be", unless("listen", "mtlsServer", "serverIdentity"
       assert.equal((await faultOf(call(mesh))).tlsReason, "wrong-identity");
       policies.set({ "*": { ...pinned, tls: { spiffeId: id } } });
       assert.equal(await call(mesh), "done");
+      policies.set({ "*": { ...pinned, tls: { serverName: "localhost" } } });
+      assert.equal(await call(mesh), "done");
+      assert.equal(await call(mesh), "done");
+      policies.set({ "*": { ...pinned, tls: { serverName: "stream.test" } } });
+      assert.equal((await faultOf(call(mesh))).tlsReason, "wrong-name");
+      policies.set({ "*": { retry: false, breaker: false } });
+      assert.equal(await call(mesh), "done");
     });
 
     it(`is never taken for granted in the clear, by ${way}`, async () => {
