@@ -152,6 +152,26 @@ describe("balanced() and faults that last", () => {
     });
   }
 
+  it("does not wait for them to pass where calls wait for an endpoint to be ready", async () => {
+    const own = new ScriptedError("our own", outcome("failure", "transport_tls", { neverStarted: true }));
+    const never = new ScriptedError("never", {
+      ...outcome("retryable", "transport_tls", { neverStarted: true, lasting: true }),
+    });
+    for (const [error, attempts] of [
+      [own, 1],
+      [never, 2],
+    ] as const) {
+      const clock = new VirtualClock();
+      const layer = compose(
+        retry({ clock, waitForReady: true, random: () => 0 }),
+        balanced({ resolver: staticResolver({ lake: [a, b] }), clock }),
+      );
+      const { run, calls } = scriptedService(layer, error);
+      await assert.rejects(clock.run(run()), error);
+      assert.equal(calls.length, attempts);
+    }
+  });
+
   it("repeats at the same endpoint what may pass, whatever failed elsewhere", async () => {
     const clock = new VirtualClock();
     const layer = compose(
