@@ -31,12 +31,14 @@ export {
 } from "./src/mesh/layers.ts";
 export { createMesh } from "./src/mesh/mesh.ts";
 export type {
+  AdminOptions,
   HandlerOptions,
   Mesh,
   MeshEventListener,
   MeshHandler,
   MeshOptions,
   MeshTransport,
+  ServedHealthOptions,
   ServeOptions,
   Server,
   TransportOptions,
@@ -59,7 +61,6 @@ export { callOptions, type MeshCallOptions, meshCall, meshCallOptions } from "./
 export { meshErrorFromConnectError } from "./src/rpc/dialect/mesh-error-codes.ts";
 export type { RpcProtocol } from "./src/rpc/dialect/rpc-protocol.ts";
 export type { RpcHealth, RpcHealthOptions } from "./src/rpc/health/rpc-health.ts";
-export type { ServedHealthOptions } from "./src/rpc/health/watch-limits.ts";
 export { connectErrorFromProblem, type ProblemLike, problemFromConnectError } from "./src/rpc/problem.ts";
 export type { ResponseCompression } from "./src/rpc/server/dispatcher.ts";
 export type { RpcRouter } from "./src/rpc/server/router.ts";

@@ -2,6 +2,7 @@ import { systemClock } from "../../core/clock.ts";
 import { MeshError } from "../../core/errors.ts";
 import { quietHook } from "../../core/hooks.ts";
 import { clientRoots } from "../../core/tls-options.ts";
+import { lightRequest, platformRequest } from "../fetch/light-request.ts";
 import { installLightGlobals } from "../fetch/light-response.ts";
 import type { Listener, ListenOptions, ServerTls } from "../port.ts";
 import { checkTls } from "../tls/check-tls.ts";
@@ -49,9 +50,11 @@ function checkServerTls({ clientAuth, ...tls }: ServerTls): void {
 /** Opens the port or the two ports that the options ask for. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { tls, ports, hostname, fetch, rpc, limits = {}, clock = systemClock } = options;
+  const { overrideGlobalObjects = true } = options;
   const onConnectionError = reportOnce(quietHook(options.onConnectionError));
   const application: Application = {
     fetch,
+    requestOf: overrideGlobalObjects ? lightRequest : platformRequest,
     rpc,
     clock,
     onHandlerError: quietHook(options.onHandlerError ?? (() => {})),
@@ -60,11 +63,12 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   if (tls !== undefined) checkServerTls(tls);
 
   const open = (served: Application, port: number, onlyHttp2: boolean): Promise<OpenPort> => {
-    if (!onlyHttp2) installLightGlobals();
-    const { maxConnectionAgeMs = Infinity, maxConnectionAgeGraceMs = Infinity } = limits;
+    if (!onlyHttp2 && overrideGlobalObjects) installLightGlobals();
+    const { maxConnectionAgeMs = Infinity, maxConnectionAgeGraceMs = Infinity, keepalive } = limits;
     const connections = new Connections(clock, maxConnectionAgeMs, maxConnectionAgeGraceMs);
     const context: ListenerContext = {
       clock,
+      keepalive,
       connections,
       onConnectionError,
       onConnection: options.onConnection,

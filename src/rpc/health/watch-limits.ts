@@ -2,16 +2,6 @@ import type { Connection } from "../../core/connection.ts";
 import { MeshError } from "../../core/errors.ts";
 import { checkNumber } from "../../core/options.ts";
 
-/** How gRPC health is served. */
-export interface ServedHealthOptions {
-  /** How often the checks are asked for clients that watch, in milliseconds. @default 5000 */
-  readonly checkIntervalMs?: number;
-  /** Clients that watch at the same time; more are refused with `resource_exhausted`. @default 1000 */
-  readonly maxWatches?: number;
-  /** Watches of one connection. @default 100 */
-  readonly maxWatchesPerConnection?: number;
-}
-
 /** How many may watch the health of a server. */
 export interface WatchLimits {
   readonly maxWatches: number;
