@@ -1,10 +1,17 @@
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
-import type { TlsIdentity } from "../core/identity.ts";
-import { checkBoolean, checkNumber, checkOptions, checkWord, type OptionKeys } from "../core/options.ts";
+import type { TlsOptions } from "../core/identity.ts";
+import {
+  checkBoolean,
+  checkNumber,
+  checkOptions,
+  checkWord,
+  type OptionKeys,
+  orDefault,
+} from "../core/options.ts";
 import { connectionOf, type MeshEnv, servedHealth } from "../hono/env.ts";
 import type { ServedApp } from "../hono/served-app.ts";
-import type { AsyncContext, ListenOptions, Runtime } from "../net/port.ts";
+import type { AsyncContext, Runtime } from "../net/port.ts";
 import { withBypass } from "../rpc/health/probe-bypass.ts";
 import { watchLimitsFrom } from "../rpc/health/watch-limits.ts";
 import { createDispatcher } from "../rpc/server/create-dispatcher.ts";
@@ -28,13 +35,14 @@ import type {
   ServeOptions,
   Server,
 } from "./options.ts";
+import { serveTls } from "./serve-tls.ts";
 import type { ServedParts } from "./served-operations.ts";
 
 /** What the server half of a mesh is made of. */
 export interface ServingParts {
   readonly runtime: Runtime;
   /** The identity as of now. */
-  readonly tls: TlsIdentity | undefined;
+  readonly tls: TlsOptions | undefined;
   readonly pipeline: RequestPipeline;
   /** The health of handlers, and of apps that somebody else's listener serves. */
   readonly health: Health;
@@ -103,9 +111,14 @@ function dispatcherFrom(
   const routes =
     validate === undefined ? options.routes : withValidation(options.routes, validate, interceptors);
   const given = health === false ? undefined : health;
-  const checkIntervalMs = checkNumber("serve()", "health.checkIntervalMs", given?.checkIntervalMs ?? 5_000, {
-    above: true,
-  });
+  const checkIntervalMs = checkNumber(
+    "serve()",
+    "health.checkIntervalMs",
+    orDefault(given?.checkIntervalMs, 5_000),
+    {
+      above: true,
+    },
+  );
   const bypass = {
     operations: healthOperations,
     watchOperation,
@@ -159,26 +172,6 @@ export function createHandler(parts: ServingParts, options: HandlerOptions): Mes
   };
 }
 
-function tlsFrom(
-  parts: ServingParts,
-  options: Pick<ServeOptions, "tls" | "clientAuth">,
-): ListenOptions["tls"] {
-  if (options.tls === false || (options.tls === undefined && parts.tls === undefined)) {
-    if (options.clientAuth !== undefined && options.clientAuth !== "none") {
-      throw new TypeError(
-        `Cannot serve: clientAuth is "${options.clientAuth}" without TLS; give the mesh a tls identity, or leave clientAuth out`,
-      );
-    }
-    return undefined;
-  }
-  if (parts.tls === undefined) {
-    throw new TypeError(
-      "Cannot serve: tls is true and the mesh has no identity; pass tls: { cert, key, ca } to createMesh",
-    );
-  }
-  return { ...parts.tls, clientAuth: options.clientAuth ?? "require" };
-}
-
 /** Opens the port or the ports, and ties them to health, signals and drain. */
 export async function startServer(
   parts: ServingParts,
@@ -187,7 +180,7 @@ export async function startServer(
 ): Promise<Server> {
   checkOptions("serve()", options, serveOptions);
   checkWord("serve()", "clientAuth", options.clientAuth, ["require", "request", "none"]);
-  for (const name of ["tls", "closeOnSignals", "reflection", "overrideGlobalObjects"] as const) {
+  for (const name of ["closeOnSignals", "reflection", "overrideGlobalObjects"] as const) {
     checkBoolean("serve()", name, options[name]);
   }
   const app = appFrom("serve", parts, options);
@@ -199,13 +192,13 @@ export async function startServer(
     );
   }
   const ports = portsFrom(options);
-  const tls = tlsFrom(parts, options);
+  const tls = serveTls(parts.tls, options);
   const { hostname = "0.0.0.0" } = options;
   checkHostname("hostname", hostname);
   const limits = limitsFrom(options);
   const drain = drainFrom("serve()", options.drain);
   const adminOptions = adminFrom(options.admin, hostname);
-  const adminTls = adminOptions && tlsFrom(parts, adminOptions);
+  const adminTls = adminOptions && serveTls(parts.tls, adminOptions);
   const health = healthOn(parts.checks);
   const rpc = dispatcherFrom(parts, options, health);
   parts.checkOperations("serve", { app: options.app, rpc });
