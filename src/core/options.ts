@@ -1,3 +1,5 @@
+import { isThenable } from "./hooks.ts";
+
 /** What a numeric option may be. */
 export interface NumberRange {
   /** Lowest value allowed. @default 0 */
@@ -13,8 +15,10 @@ export interface NumberRange {
 function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
-  return String(value);
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return "an array";
+  if (isThenable(value)) return "a promise";
+  return value instanceof Map ? "a Map" : value instanceof Set ? "a Set" : "an object";
 }
 
 function remedy({ min = 0, above = false, max = Number.MAX_VALUE, integer = false }: NumberRange): string {
@@ -47,6 +51,11 @@ export function checkNumber(who: string, name: string, value: unknown, range: Nu
   return value;
 }
 
+/** An option, or its default where it is left out; `null` is a value, and seldom one that makes sense. */
+export function orDefault<T>(value: T | undefined, fallback: T): T {
+  return value === undefined ? fallback : value;
+}
+
 /**
  * Returns an optional function option.
  *
@@ -59,15 +68,66 @@ export function checkFunction<F>(who: string, name: string, value: F | undefined
   return value;
 }
 
+/** @throws TypeError when it is no text, or there is nothing in it */
+export function checkText(who: string, name: string, value: unknown): void {
+  if (typeof value === "string" && value !== "") return;
+  throw new TypeError(`Cannot make ${who}: ${name} is ${shown(value)}; pass text`);
+}
+
 /**
- * Refuses what is no object.
+ * Returns an optional list of functions.
+ *
+ * @throws TypeError when it is there and no list, or holds something else
+ */
+export function checkFunctions<F>(
+  who: string,
+  name: string,
+  list: readonly F[] | undefined,
+): readonly F[] | undefined {
+  if (list === undefined) return undefined;
+  if (!Array.isArray(list)) {
+    throw new TypeError(`Cannot make ${who}: ${name} is ${shown(list)}; put the function in brackets`);
+  }
+  list.forEach((each: unknown, index) => {
+    if (typeof each !== "function") {
+      throw new TypeError(`Cannot make ${who}: ${name}[${index}] is ${shown(each)}; pass functions only`);
+    }
+  });
+  return list;
+}
+
+/**
+ * Returns an optional option that is known by its methods: a clock, a signal, a call.
+ *
+ * @param remedy - what is passed instead, as the end of the error message
+ * @throws TypeError when it is there and lacks one of them
+ */
+export function checkMethods<T>(
+  who: string,
+  name: string,
+  value: T | undefined,
+  methods: readonly (keyof T & string)[],
+  remedy: string,
+): T | undefined {
+  if (value === undefined) return undefined;
+  for (const method of methods) {
+    if (typeof value === "object" && value !== null && typeof value[method] === "function") continue;
+    throw new TypeError(`Cannot make ${who}: ${name} is ${shown(value)} without ${method}(); pass ${remedy}`);
+  }
+  return value;
+}
+
+/**
+ * Refuses what is no object of options: lists, maps and promises have no keys, and would be taken for options that are all
+ * left out.
  *
  * @throws TypeError when it is not one
  */
 export function checkObject(who: string, value: unknown): void {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError(`Cannot make ${who}: its options are ${shown(value)}; pass an object`);
-  }
+  if (typeof value === "object" && value !== null && !(Symbol.iterator in value) && !isThenable(value))
+    return;
+  const remedy = isThenable(value) ? "await it" : "pass an object";
+  throw new TypeError(`Cannot make ${who}: its options are ${shown(value)}; ${remedy}`);
 }
 
 /** The keys of some options; its type makes sure that none is missing and none is made up. */

@@ -1,5 +1,6 @@
 import { Call, type CallInit } from "./call.ts";
 import { type Classifier, defaultClassifier, endWithError, pending } from "./classifier.ts";
+import { checkFunctions } from "./options.ts";
 
 /**
  * One exchange: a call and its request in, the response out; at once, where nothing on the way has to wait.
@@ -22,6 +23,7 @@ export type AnyLayer = <Req, Res>(next: Service<Req, Res>) => Service<Req, Res>;
 export function compose(...layers: readonly AnyLayer[]): AnyLayer;
 export function compose<Req, Res>(...layers: readonly Layer<Req, Res>[]): Layer<Req, Res>;
 export function compose<Req, Res>(...layers: readonly Layer<Req, Res>[]): Layer<Req, Res> {
+  checkFunctions("compose()", "its layers", layers);
   return (next) => layers.reduceRight((inner, layer) => layer(inner), next);
 }
 

@@ -4,7 +4,7 @@ import type { Call, CallEventListener } from "../core/call.ts";
 import { MeshError } from "../core/errors.ts";
 import type { MeshEvent } from "../core/events.ts";
 import type { TlsOptions } from "../core/identity.ts";
-import { checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkBoolean, checkFunctions, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import { outcomeOfStatus } from "../http/status-outcome.ts";
 import type { ConnectOptions, Runtime } from "../net/port.ts";
@@ -165,11 +165,14 @@ export function createClients(given: ClientParts): Clients {
         current,
         onEvent,
         policyOf: (method, target, operation) => policies.forRest(service, method, target, operation),
-        ...(defaults && { defaults }),
+        ...(defaults !== undefined && { defaults }),
       }),
     transport(service, options = {}) {
       const name = checkService(service);
       checkOptions("a transport", options, knownTransportOptions);
+      checkBoolean("a transport", "useBinaryFormat", options.useBinaryFormat);
+      checkBoolean("a transport", "useHttpGet", options.useHttpGet);
+      checkFunctions("a transport", "interceptors", options.interceptors);
       const settings = rpcSettings(options, connection);
       const negotiation = protocolFor(runtime, options, {
         transports,

@@ -5,12 +5,19 @@ import type { Call } from "../core/call.ts";
 import { systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { TlsOptions } from "../core/identity.ts";
-import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import {
+  checkFunction,
+  checkMethods,
+  checkNumber,
+  checkOptions,
+  type OptionKeys,
+  orDefault,
+} from "../core/options.ts";
 import { systemRandom } from "../core/random.ts";
 import { isSource, sourceOf } from "../core/source.ts";
 import { staticResolver } from "../discovery/static-resolver.ts";
 import { createApp } from "../hono/app.ts";
-import type { AppOptions, CreateAppOptions } from "../hono/app-options.ts";
+import { type AppOptions, type CreateAppOptions, knownAppOptions } from "../hono/app-options.ts";
 import type { MeshEnv } from "../hono/env.ts";
 import { meshExpose } from "../hono/health-routes.ts";
 import { meshMiddleware } from "../hono/middleware.ts";
@@ -81,19 +88,35 @@ export function createMesh(options: MeshOptions): Mesh {
   const maxConnectionsPerEndpoint = checkNumber(
     who,
     "maxConnectionsPerEndpoint",
-    options.maxConnectionsPerEndpoint ?? 100,
+    orDefault(options.maxConnectionsPerEndpoint, 100),
     { min: 1, integer: true },
   );
   const { idleTimeoutMs } = options;
   if (idleTimeoutMs !== undefined) {
     checkNumber(who, "idleTimeoutMs", idleTimeoutMs, { above: true, max: 2 ** 31 - 1 });
   }
+  checkMethods(
+    who,
+    "clock",
+    options.clock,
+    ["now", "schedule", "sleep"],
+    "a Clock, such as clockFrom({ … })",
+  );
+  checkFunction(who, "random", options.random);
+  checkMethods(
+    who,
+    "runtime",
+    options.runtime,
+    ["openHttpTransport", "openRpcTransport"],
+    "a runtime of ours",
+  );
+  checkMethods(who, "metrics", options.metrics, ["watchSessions", "clientStarted"], "createMetrics()");
   const metrics = options.metrics ?? createMetrics();
   const events = meshEvents(who, options, { clock, random });
   const { onError, onCallEvent, tell, accessLog } = events;
   const tls = sourceOf<TlsOptions | undefined>(options.tls);
   const resolver = options.resolver === undefined ? staticResolver({}) : checkResolver(who, options.resolver);
-  const checks = new HealthChecks({ clock, ...(options.checks && { checks: options.checks }) });
+  const checks = new HealthChecks({ clock, ...(options.checks !== undefined && { checks: options.checks }) });
   const health = healthOn(checks);
   const layers = checkLayers(who, options.layers);
   const operations = new ServedOperations();
@@ -129,18 +152,14 @@ export function createMesh(options: MeshOptions): Mesh {
     tell,
     accessLog,
   });
-  const layered = (each: AppOptions = {}): CreateAppOptions => ({
-    onError,
-    ...toldOf(each, events),
-    expose: meshExpose(each.expose),
-    pipeline,
-    asyncContext: scope,
-    clock,
-    health,
-    metrics,
-  });
+  function layered(what: string, each: AppOptions = {}): CreateAppOptions {
+    checkOptions(what, each, knownAppOptions);
+    const expose = meshExpose(each.expose);
+    const brought = { pipeline, asyncContext: scope, clock, health, metrics };
+    return { onError, ...toldOf(each, events), expose, ...brought };
+  }
   const app = <E extends Env = MeshEnv>(each?: AppOptions): Hono<E & MeshEnv> =>
-    operations.addApp(createApp<E>(layered(each)));
+    operations.addApp(createApp<E>(layered("app()", each)));
   const parts: ServingParts = {
     runtime,
     get tls() {
@@ -155,7 +174,7 @@ export function createMesh(options: MeshOptions): Mesh {
     onError,
     tell,
     defaultApp: () => app(),
-    withLayers: (who, served) => withLayers(who, served, layered()),
+    withLayers: (who, served) => withLayers(who, served, layered(who)),
     checkOperations: (who, served) =>
       operations.serve(who, served, isSource(server) ? server.current : server),
   };
@@ -197,7 +216,7 @@ export function createMesh(options: MeshOptions): Mesh {
     },
     middleware(each) {
       operations.addMiddleware();
-      return meshMiddleware(layered(each));
+      return meshMiddleware(layered("middleware()", each));
     },
     serve: (served) => servers.start(() => startServer(parts, served, afterSignal)),
     handler: (served) => createHandler(parts, served),

@@ -1,14 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { TlsOptions } from "../core/identity.ts";
-import {
-  checkBoolean,
-  checkNumber,
-  checkOptions,
-  checkWord,
-  type OptionKeys,
-  orDefault,
-} from "../core/options.ts";
+import { checkBoolean, checkNumber, checkWord, type OptionKeys, orDefault } from "../core/options.ts";
 import { connectionOf, type MeshEnv, servedHealth } from "../hono/env.ts";
 import type { ServedApp } from "../hono/served-app.ts";
 import type { AsyncContext, Runtime } from "../net/port.ts";
@@ -25,16 +18,10 @@ import { createLifecycle, drainFrom } from "../serve/lifecycle.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { adminFrom, openAdmin } from "./admin.ts";
+import { checkServed } from "./check-served.ts";
 import { checkHostname, limitsFrom, portsFrom, urlOf } from "./listen-options.ts";
 import { drainEvents, listenerEvents, type Tell } from "./mesh-events.ts";
-import type {
-  HandlerOptions,
-  MeshHandler,
-  MeshOptions,
-  ServedHealthOptions,
-  ServeOptions,
-  Server,
-} from "./options.ts";
+import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
 import { serveTls } from "./serve-tls.ts";
 import type { ServedParts } from "./served-operations.ts";
 
@@ -92,11 +79,7 @@ const serveOptions: OptionKeys<ServeOptions> = {
   closeOnSignals: true,
   overrideGlobalObjects: true,
 };
-const knownHealthOptions: OptionKeys<ServedHealthOptions> = {
-  checkIntervalMs: true,
-  maxWatches: true,
-  maxWatchesPerConnection: true,
-};
+
 function dispatcherFrom(
   parts: ServingParts,
   options: HandlerOptions,
@@ -104,10 +87,6 @@ function dispatcherFrom(
 ): RpcDispatcher | undefined {
   if (options.routes === undefined) return undefined;
   const { interceptors = [], validate, health, reflection = false, maxMessageBytes } = options;
-  if (maxMessageBytes !== undefined)
-    checkNumber("RPC routes", "maxMessageBytes", maxMessageBytes, { min: 1, max: 0xffffffff });
-  if (health !== undefined && health !== false)
-    checkOptions("RPC routes' health", health, knownHealthOptions);
   const routes =
     validate === undefined ? options.routes : withValidation(options.routes, validate, interceptors);
   const given = health === false ? undefined : health;
@@ -115,9 +94,7 @@ function dispatcherFrom(
     "serve()",
     "health.checkIntervalMs",
     orDefault(given?.checkIntervalMs, 5_000),
-    {
-      above: true,
-    },
+    { above: true },
   );
   const bypass = {
     operations: healthOperations,
@@ -155,7 +132,7 @@ function appFrom(who: string, parts: ServingParts, { app, routes }: HandlerOptio
 
 /** Makes the fetch handler of an edge platform. */
 export function createHandler(parts: ServingParts, options: HandlerOptions): MeshHandler {
-  checkOptions("handler()", options, handlerOptions);
+  checkServed("handler()", options, handlerOptions);
   const app = appFrom("make a handler", parts, options);
   const dispatcher = dispatcherFrom(parts, options, parts.health);
   parts.checkOperations("make a handler", { app: options.app, rpc: dispatcher });
@@ -178,7 +155,7 @@ export async function startServer(
   options: ServeOptions,
   afterSignal: () => Promise<void>,
 ): Promise<Server> {
-  checkOptions("serve()", options, serveOptions);
+  checkServed("serve()", options, serveOptions);
   checkWord("serve()", "clientAuth", options.clientAuth, ["require", "request", "none"]);
   for (const name of ["closeOnSignals", "reflection", "overrideGlobalObjects"] as const) {
     checkBoolean("serve()", name, options[name]);

@@ -9,6 +9,7 @@ import {
   plainCallDefaults,
 } from "../policy/call-policy.ts";
 import { withinDeadline } from "./body-chunks.ts";
+import { checkFetchInit } from "./fetch-init.ts";
 import { HttpError } from "./http-error.ts";
 import type { HttpResponse } from "./http-transport.ts";
 import { type Hop, locationOf, nextHop, targetOf } from "./redirect.ts";
@@ -87,7 +88,10 @@ const nullBody: ReadonlySet<number> = new Set([204, 205, 304]);
 export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
   const { sendFor, sendToOrigin, clock, current, onEvent, policyOf = () => plainCallDefaults } = options;
 
-  return async function meshFetch(input, init = {}) {
+  return async function meshFetch(input, said) {
+    // As with the platform's own, null says nothing.
+    const init = said ?? {};
+    checkFetchInit(init);
     const given = await requestFrom(input, init);
     const { maxResponseBytes } = init;
     if (maxResponseBytes !== undefined) checkMaxResponseBytes(given.who, maxResponseBytes);

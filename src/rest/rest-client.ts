@@ -1,8 +1,9 @@
 import { Call, type CallEventListener, type Idempotency } from "../core/call.ts";
+import { checkCallLinks } from "../core/call-links.ts";
 import type { Clock } from "../core/clock.ts";
 import { meshHeaders } from "../core/headers.ts";
 import { idempotencyFrom } from "../core/idempotency.ts";
-import { checkOptions } from "../core/options.ts";
+import { checkBoolean, checkOptions } from "../core/options.ts";
 import type { Service } from "../core/service.ts";
 import { type CallDefaults, callPolicyFrom, plainCallDefaults } from "../policy/call-policy.ts";
 import type { HttpResponse } from "./http-transport.ts";
@@ -95,6 +96,7 @@ export function createRestClient(options: RestClientOptions): RestClient {
   const made = `a call to ${service}`;
   checkOptions(`a client of ${service}`, defaults, knownRestDefaults);
   callPolicyFrom(`a client of ${service}`, defaults, undefined);
+  checkBoolean(`a client of ${service}`, "throwHttpErrors", defaults.throwHttpErrors);
   if (defaults.timeoutMs !== undefined)
     checkTimeout(`Cannot make a client of ${service}`, defaults.timeoutMs);
   if (defaults.maxResponseBytes !== undefined) {
@@ -113,6 +115,8 @@ export function createRestClient(options: RestClientOptions): RestClient {
     for (const key in each) {
       if (!knownOptions.has(key)) checkOptions(made, each, knownRestOptions);
     }
+    checkCallLinks(made, each);
+    checkBoolean(made, "throwHttpErrors", each.throwHttpErrors);
     const target = targetFrom(who, path, each.query);
     const headers = { ...defaultHeaders };
     if (each.headers !== undefined) addHeaders(who, headers, each.headers);

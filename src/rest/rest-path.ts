@@ -60,10 +60,9 @@ function encodedPath(who: string, path: string): string {
 }
 
 function queryText(who: string, query: Exclude<Query, URLSearchParams>): string {
-  if (typeof query !== "object" || query === null) {
-    throw new TypeError(
-      `${who}: query is ${query === null ? "null" : typeof query}; pass an object of parameters or URLSearchParams`,
-    );
+  if (typeof query !== "object" || query === null || Symbol.iterator in query) {
+    const given = query === null ? "null" : typeof query === "object" ? "a list" : typeof query;
+    throw new TypeError(`${who}: query is ${given}; pass an object of parameters or URLSearchParams`);
   }
   let text = "";
   for (const name in query) {

@@ -1,6 +1,6 @@
 import { type HeaderSource, token } from "../core/headers.ts";
 import { isThenable } from "../core/hooks.ts";
-import { checkBoolean, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkBoolean, checkNumber, checkOptions, type OptionKeys, orDefault } from "../core/options.ts";
 import { pushbackHeader } from "../http/pushback.ts";
 
 const knownCorsOptions: OptionKeys<CorsOptions> = {
@@ -95,7 +95,9 @@ export function createCors(options: CorsOptions): Cors {
   if (origins === "*" && credentials) {
     throw new TypeError('Cannot make cors: credentials do not go with origins "*"; list the origins');
   }
-  const maxAge = String(checkNumber(who, "maxAgeSeconds", options.maxAgeSeconds ?? 600, { integer: true }));
+  const maxAge = String(
+    checkNumber(who, "maxAgeSeconds", orDefault(options.maxAgeSeconds, 600), { integer: true }),
+  );
   const methods = checkMethods(options.methods) ?? ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"];
   const headers = checkNames("headers", options.headers, credentials);
   const ownExposed = checkNames("exposeHeaders", options.exposeHeaders, credentials);

@@ -105,7 +105,8 @@ export class Log {
     this.#logger = logger;
     const level = checkWord(what, "level", options.level, levels) ?? levelOf(logger);
     this.#least = levels.indexOf(level);
-    this.access = this.writes("info") ? checkAccessLog(what, options.access) : undefined;
+    const access = checkAccessLog(what, options.access);
+    this.access = this.writes("info") ? access : undefined;
     this.redaction = new Redaction(checkNames(what, options.redact));
   }
 

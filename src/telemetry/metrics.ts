@@ -2,7 +2,7 @@
 import type { Registry } from "prom-client";
 import PromRegistry from "prom-client/lib/registry.js";
 import type { Protocol } from "../core/call.ts";
-import { checkNumber, checkOptions } from "../core/options.ts";
+import { checkMethods, checkNumber, checkOptions, orDefault } from "../core/options.ts";
 import {
   CollectedInstrument,
   CountOfHistogram,
@@ -290,8 +290,17 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
 function checked(options: MetricsOptions): { buckets: readonly number[]; maxSeries: number } {
   const who = "createMetrics()";
   checkOptions<MetricsOptions>(who, options, { registry: true, buckets: true, maxSeries: true });
-  const maxSeries = checkNumber(who, "maxSeries", options.maxSeries ?? 500, { min: 1, integer: true });
-  const buckets = options.buckets ?? defaultBuckets;
+  const maxSeries = checkNumber(who, "maxSeries", orDefault(options.maxSeries, 500), {
+    min: 1,
+    integer: true,
+  });
+  const buckets = orDefault(options.buckets, defaultBuckets);
+  if (!Array.isArray(buckets) || buckets.length === 0) {
+    throw new TypeError(
+      `Cannot make ${who}: buckets is no list; pass upper bounds in seconds, [0.01, 0.1, 1]`,
+    );
+  }
+  checkMethods(who, "registry", options.registry, ["registerMetric", "metrics"], "a Registry of prom-client");
   buckets.forEach((bound, index) => {
     checkNumber(who, `buckets[${index}]`, bound, { min: buckets[index - 1] ?? 0, above: true });
   });
