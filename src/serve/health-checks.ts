@@ -56,9 +56,9 @@ export class HealthChecks {
     checkOptions(who, options, knownHealthOptions);
     const { checks = {} } = options;
     checkObject(`${who} checks`, checks);
-    this.#checks = Object.entries(checks);
-    for (const [name, check] of this.#checks)
-      checkFunction(who, `checks.${name}`, orDefault<HealthCheck | null>(check, null));
+    // What is undefined is left out, as everywhere.
+    this.#checks = Object.entries(checks).filter(([, check]) => check !== undefined);
+    for (const [name, check] of this.#checks) checkFunction(who, `checks.${name}`, check);
     this.#timeoutMs = checkNumber(who, "checkTimeoutMs", orDefault(options.checkTimeoutMs, 2_000), {
       above: true,
     });
