@@ -5,6 +5,7 @@ import { quietHook } from "../core/hooks.ts";
 import type { Random } from "../core/random.ts";
 import type { Resolution, Resolver } from "../discovery/resolver.ts";
 import { type BreakerState, createBreaker } from "../policy/breaker.ts";
+import { retryBudgetFrom } from "../policy/retry-budget.ts";
 import type { Balancer } from "./balancer.ts";
 import { powerOfTwoChoices } from "./p2c.ts";
 import { type EndpointPolicy, ServiceEndpoints, type ServiceEndpointsParts } from "./service-endpoints.ts";
@@ -251,11 +252,17 @@ function closedError(service: string): MeshError {
 
 /** @throws TypeError when it is no resolver */
 export function checkResolver(who: string, resolver: unknown): Resolver {
-  if (typeof (resolver as Resolver | undefined)?.resolve === "function") return resolver as Resolver;
-  throw new TypeError(`Cannot make ${who}: resolver is no Resolver; pass one, such as staticResolver({ … })`);
+  if (typeof (resolver as Resolver | null | undefined)?.resolve === "function") return resolver as Resolver;
+  const table =
+    typeof resolver === "object" && resolver !== null && Object.values(resolver).some(Array.isArray);
+  const what = table
+    ? "a table of endpoints and no Resolver; wrap it: staticResolver({ … })"
+    : "no Resolver, an object with resolve(); pass one, such as staticResolver({ … })";
+  throw new TypeError(`Cannot make ${who}: resolver is ${what}`);
 }
 
 /** Checks the parts of a policy that a registry reads, where they are given: breakers are made with the first call. */
-export function checkEndpointPolicy({ breaker }: EndpointPolicy): void {
+export function checkEndpointPolicy({ breaker, budget }: EndpointPolicy): void {
   if (breaker !== undefined && breaker !== false) createBreaker(breaker);
+  if (budget !== undefined && budget !== false) retryBudgetFrom(budget);
 }
