@@ -12,6 +12,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { runProcess } from "../../scripts/test/process.ts";
+import { blocksOf } from "./documents.ts";
 
 interface DocComment {
   readonly doc?: string;
@@ -87,17 +88,20 @@ describe("docs/", () => {
     const folder = mkdtempSync(join(root, ".cache/docs-"));
     try {
       for (const { file, text } of docs) {
-        let count = 0;
-        for (const [, block = ""] of text.matchAll(/^```ts\n(.*?)^```$/gms)) {
+        const own = join(folder, file.replace(/\W/g, "-"));
+        mkdirSync(own);
+        for (const [index, block] of blocksOf(text).entries()) {
+          // What buf generates is there where the guide is followed, and type-checked.
+          if (block.language !== "ts" || block.text.includes(' from "./gen/')) continue;
           // A block without imports is a script otherwise, and shares its names with the others.
-          const name = `${file.replace(/\W/g, "-")}-${++count}.ts`;
-          writeFileSync(join(folder, name), `${block}\nexport {};\n`);
+          const named = block.file !== undefined && !existsSync(join(own, block.file)) ? block.file : undefined;
+          writeFileSync(join(own, named ?? `block-${index}.ts`), `${block.text}\nexport {};\n`);
         }
       }
       const settings = {
         extends: "../../tsconfig.json",
         compilerOptions: { declaration: false, isolatedDeclarations: false, noUnusedLocals: false },
-        include: ["*.ts"],
+        include: ["**/*.ts"],
         exclude: [],
       };
       writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(settings));
