@@ -64,12 +64,16 @@ export class Guide {
     return runProcess(bin(name), [...args, file], { cwd: this.#folder, timeoutMs: 30_000, env });
   }
 
-  /** Runs `work` while a program serves at the port that it is given as `PORT`. */
+  /**
+   * Runs `work` while a program serves at the port that it is given as `PORT`.
+   *
+   * @param work - is given the URL, and a function that resolves once the program has written a text
+   */
   async serving(
     file: string,
     env: object,
     runtime: keyof typeof runtimes,
-    work: (url: string) => Promise<void>,
+    work: (url: string, says: (text: string) => Promise<void>) => Promise<void>,
   ): Promise<void> {
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
@@ -77,12 +81,24 @@ export class Guide {
     const program = spawn(bin(name), [...args, file], {
       cwd: this.#folder,
       env: { ...process.env, ...env, PORT: `${port}` },
-      stdio: ["ignore", "ignore", "inherit"],
+      stdio: ["ignore", "pipe", "inherit"],
       timeout: 55_000,
     });
+    let output = "";
+    program.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+    const says = async (text: string): Promise<void> => {
+      while (!output.includes(text)) {
+        if (program.exitCode !== null || program.signalCode !== null) {
+          throw new Error(`the program ended without ${JSON.stringify(text)}: ${output}`);
+        }
+        await sleep(20);
+      }
+    };
     try {
       await untilReady(`${url}/readyz`, program);
-      await work(url);
+      await work(url, says);
     } finally {
       const ended = program.exitCode === null ? once(program, "exit") : undefined;
       program.kill("SIGKILL");

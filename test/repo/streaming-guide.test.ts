@@ -23,11 +23,12 @@ describe("docs/streaming.md", () => {
     });
 
     it(`has RPC streams of each kind, with ${runtime} as server and as client`, async () => {
-      await guide.serving("rpc-server.ts", {}, runtime, async (url) => {
+      await guide.serving("rpc-server.ts", {}, runtime, async (url, says) => {
         const { exitCode, output } = await guide.run(runtime, "rpc-client.ts", { URL: url });
         assert.equal(exitCode, 0, output);
         const expected = ["row 0", "row 1", "row 2", "accepted 1000", "HELLO", "GOODBYE", ""];
         assert.equal(output, expected.join("\n"));
+        await says("closing what was opened");
       });
     });
   }
