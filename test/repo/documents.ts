@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
+import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** A fenced block of a document. */
@@ -50,25 +51,33 @@ export async function stopServer(
   return server.exitCode;
 }
 
-/** Resolves when the server responds at this port, whatever it says. */
+/** Resolves when the server has opened this port. */
 export async function untilListening(port: number, server: ChildProcess): Promise<void> {
-  for (;;) {
-    const response = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => undefined);
-    await response?.body?.cancel();
-    if (response !== undefined) return;
+  while (!(await isOpen(port))) {
     if (server.exitCode !== null) assert.fail(`The server ended with ${server.exitCode}`);
     await sleep(50);
   }
 }
 
+/** Whether somebody listens there. */
+async function isOpen(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
 /** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address !== null ? address.port : 0;
 }
