@@ -31,7 +31,11 @@ describe("docs/certificates.md", () => {
     const lake = startServer(`${bin("node")} lake.ts`, folder, env);
     try {
       await untilListening(port, lake);
-      for (const command of ["node", "deno run -A --no-check", "bun run"]) {
+      for (const command of [
+        "node",
+        "deno run --allow-net=127.0.0.1 --allow-read=. --allow-env=PORT --ignore-env",
+        "bun run",
+      ]) {
         const [name = "", ...args] = command.split(" ");
         const { exitCode, output } = await runProcess(bin(name), [...args, "gateway.ts"], {
           cwd: folder,

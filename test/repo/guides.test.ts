@@ -56,8 +56,7 @@ describe("the guides, followed in an empty project with the packed package,", {
   async function project(name: string): Promise<Guide> {
     const folder = join(scratch, name);
     const port = await freePort();
-    const markdown = readFileSync(join(root, "docs", `${name}.md`), "utf8");
-    const blocks = blocksOf(markdown.replaceAll("8080", `${port}`));
+    const blocks = blocksOf(textOf(name).replaceAll("8080", `${port}`));
     mkdirSync(folder);
     symlinkSync(join(scratch, "node_modules"), join(folder, "node_modules"));
     for (const { file, text } of blocks) {
@@ -116,16 +115,59 @@ describe("the guides, followed in an empty project with the packed package,", {
       });
     }
 
+    it("says which permissions Deno needs, and why no fewer", async () => {
+      const { folder, port } = guide;
+      const call = async (...flags: string[]): Promise<string> => {
+        const args = ["run", "--no-prompt", ...flags, "call.ts"];
+        return (await runProcess(join(bin, "deno"), args, { cwd: folder, timeoutMs: 20_000 })).output;
+      };
+      const net = `--allow-net=127.0.0.1:${port}`;
+      const server = startServer(`deno run --no-prompt --allow-net=0.0.0.0:${port} hello.ts`, folder, env);
+      try {
+        await untilListening(port, server);
+        assert.match(await call(net), /Requires env access to "UNDICI_NO_WASM_SIMD"/);
+        assert.match(await call("--ignore-env"), new RegExp(`Requires net access to "127.0.0.1:${port}"`));
+        const named = /--allow-env=UNDICI_\w+(,\w+)+/.exec(textOf("get-started"))?.[0] ?? "";
+        assert.equal(await call(net, named), "hello, world\n");
+      } finally {
+        await stopServer(server);
+      }
+    });
+
     it("has no shell blocks in other sections", () => {
       const sections = guide.blocks.filter(({ language }) => language === "sh").map(({ section }) => section);
       assert.deepEqual([...new Set(sections)], ["Node", "Deno", "Bun", "workerd"]);
     });
   });
 
-  it("protos.md leads from a proto to a service, calls by three tools, and checked types", async () => {
-    await follow(await project("protos"));
+  describe("protos.md", () => {
+    let guide: Guide;
+    before(async () => {
+      guide = await project("protos");
+    });
+
+    it("leads from a proto to a service, calls by three tools, and checked types", async () => {
+      await follow(guide);
+    });
+
+    it("has programs that need the network on Deno, and nothing else", async () => {
+      const { folder, port } = guide;
+      const server = startServer(`deno run --no-prompt --allow-net=0.0.0.0:${port} server.ts`, folder, env);
+      try {
+        await untilListening(port, server);
+        const args = ["run", "--no-prompt", `--allow-net=127.0.0.1:${port}`, "client.ts"];
+        assert.equal(await runIn(folder, join(bin, "deno"), ...args), "hello, world\n3\n2\n1\n");
+        assert.equal(await stopServer(server, "SIGTERM"), 0);
+      } finally {
+        await stopServer(server);
+      }
+    });
   });
 });
+
+function textOf(guide: string): string {
+  return readFileSync(join(root, "docs", `${guide}.md`), "utf8");
+}
 
 /** Whether a script runs a file of the guide that opens a port. */
 function startsServer(script: string, blocks: readonly Block[]): boolean {
