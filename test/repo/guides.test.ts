@@ -117,18 +117,29 @@ describe("the guides, followed in an empty project with the packed package,", {
 
     it("says which permissions Deno needs, and why no fewer", async () => {
       const { folder, port } = guide;
-      const call = async (...flags: string[]): Promise<string> => {
-        const args = ["run", "--no-prompt", ...flags, "call.ts"];
+      const tell = async (file: string, ...flags: string[]): Promise<string> => {
+        const args = ["run", "--no-prompt", ...flags, file];
         return (await runProcess(join(bin, "deno"), args, { cwd: folder, timeoutMs: 20_000 })).output;
       };
       const net = `--allow-net=127.0.0.1:${port}`;
       const server = startServer(`deno run --no-prompt --allow-net=0.0.0.0:${port} hello.ts`, folder, env);
       try {
         await untilListening(port, server);
-        assert.match(await call(net), /Requires env access to "UNDICI_NO_WASM_SIMD"/);
-        assert.match(await call("--ignore-env"), new RegExp(`Requires net access to "127.0.0.1:${port}"`));
+        assert.match(await tell("call.ts", net), /Requires env access to "UNDICI_NO_WASM_SIMD"/);
+        assert.match(
+          await tell("call.ts", "--ignore-env"),
+          new RegExp(`Requires net access to "127.0.0.1:${port}"`),
+        );
+        const stores = `import { createMesh } from "${manifest.name}";
+const mesh = createMesh({ service: "caller", tls: { ca: ["default", "system"] } });
+console.log((await mesh.fetch("http://127.0.0.1:${port}/healthz")).status);
+await mesh.close();
+`;
+        writeFileSync(join(folder, "stores.ts"), stores);
+        assert.match(await tell("stores.ts", net, "--ignore-env"), /Requires sys access/);
+        assert.equal(await tell("stores.ts", net, "--ignore-env", "--allow-sys"), "200\n");
         const named = /--allow-env=UNDICI_\w+(,\w+)+/.exec(textOf("get-started"))?.[0] ?? "";
-        assert.equal(await call(net, named), "hello, world\n");
+        assert.equal(await tell("call.ts", net, named), "hello, world\n");
       } finally {
         await stopServer(server);
       }
