@@ -42,6 +42,15 @@ export async function exportedNames(): Promise<string[]> {
   return Object.keys(main).sort();
 }
 
+/** Builds the package and packs it into the folder; the archive's path. */
+export async function packInto(folder: string): Promise<string> {
+  await runIn(folder, process.execPath, join(root, "scripts/build.ts"), join(folder, "dist"));
+  await runIn(folder, "npm", "pack", "--silent", "--pack-destination", folder, join(folder, "dist"));
+  const archive = readdirSync(folder).find((file) => file.endsWith(".tgz"));
+  assert.ok(archive, "npm pack made no archive");
+  return join(folder, archive);
+}
+
 /** The package as it will be published: built and packed once for all tests of it. */
 export interface PackedPackage {
   /** A folder for whatever the tests need. */
@@ -56,10 +65,7 @@ export interface PackedPackage {
 /** Builds and packs the package. */
 export async function packPackage(): Promise<PackedPackage> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "mesh-package-")));
-  await runIn(folder, process.execPath, join(root, "scripts/build.ts"), join(folder, "dist"));
-  await runIn(folder, "npm", "pack", "--silent", "--pack-destination", folder, join(folder, "dist"));
-  const archive = readdirSync(folder).find((file) => file.endsWith(".tgz"));
-  assert.ok(archive, "npm pack made no archive");
+  const archive = await packInto(folder);
   const consumer = join(folder, "consumer");
   const target = join(consumer, "node_modules", manifest.name);
   mkdirSync(target, { recursive: true });
@@ -75,8 +81,15 @@ export async function packPackage(): Promise<PackedPackage> {
   writeFileSync(join(consumer, "deno.json"), JSON.stringify({ nodeModulesDir: "manual", lock: false }));
   return {
     folder,
-    archive: join(folder, archive),
+    archive,
     consumer,
     manifest: () => JSON.parse(readFileSync(join(target, "package.json"), "utf8")),
   };
+}
+
+/** Why packages cannot be installed here, where they cannot. */
+export async function registryProblem(): Promise<string | false> {
+  const args = ["view", "hono", "version", "--fetch-retries=0", "--fetch-timeout=10000"];
+  const { exitCode } = await runProcess("npm", args, { cwd: root, timeoutMs: 20_000 });
+  return exitCode !== 0 && "capability: an npm registry (npm view hono reached none)";
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { runProcess } from "../../../scripts/test/process.ts";
-import { bin, manifest, type PackedPackage, root, runIn } from "../packed-package.ts";
+import { bin, manifest, type PackedPackage, registryProblem, runIn } from "../packed-package.ts";
 import { assertLightImport } from "./cold-start.ts";
 import { type PackageRegistry, servePackage } from "./registry.ts";
 import { runWorker } from "./worker-run.ts";
@@ -56,12 +56,6 @@ function expected(runtime: string, ...protocols: readonly string[]): Record<stri
 function assertTold(output: string, runtime: string, ...protocols: readonly string[]): void {
   const line = output.split("\n").find((each) => each.startsWith("{")) ?? "{}";
   assert.deepEqual(JSON.parse(line), expected(runtime, ...protocols), output);
-}
-
-async function registryProblem(): Promise<string | false> {
-  const args = ["view", "hono", "version", "--fetch-retries=0", "--fetch-timeout=10000"];
-  const { exitCode } = await runProcess("npm", args, { cwd: root, timeoutMs: 20_000 });
-  return exitCode !== 0 && "capability: an npm registry (npm view hono reached none)";
 }
 
 const problem: string | false = await registryProblem();
