@@ -46,8 +46,9 @@ export type {
 export { policiesFromServiceConfig } from "./src/mesh/service-config.ts";
 export type { Capabilities, Runtime, RuntimeName } from "./src/net/port.ts";
 export * from "./src/policy/mod.ts";
+export type { MeshFetchInit } from "./src/rest/fetch-init.ts";
 export { HttpError, isHttpError } from "./src/rest/http-error.ts";
-export type { MeshFetch, MeshFetchInit } from "./src/rest/mesh-fetch.ts";
+export type { MeshFetch } from "./src/rest/mesh-fetch.ts";
 export type { ResponsePromise } from "./src/rest/response-promise.ts";
 export type { RestClient, RestDefaults, RestOptions } from "./src/rest/rest-client.ts";
 export type { RestHealth } from "./src/rest/rest-health.ts";

@@ -12,7 +12,8 @@ export interface NumberRange {
   readonly integer?: boolean;
 }
 
-function shown(value: unknown): string {
+/** A value as error messages show it. */
+export function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);
@@ -185,7 +186,10 @@ function suggestion(key: string, known: readonly string[]): string {
   return meant === undefined ? `its options are ${known.join(", ")}` : `did you mean "${meant}"?`;
 }
 
-/** The name that was meant by one that does not exist; undefined when none is near. */
+/**
+ * The name that was meant by one that does not exist; undefined when none is near. A slip of the pen goes before a name that
+ * is a part of the other, and that before what is somewhat alike.
+ */
 export function nearestName(key: string, known: readonly string[]): string | undefined {
   const given = key.toLowerCase();
   const distance = (name: string): number =>
@@ -193,8 +197,11 @@ export function nearestName(key: string, known: readonly string[]): string | und
   const [nearest] = known
     .map((name) => ({ name, distance: distance(name) }))
     .sort((a, b) => a.distance - b.distance);
-  const near = nearest !== undefined && nearest.distance <= Math.max(2, Math.ceil(key.length * 0.4));
-  return near ? nearest.name : known.find((name) => name.startsWith(key));
+  if (nearest === undefined) return undefined;
+  if (nearest.distance <= (key.length > 4 ? 2 : 1)) return nearest.name;
+  const longer = known.find((name) => name.toLowerCase().startsWith(given));
+  const shorter = known.find((name) => given.endsWith(name.replace(unit, "").toLowerCase()));
+  return longer ?? shorter ?? (nearest.distance <= Math.ceil(key.length * 0.4) ? nearest.name : undefined);
 }
 
 /** How many letters must be put in, taken out or changed to make one word of the other (Levenshtein's distance). */

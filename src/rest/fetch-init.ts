@@ -1,6 +1,32 @@
+import type { Call } from "../core/call.ts";
 import { checkCallLinks } from "../core/call-links.ts";
 import { checkObject, checkWord, nearestName, type OptionKeys } from "../core/options.ts";
-import type { MeshFetchInit } from "./mesh-fetch.ts";
+import type { CallOverrides } from "../policy/call-policy.ts";
+import type { RestBody } from "./rest-body.ts";
+
+/** What `mesh.fetch` takes beside the standard `RequestInit`. */
+export interface MeshFetchInit
+  extends Omit<RequestInit, "body" | "priority">,
+    Omit<CallOverrides, "priority"> {
+  /**
+   * 0 matters most, higher numbers less, for layers of the application's own. The standard's words are about the order of downloads in a page, and left alone.
+   *
+   * @default the policies', else that of the call on whose behalf it is made, or 0
+   */
+  readonly priority?: number | "high" | "low" | "auto";
+  readonly body?: RestBody | RequestInit["body"];
+  /** The whole exchange, redirects and the reading of the response included, in milliseconds. @default the policy's, 30_000 */
+  readonly timeoutMs?: number;
+  /**
+   * The largest response body, in bytes: one that grows beyond it is cancelled, and reading it fails with
+   * `ERR_BODY_TOO_LARGE`. @default no limit, as with the platform's own
+   */
+  readonly maxResponseBytes?: number;
+  /** The call on whose behalf this one is made; `null` cuts the tie. @default the call whose handler runs now */
+  readonly parent?: Call | null;
+  /** What metrics and traces call it. @default the method */
+  readonly operation?: string;
+}
 
 const who = "a request of mesh.fetch()";
 
@@ -45,6 +71,11 @@ export function checkFetchInit(init: MeshFetchInit): void {
   if (!(init instanceof Request)) checkObject(who, init);
   for (const key of Object.keys(init)) {
     if (Object.hasOwn(own, key) || others.has(key)) continue;
+    if (key === "json") {
+      throw new TypeError(
+        `Cannot make ${who}: it has no option "json"; pass body: JSON.stringify(…), or use mesh.rest()`,
+      );
+    }
     const meant = nearestName(key, Object.keys(own));
     if (meant === undefined) continue;
     throw new TypeError(`Cannot make ${who}: it has no option "${key}"; did you mean "${meant}"?`);

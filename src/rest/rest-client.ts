@@ -3,7 +3,7 @@ import { checkCallLinks } from "../core/call-links.ts";
 import type { Clock } from "../core/clock.ts";
 import { meshHeaders } from "../core/headers.ts";
 import { idempotencyFrom } from "../core/idempotency.ts";
-import { checkBoolean, checkOptions } from "../core/options.ts";
+import { checkBoolean, checkOptions, shown } from "../core/options.ts";
 import type { Service } from "../core/service.ts";
 import { type CallDefaults, callPolicyFrom, plainCallDefaults } from "../policy/call-policy.ts";
 import type { HttpResponse } from "./http-transport.ts";
@@ -168,7 +168,7 @@ export function createRestClient(options: RestClientOptions): RestClient {
 /** @throws RangeError when `timeoutMs` is no number above 0 */
 export function checkTimeout(who: string, timeoutMs: number): number {
   if (typeof timeoutMs === "number" && timeoutMs > 0) return timeoutMs;
-  throw new RangeError(`${who}: timeoutMs is ${timeoutMs}; pass a number above 0, or Infinity`);
+  throw new RangeError(`${who}: timeoutMs is ${shown(timeoutMs)}; pass a number above 0, or Infinity`);
 }
 
 function checkMethod(who: string, method: string): string {

@@ -1,6 +1,13 @@
 import { type HeaderSource, token } from "../core/headers.ts";
 import { isThenable } from "../core/hooks.ts";
-import { checkBoolean, checkNumber, checkOptions, type OptionKeys, orDefault } from "../core/options.ts";
+import {
+  checkBoolean,
+  checkNumber,
+  checkOptions,
+  type OptionKeys,
+  orDefault,
+  shown,
+} from "../core/options.ts";
 import { pushbackHeader } from "../http/pushback.ts";
 
 const knownCorsOptions: OptionKeys<CorsOptions> = {
@@ -177,7 +184,8 @@ const foreignOrigin = /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*]+$/;
 function checkOrigins(origins: unknown): void {
   if (origins === "*" || typeof origins === "function") return;
   if (!Array.isArray(origins)) {
-    throw new TypeError('Cannot make cors: origins is missing; pass a list, a function or "*"');
+    const given = origins === undefined ? "missing" : shown(origins);
+    throw new TypeError(`Cannot make cors: origins is ${given}; pass a list, a function or "*"`);
   }
   origins.forEach((origin: unknown, index) => {
     const remedy =
