@@ -15,6 +15,12 @@ export {
   ProblemError,
   problemFromError,
 } from "./src/http/problem.ts";
+export type {
+  ClientPolicy,
+  MethodPolicy,
+  Policies,
+  ServiceRetryPolicy,
+} from "./src/mesh/client-policy.ts";
 export {
   type ClientLayer,
   type ClientLayers,
@@ -25,7 +31,6 @@ export {
 } from "./src/mesh/layers.ts";
 export { createMesh } from "./src/mesh/mesh.ts";
 export type {
-  ClientPolicy,
   HandlerOptions,
   Mesh,
   MeshEventListener,
@@ -37,6 +42,7 @@ export type {
   Server,
   TransportOptions,
 } from "./src/mesh/options.ts";
+export { policiesFromServiceConfig } from "./src/mesh/service-config.ts";
 export type { Capabilities, Runtime, RuntimeName } from "./src/net/port.ts";
 export * from "./src/policy/mod.ts";
 export { HttpError, isHttpError } from "./src/rest/http-error.ts";
@@ -50,7 +56,7 @@ export type {
   RpcKeepalive,
   RpcTransportEncoding,
 } from "./src/rpc/client/transport-settings.ts";
-export { type MeshCallOptions, meshCall, meshCallOptions } from "./src/rpc/context.ts";
+export { callOptions, type MeshCallOptions, meshCall, meshCallOptions } from "./src/rpc/context.ts";
 export { meshErrorFromConnectError } from "./src/rpc/dialect/mesh-error-codes.ts";
 export type { RpcProtocol } from "./src/rpc/dialect/rpc-protocol.ts";
 export type { RpcHealth, RpcHealthOptions } from "./src/rpc/health/rpc-health.ts";

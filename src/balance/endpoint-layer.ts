@@ -6,6 +6,7 @@ import { checkFunction, checkOptions, type OptionKeys } from "../core/options.ts
 import type { Random } from "../core/random.ts";
 import type { AnyLayer, Service } from "../core/service.ts";
 import type { Resolver } from "../discovery/resolver.ts";
+import { callPolicyOf } from "../policy/call-policy.ts";
 import { Refusals } from "../policy/refusals.ts";
 import type { Balancer } from "./balancer.ts";
 import {
@@ -64,6 +65,18 @@ function allOpen(call: Call, records: readonly EndpointRecord[], now: number): M
   });
 }
 
+/** How often a call that waits looks whether a breaker lets it through: one may close before its time. */
+const breakerLookMs = 500;
+
+/** Why a service cannot take the call now; undefined when an endpoint may. */
+function unavailable(service: ServiceEndpoints, call: Call, now: number): MeshError | undefined {
+  const { records } = service;
+  if (records.length === 0) {
+    return new MeshError("ERR_NO_ENDPOINTS", `Cannot call ${call.service}: it has no endpoints right now`);
+  }
+  return records.some((record) => record.available(now)) ? undefined : allOpen(call, records, now);
+}
+
 /**
  * The layer that picks an endpoint for each attempt.
  *
@@ -71,12 +84,15 @@ function allOpen(call: Call, records: readonly EndpointRecord[], now: number): M
  * tells the balancer what came of it. The first calls to a service wait until it is resolved.
  *
  * @param serviceOf - finds the service of a call; an error when the resolver does not know it
+ * @param waitForReady - whether calls wait, within their deadline, while there is no endpoint to take them
  */
 export function endpointChoice(
   serviceOf: (call: Call) => ServiceEndpoints | MeshError,
   clock: Clock,
+  waitForReady: boolean = false,
 ): AnyLayer {
   const refusals = new Refusals(clock);
+  const waits = (call: Call): boolean => callPolicyOf(call)?.waitForReady ?? waitForReady;
 
   function refuse(call: Call, error: MeshError): Promise<never> {
     call.note?.({ type: "refused", error });
@@ -86,16 +102,15 @@ export function endpointChoice(
   return function endpointChoiceLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
     function attempt(service: ServiceEndpoints, call: Call, request: Req): Res | Promise<Res> {
       const { records, balancer } = service;
-      if (records.length === 0) {
-        const text = `Cannot call ${call.service}: it has no endpoints right now`;
-        return refuse(call, new MeshError("ERR_NO_ENDPOINTS", text));
-      }
       const start = clock.now();
-      const record = balancer.pick(records, call.get(triedOrigins), start);
+      const record = records.length === 0 ? undefined : balancer.pick(records, call.get(triedOrigins), start);
       // Kept for the release: another policy brings another breaker.
       const breaker = record?.breaker;
       const permit = breaker === undefined ? 1 : breaker.acquire(call, start);
-      if (record === undefined || permit === 0) return refuse(call, allOpen(call, records, start));
+      if (record === undefined || permit === 0) {
+        const why = unavailable(service, call, start) ?? allOpen(call, records, start);
+        return waits(call) ? ready(service, call, request, why) : refuse(call, why);
+      }
       call.endpoint = record.endpoint;
       call.note?.({ type: "endpoint-picked", origin: record.endpoint.origin, endpoints: records.length });
       const remainingMs = call.deadline - start;
@@ -135,9 +150,25 @@ export function endpointChoice(
       return resolved(service, call, request);
     };
 
+    /** Waits until there is an endpoint that may take the call. */
+    async function ready(
+      service: ServiceEndpoints,
+      call: Call,
+      request: Req,
+      first: MeshError,
+    ): Promise<Res> {
+      for (let why: MeshError | undefined = first; why !== undefined; ) {
+        const lookMs =
+          why.retryAfterMs === undefined ? Infinity : Math.min(why.retryAfterMs + 1, breakerLookMs);
+        await service.waitFor(call, { forMs: lookMs, patient: true });
+        why = unavailable(service, call, clock.now());
+      }
+      return attempt(service, call, request);
+    }
+
     async function resolved(service: ServiceEndpoints, call: Call, request: Req): Promise<Res> {
       try {
-        await service.waitFor(call);
+        await service.waitFor(call, { patient: waits(call) });
       } catch (error) {
         return isMeshError(error) && !call.cancelled ? refuse(call, error) : refusals.reject(error);
       }

@@ -5,6 +5,7 @@ import { quietHook } from "../core/hooks.ts";
 import type { Random } from "../core/random.ts";
 import type { Resolution, Resolver } from "../discovery/resolver.ts";
 import { type BreakerState, createBreaker } from "../policy/breaker.ts";
+import { retryBudgetFrom } from "../policy/retry-budget.ts";
 import type { Balancer } from "./balancer.ts";
 import { powerOfTwoChoices } from "./p2c.ts";
 import { type EndpointPolicy, ServiceEndpoints, type ServiceEndpointsParts } from "./service-endpoints.ts";
@@ -256,6 +257,7 @@ export function checkResolver(who: string, resolver: unknown): Resolver {
 }
 
 /** Checks the parts of a policy that a registry reads, where they are given: breakers are made with the first call. */
-export function checkEndpointPolicy({ breaker }: EndpointPolicy): void {
+export function checkEndpointPolicy({ breaker, budget }: EndpointPolicy): void {
   if (breaker !== undefined && breaker !== false) createBreaker(breaker);
+  if (budget !== undefined && budget !== false) retryBudgetFrom(budget);
 }

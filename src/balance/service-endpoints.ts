@@ -7,7 +7,7 @@ import type { Resolution } from "../discovery/resolver.ts";
 import type { Breaker, BreakerOptions } from "../policy/breaker.ts";
 import { type Bulkhead, createBulkhead } from "../policy/bulkhead.ts";
 import { deadlinesOf } from "../policy/deadline-wheel.ts";
-import { type RetryBudget, type RetryBudgetOptions, retryBudget } from "../policy/retry-budget.ts";
+import { type RetryBudget, type RetryBudgetOptions, retryBudgetFrom } from "../policy/retry-budget.ts";
 import type { Balancer, EndpointState } from "./balancer.ts";
 
 /** What limits the calls to one service, whatever the protocol. */
@@ -53,6 +53,15 @@ export interface ServiceEndpointsParts {
 interface Waiter {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+  readonly patient: boolean;
+}
+
+/** How a call waits for a service. */
+export interface EndpointWait {
+  /** Milliseconds after which it has waited long enough. @default Infinity */
+  readonly forMs?: number;
+  /** Whether it goes on when resolving fails for now. @default false */
+  readonly patient?: boolean;
 }
 
 /** Whether two sets of options say the same; what they hold is compared by identity, and is numbers mostly. */
@@ -117,38 +126,43 @@ export class ServiceEndpoints {
   }
 
   /**
-   * Resolves with the first value of the resolution.
+   * Resolves with the next list of endpoints.
    *
    * @throws MeshError `ERR_NO_ENDPOINTS` when resolving fails, `ERR_DEADLINE_EXCEEDED` at the call's deadline; or the
    *   reason for which the call is cancelled
    */
-  async waitFor(call: Call): Promise<void> {
+  async waitFor(call: Call, { forMs = Infinity, patient = false }: EndpointWait = {}): Promise<void> {
     const { clock } = this.#parts;
     const since = clock.now();
+    const wasResolved = this.resolved;
     if (this.#ended !== undefined) throw this.#ended;
-    if (this.#resolution.error !== undefined) throw this.#failure(this.#resolution.error);
+    if (!patient && this.#resolution.error !== undefined) throw this.#failure(this.#resolution.error);
     const deadlines = deadlinesOf(clock);
     let waiter: Waiter | undefined;
     let leave = (): void => {};
+    let stop = (): void => {};
     const entry =
       call.deadline < Infinity
         ? deadlines.add(call.deadline, () => {
-            const text = `Cannot call ${call.service} ${call.operation}: its deadline has passed before the service was resolved`;
+            const event = wasResolved ? "it had an endpoint to go to" : "the service was resolved";
+            const text = `Cannot call ${call.service} ${call.operation}: its deadline has passed before ${event}`;
             call.cancel(new MeshError("ERR_DEADLINE_EXCEEDED", text));
           })
         : undefined;
     try {
       await new Promise<void>((resolve, reject) => {
-        waiter = { resolve, reject };
+        waiter = { resolve, reject, patient };
         this.#waiting.add(waiter);
+        if (forMs < Infinity) stop = clock.schedule(resolve, forMs);
         leave = call.onCancel(reject);
       });
     } finally {
       leave();
+      stop();
       if (waiter !== undefined) this.#waiting.delete(waiter);
       if (entry !== undefined) deadlines.remove(entry);
     }
-    call.note?.({ type: "resolved", waitMs: clock.now() - since });
+    if (!wasResolved) call.note?.({ type: "resolved", waitMs: clock.now() - since });
   }
 
   /** Takes on another policy: what it changes begins anew, all else stays. */
@@ -183,7 +197,7 @@ export class ServiceEndpoints {
     if (isMeshError(error, "ERR_SERVICE_UNKNOWN")) this.#parts.gone(this);
     else if (current !== undefined) this.#follow(current);
     else if (error !== undefined && !this.resolved) {
-      for (const { reject } of this.#waiting) reject(this.#failure(error));
+      for (const { reject, patient } of this.#waiting) if (!patient) reject(this.#failure(error));
     }
   }
 
@@ -219,8 +233,7 @@ export class ServiceEndpoints {
 
   #limit(before: EndpointPolicy | undefined, { budget, maxConcurrent = Infinity }: EndpointPolicy): void {
     if (before === undefined || !isSame(before.budget, budget)) {
-      if (budget === false) this.#budget = undefined;
-      else this.#budget = budget !== undefined && "withdraw" in budget ? budget : retryBudget(budget);
+      this.#budget = retryBudgetFrom(budget);
     }
     if (before === undefined || (before.maxConcurrent ?? Infinity) !== maxConcurrent) {
       this.#bulkhead =

@@ -1,7 +1,7 @@
 import type { Endpoint } from "./endpoint.ts";
 import { MeshError } from "./errors.ts";
 import type { CallEvent } from "./events.ts";
-import { reportLate, reportLost } from "./hooks.ts";
+import { tell } from "./hooks.ts";
 import type { PeerIdentity, Principal } from "./identity.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -53,6 +53,8 @@ export interface CallInit {
   readonly parent?: Call | undefined;
   /** When it began, on the mesh clock. @default 0 */
   readonly startedAt?: number;
+  /** What holds for this call and not for all calls to its service. @default nothing */
+  readonly policy?: object | undefined;
   /** Told what is decided about the call. @default the listener of the parent */
   readonly onEvent?: CallEventListener | undefined;
 }
@@ -62,15 +64,6 @@ export type CallEventListener = (event: CallEvent, call: Call) => void;
 
 type CancelListener = (reason: unknown) => void;
 type EndListener = (outcome: Outcome, call: Call) => void;
-
-/** One listener that throws must not keep the others, or what ended the call, from going on. */
-function tell<T>(listener: (value: T, call: Call) => void, value: T, call: Call): void {
-  try {
-    reportLate("A listener of a call", listener(value, call));
-  } catch (error) {
-    reportLost("A listener of a call", error);
-  }
-}
 
 /**
  * What any layer may know about one exchange, whatever the protocol.
@@ -104,6 +97,8 @@ export class Call {
   endpoint: Endpoint | undefined;
   /** When it began, on the mesh clock. */
   readonly startedAt: number;
+  /** What holds for this call and its attempts alone; the layers that obey it know what is in it. */
+  readonly policy: object | undefined;
   /**
    * Notes something that was decided about the call; undefined when nobody listens, so that `call.note?.({ … })` costs
    * one comparison then.
@@ -140,6 +135,7 @@ export class Call {
     this.principal = parent?.principal;
     this.endpoint = undefined;
     this.startedAt = init.startedAt ?? 0;
+    this.policy = init.policy;
     const onEvent = init.onEvent ?? (parent === undefined ? undefined : parent.#onEvent);
     this.#onEvent = onEvent;
     this.note = onEvent === undefined ? undefined : (event) => tell(onEvent, event, this);
@@ -159,6 +155,7 @@ export class Call {
       attempt,
       parent: this,
       startedAt: this.startedAt,
+      policy: this.policy,
     });
   }
 

@@ -22,6 +22,15 @@ export function reportLate(what: string, result: unknown): void {
   if (isThenable(result)) result.then(undefined, (error) => reportLost(what, error));
 }
 
+/** Tells a listener of a call: one that throws must not keep the others, or what ended the call, from going on. */
+export function tell<T, C>(listener: (value: T, call: C) => void, value: T, call: C): void {
+  try {
+    reportLate("A listener of a call", listener(value, call));
+  } catch (error) {
+    reportLost("A listener of a call", error);
+  }
+}
+
 function ignore(): void {}
 
 /** Lets go of what should not have been there: a promise in its place may reject, and nobody is to be told of that. */

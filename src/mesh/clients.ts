@@ -81,6 +81,8 @@ const outsideHeaders: ReadonlySet<string> = new Set(["traceparent", "tracestate"
 const restDialect: PipelineDialect<HttpResponse> = {
   replayable: isRestReplayable,
   discard: discardResponse,
+  outcomeOf: ({ status, headers }: HttpResponse) =>
+    status < 400 ? undefined : outcomeOfStatus(status, headers),
   adopt(call, response) {
     call.end(outcomeOfStatus(response.status, response.headers));
     return response;
@@ -115,7 +117,6 @@ export function createClients(given: ClientParts): Clients {
     random,
   });
   const parts: PipelineParts = { ...given, registry };
-  const timeoutOf = (service: string): number => policies.timeoutOf(service);
 
   function restPipeline(
     transport: HttpTransport,
@@ -163,7 +164,7 @@ export function createClients(given: ClientParts): Clients {
         clock,
         current,
         onEvent,
-        timeoutMs: () => timeoutOf(service),
+        policyOf: (method, target, operation) => policies.forRest(service, method, target, operation),
         ...(defaults && { defaults }),
       }),
     transport(service, options = {}) {
@@ -184,7 +185,7 @@ export function createClients(given: ClientParts): Clients {
         decorate: (call, header) => writeContext(call, (field, value) => header.set(field, value), clock),
         currentCall: current,
         onEvent,
-        defaultTimeoutMs: () => timeoutOf(name),
+        policyOf: (operation) => policies.forRpc(name, operation),
         ...(options.interceptors && { interceptors: options.interceptors }),
         clock,
       });
@@ -203,7 +204,7 @@ export function createClients(given: ClientParts): Clients {
       clock,
       current,
       onEvent,
-      timeoutMs: timeoutOf,
+      policyOf: (...request) => policies.forRest(...request),
     }),
     endpoints: () => registry.endpoints(),
     async close() {

@@ -12,8 +12,6 @@ import type { AppOptions } from "../hono/app-options.ts";
 import type { MeshEnv } from "../hono/env.ts";
 import type { ServedApp } from "../hono/served-app.ts";
 import type { ListenerLimits, Runtime } from "../net/port.ts";
-import type { BreakerOptions } from "../policy/breaker.ts";
-import type { RetryOptions } from "../policy/retry.ts";
 import type { MeshFetch } from "../rest/mesh-fetch.ts";
 import type { RestClient, RestDefaults } from "../rest/rest-client.ts";
 import type { RpcTransportEncoding } from "../rpc/client/transport-settings.ts";
@@ -27,21 +25,8 @@ import type { HealthCheck } from "../serve/health.ts";
 import type { ServerOptions } from "../serve/server-options.ts";
 import type { Logger, LoggingOptions } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { Policies } from "./client-policy.ts";
 import type { MeshLayers } from "./layers.ts";
-
-/** What the mesh does around the calls to one service. */
-export interface ClientPolicy {
-  /** The whole call with all its attempts, in milliseconds. @default 30_000 */
-  readonly timeoutMs?: number;
-  /** One attempt, in milliseconds; never more than what remains of the call. @default no own limit */
-  readonly attemptTimeoutMs?: number;
-  /** `false` for a single attempt. @default 3 attempts, see `retry()` */
-  readonly retry?: false | Omit<RetryOptions, "clock" | "random" | "replayable" | "onRetry">;
-  /** One breaker for each endpoint; `false` for none. @default see `circuitBreaker()` */
-  readonly breaker?: false | Omit<BreakerOptions, "clock" | "random" | "onStateChange">;
-  /** Calls in flight to the service; more are refused at once. @default no limit */
-  readonly maxConcurrent?: number;
-}
 
 /** Told of {@link MeshEvent}s; with the call that they are about, where there is one. */
 export type MeshEventListener = (event: MeshEvent, call: Call | undefined) => void;
@@ -60,10 +45,11 @@ export interface MeshOptions {
   /** Knows where the other services are; closed with the mesh. @default none is known */
   readonly resolver?: Resolver;
   /**
-   * Policies by the name of the called service; `"*"` holds for all, a name's own entry wins field by field. A source's
-   * new value holds for the next calls; one that is no good is told to `onError`, and the one before stays.
+   * Policies by the name of the called service; `"*"` holds for all, a name's own entry wins field by field. See
+   * `docs/policies.md`. A source's new value holds for the next calls; one that is no good is told to `onError`, and the
+   * one before stays.
    */
-  readonly policies?: Readonly<Record<string, ClientPolicy>> | Source<Readonly<Record<string, ClientPolicy>>>;
+  readonly policies?: Policies | Source<Policies>;
   /** Layers of the application's own, at named positions; see `docs/layers.md`. @default none */
   readonly layers?: MeshLayers;
   /**

@@ -6,14 +6,16 @@ import { outcomeOfMeshError } from "../core/classifier.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Random } from "../core/random.ts";
 import { compose, type Layer, type Service } from "../core/service.ts";
+import { callPolicyOf } from "../policy/call-policy.ts";
 import { limited } from "../policy/limited.ts";
 import { Refusals } from "../policy/refusals.ts";
-import { type RetryOptions, retry } from "../policy/retry.ts";
+import { type RetryOptions, repeating } from "../policy/retry.ts";
 import { attemptTimeout, timeout } from "../policy/timeout.ts";
 import { type UserLayerDialect, userLayers } from "../policy/user-layers.ts";
 import type { AccessLog } from "../telemetry/access-log.ts";
 import { attemptMetrics, clientMetrics } from "../telemetry/layers.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { ClientPolicy } from "./client-policy.ts";
 import type { ClientLayer, ClientLayers } from "./layers.ts";
 import type { ClientPolicies } from "./policies.ts";
 
@@ -31,7 +33,7 @@ export interface PipelineParts {
 
 /** What REST and RPC each bring along. */
 export interface PipelineDialect<Res>
-  extends Pick<RetryOptions, "replayable" | "discard">,
+  extends Pick<RetryOptions, "replayable" | "discard" | "outcomeOf">,
     UserLayerDialect<Res> {}
 
 /** What metrics call a service that the resolver does not know. */
@@ -41,11 +43,13 @@ const unknownLabel = "unknown";
 interface Chain<Req, Res> {
   readonly policies: object;
   readonly run: Service<Req, Res>;
+  /** For methods that have policies of their own, by these. */
+  readonly ofMethods: WeakMap<object, Service<Req, Res>>;
 }
 
 /**
- * The way of calls through all layers to one transport: composed once for each service, and anew when the policies
- * change. What the layers remember (breakers, budgets, calls in flight) is the registry's, so that it outlives them
+ * The way of calls through all layers to one transport: composed once for each service, and for each method that has
+ * policies of its own, and anew when the policies change. What the layers remember (breakers, budgets, calls in flight) is the registry's, so that it outlives them
  * and is the same for every transport.
  */
 export class Pipeline<Req, Res> {
@@ -74,31 +78,43 @@ export class Pipeline<Req, Res> {
     const { registry } = this.#parts;
     return (call, request) => {
       const service = registry.service(name);
-      return service === undefined ? this.#refused(call, request) : this.#chain(service)(call, request);
+      return service === undefined ? this.#refused(call, request) : this.#chain(service, call)(call, request);
     };
   }
 
   /** Calls one origin that no resolver knows. */
   toOrigin(origin: string): Service<Req, Res> {
-    return this.#chain(this.#parts.registry.direct(origin));
+    return (call, request) => this.#chain(this.#parts.registry.direct(origin), call)(call, request);
   }
 
-  #chain(service: ServiceEndpoints): Service<Req, Res> {
+  #chain(service: ServiceEndpoints, call: Call): Service<Req, Res> {
     const { policies } = this.#parts;
     let chain = this.#chains.get(service);
     if (chain?.policies !== policies.current) {
-      chain = { policies: policies.current, run: this.#compose(service) };
+      const run = this.#compose(service, policies.of(service.service));
+      chain = { policies: policies.current, run, ofMethods: new WeakMap() };
       this.#chains.set(service, chain);
     }
-    return chain.run;
+    const ofMethod = callPolicyOf(call)?.ofMethod;
+    return ofMethod === undefined ? chain.run : this.#methodChain(chain, service, ofMethod);
+  }
+
+  #methodChain(chain: Chain<Req, Res>, service: ServiceEndpoints, policy: object): Service<Req, Res> {
+    let run = chain.ofMethods.get(policy);
+    if (run === undefined) {
+      // Made by `ClientPolicies`, which is the only one to set it.
+      run = this.#compose(service, policy as ClientPolicy);
+      chain.ofMethods.set(policy, run);
+    }
+    return run;
   }
 
   /** Outermost first. `docs/layers.md` gives the reason for each position. */
-  #compose(service: ServiceEndpoints): Service<Req, Res> {
-    const { policies, metrics, clock, random, layers, accessLog: { made, attempted } = {} } = this.#parts;
-    const policy = policies.of(service.service);
+  #compose(service: ServiceEndpoints, policy: ClientPolicy): Service<Req, Res> {
+    const { metrics, clock, random, layers, accessLog: { made, attempted } = {} } = this.#parts;
     const { bulkhead, budget = false } = service;
-    const { replayable, discard } = this.#dialect;
+    const { replayable, discard, outcomeOf } = this.#dialect;
+    const { waitForReady = false, retry = {} } = policy;
     return compose<Req, Res>(
       ...(made === undefined ? [] : [made]),
       clientMetrics({ metrics, clock }),
@@ -106,22 +122,23 @@ export class Pipeline<Req, Res> {
       // The deadline itself is set by the code that makes the call: here it is enforced.
       timeout({ timeoutMs: Infinity, clock }),
       ...(bulkhead === undefined ? [] : [limited(bulkhead, { clock })]),
-      ...(policy.retry === false
-        ? []
-        : [
-            retry({
-              ...policy.retry,
-              ...(replayable && { replayable }),
-              ...(discard && { discard }),
-              budget,
-              clock,
-              random,
-              onRetry: (call) => metrics.retried(call),
-            }),
-          ]),
+      repeating(
+        {
+          ...(retry === false ? {} : retry),
+          ...(replayable && { replayable }),
+          ...(discard && { discard }),
+          ...(outcomeOf && { outcomeOf }),
+          budget,
+          waitForReady,
+          clock,
+          random,
+          onRetry: (call) => metrics.retried(call),
+        },
+        retry !== false,
+      ),
       ...(attempted === undefined ? [] : [attempted]),
       attemptMetrics({ metrics }),
-      endpointChoice(() => service, clock),
+      endpointChoice(() => service, clock, waitForReady),
       ...(policy.attemptTimeoutMs === undefined
         ? []
         : [attemptTimeout({ timeoutMs: policy.attemptTimeoutMs, clock })]),

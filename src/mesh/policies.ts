@@ -1,64 +1,80 @@
-import { checkEndpointPolicy } from "../balance/endpoint-registry.ts";
 import type { EndpointPolicy } from "../balance/service-endpoints.ts";
 import { ignoreRejection } from "../core/hooks.ts";
-import { checkNumber, checkObject, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkObject } from "../core/options.ts";
 import { borrowedSource, checkedSource, type Source } from "../core/source.ts";
-import { retry } from "../policy/retry.ts";
-import type { ClientPolicy } from "./options.ts";
-
-type Policies = Readonly<Record<string, ClientPolicy>>;
+import { type CallDefaults, type CallPolicy, plainCallDefaults } from "../policy/call-policy.ts";
+import { type ClientPolicy, checkPolicy, mergePolicies, type Policies } from "./client-policy.ts";
+import { MethodTable } from "./method-table.ts";
 
 /** The entry of `policies` that holds for every service. */
 const everyService = "*";
-const defaultTimeoutMs = 30_000;
 
-const knownPolicy: OptionKeys<ClientPolicy> = {
-  timeoutMs: true,
-  attemptTimeoutMs: true,
-  retry: true,
-  breaker: true,
-  maxConcurrent: true,
-};
-
-/** Checked where they are given: pipelines are made at the first call, too late to complain. */
-function checked(policies: Policies): Policies {
-  checkObject("the policies of createMesh()", policies);
-  for (const [name, policy] of Object.entries(policies)) {
-    checkPolicy(`policies["${name}"] of createMesh()`, policy);
-  }
-  return policies;
+/** What policies say of calls, where `method` is what they say of its method alone. */
+function defaultsOf(policy: ClientPolicy, method: CallPolicy | undefined): CallDefaults {
+  const { timeoutMs = plainCallDefaults.timeoutMs, idempotent, priority } = policy;
+  return { timeoutMs, idempotent, priority, policy: method };
 }
 
-function checkPolicy(who: string, policy: ClientPolicy): void {
-  checkOptions(who, policy, knownPolicy);
-  for (const name of ["retry", "breaker"] as const) {
-    const value: unknown = policy[name];
-    if (value !== undefined && value !== false) checkObject(`${who} ${name}`, value);
+/** What the policies say of one service, as one value of their source has it. */
+export interface ServicePolicy {
+  /** The policy of the service, without its methods. */
+  readonly policy: ClientPolicy;
+  /** What holds for a call that no entry of `methods` is about. */
+  readonly defaults: CallDefaults;
+  /** Undefined where no method is different. */
+  readonly methods: MethodTable<CallDefaults> | undefined;
+}
+
+/** The policy of a service: its own entry wins over that of all services, and an entry of a method over both. */
+function servicePolicy(every: ClientPolicy, own: ClientPolicy): ServicePolicy {
+  const policy = mergePolicies(every, own);
+  const methods = new MethodTable<CallDefaults>();
+  for (const entries of [every.methods, own.methods]) {
+    for (const [key, entry] of Object.entries(entries ?? {})) {
+      methods.add(key, (before) => {
+        const below = (before?.policy?.ofMethod as ClientPolicy | undefined) ?? policy;
+        const merged = mergePolicies(below, entry);
+        return defaultsOf(merged, { ofMethod: merged, retry: undefined, waitForReady: undefined });
+      });
+    }
   }
-  const bound = { above: true, max: Infinity };
-  if (policy.timeoutMs !== undefined) checkNumber(who, "timeoutMs", policy.timeoutMs, bound);
-  if (policy.attemptTimeoutMs !== undefined) {
-    checkNumber(who, "attemptTimeoutMs", policy.attemptTimeoutMs, bound);
+  return { policy, defaults: defaultsOf(policy, undefined), methods: methods.empty ? undefined : methods };
+}
+
+/** One value of the source: checked as a whole, and merged. */
+class PolicySet {
+  readonly #byName = new Map<string, ServicePolicy>();
+  readonly #other: ServicePolicy;
+
+  constructor(policies: Policies) {
+    checkObject("the policies of createMesh()", policies);
+    for (const [name, policy] of Object.entries(policies)) {
+      checkPolicy(`policies["${name}"] of createMesh()`, policy);
+    }
+    const every = policies[everyService] ?? {};
+    this.#other = servicePolicy(every, {});
+    for (const [name, policy] of Object.entries(policies)) {
+      if (name !== everyService) this.#byName.set(name, servicePolicy(every, policy));
+    }
   }
-  if (policy.maxConcurrent !== undefined) {
-    checkNumber(who, "maxConcurrent", policy.maxConcurrent, { min: 1, max: Infinity, integer: true });
+
+  of(service: string): ServicePolicy {
+    return this.#byName.get(service) ?? this.#other;
   }
-  if (policy.retry !== undefined && policy.retry !== false) retry(policy.retry);
-  checkEndpointPolicy(policy);
 }
 
 /** The policies of a mesh as they are now; a new value that is no good leaves the one before in use. */
 export class ClientPolicies {
-  readonly #source: Source<Policies>;
+  readonly #source: Source<PolicySet>;
   /** The source's value, at hand for every call. */
-  #current: Policies;
+  #current: PolicySet;
 
   /**
    * @param onRefused - told why a new value was refused
    * @throws TypeError | RangeError when the first value is no good
    */
   constructor(given: Policies | Source<Policies>, onRefused: (error: unknown) => void) {
-    this.#source = checkedSource(borrowedSource(given), checked, onRefused);
+    this.#source = checkedSource(borrowedSource(given), (policies) => new PolicySet(policies), onRefused);
     this.#current = this.#source.current;
     this.#source.watch((changed) => {
       this.#current = changed;
@@ -66,14 +82,13 @@ export class ClientPolicies {
   }
 
   /** All of them: the same object until they change. */
-  get current(): Policies {
+  get current(): object {
     return this.#current;
   }
 
   /** The policy of a service: its own entry wins over that of all services, field by field. */
   of(service: string): ClientPolicy {
-    const current = this.#current;
-    return { ...current[everyService], ...current[service] };
+    return this.#current.of(service).policy;
   }
 
   /** What the endpoints of a service go by. */
@@ -82,10 +97,16 @@ export class ClientPolicies {
     return { breaker, maxConcurrent, budget: retries === false ? undefined : retries?.budget };
   }
 
-  /** How long a whole call to a service may take, unless the caller says otherwise. */
-  timeoutOf(service: string): number {
-    const current = this.#current;
-    return current[service]?.timeoutMs ?? current[everyService]?.timeoutMs ?? defaultTimeoutMs;
+  /** What holds for an RPC, unless its caller says otherwise. */
+  forRpc(service: string, operation: string): CallDefaults {
+    const { defaults, methods } = this.#current.of(service);
+    return methods === undefined ? defaults : (methods.rpc(operation) ?? defaults);
+  }
+
+  /** What holds for a REST call, unless its caller says otherwise. */
+  forRest(service: string, method: string, target: string, operation: string | undefined): CallDefaults {
+    const { defaults, methods } = this.#current.of(service);
+    return methods === undefined ? defaults : (methods.rest(method, target, operation) ?? defaults);
   }
 
   /** Calls `listener` after each change; the returned function ends that. */

@@ -14,6 +14,7 @@ export {
   createBreaker,
 } from "./breaker.ts";
 export { Bulkhead, type BulkheadOptions, bulkhead, createBulkhead } from "./bulkhead.ts";
+export type { CallOverrides } from "./call-policy.ts";
 export { type CircuitBreakerOptions, circuitBreaker } from "./circuit-breaker.ts";
 export {
   type DeadlineEntry,
@@ -38,5 +39,7 @@ export {
 } from "./rate-limiter.ts";
 export { type RetryOptions, retry } from "./retry.ts";
 export { type RetryBudget, type RetryBudgetOptions, retryBudget } from "./retry-budget.ts";
+export type { RetryPolicy } from "./retry-plan.ts";
+export type { OneOrMore, RetryRule, RetryStatus } from "./retry-rule.ts";
 export { type AttemptTimeoutOptions, attemptTimeout, type TimeoutOptions, timeout } from "./timeout.ts";
 export { createTokenBucket, TokenBucket, type TokenBucketOptions, tokenBucket } from "./token-bucket.ts";

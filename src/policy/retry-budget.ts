@@ -109,3 +109,16 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
   const ratio = checkNumber(who, "ratio", options.ratio ?? 0.2);
   return new SlidingRetryBudget(ratio, (minPerSecond * windowMs) / 1000, windowMs);
 }
+
+/**
+ * The budget that is meant: one that there is, or a new one; undefined for no limit.
+ *
+ * @throws TypeError | RangeError when it is none
+ */
+export function retryBudgetFrom(
+  given: RetryBudget | RetryBudgetOptions | false | undefined,
+): RetryBudget | undefined {
+  if (given === false) return undefined;
+  if (typeof given === "object" && given !== null && "withdraw" in given) return given;
+  return retryBudget(given);
+}

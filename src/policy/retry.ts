@@ -3,33 +3,41 @@ import { endWithError } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { CallEvent } from "../core/events.ts";
-import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
-import type { Outcome } from "../core/outcome.ts";
+import { reportLost } from "../core/hooks.ts";
+import { checkBoolean, checkFunction, checkOptions, type OptionKeys } from "../core/options.ts";
+import { type Outcome, ok } from "../core/outcome.ts";
 import { type Random, systemRandom } from "../core/random.ts";
 import type { AnyLayer, Service } from "../core/service.ts";
-import { type Backoff, fullJitter } from "./backoff.ts";
-import { type RetryBudget, type RetryBudgetOptions, retryBudget } from "./retry-budget.ts";
+import { callPolicyOf } from "./call-policy.ts";
+import { type RetryBudget, type RetryBudgetOptions, retryBudgetFrom } from "./retry-budget.ts";
+import { type RetryPlan, type RetryPolicy, retryPlan, ruleFor } from "./retry-plan.ts";
 import { waitFor } from "./wait.ts";
 
 const knownRetryOptions: OptionKeys<RetryOptions> = {
   maxAttempts: true,
   backoff: true,
+  on: true,
   budget: true,
+  waitForReady: true,
   replayable: true,
   discard: true,
+  outcomeOf: true,
   onRetry: true,
   clock: true,
   random: true,
 };
 
 /** Options of {@link retry}. */
-export interface RetryOptions {
-  /** Attempts in all, the first included: 1 to 5. 1 switches retries off. @default 3 */
-  readonly maxAttempts?: number;
-  /** The wait before the next attempt, where the server did not say. @default fullJitter() */
-  readonly backoff?: Backoff;
+export interface RetryOptions extends RetryPolicy {
   /** How many retries the traffic can afford; `false` for no limit. @default retryBudget() */
   readonly budget?: RetryBudget | RetryBudgetOptions | false;
+  /**
+   * Whether calls that never started are repeated until their deadline: such attempts count neither towards
+   * `maxAttempts` nor to the budget.
+   *
+   * @default false
+   */
+  readonly waitForReady?: boolean;
   /**
    * Whether a request can be sent again. A body that is a stream cannot: the first attempt has read it.
    *
@@ -41,6 +49,12 @@ export interface RetryOptions {
    * that the connection can be used again. Without it the signal of the attempt aborts.
    */
   readonly discard?: (response: never) => void;
+  /**
+   * The outcome that a response will have although its body is still under way; asked only where there are rules (`on`).
+   *
+   * @default none is known
+   */
+  readonly outcomeOf?: (response: never) => Outcome | undefined;
   /** Told of each retry before its wait begins; `attempt` is the one that failed. */
   readonly onRetry?: (call: Call, outcome: Outcome, attempt: number, waitMs: number) => void;
   /** @default systemClock */
@@ -49,20 +63,21 @@ export interface RetryOptions {
   readonly random?: Random;
 }
 
-const maxAttemptsCap = 5;
-
-function budgetFrom(budget: RetryOptions["budget"]): RetryBudget | undefined {
-  if (budget === false) return undefined;
-  if (budget !== undefined && "withdraw" in budget) return budget;
-  return retryBudget(budget);
-}
-
 type Declined = Extract<CallEvent, { type: "retry-declined" }>["reason"];
 
-/** Whether another attempt could help at all. */
-function mayHelp(call: Call, outcome: Outcome): boolean {
-  if (outcome.local || call.cancelled) return false;
-  return outcome.kind === "retryable" || outcome.kind === "rejected";
+/** One attempt that failed, and how its call is repeated. */
+interface Failed {
+  readonly call: Call;
+  readonly request: unknown;
+  readonly plan: RetryPlan;
+  readonly outcome: Outcome;
+  readonly attempt: number;
+  /** How many attempts count towards the maximum. */
+  readonly counted: number;
+  /** Whether it never started, and none before it did not. */
+  readonly isFirstRefusal: boolean;
+  /** Whether it waits for an endpoint that takes it. */
+  readonly waits: boolean;
 }
 
 /**
@@ -85,39 +100,63 @@ function mayHelp(call: Call, outcome: Outcome): boolean {
  * @throws TypeError | RangeError when an option has the wrong type or is out of range
  */
 export function retry(options: RetryOptions = {}): AnyLayer {
+  const layer = repeating(options);
+  return options.maxAttempts === 1 && options.waitForReady !== true ? (next) => next : layer;
+}
+
+/**
+ * As {@link retry}, and a layer even where nothing is repeated: what a call says of itself (`call.policy`) may ask for it.
+ *
+ * @param retries - `false`: nothing is repeated that does not ask for it
+ */
+export function repeating(options: RetryOptions, retries: boolean = true): AnyLayer {
   const who = "retry()";
   checkOptions(who, options, knownRetryOptions);
-  const maxAttempts = checkNumber(who, "maxAttempts", options.maxAttempts ?? 3, {
-    min: 1,
-    max: maxAttemptsCap,
-    integer: true,
-  });
-  const backoff = checkFunction(who, "backoff", options.backoff) ?? fullJitter();
+  const single: RetryPlan = retryPlan(who, { maxAttempts: 1 });
+  const usual = retries ? retryPlan(who, options) : single;
   const replayable = checkFunction(who, "replayable", options.replayable) as
     | ((request: unknown) => boolean)
     | undefined;
   const discard = checkFunction(who, "discard", options.discard) as ((response: unknown) => void) | undefined;
+  const outcomeOf = checkFunction(who, "outcomeOf", options.outcomeOf) as
+    | ((response: unknown) => Outcome | undefined)
+    | undefined;
   const onRetry = checkFunction(who, "onRetry", options.onRetry);
-  const budget = budgetFrom(options.budget);
+  const waitForReady = checkBoolean(who, "waitForReady", options.waitForReady) ?? false;
+  const budget = retryBudgetFrom(options.budget);
   const { clock = systemClock, random = systemRandom } = options;
-  if (maxAttempts === 1) return (next) => next;
 
-  /** Milliseconds until the next attempt, or why there is none. */
-  function nextAttempt(
-    call: Call,
-    request: unknown,
-    outcome: Outcome,
-    attempt: number,
-    isFirstRefusal: boolean,
-  ): number | Declined {
+  /** How a call is repeated that says so itself; what it leaves out is as the others have it. */
+  function planOf(own: false | RetryPolicy | undefined): RetryPlan {
+    if (own === undefined) return usual;
+    return own === false ? single : retryPlan(who, { ...options, ...own });
+  }
+
+  /** Milliseconds until the next attempt, or why there is none; undefined when none could help. */
+  function nextAttempt(failed: Failed): number | Declined | undefined {
+    const { call, request, plan, outcome, attempt, isFirstRefusal, waits } = failed;
+    const rule = ruleFor(plan, outcome, call, isFirstRefusal || waits);
+    if (rule === undefined) return undefined;
     if (!outcome.neverStarted && call.idempotency === "unknown") return "not-idempotent";
-    if (attempt >= maxAttempts) return "attempts";
+    if (!waits && failed.counted >= plan.maxAttempts) return "attempts";
     if (replayable !== undefined && !replayable(request)) return "not-replayable";
+    const backoff = rule.backoff ?? plan.backoff;
     const waitMs = outcome.pushbackMs ?? (isFirstRefusal ? 0 : Math.max(0, backoff(attempt, random)));
     if (!(waitMs >= 0 && waitMs < Infinity)) return "pushback";
     const now = clock.now();
     if (now + waitMs >= call.deadline) return "deadline";
-    return isFirstRefusal || budget === undefined || budget.withdraw(now) ? waitMs : "budget";
+    if (isFirstRefusal || waits || budget === undefined || budget.withdraw(now)) return waitMs;
+    return "budget";
+  }
+
+  /** The same; a rule or a back-off that throws must not hide what happened. */
+  function decided(failed: Failed): number | Declined | undefined {
+    try {
+      return nextAttempt(failed);
+    } catch (error) {
+      reportLost("A rule or a back-off of retry()", error);
+      return undefined;
+    }
   }
 
   /** Lets go of a response that nobody will read. */
@@ -127,8 +166,15 @@ export function retry(options: RetryOptions = {}): AnyLayer {
   }
 
   return function retryLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
-    return async function retried(call, request) {
-      if (call.retryOwnedUpstream) return next(call, request);
+    return function retriedOrNot(call, request) {
+      const own = callPolicyOf(call);
+      const plan = own === undefined ? usual : planOf(own.retry);
+      const patient = own?.waitForReady ?? waitForReady;
+      if (call.retryOwnedUpstream || (plan.maxAttempts === 1 && !patient)) return next(call, request);
+      return retried(call, request, plan, patient);
+    };
+
+    async function retried(call: Call, request: Req, plan: RetryPlan, patient: boolean): Promise<Res> {
       budget?.deposit(clock.now());
       // What may be repeated here must not be repeated below too; what may not, is left to those below.
       const owned = call.idempotency !== "unknown" && (replayable === undefined || replayable(request));
@@ -136,6 +182,7 @@ export function retry(options: RetryOptions = {}): AnyLayer {
       let lastError: unknown;
       let lastOutcome: Outcome | undefined;
       let refused = false;
+      let uncounted = 0;
       for (let attempt = 1; ; attempt++) {
         const fork = call.fork(attempt);
         fork.retryOwnedUpstream = owned;
@@ -149,7 +196,8 @@ export function retry(options: RetryOptions = {}): AnyLayer {
           failed = true;
           error = thrown;
         }
-        const outcome = failed ? endWithError(fork, error) : fork.outcome;
+        const ended = failed ? endWithError(fork, error) : fork.outcome;
+        const outcome = ended ?? (plan.rules === undefined ? undefined : outcomeOf?.(response));
         if (outcome === undefined) {
           // A response that is still under way: the call ends when this attempt does.
           fork.onEnd((late) => call.end(late));
@@ -157,9 +205,13 @@ export function retry(options: RetryOptions = {}): AnyLayer {
         }
         const isFirstRefusal = outcome.neverStarted && !refused;
         refused ||= outcome.neverStarted;
-        const waitMs = mayHelp(call, outcome)
-          ? nextAttempt(call, request, outcome, attempt, isFirstRefusal)
-          : undefined;
+        const waits = patient && outcome.neverStarted && !outcome.local;
+        const counted = attempt - uncounted;
+        if (waits) uncounted++;
+        const waitMs =
+          outcome === ok
+            ? undefined
+            : decided({ call, request, plan, outcome, attempt, counted, isFirstRefusal, waits });
         if (typeof waitMs !== "number") {
           if (waitMs !== undefined) call.note?.({ type: "retry-declined", attempt, outcome, reason: waitMs });
           // A refusal of our own (the breaker opened meanwhile) would hide what really happened.
@@ -167,14 +219,17 @@ export function retry(options: RetryOptions = {}): AnyLayer {
             call.end(lastOutcome);
             throw lastError;
           }
-          call.end(outcome);
+          if (ended !== undefined) call.end(ended);
+          else fork.onEnd((late) => call.end(late));
           if (failed) throw error;
           return response as Res;
         }
+        if (ended === undefined) fork.end(outcome);
         if (!failed) abandon(fork, response);
         call.note?.({ type: "retry", attempt, outcome, waitMs });
         onRetry?.(call, outcome, attempt, waitMs);
-        if (fork.endpoint !== undefined) tried = [...tried, fork.endpoint.origin];
+        const origin = fork.endpoint?.origin;
+        if (origin !== undefined && !tried.includes(origin)) tried = [...tried, origin];
         lastOutcome = failed ? outcome : undefined;
         lastError = error;
         if (waitMs > 0) {
@@ -186,6 +241,6 @@ export function retry(options: RetryOptions = {}): AnyLayer {
           }
         }
       }
-    };
+    }
   };
 }

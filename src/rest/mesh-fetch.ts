@@ -2,6 +2,12 @@ import { Call, type CallEventListener } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Service } from "../core/service.ts";
 import { EndToEndHeaders } from "../http/end-to-end-headers.ts";
+import {
+  type CallDefaults,
+  type CallOverrides,
+  callPolicyFrom,
+  plainCallDefaults,
+} from "../policy/call-policy.ts";
 import { withinDeadline } from "./body-chunks.ts";
 import { HttpError } from "./http-error.ts";
 import type { HttpResponse } from "./http-transport.ts";
@@ -9,7 +15,7 @@ import { type Hop, locationOf, nextHop, targetOf } from "./redirect.ts";
 import { addHeaders, type HeadersInput } from "./request-headers.ts";
 import { checkMaxResponseBytes, limitedBody } from "./response-limit.ts";
 import { encodeBody, type RestBody } from "./rest-body.ts";
-import { checkTimeout, idempotencyOf } from "./rest-client.ts";
+import { checkTimeout, idempotencyOf, priorityOf } from "./rest-client.ts";
 import { methodLabel, type RestRequest, type SentRequest, sendCall } from "./rest-request.ts";
 import { RestResponse } from "./rest-response.ts";
 import { discardResponse, isShort, TransportResponse } from "./transport-response.ts";
@@ -25,22 +31,33 @@ export interface MeshFetchOptions {
   readonly current?: () => Call | undefined;
   /** Told what is decided about the calls. @default nobody is told */
   readonly onEvent?: CallEventListener | undefined;
-  /** The whole exchange, redirects and the reading of the response included, in milliseconds. @default 30_000 */
-  readonly timeoutMs?: number | ((service: string) => number);
+  /** What holds for a request, unless its init says otherwise; asked for each of a chain of redirects. @default 30 s */
+  readonly policyOf?: (
+    service: string,
+    method: string,
+    target: string,
+    operation: string | undefined,
+  ) => CallDefaults;
 }
 
 /** What `mesh.fetch` takes beside the standard `RequestInit`. */
-export interface MeshFetchInit extends Omit<RequestInit, "body"> {
+export interface MeshFetchInit
+  extends Omit<RequestInit, "body" | "priority">,
+    Omit<CallOverrides, "priority"> {
+  /**
+   * 0 is shed last, higher numbers sooner. The standard's words are about the order of downloads in a page, and left alone.
+   *
+   * @default the policies', else that of the call on whose behalf it is made, or 0
+   */
+  readonly priority?: number | "high" | "low" | "auto";
   readonly body?: RestBody | RequestInit["body"];
-  /** The whole exchange, in milliseconds. @default that of the service's policy, 30_000 */
+  /** The whole exchange, redirects and the reading of the response included, in milliseconds. @default the policy's, 30_000 */
   readonly timeoutMs?: number;
   /**
    * The largest response body, in bytes: one that grows beyond it is cancelled, and reading it fails with
    * `ERR_BODY_TOO_LARGE`. @default no limit, as with the platform's own
    */
   readonly maxResponseBytes?: number;
-  /** The caller's word on whether the request may be repeated. @default by method */
-  readonly idempotent?: boolean;
   /** The call on whose behalf this one is made; `null` cuts the tie. @default the call whose handler runs now */
   readonly parent?: Call | null;
   /** What metrics and traces call it. @default the method */
@@ -68,30 +85,41 @@ const nullBody: ReadonlySet<number> = new Set([204, 205, 304]);
  * ```
  */
 export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
-  const { sendFor, sendToOrigin, clock, current, onEvent, timeoutMs = 30_000 } = options;
+  const { sendFor, sendToOrigin, clock, current, onEvent, policyOf = () => plainCallDefaults } = options;
 
   return async function meshFetch(input, init = {}) {
     const given = await requestFrom(input, init);
     const { maxResponseBytes } = init;
     if (maxResponseBytes !== undefined) checkMaxResponseBytes(given.who, maxResponseBytes);
     let hop: Hop = given.hop;
-    const service = serviceOf(hop.url);
-    const ownTimeout = typeof timeoutMs === "number" ? timeoutMs : timeoutMs(service);
+    const { operation, retry, idempotent, waitForReady } = init;
+    const priority = typeof init.priority === "string" ? undefined : init.priority;
+    const policyFor = ({ url, request: { method, target } }: Hop): CallDefaults =>
+      policyOf(serviceOf(url), method, target, operation);
+    let policy = policyFor(hop);
     const deadline =
-      clock.now() + (init.timeoutMs === undefined ? ownTimeout : checkTimeout(given.who, init.timeoutMs));
+      clock.now() +
+      (init.timeoutMs === undefined ? policy.timeoutMs : checkTimeout(given.who, init.timeoutMs));
     for (let redirected = 0; ; redirected++) {
       const { url, request } = hop;
+      if (redirected > 0) policy = policyFor(hop);
       const send = url.protocol === "mesh:" ? sendFor(url.host) : sendToOrigin(url.origin);
       const call = new Call({
         side: "client",
         protocol: "rest",
         service: serviceOf(url),
-        operation: init.operation ?? methodLabel(request.method),
+        operation: operation ?? methodLabel(request.method),
         deadline,
-        idempotency: idempotencyOf(request.method, request.headers, init.idempotent),
+        idempotency: idempotencyOf(request.method, request.headers, idempotent ?? policy.idempotent),
         signal: given.signal,
         parent: init.parent === undefined ? current?.() : (init.parent ?? undefined),
         onEvent,
+        policy: callPolicyFrom(
+          `a call to ${serviceOf(url)}`,
+          { retry, idempotent, priority, waitForReady },
+          policy.policy,
+        ),
+        ...priorityOf(priority ?? policy.priority),
       });
       const response = await sendCall(send, call, request);
       const location = given.redirect === "manual" ? undefined : locationOf(response);

@@ -2,15 +2,16 @@ import { Call, type CallEventListener, type Idempotency } from "../core/call.ts"
 import type { Clock } from "../core/clock.ts";
 import { meshHeaders } from "../core/headers.ts";
 import { idempotencyFrom } from "../core/idempotency.ts";
-import { checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkOptions } from "../core/options.ts";
 import type { Service } from "../core/service.ts";
+import { type CallDefaults, callPolicyFrom, plainCallDefaults } from "../policy/call-policy.ts";
 import type { HttpResponse } from "./http-transport.ts";
 import { addHeaders } from "./request-headers.ts";
 import { checkMaxResponseBytes } from "./response-limit.ts";
 import { ResponsePromise } from "./response-promise.ts";
 import { encodeBody, encodeJson } from "./rest-body.ts";
 import { type RestHealth, restHealth } from "./rest-health.ts";
-import type { RestDefaults, RestOptions } from "./rest-options.ts";
+import { knownRestDefaults, knownRestOptions, type RestDefaults, type RestOptions } from "./rest-options.ts";
 import { targetFrom } from "./rest-path.ts";
 import { methodLabel, type RestRequest } from "./rest-request.ts";
 
@@ -27,8 +28,8 @@ export interface RestClientOptions {
   readonly current?: () => Call | undefined;
   /** Told what is decided about the calls. @default nobody is told */
   readonly onEvent?: CallEventListener | undefined;
-  /** The whole call, in milliseconds, where neither defaults nor request say so; asked for each call. @default 30_000 */
-  readonly timeoutMs?: () => number;
+  /** What holds for a request, where neither defaults nor request say so; asked for each call. @default 30 s */
+  readonly policyOf?: (method: string, target: string, operation: string | undefined) => CallDefaults;
   readonly defaults?: RestDefaults;
 }
 
@@ -48,13 +49,8 @@ export interface RestClient {
   health(options?: Pick<RestOptions, "timeoutMs" | "signal" | "parent">): Promise<RestHealth>;
 }
 
-const knownDefaults: OptionKeys<RestDefaults> = {
-  headers: true,
-  timeoutMs: true,
-  priority: true,
-  maxResponseBytes: true,
-  throwHttpErrors: true,
-};
+const knownOptions: ReadonlySet<string> = new Set(Object.keys(knownRestOptions));
+const noOptions: RestOptions = {};
 
 const idempotencyByMethod: Readonly<Record<string, Idempotency>> = {
   GET: "safe",
@@ -65,15 +61,14 @@ const idempotencyByMethod: Readonly<Record<string, Idempotency>> = {
   DELETE: "idempotent",
 };
 
-/** What repeating a request does; the caller's `true` takes nothing away from what a safe method promises. */
+/** What repeating a request does. */
 export function idempotencyOf(
   method: string,
   headers: Readonly<Record<string, string>>,
   word: boolean | undefined,
 ): Idempotency {
-  const ofMethod = idempotencyByMethod[method] ?? (word === true ? "idempotent" : undefined);
   const hasKey = headers[meshHeaders.idempotencyKey] !== undefined;
-  return idempotencyFrom(word === false ? "unknown" : undefined, ofMethod, hasKey);
+  return idempotencyFrom(word, idempotencyByMethod[method], hasKey);
 }
 
 /**
@@ -87,9 +82,19 @@ export function idempotencyOf(
  * ```
  */
 export function createRestClient(options: RestClientOptions): RestClient {
-  const { service, send, clock, current, onEvent, defaults = {} } = options;
+  const {
+    service,
+    send,
+    clock,
+    current,
+    onEvent,
+    defaults = {},
+    policyOf = () => plainCallDefaults,
+  } = options;
   const who = `Cannot call ${service}`;
-  checkOptions(`a client of ${service}`, defaults, knownDefaults);
+  const made = `a call to ${service}`;
+  checkOptions(`a client of ${service}`, defaults, knownRestDefaults);
+  callPolicyFrom(`a client of ${service}`, defaults, undefined);
   if (defaults.timeoutMs !== undefined)
     checkTimeout(`Cannot make a client of ${service}`, defaults.timeoutMs);
   if (defaults.maxResponseBytes !== undefined) {
@@ -99,12 +104,15 @@ export function createRestClient(options: RestClientOptions): RestClient {
   if (defaults.headers !== undefined)
     addHeaders(`Cannot make a client of ${service}`, defaultHeaders, defaults.headers);
 
-  function timeoutOf({ timeoutMs }: RestOptions): number {
+  function timeoutOf({ timeoutMs }: RestOptions, policy: CallDefaults): number {
     if (timeoutMs !== undefined) return checkTimeout(who, timeoutMs);
-    return defaults.timeoutMs ?? options.timeoutMs?.() ?? 30_000;
+    return defaults.timeoutMs ?? policy.timeoutMs;
   }
 
-  function request(method: string, path: string, each: RestOptions = {}): ResponsePromise {
+  function request(method: string, path: string, each: RestOptions = noOptions): ResponsePromise {
+    for (const key in each) {
+      if (!knownOptions.has(key)) checkOptions(made, each, knownRestOptions);
+    }
     const target = targetFrom(who, path, each.query);
     const headers = { ...defaultHeaders };
     if (each.headers !== undefined) addHeaders(who, headers, each.headers);
@@ -113,17 +121,21 @@ export function createRestClient(options: RestClientOptions): RestClient {
     }
     if (each.maxResponseBytes !== undefined) checkMaxResponseBytes(who, each.maxResponseBytes);
     const body = bodyOf(who, method, each, headers);
+    const policy = policyOf(method, target, each.operation);
+    const { retry = defaults.retry, waitForReady = defaults.waitForReady, idempotent } = each;
+    const { priority = defaults.priority } = each;
     const call = new Call({
       side: "client",
       protocol: "rest",
       service,
       operation: each.operation ?? methodLabel(method),
-      deadline: clock.now() + timeoutOf(each),
-      idempotency: idempotencyOf(method, headers, each.idempotent),
+      deadline: clock.now() + timeoutOf(each, policy),
+      idempotency: idempotencyOf(method, headers, idempotent ?? policy.idempotent),
       signal: each.signal,
       parent: each.parent === undefined ? current?.() : (each.parent ?? undefined),
       onEvent,
-      ...priorityOf(each.priority ?? defaults.priority),
+      policy: callPolicyFrom(made, { retry, waitForReady, idempotent, priority }, policy.policy),
+      ...priorityOf(priority ?? policy.priority),
     });
     return new ResponsePromise({
       call,
@@ -160,7 +172,8 @@ function checkMethod(who: string, method: string): string {
   throw new TypeError(`${who}: ${JSON.stringify(method)} is no HTTP method`);
 }
 
-function priorityOf(priority: number | undefined): { priority?: number } {
+/** For a call of which nobody says it, its parent does. */
+export function priorityOf(priority: number | undefined): { priority?: number } {
   return priority === undefined ? {} : { priority };
 }
 

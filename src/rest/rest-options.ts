@@ -1,16 +1,16 @@
 import type { Call } from "../core/call.ts";
+import type { OptionKeys } from "../core/options.ts";
+import type { CallOverrides } from "../policy/call-policy.ts";
 import type { HeadersInput } from "./request-headers.ts";
 import type { RestBody } from "./rest-body.ts";
 import type { Query } from "./rest-path.ts";
 
 /** What holds for every request of a client, unless the request says otherwise. */
-export interface RestDefaults {
+export interface RestDefaults extends Omit<CallOverrides, "idempotent"> {
   /** Sent with every request; a request's own header of the same name wins. */
   readonly headers?: HeadersInput;
   /** The whole call with all its attempts and the reading of the response, in milliseconds. @default the policy's, 30_000 */
   readonly timeoutMs?: number;
-  /** 0 is shed last, higher numbers sooner. @default that of the call on whose behalf it is made, or 0 */
-  readonly priority?: number;
   /**
    * The largest response body, in bytes: one that grows beyond it is cancelled, and reading it fails with
    * `ERR_BODY_TOO_LARGE`. Unless it is set, a body that is read as a stream has no limit. `Infinity` sets none at all.
@@ -23,7 +23,7 @@ export interface RestDefaults {
 }
 
 /** One request. */
-export interface RestOptions extends RestDefaults {
+export interface RestOptions extends RestDefaults, Pick<CallOverrides, "idempotent"> {
   /** Added to the path; `undefined` values are left out, arrays repeat the parameter. */
   readonly query?: Query;
   /** Sent as `application/json`. */
@@ -34,8 +34,6 @@ export interface RestOptions extends RestDefaults {
   readonly signal?: AbortSignal;
   /** Sent as `Idempotency-Key`; it promises that the service recognises a repetition, so the call may be retried. */
   readonly idempotencyKey?: string;
-  /** The caller's word on whether the call may be repeated. @default by method: all but POST and PATCH */
-  readonly idempotent?: boolean;
   /**
    * The call on whose behalf this one is made: deadline, trace, priority and cancellation carry over. `null` cuts the tie,
    * for work that outlives the request it began in.
@@ -46,3 +44,25 @@ export interface RestOptions extends RestDefaults {
   /** What metrics and traces call it: the route pattern, such as `GET /datasets/:name`. @default the method */
   readonly operation?: string;
 }
+
+export const knownRestDefaults: OptionKeys<RestDefaults> = {
+  headers: true,
+  timeoutMs: true,
+  retry: true,
+  priority: true,
+  waitForReady: true,
+  maxResponseBytes: true,
+  throwHttpErrors: true,
+};
+
+export const knownRestOptions: OptionKeys<RestOptions> = {
+  ...knownRestDefaults,
+  query: true,
+  json: true,
+  body: true,
+  signal: true,
+  idempotencyKey: true,
+  idempotent: true,
+  parent: true,
+  operation: true,
+};

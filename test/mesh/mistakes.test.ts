@@ -5,6 +5,7 @@ import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import { circuitBreaker } from "../../src/policy/circuit-breaker.ts";
 import { retry } from "../../src/policy/retry.ts";
+import { callOptions } from "../../src/rpc/context.ts";
 
 /** Options as code without types, or a file, may hold them. */
 function mesh(options: Record<string, unknown>): ReturnType<typeof createMesh> {
@@ -36,7 +37,45 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
   [
     "a number for retry",
     () => mesh({ policies: { lake: { retry: 5 } } }),
-    'Cannot make policies["lake"] of createMesh() retry: its options are 5; pass an object',
+    'Cannot make policies["lake"] of createMesh(): retry is 5; pass false, or an object such as { maxAttempts: 2 }',
+  ],
+  [
+    "a misspelt option of a method",
+    () => mesh({ policies: { lake: { methods: { QueryRows: { timeout: 5 } } } } }),
+    'Cannot make policies["lake"] of createMesh() methods["QueryRows"]: it has no option "timeout"; did you mean "timeoutMs"?',
+  ],
+  [
+    "a breaker for a method, which belongs to endpoints",
+    () => mesh({ policies: { lake: { methods: { "GET /x": { breaker: false } } } } }),
+    'Cannot make policies["lake"] of createMesh() methods["GET /x"]: it has no option "breaker"; its options are timeoutMs, attemptTimeoutMs, retry, idempotent, priority, waitForReady',
+  ],
+  [
+    "a list of methods",
+    () => mesh({ policies: { lake: { methods: ["QueryRows"] } } }),
+    'Cannot make policies["lake"] of createMesh() methods: its options are an array; pass an object',
+  ],
+  [
+    "a word for idempotent",
+    () => mesh({ policies: { lake: { methods: { QueryRows: { idempotent: "yes" } } } } }),
+    'Cannot make policies["lake"] of createMesh() methods["QueryRows"]: idempotent is "yes"; pass true or false',
+  ],
+  [
+    "a rule of retry that names a status as a code",
+    () => mesh({ policies: { lake: { retry: { on: { code: 503 } } } } }),
+    'Cannot make policies["lake"] of createMesh() retry on: code is 503; pass some of canceled, unknown, invalid_argument, deadline_exceeded, not_found, already_exists, permission_denied, resource_exhausted, failed_precondition, aborted, out_of_range, unimplemented, internal, unavailable, data_loss, unauthenticated',
+  ],
+  [
+    "a number for the budget of retries",
+    () => mesh({ policies: { lake: { retry: { budget: 5 } } } }),
+    "Cannot make retryBudget(): its options are 5; pass an object",
+  ],
+  [
+    "a misspelt option of a request",
+    () =>
+      mesh({})
+        .rest("lake")
+        .get("x", { timeout: 5 } as never),
+    'Cannot make a call to lake: it has no option "timeout"; did you mean "timeoutMs"?',
   ],
   [
     "true for the breaker",
@@ -46,7 +85,7 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
   [
     "a misspelt option of retry in a policy",
     () => mesh({ policies: { lake: { retry: { attempts: 5 } } } }),
-    'Cannot make retry(): it has no option "attempts"; did you mean "maxAttempts"?',
+    'Cannot make policies["lake"] of createMesh() retry: it has no option "attempts"; did you mean "maxAttempts"?',
   ],
   [
     "a misspelt option of the breaker in a policy",
@@ -150,6 +189,11 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
     "a misspelt option of a transport",
     () => mesh({}).transport("lake", { useBinary: false } as never),
     'Cannot make a transport: it has no option "useBinary"; did you mean "useBinaryFormat"?',
+  ],
+  [
+    "a misspelt option of an RPC",
+    () => callOptions({ idempotency: "safe" } as never),
+    'Cannot make callOptions(): it has no option "idempotency"; did you mean "idempotent"?',
   ],
   [
     "a misspelt option of a handler",

@@ -25,8 +25,9 @@ import { idempotencyFrom } from "../../core/idempotency.ts";
 import { ok } from "../../core/outcome.ts";
 import type { Layer } from "../../core/service.ts";
 import { markUpstream } from "../../core/upstream.ts";
+import { type CallDefaults, callPolicyFrom, plainCallDefaults } from "../../policy/call-policy.ts";
 import { userLayers } from "../../policy/user-layers.ts";
-import { meshCallOptions } from "../context.ts";
+import { checkCallOptions, meshCallOptions, noCallOptions } from "../context.ts";
 import { operationOf } from "../dialect/call-headers.ts";
 import type { MetadataSink } from "../dialect/header-metadata.ts";
 import { callerError } from "../dialect/mesh-error-codes.ts";
@@ -57,8 +58,8 @@ export interface MeshTransportOptions {
   readonly currentCall?: () => Call | undefined;
   /** Told what is decided about the calls. @default nobody is told */
   readonly onEvent?: CallEventListener | undefined;
-  /** Longest time of a whole call, unless the caller says otherwise, in milliseconds; a function where it may change. @default 30000 */
-  readonly defaultTimeoutMs?: number | (() => number);
+  /** What holds for a call of an operation (`package.Service/Method`), unless the caller says otherwise. @default 30 s */
+  readonly policyOf?: (operation: string) => CallDefaults;
   /** Connect interceptors, outside the mesh's own layers: they see the call, not its attempts. */
   readonly interceptors?: readonly Interceptor[];
   /** @default systemClock */
@@ -70,7 +71,7 @@ export interface MeshTransportOptions {
  * pipeline, and sends each attempt to the endpoint that was picked.
  *
  * As with Connect's transports, a `timeoutMs` of 0 or less means none. Calls are repeated as their method's
- * `idempotency_level` allows, or as {@link meshCallOptions} or an `idempotency-key` header says.
+ * `idempotency_level` allows, or as the policies, `callOptions()` or an `idempotency-key` header says.
  * A stream is cut off by its deadline or its signal; leaving a `for await` loop of a Connect client early does
  * not reach the transport, so pass a signal to streams that you may leave.
  *
@@ -84,9 +85,10 @@ export interface MeshTransportOptions {
  * ```
  */
 export function createMeshTransport(options: MeshTransportOptions): Transport {
-  const { clock = systemClock, defaultTimeoutMs = 30_000, protocol } = options;
+  const { clock = systemClock, policyOf = () => plainCallDefaults, protocol } = options;
   const interceptors = options.interceptors ?? [];
   const { transportFor, faultOf, decorate } = options;
+  const who = `a call to ${options.service}`;
   const pipeline = options.pipeline(transportService({ transportFor, clock, faultOf, decorate }));
   const intercepted: Layer<RpcRequest, RpcResponse> = (next) => (call, request) =>
     intercept(interceptors, call, request, options.service, next);
@@ -94,21 +96,25 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
     interceptors.length === 0 ? pipeline : userLayers([intercepted], rpcUserLayerDialect)(pipeline);
 
   function open(method: DescMethod, each: CallSettings): Call {
-    const own = each.contextValues?.get(meshCallOptions);
-    const timeoutMs =
-      each.timeoutMs ?? (typeof defaultTimeoutMs === "function" ? defaultTimeoutMs() : defaultTimeoutMs);
+    const said = each.contextValues?.get(meshCallOptions);
+    const own = said === undefined || said === noCallOptions ? undefined : checkCallOptions(who, said);
+    const operation = operationOf(method);
+    const policy = policyOf(operation);
+    const priority = own?.priority ?? policy.priority;
+    const timeoutMs = each.timeoutMs ?? policy.timeoutMs;
     if (Number.isNaN(timeoutMs)) throw new RangeError("timeoutMs is NaN; pass milliseconds, or 0 for none");
     return new Call({
       side: "client",
       protocol: typeof protocol === "function" ? protocol() : protocol,
       service: options.service,
-      operation: operationOf(method),
-      idempotency: idempotencyOf(method, own?.idempotency, each.header),
+      operation,
+      idempotency: idempotencyOf(method, own?.idempotent ?? policy.idempotent, each.header),
       deadline: timeoutMs > 0 ? clock.now() + timeoutMs : Infinity,
       parent: own?.parent === undefined ? options.currentCall?.() : (own.parent ?? undefined),
       signal: each.signal,
       onEvent: options.onEvent,
-      ...(own?.priority === undefined ? undefined : { priority: own.priority }),
+      policy: own === undefined ? policy.policy : callPolicyFrom(who, own, policy.policy),
+      ...(priority === undefined ? undefined : { priority }),
     });
   }
 
@@ -188,7 +194,7 @@ export function createMeshTransport(options: MeshTransportOptions): Transport {
 /** A call with arguments that make no sense; the caller gets that as any other error. */
 function refused(method: DescMethod, error: unknown): Promise<never> {
   const why = error instanceof Error ? error.message : String(error);
-  const shown = `Cannot call ${operationOf(method)}: ${why}`;
+  const shown = why.startsWith("Cannot ") ? why : `Cannot call ${operationOf(method)}: ${why}`;
   // A mistake of this service's own, and not of its caller.
   return Promise.reject(
     markUpstream(new ConnectError(shown, Code.InvalidArgument, undefined, undefined, error)),
@@ -210,7 +216,7 @@ const byLevel: Readonly<Record<MethodOptions_IdempotencyLevel, Idempotency | und
 
 function idempotencyOf(
   method: DescMethod,
-  said: Idempotency | undefined,
+  said: boolean | undefined,
   header: HeadersInit | undefined,
 ): Idempotency {
   const ofMethod = byLevel[method.idempotency];

@@ -45,7 +45,7 @@ export async function rpcHealth(transport: Transport, options: RpcHealthOptions 
   const { of: service = "", timeoutMs, signal, parent } = options;
   const contextValues = createContextValues().set(meshCallOptions, {
     // The standard's proto does not say so, but asking changes nothing.
-    idempotency: "safe",
+    idempotent: true,
     ...(parent !== undefined && { parent }),
   });
   try {

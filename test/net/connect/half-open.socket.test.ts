@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { createMesh, staticResolver } from "../../../mod.ts";
-import type { ClientPolicy } from "../../../src/mesh/options.ts";
+import type { ClientPolicy } from "../../../src/mesh/client-policy.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
 import { Cleanup, failure } from "../../rpc/client/grpc-checks.ts";
 import { serveMesh } from "../../rpc/socket-fixture.ts";

@@ -89,7 +89,7 @@ describe("createMeshTransport()", () => {
     await client.echo({}, { headers: { "idempotency-key": "7" } });
     await client.get(
       {},
-      { contextValues: createContextValues().set(meshCallOptions, { idempotency: "unknown", priority: 3 }) },
+      { contextValues: createContextValues().set(meshCallOptions, { idempotent: false, priority: 3 }) },
     );
     assert.deepEqual(
       calls.map(({ side, service, protocol, idempotency, priority }) => [

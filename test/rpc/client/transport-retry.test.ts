@@ -98,7 +98,7 @@ describe("createMeshTransport() with a retry", () => {
     const { fetch, requests } = serveFlaky(1);
     const transport = inProcessTransport(fetch);
     const { client, clock } = openClient({ transportFor: () => transport });
-    const contextValues = createContextValues().set(meshCallOptions, { idempotency: "idempotent" });
+    const contextValues = createContextValues().set(meshCallOptions, { idempotent: true });
     assert.equal((await clock.run(client.echo({ text: "twice" }, { contextValues }))).text, "twice");
     assert.deepEqual(requests, ["twice", "twice"]);
   });
@@ -143,7 +143,7 @@ describe("createMeshTransport() with a retry", () => {
     const { fetch, requests } = serveFlaky(1);
     const transport = inProcessTransport(fetch);
     const { client } = openClient({ transportFor: () => transport });
-    const contextValues = createContextValues().set(meshCallOptions, { idempotency: "idempotent" });
+    const contextValues = createContextValues().set(meshCallOptions, { idempotent: true });
     const error = await errorOf(client.collect(streamOf({ text: "a" }, { text: "b" }), { contextValues }));
     assert.equal(error.code, Code.Unavailable);
     assert.deepEqual(requests, ["a b"]);
