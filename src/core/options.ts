@@ -120,7 +120,8 @@ export function checkBoolean(who: string, name: string, value: boolean | undefin
 /** What the unit at the end of a name says is easily left out. */
 const unit = /(?:Ms|Bytes|Seconds)$/;
 
-function suggestion(key: string, known: readonly string[]): string {
+/** The known name that was most likely meant; undefined where none is near. */
+export function nearestName(key: string, known: readonly string[]): string | undefined {
   const given = key.toLowerCase();
   const distance = (name: string): number =>
     Math.min(distanceOf(given, name.toLowerCase()), distanceOf(given, name.replace(unit, "").toLowerCase()));
@@ -128,7 +129,11 @@ function suggestion(key: string, known: readonly string[]): string {
     .map((name) => ({ name, distance: distance(name) }))
     .sort((a, b) => a.distance - b.distance);
   const near = nearest !== undefined && nearest.distance <= Math.max(2, Math.ceil(key.length * 0.4));
-  const meant = near ? nearest.name : known.find((name) => name.startsWith(key));
+  return near ? nearest.name : known.find((name) => name.startsWith(key));
+}
+
+function suggestion(key: string, known: readonly string[]): string {
+  const meant = nearestName(key, known);
   return meant === undefined ? `its options are ${known.join(", ")}` : `did you mean "${meant}"?`;
 }
 

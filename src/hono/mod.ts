@@ -5,4 +5,11 @@ export type { MeshEnv } from "./env.ts";
 export { meshMiddleware } from "./middleware.ts";
 export type { CallScope } from "./routed-request.ts";
 export type { ServedApp } from "./served-app.ts";
-export { type StandardSchema, ValidationError, type ValidationTarget, validate } from "./validate.ts";
+export {
+  type SchemaIssue,
+  type SchemaResult,
+  type StandardSchema,
+  ValidationError,
+  type ValidationTarget,
+  validate,
+} from "./validate.ts";
