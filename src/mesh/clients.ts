@@ -8,9 +8,11 @@ import { checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import { outcomeOfStatus } from "../http/status-outcome.ts";
 import type { ConnectOptions, Runtime } from "../net/port.ts";
+import type { UserLayerDialect } from "../policy/user-layers.ts";
 import type { HttpResponse, HttpTransport } from "../rest/http-transport.ts";
 import { createMeshFetch, type MeshFetch } from "../rest/mesh-fetch.ts";
 import { createRestClient, type RestClient, type RestDefaults } from "../rest/rest-client.ts";
+import { restHooks } from "../rest/rest-hooks.ts";
 import { isRestReplayable, type RestRequest } from "../rest/rest-request.ts";
 import { discardResponse } from "../rest/transport-response.ts";
 import { createTransportService } from "../rest/transport-service.ts";
@@ -78,11 +80,7 @@ const noPings = { keepalive: undefined, verifyAfterIdleMs: undefined, pingTimeou
 /** What the trace needs; nothing else of a call's context leaves the mesh. */
 const outsideHeaders: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
 
-const restDialect: PipelineDialect<HttpResponse> = {
-  replayable: isRestReplayable,
-  discard: discardResponse,
-  outcomeOf: ({ status, headers }: HttpResponse) =>
-    status < 400 ? undefined : outcomeOfStatus(status, headers),
+const restLayerDialect: UserLayerDialect<HttpResponse> = {
   adopt(call, response) {
     call.end(outcomeOfStatus(response.status, response.headers));
     return response;
@@ -90,7 +88,15 @@ const restDialect: PipelineDialect<HttpResponse> = {
   follow: (call, response) =>
     Object.defineProperty(response, "settled", { get: () => call.outcome !== undefined, configurable: true }),
 };
-const rpcDialect: PipelineDialect<RpcResponse> = {
+const restDialect: PipelineDialect<RestRequest, HttpResponse> = {
+  replayable: isRestReplayable,
+  discard: discardResponse,
+  outcomeOf: ({ status, headers }: HttpResponse) =>
+    status < 400 ? undefined : outcomeOfStatus(status, headers),
+  hooks: restHooks(restLayerDialect),
+  ...restLayerDialect,
+};
+const rpcDialect: PipelineDialect<RpcRequest, RpcResponse> = {
   replayable: isRpcReplayable,
   ...rpcUserLayerDialect,
 };

@@ -107,7 +107,15 @@ export class ResponsePromise implements Promise<RestResponse> {
   }
 }
 
-async function exchange(init: ResponsePromiseInit): Promise<RestResponse> {
+function exchange(init: ResponsePromiseInit): Promise<RestResponse> {
+  const { hooks } = init.request;
+  if (hooks === undefined) return send(init);
+  return send(init).catch(async (error) => {
+    throw await hooks.errorFor(error);
+  });
+}
+
+async function send(init: ResponsePromiseInit): Promise<RestResponse> {
   const response = await sendCall(init.send, init.call, init.request);
   const { status } = response;
   if (init.throwHttpErrors && (status < 200 || status > 299)) throw await errorOf(init, response);
