@@ -34,6 +34,7 @@ export {
 } from "./src/mesh/layers.ts";
 export { createMesh } from "./src/mesh/mesh.ts";
 export type {
+  AdminOptions,
   HandlerOptions,
   Mesh,
   MeshEventListener,

@@ -45,7 +45,8 @@ const lakeRpc = createClient(LakeService, mesh.transport("lake"));
 const streamRpc = createClient(StreamService, mesh.transport("stream"));
 const streamConnect = createClient(StreamService, mesh.transport("stream", { protocol: "connect" }));
 
-const app = mesh.app();
+// For the tour and for curl; in production metrics get a port of their own: `serve({ admin: { port } })`.
+const app = mesh.app({ expose: { metrics: true } });
 
 app.get("/api/datasets", async (c) =>
   c.json(await lake.get("datasets", { operation: "GET /datasets" }).json()),
@@ -162,7 +163,7 @@ const server = await mesh.serve({
   // The public side shows no certificate and wants none; in production, TLS of the public kind ends here.
   tls: false,
   closeOnSignals: true,
-  drainMs: 3_000,
+  drain: { timeoutMs: 3_000 },
   routes(router) {
     router.service(NexusService, {
       listDatasets: async () => ({ datasets: (await lakeRpc.listDatasets({})).datasets }),

@@ -32,7 +32,7 @@ const mesh = createMesh({
 const datasets = await DatasetStore.open(setting("LAKE_DATA"));
 const stream = createClient(StreamService, mesh.transport("stream"));
 
-const app = mesh.app();
+const app = mesh.app({ expose: { metrics: "authenticated" } });
 
 app.get("/datasets", (c) => c.json({ datasets: datasets.list() }));
 

@@ -57,9 +57,10 @@ function publish(
 const server = await mesh.serve({
   hostname: "127.0.0.1",
   port: Number(setting("PORT")),
+  app: mesh.app({ expose: { metrics: "authenticated" } }),
   closeOnSignals: true,
   // Followers never finish by themselves: they get this long, then they are sent elsewhere.
-  drainMs: 3_000,
+  drain: { timeoutMs: 3_000 },
   routes(router) {
     router.service(StreamService, {
       publish: ({ event }, context) => publish(event, context),

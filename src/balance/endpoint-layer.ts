@@ -51,17 +51,29 @@ export interface BalancedLayer extends AnyLayer {
   readonly close: () => Promise<void>;
 }
 
+/** So many endpoints are named in an error. */
+const maxNamed = 3;
+
+function afterFailure({ endpoint, breaker }: EndpointRecord): string {
+  const last = breaker?.lastFailure;
+  return last === undefined ? endpoint.origin : `${endpoint.origin} after ${last}`;
+}
+
 function allOpen(call: Call, records: readonly EndpointRecord[], now: number): MeshError {
   let retryAfterMs = Infinity;
   for (const { breaker } of records) {
     if (breaker !== undefined) retryAfterMs = Math.min(retryAfterMs, breaker.retryAfterMs(now));
   }
+  retryAfterMs = Math.ceil(retryAfterMs);
+  const named = records.slice(0, maxNamed).map(afterFailure).join(", ");
   const which =
     records.length === 1
-      ? "the breaker of its endpoint is"
-      : `the breakers of all ${records.length} endpoints are`;
-  return new MeshError("ERR_BREAKER_OPEN", `Cannot call ${call.service}: ${which} open`, {
-    ...(retryAfterMs < Infinity && { retryAfterMs: Math.ceil(retryAfterMs) }),
+      ? "the breaker of its endpoint is open"
+      : `the breakers of all ${records.length} endpoints are open`;
+  const more = records.length > maxNamed ? ", …" : "";
+  const when = retryAfterMs < Infinity ? `; try again in ${retryAfterMs} ms` : "";
+  return new MeshError("ERR_BREAKER_OPEN", `Cannot call ${call.service}: ${which} (${named}${more})${when}`, {
+    ...(retryAfterMs < Infinity && { retryAfterMs }),
   });
 }
 

@@ -267,8 +267,13 @@ function closedError(service: string): MeshError {
 
 /** @throws TypeError when it is no resolver */
 export function checkResolver(who: string, resolver: unknown): Resolver {
-  if (typeof (resolver as Resolver | undefined)?.resolve === "function") return resolver as Resolver;
-  throw new TypeError(`Cannot make ${who}: resolver is no Resolver; pass one, such as staticResolver({ … })`);
+  if (typeof (resolver as Resolver | null | undefined)?.resolve === "function") return resolver as Resolver;
+  const table =
+    typeof resolver === "object" && resolver !== null && Object.values(resolver).some(Array.isArray);
+  const what = table
+    ? "a table of endpoints and no Resolver; wrap it: staticResolver({ … })"
+    : "no Resolver, an object with resolve(); pass one, such as staticResolver({ … })";
+  throw new TypeError(`Cannot make ${who}: resolver is ${what}`);
 }
 
 /** Checks the parts of a policy that a registry reads, where they are given: breakers are made with the first call. */

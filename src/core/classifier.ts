@@ -23,6 +23,7 @@ const byMeshError: Readonly<Record<MeshErrorCode, Outcome>> = {
   ERR_DEADLINE_EXCEEDED: outcome("retryable", "deadline_exceeded"),
   ERR_HTTP_STATUS: outcome("failure", "http_status"),
   ERR_INVALID_BODY: outcome("success", "invalid_body"),
+  ERR_LISTEN: outcome("failure", "listen", { local: true, neverStarted: true }),
   ERR_METHOD_NOT_ALLOWED: outcome("success", "method_not_allowed"),
   ERR_NO_ENDPOINTS: outcome("rejected", "no_endpoints", { local: true, neverStarted: true }),
   ERR_PERMISSION_DENIED: outcome("success", "permission_denied"),

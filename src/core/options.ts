@@ -98,11 +98,11 @@ export function checkOptions<T extends object>(
 }
 
 /**
- * Returns an optional option that is one of some words.
+ * Returns an optional option that is one of some words, true and false among them.
  *
  * @throws TypeError when it is there and something else
  */
-export function checkWord<W extends string>(
+export function checkWord<W extends string | boolean>(
   who: string,
   name: string,
   value: W | undefined,

@@ -91,6 +91,7 @@ const rpcByMeshError: Readonly<Record<MeshErrorCode, RpcCode>> = {
   ERR_DEADLINE_EXCEEDED: "deadline_exceeded",
   ERR_HTTP_STATUS: "unknown",
   ERR_INVALID_BODY: "invalid_argument",
+  ERR_LISTEN: "internal",
   ERR_METHOD_NOT_ALLOWED: "unimplemented",
   ERR_NO_ENDPOINTS: "unavailable",
   ERR_PERMISSION_DENIED: "permission_denied",

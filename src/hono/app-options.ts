@@ -6,12 +6,15 @@ import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../co
 import type { Health } from "../serve/health.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { ExposeOptions } from "./health-routes.ts";
 import type { AppParts, CallScope } from "./routed-request.ts";
 
 /** What an application chooses about how it is served. */
 export interface AppOptions {
   /** The largest request body, in bytes; `bodyLimit()` gives a route its own. @default 1 MiB */
   readonly bodyLimitBytes?: number;
+  /** Who sees health and metrics. @default everybody the probes, nobody the metrics */
+  readonly expose?: ExposeOptions;
   /**
    * Told of errors whose response is a plain 500, and of bodies that fail midway: the caller learns nothing of them, so
    * write them down here.
@@ -35,6 +38,7 @@ export interface CreateAppOptions extends AppOptions {
 
 const knownOptions: OptionKeys<CreateAppOptions> = {
   bodyLimitBytes: true,
+  expose: true,
   onError: true,
   pipeline: true,
   asyncContext: true,

@@ -1,5 +1,4 @@
 import { type Context, type Env, type Handler, Hono, type Next } from "hono";
-import { systemClock } from "../core/clock.ts";
 import { isThenable } from "../core/hooks.ts";
 import { problem } from "../http/problem.ts";
 import { type CreateAppOptions, partsFrom } from "./app-options.ts";
@@ -45,7 +44,7 @@ export function createApp<E extends Env = MeshEnv>(options: CreateAppOptions): H
     throw noRoute(app, c.req.method, c.req.path);
   });
   app.use(layers);
-  addHealthRoutes(app, options.health, options.metrics, options.clock ?? systemClock);
+  addHealthRoutes(app, options);
   // What the application adds to the environment is for its own middleware to set: the mesh does not look at it.
   return app as unknown as Hono<E & MeshEnv>;
 }

@@ -1,6 +1,5 @@
 import type { Context, MiddlewareHandler, Next } from "hono";
 import { matchedRoutes } from "hono/route";
-import { systemClock } from "../core/clock.ts";
 import { ServerCall } from "../serve/server-call.ts";
 import { type CreateAppOptions, partsFrom } from "./app-options.ts";
 import type { MeshEnv } from "./env.ts";
@@ -46,11 +45,15 @@ export function meshMiddleware(options: CreateAppOptions): MiddlewareHandler<Mes
     refuseMethod(undefined, method, path),
   );
   const layers = layersMiddleware(parts, isLastResort);
-  const responders = healthResponders(options.health, options.metrics, options.clock ?? systemClock);
+  const responders = healthResponders(options);
   if (responders.size === 0) return layers;
   const middleware: MiddlewareHandler<MeshEnv> = (c, next) => {
     const responder = responderFor(responders, c.req, () => matchedRoutes(c));
-    return responder === undefined ? layers(c, next) : Promise.resolve(responder());
+    if (responder === undefined) return layers(c, next);
+    if (responder.open) return Promise.resolve(responder.respond(c));
+    return layers(c, async () => {
+      c.res = await responder.respond(c);
+    });
   };
   return markHandler(middleware, { layers: true });
 }

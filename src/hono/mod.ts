@@ -2,6 +2,7 @@ export { createApp } from "./app.ts";
 export type { AppOptions, CreateAppOptions } from "./app-options.ts";
 export { bodyLimit } from "./body-limit.ts";
 export type { MeshEnv } from "./env.ts";
+export type { ExposeOptions, Exposure } from "./health-routes.ts";
 export { meshMiddleware } from "./middleware.ts";
 export type { CallScope } from "./routed-request.ts";
 export type { ServedApp } from "./served-app.ts";

@@ -1,6 +1,5 @@
 import { type Context, Hono } from "hono";
 import type { RouterRoute } from "hono/types";
-import { systemClock } from "../core/clock.ts";
 import { isThenable } from "../core/hooks.ts";
 import { type CreateAppOptions, partsFrom } from "./app-options.ts";
 import type { MeshEnv } from "./env.ts";
@@ -33,14 +32,15 @@ export function withLayers(who: string, app: ServedApp, options: CreateAppOption
   if (hono?.routes.some(({ handler }) => marksOf(handler).layers === true) === true) return app;
 
   const parts = partsFrom(who, options, (method, path) => refuseMethod(undefined, method, path));
-  const responders = healthResponders(options.health, options.metrics, options.clock ?? systemClock);
+  const responders = healthResponders(options);
   const contexts = new WeakMap<Request, never>();
   const outer = new Hono<MeshEnv>();
   outer.all("*", (c) => {
     const routes = hono === undefined ? [] : routesOf(hono, c);
     const responder = responderFor(responders, c.req, () => routes);
-    if (responder !== undefined) return responder();
-    return new ServedAppRequest(parts, c, routeInfo(routes), app, contexts).serve();
+    if (responder?.open === true) return responder.respond(c);
+    const served = responder === undefined ? app : { fetch: () => responder.respond(c) };
+    return new ServedAppRequest(parts, c, routeInfo(routes), served, contexts).serve();
   });
   return {
     fetch(request, env, context) {

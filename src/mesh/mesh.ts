@@ -12,10 +12,12 @@ import { staticResolver } from "../discovery/static-resolver.ts";
 import { createApp } from "../hono/app.ts";
 import type { AppOptions, CreateAppOptions } from "../hono/app-options.ts";
 import type { MeshEnv } from "../hono/env.ts";
+import { meshExpose } from "../hono/health-routes.ts";
 import { meshMiddleware } from "../hono/middleware.ts";
 import { withLayers } from "../hono/served-app.ts";
 import { createBridge } from "../serve/bridge.ts";
-import { createHealth } from "../serve/health.ts";
+import { healthOn } from "../serve/health.ts";
+import { HealthChecks } from "../serve/health-checks.ts";
 import { createRequestPipeline } from "../serve/request-pipeline.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { createClients } from "./clients.ts";
@@ -23,6 +25,7 @@ import { checkLayers } from "./layers.ts";
 import { type MeshEvents, meshEvents } from "./mesh-events.ts";
 import type { Mesh, MeshOptions } from "./options.ts";
 import { ClientPolicies } from "./policies.ts";
+import { Servers } from "./servers.ts";
 import { createHandler, type ServingParts, startServer } from "./serving.ts";
 
 const knownMeshOptions: OptionKeys<MeshOptions> = {
@@ -48,8 +51,8 @@ const knownMeshOptions: OptionKeys<MeshOptions> = {
 /**
  * Makes one service's view of the mesh: clients for the others, and a server for itself.
  *
- * Nothing is opened before it is used, so it can be made at module scope on every platform. A mesh is for
- * the life of a process: once its server drains, it stays drained.
+ * Nothing is opened before it is used, so it can be made at module scope on every platform. It may serve
+ * several times, one after the other or at once: each server drains and closes by itself.
  *
  * @example
  * ```ts
@@ -89,7 +92,8 @@ export function createMesh(options: MeshOptions): Mesh {
   const { onError, onCallEvent, tell, accessLog } = events;
   const tls = sourceOf<TlsIdentity | undefined>(options.tls);
   const resolver = options.resolver === undefined ? staticResolver({}) : checkResolver(who, options.resolver);
-  const health = createHealth({ clock, ...(options.checks && { checks: options.checks }) });
+  const checks = new HealthChecks({ clock, ...(options.checks && { checks: options.checks }) });
+  const health = healthOn(checks);
   const layers = checkLayers(who, options.layers);
   const pipeline = createRequestPipeline({
     service,
@@ -123,6 +127,7 @@ export function createMesh(options: MeshOptions): Mesh {
   const layered = (each: AppOptions = {}): CreateAppOptions => ({
     onError,
     ...toldOf(each, events),
+    expose: meshExpose(each.expose),
     pipeline,
     asyncContext: scope,
     clock,
@@ -137,6 +142,7 @@ export function createMesh(options: MeshOptions): Mesh {
     },
     pipeline,
     health,
+    checks,
     metrics,
     clock,
     scope,
@@ -145,7 +151,25 @@ export function createMesh(options: MeshOptions): Mesh {
     defaultApp: () => app(),
     withLayers: (who, served) => withLayers(who, served, layered()),
   };
-  const close = (): Promise<void> => clients.close();
+  const servers = new Servers();
+  let closing: Promise<void> | undefined;
+
+  function end(): Promise<void> {
+    // What is left are handlers.
+    void health.drain();
+    pipeline.close();
+    return clients.close();
+  }
+
+  const close: Mesh["close"] = (how) => {
+    const served = servers.close(how);
+    closing ??= served === undefined ? end() : served.then(end);
+    return closing;
+  };
+  const afterSignal = async (): Promise<void> => {
+    await servers.ended();
+    await close();
+  };
 
   return {
     service,
@@ -164,10 +188,11 @@ export function createMesh(options: MeshOptions): Mesh {
       );
     },
     middleware: (each) => meshMiddleware(layered(each)),
-    serve: (served) => startServer(parts, served, close),
+    serve: (served) => servers.start(() => startServer(parts, served, afterSignal)),
     handler: (served) => createHandler(parts, served),
     current,
     close,
+    [Symbol.asyncDispose]: () => close(),
   };
 }
 

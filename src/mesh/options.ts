@@ -10,23 +10,29 @@ import type { Source } from "../core/source.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import type { AppOptions } from "../hono/app-options.ts";
 import type { MeshEnv } from "../hono/env.ts";
-import type { ServedApp } from "../hono/served-app.ts";
-import type { ListenerLimits, Runtime } from "../net/port.ts";
+import type { Runtime } from "../net/port.ts";
 import type { MeshFetch } from "../rest/mesh-fetch.ts";
 import type { RestClient, RestDefaults } from "../rest/rest-client.ts";
 import type { RpcTransportEncoding } from "../rpc/client/transport-settings.ts";
 import type { RpcProtocol } from "../rpc/dialect/rpc-protocol.ts";
 import type { RpcHealth, RpcHealthOptions } from "../rpc/health/rpc-health.ts";
-import type { ResponseCompression } from "../rpc/server/dispatcher.ts";
-import type { RpcRouter } from "../rpc/server/router.ts";
-import type { RpcValidation } from "../rpc/server/validation.ts";
 import type { Bridge } from "../serve/bridge.ts";
-import type { HealthCheck } from "../serve/health.ts";
+import type { HealthCheck } from "../serve/health-checks.ts";
 import type { ServerOptions } from "../serve/server-options.ts";
 import type { Logger, LoggingOptions } from "../telemetry/logger.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Policies } from "./client-policy.ts";
 import type { MeshLayers } from "./layers.ts";
+import type { HandlerOptions, MeshHandler, ServeOptions, Server } from "./serve-options.ts";
+
+export type {
+  AdminOptions,
+  HandlerOptions,
+  MeshHandler,
+  ServedHealthOptions,
+  ServeOptions,
+  Server,
+} from "./serve-options.ts";
 
 /** Told of {@link MeshEvent}s; with the call that they are about, where there is one. */
 export type MeshEventListener = (event: MeshEvent, call: Call | undefined) => void;
@@ -133,96 +139,6 @@ export interface MeshTransport extends Transport {
   health(options?: RpcHealthOptions): Promise<RpcHealth>;
 }
 
-/** How gRPC health is served. */
-export interface ServedHealthOptions {
-  /** How often the checks are asked for clients that watch, in milliseconds. @default 5000 */
-  readonly checkIntervalMs?: number;
-  /** Clients that watch at the same time; more are refused with `resource_exhausted`. @default 1000 */
-  readonly maxWatches?: number;
-  /** Watches of one connection. @default 100 */
-  readonly maxWatchesPerConnection?: number;
-}
-
-/** What is served. */
-export interface HandlerOptions {
-  /**
-   * The REST side: any Hono app, or anything with a `fetch`. The server's layers are around it in any case: those of
-   * `mesh.app()` or `mesh.middleware()`, and else they are put around the whole.
-   *
-   * @default an app that knows `/healthz`, `/readyz` and `/metrics` only
-   */
-  readonly app?: ServedApp;
-  /** The RPC side: Connect's own router. */
-  readonly routes?: (router: RpcRouter) => void;
-  /** Connect interceptors on the RPC side, inside the server's layers. */
-  readonly interceptors?: readonly Interceptor[];
-  /** The largest RPC message in either direction, in bytes. @default 4 MiB */
-  readonly maxMessageBytes?: number;
-  /**
-   * Which responses to RPCs are compressed, from 1 KiB on: those to requests that came compressed, or all to clients that
-   * accept it, which nearly all say. The first saves processor time, the second bytes: for browsers and long ways.
-   *
-   * @default "requested"
-   */
-  readonly responseCompression?: ResponseCompression;
-  /**
-   * gRPC's standard health service beside the routes: the same readiness as `/readyz`, past security, limits and
-   * metrics; `false` leaves it out. @default it is there
-   */
-  readonly health?: false | ServedHealthOptions;
-  /**
-   * gRPC's reflection (v1 and v1alpha) beside the routes, so that `grpcurl` and `buf curl` need no schema. It tells
-   * the whole interface to every caller that passes security. @default false
-   */
-  readonly reflection?: boolean;
-  /** Checks request messages by the rules in their proto; see `@datapunk/mesh/validate`. @default nothing is checked */
-  readonly validate?: RpcValidation;
-}
-
-/** How and where it is served. */
-export interface ServeOptions extends HandlerOptions {
-  /** @default 8080 */
-  readonly port?: number;
-  /** Two ports instead of one: REST, Connect and gRPC-Web on the first, gRPC on the second. */
-  readonly ports?: { readonly rest: number; readonly grpc: number };
-  /** @default "0.0.0.0" */
-  readonly hostname?: string;
-  /** `false` serves cleartext although the mesh has an identity. @default true when the mesh has an identity */
-  readonly tls?: boolean;
-  /** Whether peers must show a certificate of the CA. @default "require" */
-  readonly clientAuth?: "require" | "request" | "none";
-  /** How long work in flight may take after `close()`, in milliseconds. @default 30_000 */
-  readonly drainMs?: number;
-  /** How many connections each port takes, and for how long. */
-  readonly connections?: ListenerLimits;
-  /** Closes at SIGTERM and SIGINT, and forces at the second. @default false */
-  readonly closeOnSignals?: boolean;
-}
-
-/** A service that is being served. */
-export interface Server {
-  /** The port (of REST, when there are two). */
-  readonly port: number;
-  readonly ports: { readonly rest: number; readonly grpc: number };
-  /** Scheme, host and port, to reach it from this machine. */
-  readonly url: string;
-  /** Requests that have not finished yet. */
-  readonly inFlight: number;
-  /** Resolves when the last port is closed. */
-  readonly closed: Promise<void>;
-  /** Says whether the service wants traffic; `/readyz` tells. */
-  setReady(ready: boolean): void;
-  /** Says whether one RPC service (`package.Service`) takes calls; gRPC health tells. @default it does */
-  setServing(service: string, serving: boolean): void;
-  /** Not ready, GOAWAY, work in flight finishes, ports close. `force` (or a second signal) ends the work in flight. */
-  close(options?: { readonly force?: boolean }): Promise<void>;
-}
-
-/** A fetch handler, as edge platforms want it: `export default mesh.handler({ app, routes })`. */
-export interface MeshHandler {
-  fetch(request: Request, env?: unknown, context?: unknown): Promise<Response>;
-}
-
 /** One service's view of the mesh. */
 export interface Mesh {
   readonly service: string;
@@ -247,7 +163,7 @@ export interface Mesh {
    */
   app<E extends Env = MeshEnv>(options?: AppOptions): Hono<E & MeshEnv>;
   /**
-   * The same layers, and the same `/healthz`, `/readyz` and `/metrics`, for a Hono app that exists already: put it first.
+   * The same layers, and the same `/healthz`, `/readyz` and, if `expose` says so, `/metrics`, for a Hono app that exists already: put it first.
    * The app's own `onError`, its `notFound` and its own routes at these paths are respected.
    *
    * @example
@@ -272,12 +188,22 @@ export interface Mesh {
    * @throws MeshError `ERR_CAPABILITY` where the runtime has no async context
    */
   bridge(): Bridge;
-  /** @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there */
+  /**
+   * Opens a port. Servers of one mesh share its limits, metrics and checks; each is ready, drains and closes by itself.
+   *
+   * @throws MeshError `ERR_CAPABILITY` where the runtime cannot open a port: use `handler` there; `ERR_LISTEN` when the
+   * port is in use, or may not be opened
+   */
   serve(options: ServeOptions): Promise<Server>;
   /** A fetch handler for platforms that bring their own listener. */
   handler(options: HandlerOptions): MeshHandler;
   /** The call whose handler runs now; undefined outside of one, or where the runtime has no async context. */
   current(): Call | undefined;
-  /** Closes every connection of the clients, and the resolver; servers are closed by their own `close()`. */
-  close(): Promise<void>;
+  /**
+   * Drains and closes every server, with `force` at once, then closes every connection of the clients, and the resolver.
+   * From then on the mesh serves nothing.
+   */
+  close(options?: { readonly force?: boolean }): Promise<void>;
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }

@@ -1,18 +1,10 @@
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { TlsIdentity } from "../core/identity.ts";
-import {
-  checkBoolean,
-  checkNumber,
-  checkOptions,
-  checkWord,
-  type NumberRange,
-  type OptionKeys,
-} from "../core/options.ts";
-import type { MeshEnv } from "../hono/env.ts";
-import { connectionOf } from "../hono/env.ts";
+import { checkBoolean, checkNumber, checkOptions, checkWord, type OptionKeys } from "../core/options.ts";
+import { connectionOf, type MeshEnv, servedHealth } from "../hono/env.ts";
 import type { ServedApp } from "../hono/served-app.ts";
-import type { AsyncContext, Listener, ListenerLimits, ListenOptions, Runtime } from "../net/port.ts";
+import type { AsyncContext, ListenOptions, Runtime } from "../net/port.ts";
 import { withBypass } from "../rpc/health/probe-bypass.ts";
 import { watchLimitsFrom } from "../rpc/health/watch-limits.ts";
 import { createDispatcher } from "../rpc/server/create-dispatcher.ts";
@@ -20,10 +12,13 @@ import type { RpcDispatcher } from "../rpc/server/dispatcher.ts";
 import { createFetchDispatch } from "../rpc/server/fetch-dispatch.ts";
 import { healthOperations, watchOperation, withStandardServices } from "../rpc/server/standard-routes.ts";
 import { withValidation } from "../rpc/server/validation.ts";
-import type { Health } from "../serve/health.ts";
-import { createLifecycle } from "../serve/lifecycle.ts";
+import { type Health, healthOn } from "../serve/health.ts";
+import type { HealthChecks } from "../serve/health-checks.ts";
+import { createLifecycle, drainFrom } from "../serve/lifecycle.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { adminFrom, openAdmin } from "./admin.ts";
+import { checkHostname, limitsFrom, portsFrom, urlOf } from "./listen-options.ts";
 import { drainEvents, listenerEvents, type Tell } from "./mesh-events.ts";
 import type {
   HandlerOptions,
@@ -40,7 +35,10 @@ export interface ServingParts {
   /** The identity as of now. */
   readonly tls: TlsIdentity | undefined;
   readonly pipeline: RequestPipeline;
+  /** The health of handlers, and of apps that somebody else's listener serves. */
   readonly health: Health;
+  /** What the healths of all servers share. */
+  readonly checks: HealthChecks;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly scope: AsyncContext | undefined;
@@ -77,23 +75,22 @@ const serveOptions: OptionKeys<ServeOptions> = {
   hostname: true,
   tls: true,
   clientAuth: true,
-  drainMs: true,
+  drain: true,
+  admin: true,
   connections: true,
   closeOnSignals: true,
+  overrideGlobalObjects: true,
 };
 const knownHealthOptions: OptionKeys<ServedHealthOptions> = {
   checkIntervalMs: true,
   maxWatches: true,
   maxWatchesPerConnection: true,
 };
-const knownLimits: OptionKeys<ListenerLimits> = {
-  maxConnections: true,
-  maxConnectionsPerAddress: true,
-  maxConnectionAgeMs: true,
-  maxConnectionAgeGraceMs: true,
-};
-
-function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispatcher | undefined {
+function dispatcherFrom(
+  parts: ServingParts,
+  options: HandlerOptions,
+  source: Health,
+): RpcDispatcher | undefined {
   if (options.routes === undefined) return undefined;
   const { interceptors = [], validate, health, reflection = false, maxMessageBytes } = options;
   if (maxMessageBytes !== undefined)
@@ -115,7 +112,7 @@ function dispatcherFrom(parts: ServingParts, options: HandlerOptions): RpcDispat
   return createDispatcher({
     routes: withStandardServices({
       routes,
-      health: health === false ? undefined : { source: parts.health, checkIntervalMs },
+      health: health === false ? undefined : { source, checkIntervalMs },
       reflection,
       clock: parts.clock,
     }),
@@ -144,7 +141,7 @@ function appFrom(who: string, parts: ServingParts, { app, routes }: HandlerOptio
 export function createHandler(parts: ServingParts, options: HandlerOptions): MeshHandler {
   checkOptions("handler()", options, handlerOptions);
   const app = appFrom("make a handler", parts, options);
-  const dispatcher = dispatcherFrom(parts, options);
+  const dispatcher = dispatcherFrom(parts, options, parts.health);
   const rpc = dispatcher && createFetchDispatch(dispatcher);
   return {
     async fetch(request, env, context) {
@@ -158,17 +155,10 @@ export function createHandler(parts: ServingParts, options: HandlerOptions): Mes
   };
 }
 
-function portsFrom(options: ServeOptions): ListenOptions["ports"] {
-  const check = (name: string, port: number): number =>
-    checkNumber("serve()", name, port, { integer: true, max: 65_535 });
-  if (options.ports === undefined) return { all: check("port", options.port ?? 8080) };
-  if (options.port !== undefined) {
-    throw new TypeError("Cannot serve: port and ports are both given; pass port for one port, ports for two");
-  }
-  return { rest: check("ports.rest", options.ports.rest), grpc: check("ports.grpc", options.ports.grpc) };
-}
-
-function tlsFrom(parts: ServingParts, options: ServeOptions): ListenOptions["tls"] {
+function tlsFrom(
+  parts: ServingParts,
+  options: Pick<ServeOptions, "tls" | "clientAuth">,
+): ListenOptions["tls"] {
   if (options.tls === false || (options.tls === undefined && parts.tls === undefined)) {
     if (options.clientAuth !== undefined && options.clientAuth !== "none") {
       throw new TypeError(
@@ -185,33 +175,6 @@ function tlsFrom(parts: ServingParts, options: ServeOptions): ListenOptions["tls
   return { ...parts.tls, clientAuth: options.clientAuth ?? "require" };
 }
 
-function limitsFrom({ connections = {} }: ServeOptions): ListenerLimits {
-  checkOptions("serve()'s connections", connections, knownLimits);
-  const check = (name: keyof ListenerLimits, range: NumberRange): number | undefined => {
-    const value = connections[name];
-    return value === undefined ? undefined : checkNumber("serve()", `connections.${name}`, value, range);
-  };
-  return {
-    maxConnections: check("maxConnections", { integer: true, min: 1 }),
-    maxConnectionsPerAddress: check("maxConnectionsPerAddress", { integer: true, min: 1 }),
-    maxConnectionAgeMs: check("maxConnectionAgeMs", { above: true }),
-    maxConnectionAgeGraceMs: check("maxConnectionAgeGraceMs", {}),
-  };
-}
-
-function hostnameFrom({ hostname = "0.0.0.0" }: ServeOptions): string {
-  if (typeof hostname !== "string") {
-    throw new TypeError("Cannot serve: hostname is no string; pass an address or a name of this machine");
-  }
-  return hostname;
-}
-
-function urlOf(tls: boolean, hostname: string, port: number): string {
-  const anywhere = hostname === "0.0.0.0" || hostname === "::" || hostname === "";
-  const host = anywhere ? "127.0.0.1" : hostname.includes(":") ? `[${hostname}]` : hostname;
-  return `${tls ? "https" : "http"}://${host}:${port}`;
-}
-
 /** Opens the port or the ports, and ties them to health, signals and drain. */
 export async function startServer(
   parts: ServingParts,
@@ -220,11 +183,11 @@ export async function startServer(
 ): Promise<Server> {
   checkOptions("serve()", options, serveOptions);
   checkWord("serve()", "clientAuth", options.clientAuth, ["require", "request", "none"]);
-  for (const name of ["tls", "closeOnSignals", "reflection"] as const) {
+  for (const name of ["tls", "closeOnSignals", "reflection", "overrideGlobalObjects"] as const) {
     checkBoolean("serve()", name, options[name]);
   }
   const app = appFrom("serve", parts, options);
-  const { runtime, pipeline, health, metrics, clock } = parts;
+  const { runtime, metrics, clock } = parts;
   if (!runtime.capabilities.listen) {
     throw new MeshError(
       "ERR_CAPABILITY",
@@ -233,31 +196,38 @@ export async function startServer(
   }
   const ports = portsFrom(options);
   const tls = tlsFrom(parts, options);
-  const hostname = hostnameFrom(options);
-  const drainMs =
-    options.drainMs === undefined ? undefined : checkNumber("serve()", "drainMs", options.drainMs);
-  const dispatcher = dispatcherFrom(parts, options);
-  const listener: Listener = await runtime.listen({
+  const { hostname = "0.0.0.0" } = options;
+  checkHostname("hostname", hostname);
+  const limits = limitsFrom(options);
+  const drain = drainFrom("serve()", options.drain);
+  const adminOptions = adminFrom(options.admin, hostname);
+  const adminTls = adminOptions && tlsFrom(parts, adminOptions);
+  const health = healthOn(parts.checks);
+  const listener = await runtime.listen({
     hostname,
     ports,
     tls,
-    fetch: (request, connection) => app.fetch(request, { connection }),
-    rpc: dispatcher,
-    limits: limitsFrom(options),
+    fetch: (request, connection) => app.fetch(request, { connection, [servedHealth]: health }),
+    rpc: dispatcherFrom(parts, options, health),
+    limits,
+    overrideGlobalObjects: options.overrideGlobalObjects,
     ...listenerEvents(parts.tell, metrics),
     onHandlerError: (error) => parts.onError(error, undefined),
     clock,
   });
+  const admin =
+    adminOptions && (await openAdmin({ ...parts, health }, { ...adminOptions, tls: adminTls }, listener));
 
   const ending = createLifecycle({
     clock,
-    ...(drainMs !== undefined && { drainMs }),
+    drain,
     health,
     listener: {
       drain: () => listener.drain(),
-      async destroy() {
-        pipeline.close();
+      // Last of all the admin port: until then it says that the server drains.
+      destroy: async () => {
         await listener.destroy();
+        await admin?.listener.destroy();
       },
     },
   });
@@ -283,6 +253,7 @@ export async function startServer(
     port: listener.ports.rest,
     ports: listener.ports,
     url: urlOf(tls !== undefined, hostname, listener.ports.rest),
+    admin: admin && { port: admin.port, url: admin.url },
     get inFlight() {
       return listener.inFlight;
     },
@@ -290,5 +261,6 @@ export async function startServer(
     setReady: (ready) => health.setReady(ready),
     setServing: (service, serving) => health.setServing(service, serving),
     close: (how) => lifecycle.close(how),
+    [Symbol.asyncDispose]: () => lifecycle.close(),
   };
 }

@@ -66,6 +66,8 @@ export interface ListenOptions {
    */
   readonly onHandlerError?: ((error: unknown) => void) | undefined;
   readonly limits?: ListenerLimits | undefined;
+  /** Whether `Response` and `Request` of the global object are replaced by faster ones. @default true */
+  readonly overrideGlobalObjects?: boolean | undefined;
   /** Times connections. @default the system's */
   readonly clock?: Clock | undefined;
 }
@@ -80,6 +82,21 @@ export interface ListenerLimits {
   readonly maxConnectionAgeMs?: number | undefined;
   /** How long requests that are open then may take, in milliseconds. @default no limit */
   readonly maxConnectionAgeGraceMs?: number | undefined;
+  /**
+   * Pings on HTTP/2 connections with open requests: they find clients that are gone without a word, and keep the mappings
+   * of NATs and balancers on the way.
+   *
+   * @default after 5 min of silence, and 1 min for the reply
+   */
+  readonly keepalive?: ServerKeepalive | undefined;
+}
+
+/** HTTP/2 pings of a server. */
+export interface ServerKeepalive {
+  /** A ping goes out after so much silence, or up to a fifth more, in milliseconds. */
+  readonly intervalMs: number;
+  /** A ping unanswered for so long closes the connection, in milliseconds. @default 15_000 */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** An open port. */
@@ -108,7 +125,7 @@ export interface Runtime {
   openHttpTransport(options: ConnectOptions): HttpTransport;
   /** @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY` (for example native gRPC on workerd) */
   openRpcTransport(options: RpcTransportOptions): RpcTransport;
-  /** @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY` */
+  /** @throws MeshError `ERR_TLS_CONFIG`, `ERR_CAPABILITY`, `ERR_LISTEN` */
   listen(options: ListenOptions): Promise<Listener>;
   /** Encodings in which Connect and gRPC-Web messages are served, best first. @default gzip by web streams */
   readonly messageCompressions?: readonly Compression[];

@@ -95,6 +95,7 @@ export class Breaker implements Limiter {
   #probesPassed = 0;
   #lastProbeAt = 0;
   #consecutiveFailures = 0;
+  #lastFailure: string | undefined;
 
   constructor(options: BreakerOptions = {}) {
     const who = "createBreaker()";
@@ -121,6 +122,11 @@ export class Breaker implements Limiter {
   /** The state as of now: an open breaker whose time is over is half-open. */
   get state(): BreakerState {
     return this.#state === "open" && this.clock.now() >= this.#openUntil ? "half-open" : this.#state;
+  }
+
+  /** How the last call that counted as a failure ended, by the status of its outcome; undefined while none has. */
+  get lastFailure(): string | undefined {
+    return this.#lastFailure;
   }
 
   /** Whether it would let a call through; takes nothing. */
@@ -173,6 +179,7 @@ export class Breaker implements Limiter {
     if (this.#isNeutral(outcome, remainingMs)) return;
     const failed = outcome.kind !== "success";
     this.#consecutiveFailures = failed ? this.#consecutiveFailures + 1 : 0;
+    if (failed) this.#lastFailure = outcome.status;
     if (probe) {
       if (failed) this.#open(now);
       else if (++this.#probesPassed >= this.#options.probes) this.#close(now);
@@ -185,10 +192,12 @@ export class Breaker implements Limiter {
   }
 
   refusal(call: Call, now: number = this.clock.now()): MeshError {
+    const retryAfterMs = Math.ceil(this.retryAfterMs(now));
+    const why = this.#lastFailure === undefined ? "" : ` after ${this.#lastFailure}`;
     return new MeshError(
       "ERR_BREAKER_OPEN",
-      `Cannot call ${call.service} ${call.operation}: its circuit breaker is ${this.state}`,
-      { retryAfterMs: Math.ceil(this.retryAfterMs(now)) },
+      `Cannot call ${call.service} ${call.operation}: its circuit breaker is ${this.state}${why}; try again in ${retryAfterMs} ms`,
+      { retryAfterMs },
     );
   }
 

@@ -17,16 +17,23 @@ export interface RateLimitDecision {
   readonly windowMs: number;
 }
 
+/** Whose limit it is, in words for the caller, and the option that sets it. */
+export interface RateLimitOwner {
+  readonly client: string;
+  readonly option: string;
+}
+
 /** A request that a rate limit refused, with the whole decision so that the response can carry its headers. */
 export class RateLimitError extends MeshError {
   override readonly name: string = "RateLimitError";
   readonly decision: RateLimitDecision;
 
-  constructor(decision: RateLimitDecision) {
+  constructor(decision: RateLimitDecision, owner?: RateLimitOwner) {
     const { limit, windowMs, retryAfterMs } = decision;
+    const whose = owner === undefined ? "" : ` for ${owner.client} (option ${owner.option})`;
     super(
       "ERR_RATE_LIMITED",
-      `Cannot accept the call: the limit of ${limit} in ${windowMs / 1000} s is used up; try again in ${retryAfterMs} ms`,
+      `Cannot accept the call: the limit of ${limit} in ${windowMs / 1000} s${whose} is used up; try again in ${Math.ceil(retryAfterMs)} ms`,
       { retryAfterMs },
     );
     this.decision = decision;

@@ -21,6 +21,7 @@ export interface Emitter {
 export interface NodeRequest extends Emitter {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly method?: string | undefined;
+  readonly url?: string | undefined;
   readonly httpVersion?: string;
   readonly socket?: {
     readonly remoteAddress?: string | undefined;
@@ -111,13 +112,15 @@ interface RoutedByFramework {
 }
 
 /** One request of another server. */
-class BridgedRequest implements ServedRequest<void> {
+class BridgedRequest implements ServedRequest<BridgedRequest> {
   readonly protocol = "rest";
   /** Nobody is kept out here. */
   readonly exempt = true;
   /** How long the response takes is not for the default time limit to say. */
   readonly streaming = true;
   readonly operation: string;
+  readonly method: string | undefined;
+  readonly url: string | undefined;
   readonly connection: Connection;
   readonly headers: HeaderSource;
   readonly #socket: NodeRequest["socket"];
@@ -135,6 +138,8 @@ class BridgedRequest implements ServedRequest<void> {
     this.#response = response;
     this.#proceed = proceed;
     this.operation = methodLabel(request.method ?? "GET");
+    this.method = request.method;
+    this.url = request.url;
     const { headers, socket, httpVersion = "" } = request;
     this.#socket = socket;
     this.headers = { get: (name) => textOf(headers[name]) };
@@ -144,6 +149,11 @@ class BridgedRequest implements ServedRequest<void> {
       httpVersion: httpVersion === "2.0" ? "2" : httpVersion,
       peer: undefined,
     };
+  }
+
+  /** It stands for its response as well, which is another server's. */
+  get status(): number {
+    return this.#response.statusCode;
   }
 
   get progress(): number {
@@ -169,7 +179,7 @@ class BridgedRequest implements ServedRequest<void> {
     });
     if (!response.headersSent) response.setHeader(meshHeaders.requestId, call.requestId);
     try {
-      const late = pipeline.serve<void>(call, this);
+      const late = pipeline.serve<BridgedRequest>(call, this);
       if (!(late instanceof Promise)) return;
       // A layer of the application's takes its time, and maybe more than there is.
       call.onKnownCancel((reason) => this.#refuse(call, reason));
@@ -181,11 +191,15 @@ class BridgedRequest implements ServedRequest<void> {
     }
   }
 
-  handle(call: Call): void {
+  handle(call: Call): BridgedRequest {
     this.#proceed(call);
+    return this;
   }
 
-  respond(call: Call, next: Service<ServedRequest<void>, void>): void | Promise<void> {
+  respond(
+    call: Call,
+    next: Service<ServedRequest<BridgedRequest>, BridgedRequest>,
+  ): BridgedRequest | Promise<BridgedRequest> {
     return next(call, this);
   }
 

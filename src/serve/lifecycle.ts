@@ -6,8 +6,13 @@ import type { Health } from "./health.ts";
 const knownLifecycleOptions: OptionKeys<LifecycleOptions> = {
   listener: true,
   health: true,
-  drainMs: true,
+  drain: true,
   clock: true,
+};
+
+const knownDrainOptions: OptionKeys<DrainOptions> = {
+  delayMs: true,
+  timeoutMs: true,
 };
 
 /** Watchers of health that read slowly do not hold up the end for longer. */
@@ -23,13 +28,25 @@ export interface Drainable {
   destroy(): Promise<void>;
 }
 
+/** How a service lets go of its work. */
+export interface DrainOptions {
+  /**
+   * How long it goes on serving new requests although it is no longer ready, in milliseconds: balancers need that time to
+   * notice, and send to it until then. In Kubernetes 5_000 is usual.
+   *
+   * @default 0
+   */
+  readonly delayMs?: number;
+  /** How long work in flight may take after that, in milliseconds. @default 30_000 */
+  readonly timeoutMs?: number;
+}
+
 /** Options of {@link createLifecycle}. */
 export interface LifecycleOptions {
   readonly listener: Drainable;
   /** Told first, so that probes and watchers see it before any connection closes. */
   readonly health?: Pick<Health, "drain">;
-  /** How long work in flight may take, in milliseconds. @default 30_000 */
-  readonly drainMs?: number;
+  readonly drain?: DrainOptions | undefined;
   /** @default systemClock */
   readonly clock?: Clock;
 }
@@ -41,10 +58,24 @@ export interface Lifecycle {
   /** Resolves when everything is closed. */
   readonly closed: Promise<void>;
   /**
-   * Not ready, then no new work, then up to `drainMs` for the work in flight, then the end. Further calls wait
-   * for the same end; one with `force` does not wait for the work.
+   * Not ready, after the delay no new work, then time for the work in flight, then the end. Further calls wait
+   * for the same end; one with `force` waits for nothing.
    */
   close(options?: { readonly force?: boolean }): Promise<void>;
+}
+
+/**
+ * Checks how a service is to drain, and fills in the defaults.
+ *
+ * @throws TypeError | RangeError when an option has the wrong type or is out of range
+ */
+export function drainFrom(who: string, drain: DrainOptions = {}): Required<DrainOptions> {
+  checkOptions(`${who}'s drain`, drain, knownDrainOptions);
+  const { delayMs = 0, timeoutMs = 30_000 } = drain;
+  return {
+    delayMs: checkNumber(who, "drain.delayMs", delayMs),
+    timeoutMs: checkNumber(who, "drain.timeoutMs", timeoutMs),
+  };
 }
 
 /**
@@ -56,15 +87,16 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   const who = "createLifecycle()";
   checkOptions(who, options, knownLifecycleOptions);
   const { listener, health, clock = systemClock } = options;
-  const drainMs = checkNumber(who, "drainMs", options.drainMs ?? 30_000);
+  const { delayMs, timeoutMs } = drainFrom(who, options.drain);
   const { promise: closed, resolve: tellClosed } = Promise.withResolvers<void>();
   const { promise: forced, resolve: force } = Promise.withResolvers<void>();
   let closing = false;
 
   async function run(): Promise<void> {
     const told = tell();
+    if (delayMs > 0) await delay();
     const { promise: late, resolve: tellLate } = Promise.withResolvers<void>();
-    const disarm = clock.schedule(tellLate, drainMs);
+    const disarm = clock.schedule(tellLate, timeoutMs);
     if (told !== undefined) await heard(told, late);
     // A listener that cannot drain is destroyed all the same.
     const drained = attempt(() => listener.drain());
@@ -72,6 +104,13 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     disarm();
     await attempt(() => listener.destroy());
     tellClosed();
+  }
+
+  async function delay(): Promise<void> {
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const disarm = clock.schedule(resolve, delayMs);
+    await Promise.race([over, forced]);
+    disarm();
   }
 
   /** A failure in health must not keep the service from closing. */

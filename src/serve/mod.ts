@@ -10,14 +10,19 @@ export type { Cors, CorsOptions, CorsTarget } from "./cors.ts";
 export {
   createHealth,
   type Health,
-  type HealthCheck,
   type HealthListener,
-  type HealthOptions,
   type HealthStatus,
   type Readiness,
 } from "./health.ts";
+export type { HealthCheck, HealthFindings, HealthOptions } from "./health-checks.ts";
 export type { InboundRequest, ServedRequest, ServerLayer, ServerLayers } from "./inbound-request.ts";
-export { createLifecycle, type Drainable, type Lifecycle, type LifecycleOptions } from "./lifecycle.ts";
+export {
+  createLifecycle,
+  type Drainable,
+  type DrainOptions,
+  type Lifecycle,
+  type LifecycleOptions,
+} from "./lifecycle.ts";
 export type { ClientLimit, OperationOptions } from "./operation-limits.ts";
 export {
   createRequestPipeline,

@@ -9,17 +9,16 @@ import { limited } from "../policy/limited.ts";
 import { timeout } from "../policy/timeout.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { acceptRequestId, newTraceparent, readContext } from "../telemetry/propagation.ts";
-import { clientKey } from "./client-key.ts";
 import type { Cors } from "./cors.ts";
 import type { InboundRequest, ServedRequest, ServerLayer, ServerLayers } from "./inbound-request.ts";
 import { type OperationLimits, OperationTable } from "./operation-limits.ts";
 import { ServerCall } from "./server-call.ts";
 import {
-  clientLimit,
+  addressLimited,
+  clientLimited,
   countRefusals,
   exempting,
   handling,
-  rateLimited,
   refuseWhen,
   responding,
   secured,
@@ -229,13 +228,14 @@ class LayeredPipeline implements RequestPipeline {
   #layer(state: ServerState, own: OperationLimits | undefined): Service<ServedRequest, unknown> {
     const clock = this.#clock;
     const { security, peerLimiter, addressOf, limits } = state;
-    const limiters = own?.options.rateLimit === undefined ? limits.limiters : own.limiters;
+    const [option, limiters] =
+      own?.options.rateLimit === undefined
+        ? ["server.rateLimit", limits.limiters]
+        : ["server.methods", own.limiters];
     const list: Layer<ServedRequest, unknown>[] = [];
-    if (peerLimiter !== undefined) {
-      list.push(rateLimited((_, request) => peerLimiter.take(clientKey(addressOf(request)))));
-    }
+    if (peerLimiter !== undefined) list.push(addressLimited(peerLimiter, addressOf));
     list.push(secured(security));
-    if (limiters !== undefined) list.push(rateLimited(clientLimit(state, limiters)));
+    if (limiters !== undefined) list.push(clientLimited(option, state, limiters));
     if (limits.bulkhead !== undefined) list.push(limited(limits.bulkhead, { clock }));
     if (own?.bulkhead !== undefined) list.push(limited(own.bulkhead, { clock }));
     return compose(...list)(this.#handler);

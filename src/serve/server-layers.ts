@@ -4,9 +4,10 @@ import { MeshError } from "../core/errors.ts";
 import { ignoreRejection, isThenable, reportLost } from "../core/hooks.ts";
 import type { Layer, Service } from "../core/service.ts";
 import { type RateLimitDecision, RateLimitError } from "../policy/rate-limit.ts";
+import type { RateLimiter } from "../policy/rate-limiter.ts";
 import type { Security } from "../security/authenticate.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { clientKey } from "./client-key.ts";
+import { type AddressOf, clientKey } from "./client-key.ts";
 import type { InboundRequest, ServedRequest } from "./inbound-request.ts";
 import type { ClientLimiters } from "./operation-limits.ts";
 import type { ServerCall } from "./server-call.ts";
@@ -91,25 +92,46 @@ export function secured(security: Security): RequestLayer {
   };
 }
 
-/** Takes each request out of an allowance. Not a `Limiter`: whose allowance it is, the connection says, not the call. */
-export function rateLimited(
-  decide: (call: Call, request: InboundRequest) => RateLimitDecision | undefined,
-): RequestLayer {
+/** How a refusal calls the caller. Not by the address: where there is a proxy, that one is its. */
+function nameOf({ principal }: Call): string {
+  if (principal === undefined) return "this address";
+  const { id } = principal;
+  return JSON.stringify(id.length > maxIdLength ? `${id.slice(0, maxIdLength)}…` : id);
+}
+
+const maxIdLength = 100;
+
+type Decide = (call: Call, request: InboundRequest) => RateLimitDecision | undefined;
+
+/**
+ * Takes each request out of an allowance. Not a `Limiter`: whose allowance it is, the connection says, not the call.
+ *
+ * @param option - the one that sets it, for the refusal
+ */
+function rateLimited(option: string, decide: Decide, clientOf: (call: Call) => string): RequestLayer {
   return (next) =>
     function limitedRate(call, request) {
       const decision = decide(call, request);
       if (decision === undefined || decision.allowed) return next(call, request);
-      const error = new RateLimitError(decision);
+      const error = new RateLimitError(decision, { client: clientOf(call), option });
       call.note?.({ type: "refused", error });
       throw error;
     };
 }
 
+/** Bounds what each address may ask, whoever calls from there. */
+export function addressLimited(limiter: RateLimiter, addressOf: AddressOf): RequestLayer {
+  return rateLimited("server.peerLimit", (_, request) => limiter.take(clientKey(addressOf(request))), nameOf);
+}
+
+/** Bounds what each client may ask, by the limit that `option` sets. */
+export function clientLimited(option: string, state: ServerState, limiters: ClientLimiters): RequestLayer {
+  const clientOf = state.clientKey === undefined ? nameOf : () => "this client";
+  return rateLimited(option, clientLimit(state, limiters), clientOf);
+}
+
 /** Takes a request out of the allowance of its client. */
-export function clientLimit(
-  { clientKey: keyOf, addressOf }: ServerState,
-  limiters: ClientLimiters,
-): (call: Call, request: InboundRequest) => RateLimitDecision | undefined {
+function clientLimit({ clientKey: keyOf, addressOf }: ServerState, limiters: ClientLimiters): Decide {
   return function take(call, request) {
     const key = keyOf?.(call, request);
     if (key !== undefined) {

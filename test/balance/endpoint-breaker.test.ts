@@ -44,16 +44,18 @@ describe("balanced() and breakers", () => {
     await assert.rejects(run(), /down/);
     await assert.rejects(run(), {
       code: "ERR_BREAKER_OPEN",
-      message: "Cannot call lake: the breakers of all 2 endpoints are open",
+      message: `Cannot call lake: the breakers of all 2 endpoints are open (${a} after unavailable, ${b} after unavailable); try again in 4000 ms`,
       retryAfterMs: 4_000,
     });
     assert.equal(calls.length, 2);
     const single = setUp(
-      { breaker: { minCalls: 1 }, resolver: staticResolver({ lake: [a] }) },
-      new ScriptedError("down"),
+      { breaker: { minCalls: 1, jitter: 0 }, resolver: staticResolver({ lake: [a] }) },
+      new ScriptedError("down", outcome("retryable", "transport_refused")),
     );
     await assert.rejects(single.run(), /down/);
-    await assert.rejects(single.run(), { message: "Cannot call lake: the breaker of its endpoint is open" });
+    await assert.rejects(single.run(), {
+      message: `Cannot call lake: the breaker of its endpoint is open (${a} after transport_refused); try again in 5000 ms`,
+    });
   });
 
   it("recovers through probes", async () => {

@@ -18,7 +18,9 @@ import { staticTokens } from "../../src/security/static-tokens.ts";
 import type { Bridge } from "../../src/serve/bridge.ts";
 import { within } from "../net/listen/listener-fixture.ts";
 import { Cleanup } from "../rpc/client/grpc-checks.ts";
+import { until } from "../rpc/socket-fixture.ts";
 import { metricValue } from "../support/metric-value.ts";
+import { recordingLogger } from "../telemetry/recording-logger.ts";
 
 const trace = "0123456789abcdef0123456789abcdef";
 const context = {
@@ -133,6 +135,21 @@ describe("mesh.bridge() around node:http", () => {
     assert.deepEqual(
       told.map((each) => (each as { requestId: string }).requestId),
       ids,
+    );
+  });
+
+  it("has a line of the access log for each request", async () => {
+    const { logger, lines } = recordingLogger();
+    const mesh = await shop({ logger });
+    const url = await listening(mesh.bridge(), (_, response) => {
+      response.writeHead(202).end("ok");
+    });
+    await (await fetch(`${url}/items/7?a=b`, { method: "PUT", headers: context })).text();
+    await until(() => lines.some(({ fields }) => fields.event === "request"), "the line");
+    const { fields } = lines.find((line) => line.fields.event === "request") ?? {};
+    assert.deepEqual(
+      [fields?.method, fields?.target, fields?.status, fields?.operation],
+      ["PUT", "/items/7?a=b", 202, "PUT"],
     );
   });
 

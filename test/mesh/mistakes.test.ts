@@ -123,6 +123,16 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
     'Cannot make createApp(): it has no option "bodyLimit"; did you mean "bodyLimitBytes"?',
   ],
   [
+    "another word for who may see the metrics",
+    () => mesh({}).app({ expose: { metrics: "public" } } as never),
+    'Cannot make expose: metrics is "public"; pass true, false or "authenticated"',
+  ],
+  [
+    "a misspelt option of what an app exposes",
+    () => mesh({}).app({ expose: { metric: true } } as never),
+    'Cannot make expose: it has no option "metric"; did you mean "metrics"?',
+  ],
+  [
     "a misspelt option of CORS",
     () => mesh({ server: { cors: { origin: "*" } } }),
     'Cannot make cors: it has no option "origin"; did you mean "origins"?',
@@ -136,49 +146,6 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
     "a framework's own app",
     () => mesh({}).handler({ app: (() => {}) as never }),
     "Cannot make a handler: app is no app; pass one of Hono's, or an object with a fetch(request)",
-  ],
-  [
-    "an origin with a path",
-    () => mesh({ server: { cors: { origins: ["https://app.example/"] } } }),
-    'Cannot make cors: origins[0] is "https://app.example/"; browsers send "https://app.example"',
-  ],
-  [
-    "an origin without a scheme",
-    () => mesh({ server: { cors: { origins: ["app.example"] } } }),
-    'Cannot make cors: origins[0] is "app.example"; browsers send an origin such as "https://app.example"',
-  ],
-  [
-    "a pattern of origins",
-    () => mesh({ server: { cors: { origins: ["https://*.app.example"] } } }),
-    'Cannot make cors: origins[0] is "https://*.app.example"; there are no patterns; pass a function',
-  ],
-  [
-    "all origins in a list",
-    () => mesh({ server: { cors: { origins: ["*"] } } }),
-    'Cannot make cors: origins[0] is "*"; pass "*" itself, without the list',
-  ],
-  [
-    "the origin of pages that have none",
-    () => mesh({ server: { cors: { origins: ["null"] } } }),
-    'Cannot make cors: origins[0] is "null"; browsers send an origin such as "https://app.example"',
-  ],
-  [
-    "a method in lower case",
-    () => mesh({ server: { cors: { origins: "*", methods: ["patch"] } } }),
-    'Cannot make cors: methods[0] is "patch"; methods are compared letter by letter, pass "PATCH"',
-  ],
-  [
-    "one header that is no list",
-    () => mesh({ server: { cors: { origins: "*", headers: "x-tenant" } } }),
-    'Cannot make cors: headers is "x-tenant"; pass a list of names',
-  ],
-  [
-    "a star among headers where credentials come along",
-    () =>
-      mesh({
-        server: { cors: { origins: ["https://app.example"], credentials: true, exposeHeaders: ["*"] } },
-      }),
-    'Cannot make cors: "*" in exposeHeaders means nothing with credentials; list the names',
   ],
   [
     "a misspelt option of a REST client",
@@ -209,6 +176,11 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
     "a misspelt option of a circuit breaker",
     () => circuitBreaker({ minCall: 2 } as never),
     'Cannot make createBreaker(): it has no option "minCall"; did you mean "minCalls"?',
+  ],
+  [
+    "a table of endpoints that is no resolver",
+    () => mesh({ resolver: { lake: ["http://127.0.0.1:7101"] } }),
+    "Cannot make createMesh(): resolver is a table of endpoints and no Resolver; wrap it: staticResolver({ … })",
   ],
   [
     "a logger that is none",

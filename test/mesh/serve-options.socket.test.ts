@@ -31,18 +31,44 @@ async function refusal(options: object): Promise<string> {
 }
 
 describe("Options of serve()", () => {
-  for (const name of ["drainMs", "maxMessageBytes"]) {
-    it(`refuses a ${name} that is none, before a port is open`, async () => {
-      for (const value of bad) assert.match(await refusal({ [name]: value }), new RegExp(`${name} is `));
-    });
-  }
-
-  it("refuses a hostname that is no string, before a port is open", async () => {
-    for (const value of [0, null, {}, true])
-      assert.match(await refusal({ hostname: value }), /hostname is no string/);
+  it("refuses a number that is none, before a port is open", async () => {
+    for (const value of bad) {
+      for (const [options, name] of [
+        [{ maxMessageBytes: value }, "maxMessageBytes"],
+        [{ drain: { timeoutMs: value } }, "drain.timeoutMs"],
+        [{ drain: { delayMs: value } }, "drain.delayMs"],
+        [{ admin: { port: value } }, "admin.port"],
+      ] as const)
+        assert.match(await refusal(options), new RegExp(`${name} is `));
+    }
   });
 
-  for (const name of ["connections", "health"]) {
+  it("refuses a hostname that is no string, before a port is open", async () => {
+    for (const value of [0, null, {}, true]) {
+      assert.match(await refusal({ hostname: value }), /: hostname is no string/);
+      assert.match(await refusal({ admin: { port: 0, hostname: value } }), /: admin\.hostname is no string/);
+    }
+  });
+
+  it("refuses an option that does not exist, before a port is open, and names the nearest", async () => {
+    for (const [options, message] of [
+      [{ drainMs: 5 }, /serve\(\): it has no option "drainMs"; did you mean "drain"\?/],
+      [{ drain: { delay: 5 } }, /serve\(\)'s drain: it has no option "delay"; did you mean "delayMs"\?/],
+      [
+        { connections: { keepalive: { interval: 5 } } },
+        /serve\(\)'s connections\.keepalive: it has no option "interval"; did you mean "intervalMs"\?/,
+      ],
+      [
+        { connections: { keepalive: { timeoutMs: 5 } } },
+        /serve\(\): connections\.keepalive\.intervalMs is undefined; pass a number above 0/,
+      ],
+      [{ admin: { prot: 0 } }, /serve\(\)'s admin: it has no option "prot"; did you mean "port"\?/],
+      [{ admin: { port: 0, tls: "yes" } }, /serve\(\): admin\.tls is "yes"; pass true or false/],
+    ] as const)
+      assert.match(await refusal(options), message);
+  });
+
+  for (const name of ["connections", "health", "drain", "admin"]) {
     it(`refuses ${name} that are no object, before a port is open`, async () => {
       for (const value of [Number.NaN, 10, "10", null, [], true]) {
         assert.match(await refusal({ [name]: value }), new RegExp(`${name}: its options are `));

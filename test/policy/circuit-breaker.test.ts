@@ -31,7 +31,7 @@ describe("circuitBreaker()", () => {
     await clock.advance(1_000);
     await assert.rejects(run(), {
       code: "ERR_BREAKER_OPEN",
-      message: "Cannot call lake read: its circuit breaker is open",
+      message: "Cannot call lake read: its circuit breaker is open after unavailable; try again in 4000 ms",
       retryAfterMs: 4_000,
     });
     assert.equal(calls.length, 2);

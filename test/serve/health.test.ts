@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Clock } from "../../src/core/clock.ts";
 import { staticTokens } from "../../src/security/static-tokens.ts";
-import { createHealth, type HealthCheck } from "../../src/serve/health.ts";
+import { createHealth } from "../../src/serve/health.ts";
+import type { HealthCheck } from "../../src/serve/health-checks.ts";
 import { serverFixture } from "../hono/fixture.ts";
 import { printedErrors } from "../support/printed-errors.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -214,6 +215,24 @@ describe("the routes of health and metrics", () => {
       [503, "draining"],
     );
     assert.equal((await app.request("/healthz")).status, 200);
+  });
+
+  it("are shown as the app says: to all, to authenticated callers, or to nobody", async () => {
+    const { metrics } = serverFixture();
+    const auth = { validate: staticTokens({ t: "ann" }), required: false };
+    const headers = { authorization: "Bearer t" };
+    for (const [exposure, anonymous, authenticated] of [
+      [true, 200, 200],
+      ["authenticated", 401, 200],
+      [false, 404, 404],
+    ] as const) {
+      const expose = { probes: exposure, metrics: exposure };
+      const { app } = serverFixture({ auth, metrics }, { health, metrics, expose });
+      for (const path of ["/healthz", "/readyz", "/metrics"]) {
+        assert.equal((await app.request(path)).status, anonymous, `${path} ${exposure}`);
+        assert.equal((await app.request(path, { headers })).status, authenticated, `${path} ${exposure}`);
+      }
+    }
   });
 
   it("show the metrics as Prometheus wants them", async () => {

@@ -61,7 +61,7 @@ describe("createLifecycle()", () => {
     const events: string[] = [];
     const lifecycle = createLifecycle({
       listener: listenerOf(events, new Promise(() => {})),
-      drainMs: 1_000,
+      drain: { timeoutMs: 1_000 },
       clock,
     });
     const closed = lifecycle.close();
@@ -103,11 +103,49 @@ describe("createLifecycle()", () => {
     }
   });
 
-  it("refuses a drain time that makes no sense", () => {
-    assert.throws(
-      () => createLifecycle({ listener: listenerOf([], Promise.resolve()), drainMs: -1 }),
-      /drainMs is -1/,
-    );
+  it("goes on serving for a while after readiness has failed, if it is told to", async () => {
+    const clock = new VirtualClock();
+    const events: string[] = [];
+    const health = createHealth();
+    health.subscribe((status) => events.push(status));
+    const work = new Promise<void>(() => {});
+    const drain = { delayMs: 5_000, timeoutMs: 1_000 };
+    const lifecycle = createLifecycle({ listener: listenerOf(events, work), health, drain, clock });
+    const closed = lifecycle.close();
+    await clock.advance(4_999);
+    assert.deepEqual(events, ["draining"]);
+    await clock.advance(1);
+    assert.deepEqual(events, ["draining", "drain"]);
+    // The time for work begins after the delay.
+    await clock.advance(999);
+    assert.deepEqual(events, ["draining", "drain"]);
+    await clock.advance(1);
+    await closed;
+    assert.deepEqual(events, ["draining", "drain", "destroy"]);
+    assert.equal(clock.pending, 0);
+  });
+
+  it("cuts the delay short when it is forced", async () => {
+    const clock = new VirtualClock();
+    const events: string[] = [];
+    const listener = listenerOf(events, new Promise(() => {}));
+    const lifecycle = createLifecycle({ listener, drain: { delayMs: 5_000 }, clock });
+    void lifecycle.close();
+    await lifecycle.close({ force: true });
+    assert.deepEqual(events, ["drain", "destroy"]);
+    assert.equal(clock.pending, 0);
+  });
+
+  it("refuses a drain that makes no sense", () => {
+    for (const [drain, message] of [
+      [{ timeoutMs: -1 }, /drain\.timeoutMs is -1/],
+      [{ delayMs: Number.NaN }, /drain\.delayMs is NaN/],
+      [{ delay: 1 }, /no option "delay"; did you mean "delayMs"/],
+      [5, /drain: its options are 5/],
+    ] as const) {
+      const listener = listenerOf([], Promise.resolve());
+      assert.throws(() => createLifecycle({ listener, drain: drain as never }), message);
+    }
   });
 
   it("comes to its end whatever health, listener and watchers throw or reject with", async () => {

@@ -22,6 +22,10 @@ describe("the rate limit", () => {
     assert.equal(refused.headers.get("ratelimit"), '"default";r=0;t=2');
     const problem = await problemOf(refused);
     assert.deepEqual([problem.status, problem.code, problem.retryAfterMs], [429, "ERR_RATE_LIMITED", 1000]);
+    assert.equal(
+      problem.detail,
+      'Cannot accept the call: the limit of 60 in 60 s for "ann" (option server.rateLimit) is used up; try again in 1000 ms',
+    );
     assert.equal(await statuses(asBob, "10.0.0.1"), 200);
     await clock.advance(1_000);
     assert.equal(await statuses(asAnn, "10.0.0.1"), 200);
@@ -36,6 +40,9 @@ describe("the rate limit", () => {
       (await app.request("/", {}, connectionFrom(address))).status;
     assert.equal(await statusFrom("10.0.0.1"), 200);
     assert.equal(await statusFrom("10.0.0.1"), 429);
+    // Where a proxy is in front, the address is its own: none of the caller's business.
+    const { detail } = await problemOf(await app.request("/", {}, connectionFrom("10.0.0.1")));
+    assert.match(String(detail), /for this address \(option server\.rateLimit\)/);
     assert.equal(await statusFrom("10.0.0.2"), 200);
     assert.equal(await statusFrom("::ffff:10.0.0.2"), 429);
     assert.equal(await statusFrom("2001:db8:1:2::7"), 200);

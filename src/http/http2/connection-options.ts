@@ -1,6 +1,14 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Fields, Http2Stream } from "./streams/stream.ts";
 
+/** Pings on a connection with open streams. */
+export interface Keepalive {
+  /** One goes out after so much silence, or up to a fifth more. */
+  readonly intervalMs: number;
+  /** Without its reply for so long, the connection is over. */
+  readonly timeoutMs: number;
+}
+
 /** How an `Http2Connection` behaves. */
 export interface ConnectionOptions {
   readonly role: "client" | "server";
@@ -27,8 +35,10 @@ export interface ConnectionOptions {
   readonly minProgressBytes?: number;
   /** A frame, or a header block, that has begun must be complete within this time; for servers. */
   readonly headersTimeoutMs?: number;
-  /** A connection without streams on which nothing came for this time is closed; one with streams is pinged. */
+  /** A connection without streams on which nothing came for this time is closed; one with streams is pinged. For servers. */
   readonly idleMs?: number;
+  /** When a connection with streams is pinged. @default after `idleMs`, with a fifth of it for the reply */
+  readonly keepalive?: Keepalive;
   /** Times the connection. */
   readonly clock: Clock;
 }

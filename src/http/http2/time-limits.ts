@@ -1,12 +1,12 @@
 import type { Clock } from "../../core/clock.ts";
-import type { ConnectionOptions } from "./connection-options.ts";
+import type { ConnectionOptions, Keepalive } from "./connection-options.ts";
 import { Http2Error, h2 } from "./frame/frame-types.ts";
 import type { Http2Stream } from "./streams/stream.ts";
 
 /** How often what may take only so long is looked at. */
 const tickMs = 5_000;
-/** An idle connection is noticed after so many parts of its time. */
-const idleParts = 5;
+/** A silent connection is noticed after so many parts of its time. */
+const silenceParts = 5;
 /** What the peer must send or take, where it must get on. */
 const defaultProgressBytes = 1_024;
 /** The patience with a peer that makes a connection hold a quarter of what it may. */
@@ -44,7 +44,7 @@ export class TimeLimits {
   readonly #progressBytes: number;
   #cancelSettings: (() => void) | undefined = undefined;
   #cancelTick: (() => void) | undefined = undefined;
-  #cancelIdle: (() => void) | undefined = undefined;
+  #cancelSilence: (() => void) | undefined = undefined;
   #cancelPing: (() => void) | undefined = undefined;
   #silentParts = 0;
   #incomplete = 0;
@@ -64,12 +64,14 @@ export class TimeLimits {
   /** The connection begins. */
   start(): void {
     const host = this.#host;
-    const { settingsTimeoutMs, idleMs } = host.options;
+    const { settingsTimeoutMs, idleMs, keepalive } = host.options;
     this.#cancelSettings = this.#clock.schedule(
       () => host.destroy(h2.settingsTimeout, new Http2Error(h2.settingsTimeout, "the peer sent no SETTINGS")),
       settingsTimeoutMs,
     );
-    if (idleMs !== undefined) this.#watchIdle(idleMs / idleParts);
+    if (idleMs !== undefined) {
+      this.#watchSilence(idleMs, keepalive ?? { intervalMs: idleMs, timeoutMs: idleMs / silenceParts });
+    }
   }
 
   /** The peer's SETTINGS came. */
@@ -88,7 +90,7 @@ export class TimeLimits {
   stop(): void {
     this.#cancelSettings?.();
     this.#cancelTick?.();
-    this.#cancelIdle?.();
+    this.#cancelSilence?.();
     this.#cancelPing?.();
   }
 
@@ -175,28 +177,39 @@ export class TimeLimits {
   }
 
   /** Closes a connection on which nothing is open and nothing comes; of one with open streams, asks whether it lives. */
-  #watchIdle(partMs: number): void {
-    this.#cancelIdle = this.#clock.schedule(() => {
-      this.#silentParts = this.heard ? 0 : this.#silentParts + 1;
-      this.heard = false;
-      if (this.#silentParts >= idleParts) {
-        this.#silentParts = 0;
-        this.#idle(partMs);
-      }
-      if (!this.#host.over) this.#watchIdle(partMs);
-    }, partMs);
+  #watchSilence(idleMs: number, keepalive: Keepalive): void {
+    const partMs = Math.min(idleMs, keepalive.intervalMs) / silenceParts;
+    // What is silent for a part more or less is found by counting, not by adding up fractions.
+    const [idleParts, pingParts] = [idleMs, keepalive.intervalMs].map((ms) => Math.round(ms / partMs)) as [
+      number,
+      number,
+    ];
+    const look = (): void => {
+      this.#cancelSilence = this.#clock.schedule(() => {
+        this.#silentParts = this.heard ? 0 : this.#silentParts + 1;
+        this.heard = false;
+        const idle = this.#host.streams.size === 0;
+        if (this.#silentParts >= (idle ? idleParts : pingParts)) {
+          this.#silentParts = 0;
+          if (idle) this.#host.close();
+          else this.#ping(keepalive.timeoutMs);
+        }
+        if (!this.#host.over) look();
+      }, partMs);
+    };
+    look();
   }
 
-  #idle(partMs: number): void {
-    const host = this.#host;
-    if (host.streams.size === 0) {
-      host.close();
-      return;
-    }
-    this.#cancelPing = this.#clock.schedule(
-      () => host.destroy(h2.cancel, new Error("the peer does not acknowledge a ping")),
-      partMs,
+  #ping(timeoutMs: number): void {
+    if (this.#cancelPing !== undefined) return;
+    const cancel = this.#clock.schedule(
+      () => this.#host.destroy(h2.cancel, new Error("the peer does not acknowledge a ping")),
+      timeoutMs,
     );
-    host.ping(this.#cancelPing);
+    this.#cancelPing = cancel;
+    this.#host.ping(() => {
+      cancel();
+      this.#cancelPing = undefined;
+    });
   }
 }

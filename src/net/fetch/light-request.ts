@@ -107,7 +107,8 @@ export class LightRequest {
   real(): Request {
     if (this.#real === undefined) {
       if (this.#used) throw new TypeError("Cannot use the body of this request: it was read already");
-      const body = this.#stream();
+      // The platform's own holds no body then; it goes unread.
+      const body = this.method === "GET" || this.method === "HEAD" ? null : this.#stream();
       const init = {
         method: this.method,
         headers: [...this.headers],
@@ -153,6 +154,11 @@ for (const property of [
   });
 }
 Object.setPrototypeOf(LightRequest.prototype, NativeRequest.prototype);
+
+/** What came in, as the platform's own `Request`. */
+export function platformRequest(exchange: HttpExchange): Request {
+  return new LightRequest(exchange).real();
+}
 
 /** What came in, with the interface of `Request`. */
 export function lightRequest(exchange: HttpExchange): Request {

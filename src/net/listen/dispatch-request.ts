@@ -7,12 +7,11 @@ import { FieldSource, type Fields, fieldOf } from "../../http/fields.ts";
 import type { Http1Exchange } from "../../http/http1/http1-exchange.ts";
 import { Http2Exchange } from "../../http/http2/http2-exchange.ts";
 import type { Http2Stream } from "../../http/http2/streams/stream.ts";
-import { dialectOf, isRpcOnly } from "../../rpc/dialect/rpc-dialect.ts";
+import { connectVersionHeader, dialectOf, isConnectUnary, isRpcOnly } from "../../rpc/dialect/rpc-dialect.ts";
 import type { RpcDispatcher } from "../../rpc/server/dispatcher.ts";
 import { refuseGrpc } from "../../rpc/server/fetch-dispatch.ts";
 import { createGrpcHandler, isGrpc } from "../../rpc/server/grpc-handler.ts";
 import { compressions } from "../compression.ts";
-import { lightRequest } from "../fetch/light-request.ts";
 import type { ListenOptions } from "../port.ts";
 import type { ConnectionRecord } from "./connections.ts";
 import { respond, respondWithError } from "./respond.ts";
@@ -21,6 +20,8 @@ import { exchangeRpc } from "./universal-request.ts";
 /** What responds to the requests of one port. */
 export interface Application {
   readonly fetch: (request: Request, connection: Connection) => Response | Promise<Response>;
+  /** Makes what `fetch` is given. */
+  readonly requestOf: (exchange: HttpExchange) => Request;
   readonly rpc: RpcDispatcher | undefined;
   readonly clock: Clock;
   /** Told of what escaped from a handler, or could not be written; never throws. */
@@ -37,7 +38,7 @@ function pathOf(target: string): string {
 function respondByFetch(application: Application, exchange: HttpExchange): void {
   let response: Response | Promise<Response>;
   try {
-    response = application.fetch(lightRequest(exchange), exchange.connection);
+    response = application.fetch(application.requestOf(exchange), exchange.connection);
     if (!(response instanceof Promise)) {
       respond(response, exchange)?.catch((error: unknown) => fail(application, error, exchange));
       return;
@@ -78,13 +79,19 @@ function serve(application: Application, exchange: HttpExchange, ownHost: () => 
   }
   const path = pathOf(exchange.target);
   const type = fieldOf(exchange.fields, "content-type");
-  const handler = rpc.find(path) ?? (type !== undefined && isRpcOnly(type) ? rpc.unknown : undefined);
+  const handler =
+    rpc.find(path) ?? (type !== undefined && isLostRpc(type, exchange) ? rpc.unknown : undefined);
   if (handler === undefined) respondByFetch(application, exchange);
   else if (exchange.httpVersion === "1.1" && dialectOf(type).protocol === "grpc") {
     const { connection } = exchange;
     const refused = { ...needsHttp2, headers: new FieldSource(exchange.fields), connection };
     respondByFetch({ ...application, fetch: () => refuseGrpc(rpc, path, refused) }, exchange);
   } else exchangeRpc(handler, exchange, clock).catch((error: unknown) => fail(application, error, exchange));
+}
+
+/** Whether a path that no method has was meant for one. */
+function isLostRpc(type: string, { fields }: HttpExchange): boolean {
+  return isRpcOnly(type) || (isConnectUnary(type) && fieldOf(fields, connectVersionHeader) !== undefined);
 }
 
 const needsHttp2 = {

@@ -22,6 +22,14 @@ const connectionOptions: Omit<ConnectionOptions, "clock"> = {
   idleMs: limits.sessionIdleMs,
 };
 
+const defaultPingTimeoutMs = 15_000;
+
+function optionsFor({ keepalive }: ListenerContext): Omit<ConnectionOptions, "clock"> {
+  if (keepalive === undefined) return connectionOptions;
+  const { intervalMs, timeoutMs = defaultPingTimeoutMs } = keepalive;
+  return { ...connectionOptions, keepalive: { intervalMs, timeoutMs } };
+}
+
 /** Follows one connection of a listener. */
 class ServedConnection implements ConnectionHandler {
   readonly #context: ListenerContext;
@@ -68,7 +76,7 @@ export function serveHttp2(socket: Socket, context: ListenerContext, head?: Uint
   const record = context.connections.of(socket);
   socket.setNoDelay(true);
   const handler = new ServedConnection(context, record);
-  const session = connectionOver(socket, handler, connectionOptions, context.clock);
+  const session = connectionOver(socket, handler, optionsFor(context), context.clock);
   record.session = session;
   tellOfConnection(record, context);
   // The session keeps the time itself.

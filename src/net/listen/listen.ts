@@ -1,5 +1,6 @@
 import { systemClock } from "../../core/clock.ts";
 import { quietHook } from "../../core/hooks.ts";
+import { lightRequest, platformRequest } from "../fetch/light-request.ts";
 import { installLightGlobals } from "../fetch/light-response.ts";
 import type { Listener, ListenOptions } from "../port.ts";
 import { checkTlsIdentity } from "../tls/tls-identity.ts";
@@ -29,9 +30,11 @@ function reportOnce(report: ListenOptions["onConnectionError"]): ListenOptions["
 /** Opens the port or the two ports that the options ask for. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { tls, ports, hostname, fetch, rpc, limits = {}, clock = systemClock } = options;
+  const { overrideGlobalObjects = true } = options;
   const onConnectionError = reportOnce(quietHook(options.onConnectionError));
   const application: Application = {
     fetch,
+    requestOf: overrideGlobalObjects ? lightRequest : platformRequest,
     rpc,
     clock,
     onHandlerError: quietHook(options.onHandlerError ?? (() => {})),
@@ -40,11 +43,12 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   if (tls !== undefined) checkTlsIdentity(tls);
 
   const open = (served: Application, port: number, onlyHttp2: boolean): Promise<OpenPort> => {
-    if (!onlyHttp2) installLightGlobals();
-    const { maxConnectionAgeMs = Infinity, maxConnectionAgeGraceMs = Infinity } = limits;
+    if (!onlyHttp2 && overrideGlobalObjects) installLightGlobals();
+    const { maxConnectionAgeMs = Infinity, maxConnectionAgeGraceMs = Infinity, keepalive } = limits;
     const connections = new Connections(clock, maxConnectionAgeMs, maxConnectionAgeGraceMs);
     const context: ListenerContext = {
       clock,
+      keepalive,
       connections,
       onConnectionError,
       onConnection: options.onConnection,

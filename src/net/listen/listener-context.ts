@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Fields } from "../../http/fields.ts";
 import type { Http1Exchange } from "../../http/http1/http1-exchange.ts";
 import type { Http2Stream } from "../../http/http2/streams/stream.ts";
-import type { ListenOptions } from "../port.ts";
+import type { ListenOptions, ServerKeepalive } from "../port.ts";
 import type { ConnectionRecord, Connections } from "./connections.ts";
 
 /** What every connection of a port is served with. */
@@ -12,6 +12,8 @@ export interface ListenerContext {
   readonly onConnection: ListenOptions["onConnection"];
   /** Told of what escaped from a handler. */
   readonly onHandlerError: (error: unknown) => void;
+  /** Pings on HTTP/2. @default see `ListenerLimits` */
+  readonly keepalive: ServerKeepalive | undefined;
   /** Times connections. */
   readonly clock: Clock;
   /** Serves a request that arrived by HTTP/1.1; undefined where only HTTP/2 is spoken. */

@@ -1,6 +1,7 @@
 import type { Server, Socket } from "node:net";
 import type { Listener, ListenerLimits } from "../port.ts";
 import { remoteAddressOf } from "./connections.ts";
+import { listenError } from "./listen-error.ts";
 import type { ListenerContext } from "./listener-context.ts";
 import { limits as defaults } from "./listener-limits.ts";
 
@@ -64,9 +65,10 @@ export async function openPort(
     onConnectionError("limit", tooMany, remoteAddress);
   });
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
+    const refuse = (error: unknown): void => reject(listenError(address, error));
+    server.once("error", refuse);
     server.listen({ port: address.port, host: address.hostname, backlog: 1024 }, () => {
-      server.off("error", reject);
+      server.off("error", refuse);
       server.on("error", (error) => onConnectionError("socket", error, ""));
       resolve();
     });

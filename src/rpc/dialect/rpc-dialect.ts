@@ -71,6 +71,14 @@ export function isRpcOnly(contentType: string | null | undefined): boolean {
   );
 }
 
+/** What Connect's clients send with their unary calls, which look like REST otherwise. */
+export const connectVersionHeader = "connect-protocol-version";
+
+/** Whether a unary call of Connect can have this content type. */
+export function isConnectUnary(contentType: string): boolean {
+  return contentType.startsWith("application/json") || contentType.startsWith("application/proto");
+}
+
 /** Formats nobody serves (`application/grpc+thrift`) must still be refused in the dialect they are written in. */
 function foreign(type: string): RpcDialect {
   if (type.startsWith("application/grpc-web")) return grpcWeb;

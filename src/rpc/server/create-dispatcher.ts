@@ -4,8 +4,13 @@ import type {
   JsonReadOptions,
   JsonWriteOptions,
 } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import type { Compression, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import type { Interceptor } from "@connectrpc/connect";
+import type {
+  Compression,
+  UniversalServerRequest,
+  UniversalServerResponse,
+} from "@connectrpc/connect/protocol";
 import type { Call } from "../../core/call.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import type { RequestPipeline } from "../../serve/request-pipeline.ts";
@@ -17,11 +22,14 @@ import {
   type ResponseCompression,
   type RpcDispatcher,
   type RpcHandler,
+  type RpcMethod,
   unknownOperation,
 } from "./dispatcher.ts";
+import { unservedError } from "./http-refusal.ts";
 import { collectRoutes } from "./method-router.ts";
 import type { RpcRouter } from "./router.ts";
-import { errorMapping, UniversalCall, type UniversalMethod } from "./universal-call.ts";
+import { errorMapping, UniversalCall } from "./universal-call.ts";
+import type { UniversalMethod } from "./universal-method.ts";
 
 /** Options of {@link createDispatcher}. */
 export interface DispatcherOptions {
@@ -103,29 +111,29 @@ export function createDispatcher(options: DispatcherOptions): RpcDispatcher {
   );
   const byPath = new Map<string, RpcHandler>();
   for (const [path, { compressing, plain }] of handlers) {
+    const { spec, method: description } = methods.get(path) ?? {};
+    const unary = spec?.kind === "unary";
+    const readOnly = description?.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
     const method: UniversalMethod = {
       operation: path.slice(1),
-      streaming: methods.get(path)?.spec.kind !== "unary",
+      streaming: !unary,
+      allow: unary && readOnly ? "GET, POST" : "POST",
       choose: (request, wire) => (isCompressed(request, wire) ? compressing : plain),
     };
     byPath.set(path, handlerOf(method, lifecycle));
   }
   return {
     find: (path) => byPath.get(path),
-    unknown: handlerOf(unserved, lifecycle),
+    unknown: handlerOf(unserved(methods), lifecycle),
     methods,
     lifecycle,
   };
 }
 
-const unserved: UniversalMethod = {
-  operation: unknownOperation,
-  streaming: false,
-  choose: () => unimplemented,
-};
-
-function unimplemented(): Promise<UniversalServerResponse> {
-  return Promise.reject(new ConnectError("no such method is served here", Code.Unimplemented));
+function unserved(methods: ReadonlyMap<string, RpcMethod>): UniversalMethod {
+  const respond = ({ url }: UniversalServerRequest): Promise<UniversalServerResponse> =>
+    Promise.reject(unservedError(new URL(url).pathname, methods));
+  return { operation: unknownOperation, streaming: false, allow: "POST", choose: () => respond };
 }
 
 function handlerOf(method: UniversalMethod, lifecycle: CallLifecycle): RpcHandler {

@@ -7,7 +7,7 @@ import { checkNumber } from "../../core/options.ts";
 import { onCloudflare } from "../../core/platform.ts";
 import type { ServedRequest } from "../../serve/inbound-request.ts";
 import { statusFromHttp } from "../dialect/response-status.ts";
-import { dialectOf, isRpcOnly } from "../dialect/rpc-dialect.ts";
+import { connectVersionHeader, dialectOf, isConnectUnary, isRpcOnly } from "../dialect/rpc-dialect.ts";
 import { outcomeOfCode } from "../dialect/rpc-outcome.ts";
 import { iterableFromReadable, readableFromIterable } from "../message/byte-streams.ts";
 import { type RpcDispatcher, type RpcHandler, unknownOperation } from "./dispatcher.ts";
@@ -95,7 +95,10 @@ export function createFetchDispatch(
       return Promise.resolve(refusal);
     }
     if (handler === undefined) {
-      return isRpcOnly(contentType) ? serve(dispatcher.unknown, request, connection) : undefined;
+      const lost =
+        isRpcOnly(contentType) ||
+        (contentType !== null && isConnectUnary(contentType) && request.headers.has(connectVersionHeader));
+      return lost ? serve(dispatcher.unknown, request, connection) : undefined;
     }
     return serve(handler, request, connection);
   };

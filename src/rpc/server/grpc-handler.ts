@@ -9,6 +9,7 @@ import { acceptsEncoding, type Compression, compressionNamed } from "../message/
 import { type RpcDispatcher, type RpcMethod, unknownOperation } from "./dispatcher.ts";
 import { UnservedGrpcCall } from "./grpc-call.ts";
 import { GrpcServerCall } from "./grpc-server-call.ts";
+import { unservedError } from "./http-refusal.ts";
 import { GrpcResponse } from "./response-trailers.ts";
 
 /**
@@ -105,7 +106,7 @@ export function createGrpcHandler(
         timeoutMs: undefined,
         streaming: false,
       };
-      new UnservedGrpcCall(init, unserved(path)).serve();
+      new UnservedGrpcCall(init, unservedError(path, methods)).serve();
       return;
     }
 
@@ -157,10 +158,6 @@ export function createGrpcHandler(
       stream.close(h2.internalError);
     }
   };
-}
-
-function unserved(path: string): ConnectError {
-  return new ConnectError(`${path.slice(1)} is not served here`, Code.Unimplemented);
 }
 
 function invalidTimeout(timeout: string): ConnectError {

@@ -6,11 +6,7 @@ import {
   createContextValues,
   type Interceptor,
 } from "@connectrpc/connect";
-import type {
-  UniversalHandler,
-  UniversalServerRequest,
-  UniversalServerResponse,
-} from "@connectrpc/connect/protocol";
+import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Call } from "../../core/call.ts";
 import { outcomeOfCancelledCall, outcomeOfMeshError } from "../../core/classifier.ts";
 import type { Connection } from "../../core/connection.ts";
@@ -25,20 +21,11 @@ import { dialectOf, type RpcDialect } from "../dialect/rpc-dialect.ts";
 import { outcomeOfCode } from "../dialect/rpc-outcome.ts";
 import { iteratorOf } from "../safe-interceptor.ts";
 import type { CallLifecycle } from "./call-lifecycle.ts";
+import { explained } from "./http-refusal.ts";
 import { type ServedCall, trackResponse } from "./response-body.ts";
+import type { UniversalMethod } from "./universal-method.ts";
 
 type Response = UniversalServerResponse;
-
-/** What is served at a path. */
-export interface UniversalMethod {
-  readonly operation: string;
-  readonly streaming: boolean;
-  /** The handler for a request; that of a path which nobody serves rejects. */
-  choose(
-    request: UniversalServerRequest,
-    wire: RpcDialect,
-  ): UniversalHandler | ((request: UniversalServerRequest) => Promise<Response>);
-}
 
 /** One RPC through Connect's own handlers, in any of the dialects. */
 export class UniversalCall implements ServedRequest<Response>, ServedCall {
@@ -120,7 +107,7 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
     let result: Response | Promise<Response>;
     try {
       result = next(call, this);
-      if (!(result instanceof Promise)) return trackResponse(result, this, this.#lifecycle);
+      if (!(result instanceof Promise)) return this.#track(result);
     } catch (error) {
       return this.#refuse(error);
     }
@@ -143,7 +130,7 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
           return;
         }
         try {
-          const tracked = trackResponse(response, this, this.#lifecycle);
+          const tracked = this.#track(response);
           detach();
           resolve(tracked);
         } catch (error) {
@@ -160,6 +147,12 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
     return this.#lifecycle.run(call, () =>
       this.#method.choose(this.#request, this.wire)(this.#connectRequest()),
     );
+  }
+
+  #track(response: Response): Response {
+    const tracked = trackResponse(response, this, this.#lifecycle);
+    const refused = tracked.status === 415 || tracked.status === 405;
+    return refused && this.protocol === "connect" ? explained(tracked, this.#request, this.#method) : tracked;
   }
 
   /** Lets pages of other origins read the response, refusals included. */

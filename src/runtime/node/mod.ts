@@ -4,6 +4,7 @@
  * @module
  */
 
+import "./minimum-version.ts";
 import { messageCompressions } from "../../net/compression.ts";
 import { openRpcTransport } from "../../net/connect/rpc-transport.ts";
 import { openHttpTransport } from "../../net/connect/undici-transport.ts";

@@ -43,6 +43,42 @@ describe("an idle connection", () => {
   });
 });
 
+describe("keepalive", () => {
+  const keepalive = { intervalMs: 10_000, timeoutMs: 4_000 };
+  const isPing = ({ type, flags }: { type: number; flags: number }): boolean =>
+    type === frameType.ping && flags === 0;
+
+  it("asks a silent connection with an open stream as often as it is told to", async () => {
+    const both = timed({ idleMs: 300_000, keepalive });
+    both.server.headers(1, postFields, false);
+    let pings = 0;
+    await every(both, 1_000, 60_000, () => {
+      for (const frame of both.server.sent().filter(isPing)) {
+        pings++;
+        both.server.send(frameType.ping, 1, 0, frame.payload);
+      }
+    });
+    assert.ok(pings >= 4 && pings <= 6, `${pings} pings in a minute`);
+    assert.equal(both.server.side.host.open, 1);
+  });
+
+  it("ends a connection that gives no reply in time", async () => {
+    const both = timed({ idleMs: 300_000, keepalive });
+    both.server.headers(1, postFields, false);
+    const lived = await every(both, 1_000, 60_000);
+    assert.ok(lived >= 14_000 && lived <= 17_000, `${lived} ms`);
+    assert.equal(both.server.told().at(-1), "goaway cancel");
+  });
+
+  it("leaves a connection without streams to its idle time", async () => {
+    const both = timed({ idleMs: 300_000, keepalive });
+    await every(both, 10_000, 290_000);
+    assert.deepEqual(both.server.sent().filter(isPing), []);
+    await every(both, 10_000, 80_000);
+    assert.equal(both.server.side.transport.ended, true);
+  });
+});
+
 describe("a connection that is over", () => {
   it("has no timer left, whatever there was", async () => {
     const clock = new VirtualClock();

@@ -3,6 +3,7 @@ import { Agent, request as httpRequest } from "node:http";
 import { afterEach, describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import type { MeshError } from "../../../src/core/errors.ts";
 import { frameType, h2, readUint32 } from "../../../src/http/http2/frame/frame-types.ts";
 import { createDispatcher } from "../../../src/rpc/server/create-dispatcher.ts";
 import { EchoService } from "../../gen/test/v1/echo_pb.ts";
@@ -214,7 +215,8 @@ describe("destroy", unless("listen"), () => {
     const server = await serve(cleanup, () => new Response());
     await assert.rejects(
       serve(cleanup, () => new Response(), { ports: { all: server.port } }),
-      { code: "EADDRINUSE" },
+      (error: MeshError) =>
+        error.code === "ERR_LISTEN" && (error.cause as { code?: string }).code === "EADDRINUSE",
     );
     assert.equal(typeof httpRequest, "function");
   });

@@ -122,7 +122,7 @@ describe("transport.health()", () => {
       live: true,
       ready: false,
       status: "unknown",
-      details: "grpc.health.v1.Health/Check is not served here",
+      details: `Cannot call "${Health.typeName}/Check": the service "${Health.typeName}" is not served here`,
     });
     await silent.close({ force: true });
     const { live, ready, status } = await transport.health();
