@@ -161,14 +161,18 @@ export class EndpointRegistry {
     const service = this.#fixed(host, { current: endpoints, watch: () => () => {} });
     const [oldest] = this.#direct.values();
     if (this.#direct.size >= maxDirectOrigins && oldest !== undefined) {
-      for (const { endpoint } of oldest.records) this.#direct.delete(endpoint.origin);
+      for (const { endpoint } of oldest.records) {
+        this.#direct.delete(endpoint.origin);
+        this.#reaper.left(endpoint.origin);
+      }
     }
     this.#direct.set(origin, service);
+    this.#reaper.arrived(origin);
     return service;
   }
 
   #fixed(name: string, resolution: Resolution): ServiceEndpoints {
-    // Their connections end by themselves, so nobody waits for those endpoints to leave.
+    // Nobody is told of them: the program names them, and no resolver.
     const parts = { ...this.#parts, arrived: () => {}, left: () => {} };
     const service = new ServiceEndpoints(name, resolution, this.#policyOf(name), parts);
     service.start();
