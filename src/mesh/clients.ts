@@ -37,6 +37,7 @@ export interface ClientParts extends Omit<PipelineParts, "registry"> {
   readonly tls: () => TlsIdentity | undefined;
   readonly maxConnectionsPerEndpoint: number;
   readonly idleTimeoutMs: number | undefined;
+  readonly maxConnectionAgeMs: number | undefined;
   readonly current: () => Call | undefined;
   readonly onEvent: CallEventListener | undefined;
   /** Told of what belongs to no call; undefined when nobody listens. */
@@ -83,8 +84,8 @@ const rpcDialect: PipelineDialect<RpcRequest, RpcResponse> = {
  */
 export function createClients(given: ClientParts): Clients {
   const { runtime, policies, metrics, clock, random, current, onEvent, tell: onConnection } = given;
-  const { maxConnectionsPerEndpoint, idleTimeoutMs } = given;
-  const connection = { maxConnectionsPerEndpoint, idleTimeoutMs, clock };
+  const { maxConnectionsPerEndpoint, idleTimeoutMs, maxConnectionAgeMs } = given;
+  const connection = { maxConnectionsPerEndpoint, idleTimeoutMs, maxConnectionAgeMs, clock };
   const rpcTransports = (tls: () => ReturnType<ClientParts["tls"]>): RpcTransports =>
     new RpcTransports((options) => runtime.openRpcTransport({ ...options, tls: tls(), onConnection }));
   const meshRpc = rpcTransports(given.tls);

@@ -70,7 +70,7 @@ export interface MeshOptions {
   readonly logger?: Logger;
   /** What the logger is given. @default events from `info` on, and a line for each request that is served */
   readonly logging?: LoggingOptions;
-  /** HTTP/1.1 connections to one endpoint. @default 100 */
+  /** Connections to one endpoint: this many of HTTP/1.1, and no more than 8 of HTTP/2, which calls share. @default 100 */
   readonly maxConnectionsPerEndpoint?: number;
   /**
    * How long an unused HTTP/1.1 connection of a client is kept, in milliseconds: less than servers and proxies on the way
@@ -80,6 +80,14 @@ export interface MeshOptions {
    * @default 4_000; where the server announces to keep it for longer, until a second before that, and 30_000 at most
    */
   readonly idleTimeoutMs?: number;
+  /**
+   * How long a connection of a client is given new calls, in milliseconds, up to a tenth less: behind a load balancer that
+   * picks a server for each connection, calls reach new servers only over new ones. Open calls and streams end undisturbed.
+   * What is connected by `fetch` (REST on Bun, all on Workers and in browsers) is the platform's own affair.
+   *
+   * @default no limit
+   */
+  readonly maxConnectionAgeMs?: number;
   /**
    * Security, limits and deadlines of the server side, the same for REST and RPC; a source where they change while the
    * process runs. New ones that make no sense are told to `onError`, and those before stay in use.

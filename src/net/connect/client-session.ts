@@ -9,6 +9,7 @@ import type { RpcConnection } from "../../rpc/client/rpc-connection.ts";
 import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
 import { errorFromReset, protocolFault, unavailable } from "../../rpc/dialect/transport-faults.ts";
 import { connectionOver } from "../socket-transport.ts";
+import { retirementFrom } from "./connection-age.ts";
 import { type OnConnection, tellClosed, tellFailed, tellOpened } from "./connection-events.ts";
 import { type DialOptions, dial, isHttp1, noHttp2 } from "./dial.ts";
 import { SessionDoubt } from "./session-doubt.ts";
@@ -20,6 +21,8 @@ export interface SessionOptions extends DialOptions {
   /** A ping that asks whether the connection still works is waited for so long; then it is given up. */
   readonly pingTimeoutMs: number;
   readonly keepalive: RpcKeepalive | undefined;
+  /** How long a session is given new calls; up to a tenth less. @default no limit */
+  readonly maxConnectionAgeMs?: number | undefined;
   /** Told when it opens, fails to, and ends. */
   readonly onConnection?: OnConnection;
 }
@@ -50,6 +53,8 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
   maxStreams: number = assumedMaxStreams;
   /** The ping under way, which new calls must wait for; undefined when there is none. */
   verifying: Promise<boolean> | undefined = undefined;
+  /** From then on it is given no new calls. */
+  readonly retiresAt: number;
   readonly #doubt: SessionDoubt;
   /** The first stream id after the last time that anything was heard. */
   #unheardFrom = 1;
@@ -64,6 +69,7 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
     this.#onChange = onChange;
     this.#doubt = new SessionDoubt(options.clock, options.pingTimeoutMs);
     this.#aliveAt = options.clock.now();
+    this.retiresAt = retirementFrom(this.#aliveAt, options.maxConnectionAgeMs);
   }
 
   /** Connects. @throws TransportError by its fault: `refused`, `dns`, `unreachable`, `tls`, `never-started` */
@@ -110,8 +116,7 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
   }
 
   onGoaway(): void {
-    this.#draining = true;
-    this.#onChange(this);
+    this.retire();
   }
 
   onError(): void {
@@ -265,6 +270,12 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
   whenClosed(listener: () => void): void {
     if (this.over) listener();
     else this.#whenClosed.push(listener);
+  }
+
+  /** Takes no new calls, as after a GOAWAY. */
+  retire(): void {
+    this.#draining = true;
+    this.#onChange(this);
   }
 
   /** Lets open calls finish, then closes. */

@@ -41,7 +41,13 @@ export function createHttp1Client(options: Http1ClientOptions): Http1Client {
         minVersion: "TLSv1.2",
       })
     : new Agent(pool);
-  const unsent = watchSockets(agent, { origin, limits: new IdleLimits(), clock, onConnection });
+  const unsent = watchSockets(agent, {
+    origin,
+    limits: new IdleLimits(),
+    clock,
+    onConnection,
+    maxConnectionAgeMs: options.maxConnectionAgeMs,
+  });
   const send = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
   return {
     async httpClient(request) {
