@@ -5,7 +5,7 @@ import {
 } from "../balance/endpoint-registry.ts";
 import type { Call, CallEventListener } from "../core/call.ts";
 import type { MeshEvent } from "../core/events.ts";
-import type { TlsIdentity } from "../core/identity.ts";
+import type { TlsOptions } from "../core/identity.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import { outcomeOfStatus } from "../http/status-outcome.ts";
 import type { Runtime } from "../net/port.ts";
@@ -34,7 +34,7 @@ export interface ClientParts extends Omit<PipelineParts, "registry"> {
   readonly runtime: Runtime;
   readonly resolver: Resolver;
   /** The identity as of now. */
-  readonly tls: () => TlsIdentity | undefined;
+  readonly tls: () => TlsOptions | undefined;
   readonly maxConnectionsPerEndpoint: number;
   readonly idleTimeoutMs: number | undefined;
   readonly maxConnectionAgeMs: number | undefined;
@@ -184,7 +184,7 @@ export function createClients(given: ClientParts): Clients {
           origin === undefined
             ? new Pipeline<RpcRequest, RpcResponse>(parts, rpcDialect, next).toService(name)
             : new Pipeline<RpcRequest, RpcResponse>(outsideParts, rpcDialect, next).toOrigin(origin),
-        transportFor: (origin) => negotiation.transportFor(origin),
+        transportFor: (origin, server) => negotiation.transportFor(origin, server),
         protocol: () => negotiation.protocol,
         faultOf: (error) => runtime.faultOf(error),
         decorate: (call, header) =>

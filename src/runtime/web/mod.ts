@@ -16,6 +16,8 @@ export const capabilities: Capabilities = {
   listen: false,
   mtlsClient: false,
   mtlsServer: false,
+  serverIdentity: false,
+  tlsCiphers: false,
   grpcClient: false,
   grpcServer: false,
   fetchBidi: false,
