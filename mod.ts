@@ -56,6 +56,7 @@ export type {
   ListenOptions,
   Runtime,
   RuntimeName,
+  ServerKeepalive,
   ServerTls,
 } from "./src/net/port.ts";
 export * from "./src/policy/mod.ts";

@@ -51,7 +51,7 @@ export interface MeshOptions {
   /** Knows where the other services are; closed with the mesh. @default none is known */
   readonly resolver?: Resolver;
   /**
-   * Policies by the name of the called service; `"*"` holds for all, a name's own entry wins field by field. See
+   * Policies by the name of the called service, or by the origin of one outside of the mesh; `"*"` holds for all, a name's own entry wins field by field. See
    * `docs/policies.md`. A source's new value holds for the next calls; one that is no good is told to `onError`, and the
    * one before stays.
    */
@@ -152,9 +152,17 @@ export interface Mesh {
   readonly service: string;
   readonly runtime: Runtime;
   readonly metrics: Metrics;
-  /** A REST client of a service. */
+  /**
+   * A REST client of a service, or of an origin outside of the mesh: `mesh.rest("https://api.example.com/v1")`.
+   *
+   * @throws TypeError when it is neither a name nor a URL that can be called
+   */
   rest(service: string, defaults?: RestDefaults): RestClient;
-  /** A Connect transport to a service, for `createClient`. */
+  /**
+   * A Connect transport to a service, or to an origin outside of the mesh, for `createClient`.
+   *
+   * @throws TypeError when it is neither a name nor a URL that can be called, or a URL with a path
+   */
   transport(service: string, options?: TransportOptions): MeshTransport;
   /** Like the platform's `fetch`, through the pipeline: `mesh://lake/datasets`, or any http(s) URL. */
   readonly fetch: MeshFetch;

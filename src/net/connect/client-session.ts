@@ -6,36 +6,15 @@ import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Http2Connection } from "../../http/http2/http2-connection.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
 import type { RpcConnection } from "../../rpc/client/rpc-connection.ts";
-import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
 import { errorFromReset, protocolFault, unavailable } from "../../rpc/dialect/transport-faults.ts";
 import { connectionOver } from "../socket-transport.ts";
 import { retirementFrom } from "./connection-age.ts";
-import { type OnConnection, tellClosed, tellFailed, tellOpened } from "./connection-events.ts";
-import { type DialOptions, dial, notHttp2 } from "./dial.ts";
+import { tellClosed, tellFailed, tellOpened } from "./connection-events.ts";
+import { dial, notHttp2 } from "./dial.ts";
 import { faultOfLoss, hintOfLoss } from "./lost-connection.ts";
 import { SessionDoubt } from "./session-doubt.ts";
+import { connectionOptions, type SessionOptions } from "./session-options.ts";
 
-/** How sessions are opened and looked after. */
-export interface SessionOptions extends DialOptions {
-  /** A session unused for so long is verified by a ping before its next call. */
-  readonly verifyAfterIdleMs: number;
-  /** A ping that asks whether the connection still works is waited for so long; then it is given up. */
-  readonly pingTimeoutMs: number;
-  readonly keepalive: RpcKeepalive | undefined;
-  /** How long a session is given new calls; up to a tenth less. @default no limit */
-  readonly maxConnectionAgeMs?: number | undefined;
-  /** Told when it opens, fails to, and ends. */
-  readonly onConnection?: OnConnection;
-}
-
-const connectionOptions = {
-  role: "client",
-  maxStreams: 0,
-  maxHeaderListBytes: 64 * 1024,
-  streamWindowBytes: 1024 * 1024,
-  connectionWindowBytes: 8 * 1024 * 1024,
-  settingsTimeoutMs: 10_000,
-} as const;
 /** Streams to count on until the server's settings say otherwise (RFC 9113 asks for at least 100). */
 const assumedMaxStreams = 100;
 /** More streams than this never go over one connection. */

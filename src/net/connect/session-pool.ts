@@ -2,7 +2,8 @@ import { MeshError } from "../../core/errors.ts";
 import { ConnectionQueue, PendingConnection } from "../../rpc/client/connection-queue.ts";
 import type { RpcConnection, RpcConnectionPool } from "../../rpc/client/rpc-connection.ts";
 import type { ConnectOptions } from "../port.ts";
-import { ClientSession, type SessionOptions } from "./client-session.ts";
+import { ClientSession } from "./client-session.ts";
+import type { SessionOptions } from "./session-options.ts";
 
 /** What a {@link SessionPool} is made of. */
 export interface PoolOptions extends SessionOptions {
