@@ -217,7 +217,7 @@ async function run<C extends HookContext, R>(hook: (context: C) => R, context: C
 
 /** Gives up a response for another one; its connection is free again after that, or closed. */
 async function letGo(response: HttpResponse): Promise<void> {
-  if (isShort(response) && response.body?.locked !== true) await response.bytes().catch(() => {});
+  if (isShort(response)) await response.bytes().catch(() => {});
   else discardResponse(response);
 }
 

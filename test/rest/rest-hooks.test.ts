@@ -84,14 +84,15 @@ describe("hooks of a REST client", () => {
     const lake = plain.extend({
       hooks: {
         afterResponse: [
-          ({ request, response }) =>
+          ({ request, response, call }) =>
             response.status === 401
-              ? plain.get(request.target, { headers: { authorization: "Bearer new" } })
+              ? plain.get(request.target, { headers: { authorization: "Bearer new" }, parent: call })
               : undefined,
         ],
       },
     });
-    assert.equal(await lake.get("datasets?limit=1").text(), "rows");
+    assert.equal(await lake.get("datasets?limit=1", { timeoutMs: 700 }).text(), "rows");
+    assert.equal(requests[1]?.headers.get("mesh-timeout-ms"), "700");
     assert.equal(requests[1]?.url, "http://lake.test/datasets?limit=1");
     assert.match(await mesh.metrics.exposition(), /mesh_client_in_flight 0/);
   });

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../core/clock.ts";
 import { unavailable } from "../../rpc/dialect/transport-faults.ts";
-import { faultOf, faultOfConnect } from "../platform/socket-fault.ts";
+import { faultOf, faultOfConnect, reasonOf } from "../platform/socket-fault.ts";
 import { silentRefusal, type TlsTarget, tlsFailure, tlsRequired } from "../tls/client-failure.ts";
 import { explain, isVague, mayWantTls } from "../tls/explain.ts";
 import { expectsTls, tlsErrorIn } from "../tls/tls-failure.ts";
@@ -176,6 +176,7 @@ export async function connectionError(
     const refusal = silentRefusal(doing, target, fault, error);
     if (refusal !== undefined) return unavailable(refusal.message, fault, refusal);
   }
-  const message = error instanceof ConnectError ? error.rawMessage : (error as Error).message;
+  const said = error instanceof ConnectError ? error.rawMessage : "";
+  const message = said === "" ? reasonOf(error instanceof ConnectError ? error.cause : error) : said;
   return unavailable(`Cannot reach ${origin}: ${message}`, fault, error);
 }
