@@ -163,11 +163,12 @@ export class EndpointRegistry {
     if (this.#direct.size >= maxDirectOrigins && oldest !== undefined) {
       for (const { endpoint } of oldest.records) {
         this.#direct.delete(endpoint.origin);
+        // Where it is an endpoint of a service as well, that one goes on.
+        this.#reaper.arrived(endpoint.origin);
         this.#reaper.left(endpoint.origin);
       }
     }
     this.#direct.set(origin, service);
-    this.#reaper.arrived(origin);
     return service;
   }
 
