@@ -45,7 +45,7 @@ export interface CallInit {
   readonly attempt?: number;
   /** @default "unknown" */
   readonly idempotency?: Idempotency;
-  /** 0 is shed last, higher numbers sooner. @default 0 */
+  /** 0 matters most, higher numbers less; for layers of the application's own. @default 0 */
   readonly priority?: number;
   /** Aborting it cancels the call. */
   readonly signal?: AbortSignal | undefined;

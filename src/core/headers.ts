@@ -40,7 +40,7 @@ export const meshHeaders = {
   attempt: "mesh-attempt",
   /** `never` says that a service up the chain retries, so nobody further down must. */
   retry: "mesh-retry",
-  /** Priority: 0 is shed last. */
+  /** Priority: 0 matters most. */
   priority: "mesh-priority",
   /** Marks a request as one that may be repeated. */
   idempotencyKey: "idempotency-key",

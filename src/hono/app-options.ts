@@ -24,7 +24,7 @@ export interface AppOptions {
 
 /** Options of {@link createApp} and {@link meshMiddleware}: the application's choices, and what the mesh brings. */
 export interface CreateAppOptions extends AppOptions {
-  /** Made by `createRequestPipeline`; share one between REST and RPC, so that limits hold for both together. */
+  /** Made by `createRequestPipeline`; apps that are given the same one have its limits together. */
   readonly pipeline: RequestPipeline;
   /** Makes the call known to what the handler calls. @default the call is in `c.get("call")` only */
   readonly asyncContext?: CallScope | undefined;

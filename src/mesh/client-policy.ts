@@ -23,7 +23,12 @@ export interface MethodPolicy {
    * @default by HTTP method, the proto's `idempotency_level`, or an idempotency key
    */
   readonly idempotent?: boolean;
-  /** 0 is shed last, higher numbers sooner. @default that of the call on whose behalf it is made, or 0 */
+  /**
+   * Travels with the call, for layers of the application's own: 0 matters most, higher numbers less. The mesh itself
+   * refuses nothing by it.
+   *
+   * @default that of the call on whose behalf it is made, or 0
+   */
   readonly priority?: number;
   /**
    * Whether calls wait, within their deadline, while there is no endpoint to take them, instead of failing at once: none

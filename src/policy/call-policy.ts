@@ -12,7 +12,12 @@ export interface CallOverrides {
   readonly retry?: false | RetryPolicy;
   /** Whether the call may be repeated. @default the policies', else what its method promises */
   readonly idempotent?: boolean;
-  /** 0 is shed last, higher numbers sooner. @default the policies', else that of the call on whose behalf it is made, or 0 */
+  /**
+   * Travels with the call, for layers of the application's own: 0 matters most, higher numbers less. The mesh itself
+   * refuses nothing by it.
+   *
+   * @default the policies', else that of the call on whose behalf it is made, or 0
+   */
   readonly priority?: number;
   /** Whether it waits, within its deadline, while there is no endpoint to take it. @default the policies', else false */
   readonly waitForReady?: boolean;

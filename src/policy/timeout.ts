@@ -38,9 +38,15 @@ function enforce(who: string, what: string, options: TimeoutOptions): AnyLayer {
 
   function exceeded(call: Call, startMs: number): MeshError {
     const grantedMs = Math.max(0, Math.round(call.deadline - startMs));
+    const { parent } = call;
+    const tooLate = parent?.side === "server" && call.side === "client" && parent.deadline <= startMs;
     return new MeshError(
       "ERR_DEADLINE_EXCEEDED",
-      `Cannot complete ${what}${call.service} ${call.operation}: its deadline of ${grantedMs} ms has passed`,
+      `Cannot complete ${what}${call.service} ${call.operation}: ${
+        tooLate
+          ? `the deadline of ${parent.operation}, in whose handler it was made, passed before it began; pass parent: null to work that outlives its request`
+          : `its deadline of ${grantedMs} ms has passed`
+      }`,
     );
   }
 

@@ -45,7 +45,7 @@ export interface MeshFetchInit
   extends Omit<RequestInit, "body" | "priority">,
     Omit<CallOverrides, "priority"> {
   /**
-   * 0 is shed last, higher numbers sooner. The standard's words are about the order of downloads in a page, and left alone.
+   * 0 matters most, higher numbers less, for layers of the application's own. The standard's words are about the order of downloads in a page, and left alone.
    *
    * @default the policies', else that of the call on whose behalf it is made, or 0
    */

@@ -13,16 +13,19 @@ export function equalInConstantTime(given: string, expected: string): boolean {
 }
 
 /**
- * A validator for a fixed set of tokens, for development, tests and machines that share a secret.
+ * A validator for a fixed set of tokens, for development and tests: they never expire, and all who know one are let in.
  *
  * Each request is compared with every token in constant time, so that neither the position of the first
  * wrong character nor which token came close can be measured; meant for tens of tokens, not thousands.
  *
  * @param tokens - principal ids by token
- * @throws TypeError when there is no token, or one is empty
+ * @throws TypeError when there is no token, or one is empty or `"undefined"`, as a variable that is not set would make it
  * @example
  * ```ts
- * const app = mesh.app({ auth: { validate: staticTokens({ [process.env.TOKEN]: "dashboard" }) } });
+ * const mesh = createMesh({
+ *   service: "lake",
+ *   server: { auth: { validate: staticTokens({ "a-token-for-tests": "dashboard" }) } },
+ * });
  * ```
  */
 export function staticTokens(tokens: Readonly<Record<string, string>>): TokenValidator {
@@ -30,6 +33,11 @@ export function staticTokens(tokens: Readonly<Record<string, string>>): TokenVal
     ([token, id]) => {
       if (token === "" || id === "") {
         throw new TypeError("Cannot make staticTokens(): a token or a principal id is empty; give both");
+      }
+      if (token === "undefined" || token === "null") {
+        throw new TypeError(
+          `Cannot make staticTokens(): the token of "${id}" is ${token}; is the variable set that it comes from?`,
+        );
       }
       return [token, { id, kind: "token", claims: {} }];
     },

@@ -290,7 +290,7 @@ function layersFrom(who: string, layers: ServerLayers = {}): Required<ServerLaye
 }
 
 /**
- * Makes what every request of a server passes, shared by REST and RPC so that limits hold for both together. Nothing is
+ * Makes what every request of a server passes. A mesh has one for REST and RPC, so that limits hold for both together. Nothing is
  * awaited unless a validator, the authorisation hook or a layer of the application is asynchronous.
  *
  * @throws TypeError | RangeError when an option has the wrong type or is out of range

@@ -54,6 +54,16 @@ describe("the deadline of a request", () => {
     assert.ok(clock.now() - start < 300);
   });
 
+  it("is not what a header says that is no number of milliseconds", async () => {
+    const { app, clock } = serverFixture();
+    app.get("/", (c) => c.text(`${c.get("call").deadline - clock.now()}`));
+    for (const timeout of ["-5", "1.5", "soon", "", "12345678901"]) {
+      const response = await app.request("/", { headers: { "mesh-timeout-ms": timeout } });
+      assert.equal(await response.text(), "30000", timeout);
+    }
+    assert.equal((await app.request("/", { headers: { "mesh-timeout-ms": "0" } })).status, 504);
+  });
+
   it("is 30 s by default, and leaves nothing behind when it was not needed", async () => {
     const { app, clock } = serverFixture();
     app.get("/", async (c) => {

@@ -108,6 +108,17 @@ describe("timeout()", () => {
     assert.equal(calls.length, 0);
   });
 
+  it("says to a call that was made too late for its request how to outlive that", async () => {
+    const clock = new VirtualClock();
+    const { run } = scriptedService(timeout({ clock }), succeeds);
+    const parent = newCall({ side: "server", operation: "GET /rows", deadline: clock.now() });
+    await assert.rejects(run(newCall({ parent })), {
+      code: "ERR_DEADLINE_EXCEEDED",
+      message:
+        "Cannot complete lake read: the deadline of GET /rows, in whose handler it was made, passed before it began; pass parent: null to work that outlives its request",
+    });
+  });
+
   it("rejects at once with the caller's own reason when the caller cancels", async () => {
     const clock = new VirtualClock();
     const { run } = scriptedService(timeout({ clock }), never);

@@ -1,17 +1,10 @@
 import assert from "node:assert/strict";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { runProcess } from "../../scripts/test/process.ts";
+import { makeFolder, writeGuide } from "./guide.ts";
 
 interface DocComment {
   readonly doc?: string;
@@ -126,21 +119,21 @@ const docs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8"
 
 describe("docs/", () => {
   it("shows TypeScript that type-checks", async () => {
-    mkdirSync(join(root, ".cache"), { recursive: true });
-    const folder = mkdtempSync(join(root, ".cache/docs-"));
+    const folder = makeFolder("docs");
     try {
       for (const { file, text } of docs) {
-        let count = 0;
-        for (const [, block = ""] of text.matchAll(/^```ts\n(.*?)^```$/gms)) {
-          // A block without imports is a script otherwise, and shares its names with the others.
-          const name = `${file.replace(/\W/g, "-")}-${++count}.ts`;
-          writeFileSync(join(folder, name), `${block}\nexport {};\n`);
-        }
+        // What its blocks import is generated where that guide is followed; its types are checked there, too.
+        if (file !== "protos.md") writeGuide(text, join(folder, file.replace(/\W/g, "-")));
       }
       const settings = {
         extends: "../../tsconfig.json",
-        compilerOptions: { declaration: false, isolatedDeclarations: false, noUnusedLocals: false },
-        include: ["*.ts"],
+        compilerOptions: {
+          declaration: false,
+          isolatedDeclarations: false,
+          noUnusedLocals: false,
+          noUnusedParameters: false,
+        },
+        include: ["**/*.ts"],
         exclude: [],
       };
       writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(settings));
@@ -150,6 +143,15 @@ describe("docs/", () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+
+  it("leads to every document from its README", () => {
+    const index = docs.find(({ file }) => file === "README.md")?.text ?? "";
+    const files = docs.map(({ file }) => file).filter((file) => !file.includes("/") && file !== "README.md");
+    assert.deepEqual(
+      files.filter((file) => !index.includes(`](${file})`)),
+      [],
+    );
   });
 
   it("links to files and headings that exist", () => {

@@ -33,6 +33,16 @@ describe("staticTokens()", () => {
     assert.throws(() => staticTokens({ "": "ann" }), TypeError);
     assert.throws(() => staticTokens({ a: "" }), TypeError);
   });
+
+  it("refuses the token that a variable makes which is not set", () => {
+    const unset: { readonly TOKEN?: string } = {};
+    assert.throws(() => staticTokens({ [`${unset.TOKEN}`]: "ann" }), {
+      name: "TypeError",
+      message:
+        'Cannot make staticTokens(): the token of "ann" is undefined; is the variable set that it comes from?',
+    });
+    assert.throws(() => staticTokens({ null: "ann" }), TypeError);
+  });
 });
 
 describe("equalInConstantTime()", () => {

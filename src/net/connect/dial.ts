@@ -1,7 +1,7 @@
-import { connect as netConnect, type Socket } from "node:net";
-import { connect as tlsConnect } from "node:tls";
+import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
 import { isMeshError, TransportError } from "../../core/errors.ts";
+import { nodeNet, nodeTls } from "../platform/builtin.ts";
 import { connectFault } from "../platform/socket-fault.ts";
 import { type TlsTarget, tlsRequired } from "../tls/client-failure.ts";
 import { clientTls, serverNameOf } from "../tls/client-tls.ts";
@@ -103,11 +103,11 @@ function connect(options: DialOptions, connected: (error?: Error) => void): Sock
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
   if (!secure) {
-    const socket = netConnect({ host, port, noDelay: true });
+    const socket = nodeNet().connect({ host, port, noDelay: true });
     socket.once("connect", () => connected());
     return socket;
   }
-  const socket = tlsConnect({
+  const socket = nodeTls().connect({
     host,
     port,
     ALPNProtocols: ["h2"],

@@ -1,9 +1,9 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { createSecureContext } from "node:tls";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import { MeshError } from "../../core/errors.ts";
 import type { TlsOptions } from "../../core/identity.ts";
 import { checkOptions, checkWord } from "../../core/options.ts";
 import { isStoreName, knownTlsOptions, rootParts } from "../../core/tls-options.ts";
+import { nodeCrypto, nodeTls } from "../platform/builtin.ts";
 import { hasTlsCiphers } from "../platform/capabilities.ts";
 import { certificatesIn } from "./pem.ts";
 import { serverRoots } from "./server-roots.ts";
@@ -34,7 +34,7 @@ function certificatesOf(part: "cert" | "ca", pem: unknown, remedy: string): X509
   }
   return blocks.map((block, index) => {
     try {
-      return new X509Certificate(block);
+      return new (nodeCrypto().X509Certificate)(block);
     } catch (cause) {
       throw broken(part, `certificate ${index + 1} of ${blocks.length} does not parse`, remedy, cause);
     }
@@ -52,7 +52,7 @@ function keyOf({ key, passphrase }: TlsOptions): KeyObject {
     throw broken("key", "it is encrypted", "give tls.passphrase as well, or the key unencrypted");
   }
   try {
-    return createPrivateKey(passphrase === undefined ? key : { key, passphrase });
+    return nodeCrypto().createPrivateKey(passphrase === undefined ? key : { key, passphrase });
   } catch (cause) {
     if (encrypted) throw broken("passphrase", "it does not decrypt tls.key", "give the one that does", cause);
     throw broken("key", `it does not parse${hint(key)}`, remedy, cause);
@@ -138,7 +138,7 @@ function checkCiphers(tls: TlsOptions): void {
     );
   }
   try {
-    createSecureContext({ ciphers: tls.ciphers });
+    nodeTls().createSecureContext({ ciphers: tls.ciphers });
   } catch (cause) {
     throw broken("ciphers", "it names no cipher suite that is known", "give names of OpenSSL", cause);
   }

@@ -1,6 +1,6 @@
-import { X509Certificate } from "node:crypto";
 import { type TlsReason, TransportError, type TransportFault } from "../../core/errors.ts";
 import type { ServerIdentity, TlsOptions } from "../../core/identity.ts";
+import { nodeCrypto } from "../platform/builtin.ts";
 import { defaultMinVersion } from "./client-tls.ts";
 import { dateText, ownCertificate, shortName } from "./own-certificate.ts";
 import { alertIn, otherScheme, PeerRefusal } from "./tls-failure.ts";
@@ -16,7 +16,7 @@ const isDeno = "Deno" in globalThis;
 
 /** Why the chain of a server's certificate is not accepted, with what the certificate says. */
 export function chainRefusal(reason: TlsReason, der: Uint8Array, now: number = Date.now()): PeerRefusal {
-  const { validFrom, validTo, issuer, subject, ca } = new X509Certificate(der);
+  const { validFrom, validTo, issuer, subject, ca } = new (nodeCrypto().X509Certificate)(der);
   const which = `the server's certificate (${shortName(der)})`;
   // Deno has one code for whatever it does not accept.
   if (Date.parse(validTo) < now)

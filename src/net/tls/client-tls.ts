@@ -1,6 +1,6 @@
-import { isIP } from "node:net";
-import { type ConnectionOptions, createSecureContext, type SecureContext } from "node:tls";
+import type { ConnectionOptions, SecureContext } from "node:tls";
 import type { ServerIdentity, TlsOptions } from "../../core/identity.ts";
+import { nodeNet, nodeTls } from "../platform/builtin.ts";
 import { certificatesIn } from "./pem.ts";
 import { serverCheck } from "./server-check.ts";
 import { serverRoots } from "./server-roots.ts";
@@ -17,7 +17,7 @@ function contextOf(tls: TlsOptions = none): SecureContext {
   if (context === undefined) {
     const { cert, key, passphrase, ciphers, minVersion = defaultMinVersion } = tls;
     const ca = serverRoots(tls);
-    context = createSecureContext({
+    context = nodeTls().createSecureContext({
       ...(cert !== undefined && { cert: certificatesIn(cert).join("\n") }),
       ...(key !== undefined && { key }),
       ...(passphrase !== undefined && { passphrase }),
@@ -44,5 +44,5 @@ export function clientTls(
 
 /** The name to ask for when nobody says one; an address is none. */
 export function serverNameOf(host: string): { readonly servername?: string } {
-  return isIP(host) === 0 ? { servername: host } : {};
+  return nodeNet().isIP(host) === 0 ? { servername: host } : {};
 }

@@ -1,7 +1,7 @@
-import { connect } from "node:tls";
 import type { Clock } from "../../core/clock.ts";
 import type { TlsReason, TransportFault } from "../../core/errors.ts";
 import type { TlsOptions } from "../../core/identity.ts";
+import { nodeTls } from "../platform/builtin.ts";
 import { chainRefusal, type TlsTarget } from "./client-failure.ts";
 import { clientTls, serverNameOf } from "./client-tls.ts";
 import { identityKey, serverCheck } from "./server-check.ts";
@@ -80,7 +80,7 @@ function lookAt(target: TlsTarget, clock: Clock): Promise<Error | undefined> {
     const url = new URL(target.origin);
     const isCleartext = url.protocol === "http:";
     const host = url.hostname.replace(/^\[|\]$/g, "");
-    const socket = connect({
+    const socket = nodeTls().connect({
       host,
       port: url.port === "" ? (isCleartext ? 80 : 443) : Number(url.port),
       ALPNProtocols: ["h2", "http/1.1"],

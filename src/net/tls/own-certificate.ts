@@ -1,5 +1,5 @@
-import { X509Certificate } from "node:crypto";
 import type { TlsOptions } from "../../core/identity.ts";
+import { nodeCrypto } from "../platform/builtin.ts";
 import { peerIdentityFromDer } from "./peer-identity.ts";
 
 /** A date as certificates have them, to the second. */
@@ -33,7 +33,7 @@ export function ownCertificate(
 ): OwnCertificate | undefined {
   if (tls?.cert === undefined) return undefined;
   try {
-    const leaf = new X509Certificate(tls.cert);
+    const leaf = new (nodeCrypto().X509Certificate)(tls.cert);
     const name = `our certificate (${shortName(new Uint8Array(leaf.raw))})`;
     if (Date.parse(leaf.validTo) < now) return { name, outOfTime: `expired on ${dateText(leaf.validTo)}` };
     if (Date.parse(leaf.validFrom) > now) {

@@ -1,6 +1,7 @@
-import { checkServerIdentity, type PeerCertificate } from "node:tls";
+import type { PeerCertificate } from "node:tls";
 import { MeshError } from "../../core/errors.ts";
 import type { ServerIdentity } from "../../core/identity.ts";
+import { nodeTls } from "../platform/builtin.ts";
 import { peerIdentityFromDer } from "./peer-identity.ts";
 import { PeerRefusal } from "./tls-failure.ts";
 
@@ -14,7 +15,7 @@ function namesOf(certificate: PeerCertificate): string {
 }
 
 function checkName(host: string, certificate: PeerCertificate): Error | undefined {
-  const error = checkServerIdentity(host, certificate);
+  const error = nodeTls().checkServerIdentity(host, certificate);
   if (error === undefined) return undefined;
   let names: string;
   try {

@@ -136,17 +136,18 @@ describe("createMeshTransport()", () => {
     assert.notEqual(seen[0]?.call, seen[1]?.call);
   });
 
-  it("takes 30 s without a word, and no bound at all for a timeout of 0", async () => {
+  it("takes 30 s without a word, and no bound at all for a timeout of 0 or less", async () => {
     const seen: Parameters<typeof spiedTransport>[0] = [];
     const transport = spiedTransport(seen);
     const { client, calls } = openClient({ transportFor: () => transport });
     await client.echo({});
     await client.echo({}, { timeoutMs: 0 });
+    await client.echo({}, { timeoutMs: -1 });
     assert.deepEqual(
       seen.map(({ timeoutMs }) => timeoutMs),
-      [30_000, undefined],
+      [30_000, undefined, undefined],
     );
-    assert.equal(calls[1]?.deadline, Infinity);
+    assert.deepEqual([calls[1]?.deadline, calls[2]?.deadline], [Infinity, Infinity]);
   });
 
   it("writes a time too long for the protocol's milliseconds itself", async () => {
