@@ -28,7 +28,7 @@ describe("docs/streaming.md", () => {
         assert.equal(exitCode, 0, output);
         const expected = ["row 0", "row 1", "row 2", "accepted 1000", "HELLO", "GOODBYE", ""];
         assert.equal(output, expected.join("\n"));
-        await says("closing what was opened");
+        await says("runs at the end, also if the client has gone away");
       });
     });
   }
