@@ -1,5 +1,5 @@
 import { type Call, triedOrigins } from "../core/call.ts";
-import { outcomeOfMeshError } from "../core/classifier.ts";
+import { nowhereElse, outcomeOfMeshError } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { isMeshError, MeshError } from "../core/errors.ts";
 import { checkFunction, checkOptions, type OptionKeys } from "../core/options.ts";
@@ -77,6 +77,12 @@ function allOpen(call: Call, records: readonly EndpointRecord[], now: number): M
   });
 }
 
+/** Whether all endpoints but this one have failed the call already, or there are no others. */
+function isOnlyOne(call: Call, record: EndpointRecord, records: readonly EndpointRecord[]): boolean {
+  const tried = call.get(triedOrigins);
+  return records.every((other) => other === record || tried.includes(other.endpoint.origin));
+}
+
 /** How often a call that waits looks whether a breaker lets it through: one may close before its time. */
 const breakerLookMs = 500;
 
@@ -131,6 +137,7 @@ export function endpointChoice(
       call.onEnd((outcome) => {
         const now = clock.now();
         record.inFlight--;
+        if (outcome.lasting === true && isOnlyOne(call, record, records)) call.set(nowhereElse, true);
         breaker?.release(permit, outcome, remainingMs, now);
         if (!observed) balancer.observe(record, now - start, outcome, now);
       });

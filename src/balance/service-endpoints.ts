@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import { isMeshError, MeshError } from "../core/errors.ts";
 import { quietHook } from "../core/hooks.ts";
+import type { ServerIdentity } from "../core/identity.ts";
 import type { Resolution } from "../discovery/resolver.ts";
 import type { Breaker, BreakerOptions } from "../policy/breaker.ts";
 import { type Bulkhead, createBulkhead } from "../policy/bulkhead.ts";
@@ -18,6 +19,8 @@ export interface EndpointPolicy {
   readonly budget?: RetryBudget | RetryBudgetOptions | false | undefined;
   /** Calls in flight to the service; more are refused at once. @default no limit */
   readonly maxConcurrent?: number | undefined;
+  /** Who the servers must be, unless an endpoint says otherwise. @default as the endpoints' origins say */
+  readonly tls?: ServerIdentity | undefined;
 }
 
 /** All that is known of one endpoint of one service; calls by REST and RPC share it. */
@@ -70,6 +73,12 @@ function isSame(a: object | false | undefined, b: object | false | undefined): b
   if (!a || !b) return false;
   const [before, after] = [Object.entries(a), new Map(Object.entries(b))];
   return before.length === after.size && before.every(([key, value]) => after.get(key) === value);
+}
+
+/** An endpoint with who its server must be by the policy, where it does not say so itself. */
+function identified(endpoint: Endpoint, tls: ServerIdentity | undefined): Endpoint {
+  if (tls === undefined) return endpoint;
+  return { ...endpoint, tls: endpoint.tls === undefined ? tls : { ...tls, ...endpoint.tls } };
 }
 
 /** The endpoints of one service, as its resolution says, with what all calls to the service share. */
@@ -170,6 +179,13 @@ export class ServiceEndpoints {
     const before = this.#policy;
     this.#policy = policy;
     this.#limit(before, policy);
+    if (before.tls !== policy.tls) {
+      const listed = new Map(this.#snapshot?.map((endpoint) => [endpoint.origin, endpoint]));
+      for (const record of this.#records) {
+        const { origin } = record.endpoint;
+        record.endpoint = identified(listed.get(origin) ?? { origin }, policy.tls);
+      }
+    }
     if (isSame(before.breaker, policy.breaker)) return;
     for (const record of this.#records) record.breaker = this.#breakerOf(record.endpoint.origin);
   }
@@ -210,7 +226,7 @@ export class ServiceEndpoints {
       const { origin } = endpoint;
       // The same object for one that stays, or calls in flight would be counted down on another one.
       const record = known.get(origin) ?? new EndpointRecord(endpoint, this.#breakerOf(origin));
-      record.endpoint = endpoint;
+      record.endpoint = identified(endpoint, this.#policy.tls);
       records.set(origin, record);
     }
     this.#snapshot = snapshot;

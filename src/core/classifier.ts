@@ -1,5 +1,11 @@
-import type { Call } from "./call.ts";
-import { isMeshError, isTransportError, type MeshErrorCode } from "./errors.ts";
+import { type Call, type CallKey, callKey } from "./call.ts";
+import {
+  isMeshError,
+  isTransportError,
+  type MeshErrorCode,
+  type TlsReason,
+  type TransportError,
+} from "./errors.ts";
 import { type Outcome, ok, outcome } from "./outcome.ts";
 
 /** Says that the call ends later: that of a stream when the stream does. */
@@ -36,11 +42,35 @@ const byMeshError: Readonly<Record<MeshErrorCode, Outcome>> = {
   ERR_UNAUTHENTICATED: outcome("success", "unauthenticated"),
 };
 
+/**
+ * Set on an attempt by a balancer that knows no endpoint which has not failed the call: a lasting fault is not tried again
+ * then.
+ */
+export const nowhereElse: CallKey<boolean> = callKey("nowhere else", false);
+
+/** What is wrong with this process, wherever it calls. */
+const ownTlsReasons: ReadonlySet<TlsReason> = new Set([
+  "certificate-required",
+  "certificate-refused",
+  "no-common-version",
+  "no-common-cipher",
+]);
+
+/**
+ * A connection that failed may work the next time. TLS that failed for a known reason will not: where the reason is this
+ * process's own, no other attempt helps, and where it is the endpoint's, only one at another endpoint.
+ */
+function outcomeOfTransportError({ fault, neverStarted, tlsReason }: TransportError): Outcome {
+  const status = `transport_${fault}`;
+  if (tlsReason === undefined || tlsReason === "handshake")
+    return outcome("retryable", status, { neverStarted });
+  if (ownTlsReasons.has(tlsReason)) return outcome("failure", status, { neverStarted });
+  return outcome("retryable", status, { neverStarted, lasting: true });
+}
+
 /** The outcome of an error that the mesh raised itself; undefined for any other error. */
 export function outcomeOfMeshError(error: unknown): Outcome | undefined {
-  if (isTransportError(error)) {
-    return outcome("retryable", `transport_${error.fault}`, { neverStarted: error.neverStarted });
-  }
+  if (isTransportError(error)) return outcomeOfTransportError(error);
   return isMeshError(error) ? byMeshError[error.code] : undefined;
 }
 

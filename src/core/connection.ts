@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 import type { ConnectionEvent } from "./events.ts";
-import type { PeerIdentity, TlsIdentity } from "./identity.ts";
+import type { PeerIdentity, TlsOptions } from "./identity.ts";
 
 /** What a server knows of the connection that a request came by. */
 export interface Connection {
@@ -16,7 +16,7 @@ export interface Connection {
 
 /** How a client connects. */
 export interface ConnectOptions {
-  readonly tls: TlsIdentity | undefined;
+  readonly tls: TlsOptions | undefined;
   /** Upper bound of HTTP/1.1 connections to one origin. */
   readonly maxConnectionsPerEndpoint: number;
   /**

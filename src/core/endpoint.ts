@@ -1,3 +1,5 @@
+import type { ServerIdentity } from "./identity.ts";
+
 /** One address of a service. */
 export interface Endpoint {
   /** Scheme, host and port, without a trailing slash: `https://10.0.0.7:7101`. */
@@ -11,4 +13,6 @@ export interface Endpoint {
    * in the way of the others. @default all
    */
   readonly protocols?: readonly ("grpc" | "grpc-web" | "connect")[];
+  /** Who its server must be; what is said here wins over the service's policy, field by field. @default as its origin says */
+  readonly tls?: ServerIdentity;
 }

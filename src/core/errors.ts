@@ -87,6 +87,35 @@ export type TransportFault =
   | "closed"
   | "unknown";
 
+/**
+ * Why TLS failed, as seen from the side that says so. The other side's certificate is `expired`, `not-yet-valid`, of an
+ * `unknown-authority`, `revoked`, for another name (`wrong-name`) or SPIFFE ID (`wrong-identity`), or cannot be used at all
+ * (`bad-certificate`). Or the other side wants a certificate and gets none (`certificate-required`), has refused ours
+ * (`certificate-refused`), speaks no TLS (`plaintext`) or nothing but TLS (`tls-required`), or shares no version
+ * (`no-common-version`) or cipher suite (`no-common-cipher`) with us. `handshake`: something else.
+ */
+export type TlsReason =
+  | "expired"
+  | "not-yet-valid"
+  | "unknown-authority"
+  | "revoked"
+  | "wrong-name"
+  | "wrong-identity"
+  | "bad-certificate"
+  | "certificate-required"
+  | "certificate-refused"
+  | "plaintext"
+  | "tls-required"
+  | "no-common-version"
+  | "no-common-cipher"
+  | "handshake";
+
+/** Options of {@link TransportError}. */
+export interface TransportErrorOptions extends MeshErrorOptions {
+  /** Why TLS failed, where it did and the reason is known. */
+  readonly tlsReason?: TlsReason | undefined;
+}
+
 /** Names how a connection failed, from what the platform raised; undefined for an error of another kind. */
 export type FaultOf = (error: unknown) => TransportFault | undefined;
 
@@ -103,10 +132,13 @@ const faultsBeforeStart: ReadonlySet<TransportFault> = new Set([
 export class TransportError extends MeshError {
   override readonly name: string = "TransportError";
   readonly fault: TransportFault;
+  /** Why TLS failed; undefined where it did not, or nobody knows. */
+  readonly tlsReason: TlsReason | undefined;
 
-  constructor(fault: TransportFault, message: string, options: MeshErrorOptions = {}) {
+  constructor(fault: TransportFault, message: string, options: TransportErrorOptions = {}) {
     super("ERR_TRANSPORT", message, options);
     this.fault = fault;
+    this.tlsReason = options.tlsReason;
   }
 
   /** Whether the request provably never reached the server's application, so that any call may be retried. */

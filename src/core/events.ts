@@ -51,7 +51,10 @@ export type ConnectionEvent =
       readonly reason: TransportFault | "protocol" | "socket" | "limit";
       readonly error: unknown;
     })
-  /** The TLS handshake failed, or the other side refused the certificate afterwards, as TLS 1.3 allows. */
+  /**
+   * The TLS handshake failed, or the other side refused the certificate afterwards, as TLS 1.3 allows. The error is a
+   * `TransportError`, whose `tlsReason` says why.
+   */
   | (ConnectionFacts & { readonly type: "tls-failed"; readonly error: unknown })
   /** It is gone; with an error where it broke. */
   | (ConnectionFacts & { readonly type: "connection-closed"; readonly error?: unknown });

@@ -32,12 +32,21 @@ export {
   MeshError,
   type MeshErrorCode,
   type MeshErrorOptions,
+  type TlsReason,
   TransportError,
+  type TransportErrorOptions,
   type TransportFault,
 } from "./errors.ts";
 export type { CallEvent, ConnectionEvent, MeshEvent } from "./events.ts";
 export { type HeaderSource, meshHeaders } from "./headers.ts";
-export type { PeerIdentity, Principal, TlsIdentity } from "./identity.ts";
+export type {
+  PeerIdentity,
+  Principal,
+  ServerIdentity,
+  TlsIdentity,
+  TlsOptions,
+  TlsVersion,
+} from "./identity.ts";
 export { type Outcome, type OutcomeKind, ok, outcome } from "./outcome.ts";
 export type { Limiter, Permit } from "./permit.ts";
 export { type Random, systemRandom } from "./random.ts";

@@ -20,13 +20,15 @@ export interface Outcome {
   readonly local: boolean;
   /** The server's word on the next attempt: wait so many milliseconds; `Infinity` forbids one. */
   readonly pushbackMs: number | undefined;
+  /** There where the fault is this endpoint's own and will not pass by itself (a wrong certificate): only another may do better. */
+  readonly lasting?: true;
 }
 
 /** Makes an {@link Outcome}; the flags default to false. */
 export function outcome(
   kind: OutcomeKind,
   status: string,
-  flags: Partial<Pick<Outcome, "neverStarted" | "local" | "pushbackMs">> = {},
+  flags: Partial<Pick<Outcome, "neverStarted" | "local" | "pushbackMs" | "lasting">> = {},
 ): Outcome {
   return {
     kind,
@@ -34,6 +36,7 @@ export function outcome(
     neverStarted: flags.neverStarted ?? false,
     local: flags.local ?? false,
     pushbackMs: flags.pushbackMs,
+    ...(flags.lasting === true && { lasting: true }),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Endpoint } from "../core/endpoint.ts";
 import { ignoreRejection, quietHook, reportLost } from "../core/hooks.ts";
 import { checkFunction, checkOptions, type OptionKeys } from "../core/options.ts";
 import { borrowedSource, checkedSource, isSource, type Source } from "../core/source.ts";
+import { checkServerIdentity } from "../security/server-identity.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
 
 const knownStaticResolverOptions: OptionKeys<StaticResolverOptions> = { onRefused: true };
@@ -51,6 +52,11 @@ function endpointFrom(service: string, index: number, given: string | Endpoint):
       `has the protocols ${JSON.stringify(protocols)}`,
       'pass some of "grpc", "grpc-web", "connect"',
     );
+  }
+  const { tls } = given;
+  checkServerIdentity(`${who}: ${where}`, tls);
+  if (tls !== undefined && url.protocol === "http:") {
+    throw wrong("says who its server must be (tls), which nobody can verify in the clear", "use https://");
   }
   return Object.freeze({ ...given, origin: url.origin });
 }

@@ -1,8 +1,12 @@
 import { checkEndpointPolicy } from "../balance/endpoint-registry.ts";
+import { MeshError } from "../core/errors.ts";
+import type { ServerIdentity } from "../core/identity.ts";
 import { checkBoolean, checkNumber, checkObject, checkOptions, type OptionKeys } from "../core/options.ts";
+import type { Runtime } from "../net/port.ts";
 import type { BreakerOptions } from "../policy/breaker.ts";
 import type { RetryBudget, RetryBudgetOptions } from "../policy/retry-budget.ts";
 import { checkRetryPolicy, type RetryPolicy } from "../policy/retry-plan.ts";
+import { checkServerIdentity } from "../security/server-identity.ts";
 import { methodKeyFrom } from "./method-key.ts";
 
 /** What the mesh does around the calls of one method. */
@@ -43,6 +47,8 @@ export interface ClientPolicy extends Omit<MethodPolicy, "retry"> {
   readonly breaker?: false | Omit<BreakerOptions, "clock" | "random" | "onStateChange">;
   /** Calls in flight to the service; more are refused at once. @default no limit */
   readonly maxConcurrent?: number;
+  /** Who its servers must be; an endpoint's own `tls` wins, field by field. @default as the addresses say */
+  readonly tls?: ServerIdentity;
   /**
    * What is different for some methods: of RPC by name (`QueryRows`), as `package.Service/Method` or all of
    * `package.Service/*`; of REST by method and path (`GET /datasets/:name`, `GET /exports/*`). The most specific entry that
@@ -59,6 +65,9 @@ export interface ServiceRetryPolicy extends RetryPolicy {
   readonly budget?: RetryBudget | RetryBudgetOptions | false;
 }
 
+/** What decides which policies are possible. */
+export type Platform = Pick<Runtime, "name" | "capabilities">;
+
 /** Policies by the name of the called service. */
 export type Policies = Readonly<Record<string, ClientPolicy>>;
 
@@ -74,6 +83,7 @@ const knownPolicy: OptionKeys<ClientPolicy> = {
   ...knownMethodPolicy,
   breaker: true,
   maxConcurrent: true,
+  tls: true,
   methods: true,
 };
 const knownServiceRetry: OptionKeys<ServiceRetryPolicy> = {
@@ -118,8 +128,9 @@ function checkMethods(who: string, methods: Readonly<Record<string, MethodPolicy
  * Checks a policy where it is given: pipelines are made at the first call, too late to complain.
  *
  * @throws TypeError | RangeError when it makes no sense
+ * @throws MeshError `ERR_CAPABILITY` for what the runtime cannot do
  */
-export function checkPolicy(who: string, policy: ClientPolicy): void {
+export function checkPolicy(who: string, policy: ClientPolicy, runtime?: Platform): void {
   checkOptions(who, policy, knownPolicy);
   checkCommon(who, policy);
   const { retry, breaker, maxConcurrent, methods } = policy;
@@ -130,6 +141,13 @@ export function checkPolicy(who: string, policy: ClientPolicy): void {
   }
   checkEndpointPolicy({ breaker, budget: retry === false ? undefined : retry?.budget });
   if (methods !== undefined) checkMethods(who, methods);
+  checkServerIdentity(who, policy.tls);
+  if (policy.tls !== undefined && runtime?.capabilities.serverIdentity === false) {
+    throw new MeshError(
+      "ERR_CAPABILITY",
+      `Cannot use tls of ${who} on ${runtime.name}: its fetch verifies the host of the URL alone (capability serverIdentity); leave it out there`,
+    );
+  }
 }
 
 function mergedField<T extends object>(

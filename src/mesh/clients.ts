@@ -3,7 +3,7 @@ import { EndpointRegistry, type EndpointStatus } from "../balance/endpoint-regis
 import type { Call, CallEventListener } from "../core/call.ts";
 import { MeshError } from "../core/errors.ts";
 import type { MeshEvent } from "../core/events.ts";
-import type { TlsIdentity } from "../core/identity.ts";
+import type { TlsOptions } from "../core/identity.ts";
 import { checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import { outcomeOfStatus } from "../http/status-outcome.ts";
@@ -36,7 +36,7 @@ export interface ClientParts extends Omit<PipelineParts, "registry"> {
   readonly runtime: Runtime;
   readonly resolver: Resolver;
   /** The identity as of now. */
-  readonly tls: () => TlsIdentity | undefined;
+  readonly tls: () => TlsOptions | undefined;
   readonly maxConnectionsPerEndpoint: number;
   readonly idleTimeoutMs: number | undefined;
   readonly current: () => Call | undefined;
@@ -179,7 +179,7 @@ export function createClients(given: ClientParts): Clients {
       const transport = createMeshTransport({
         service: name,
         pipeline: (next) => new Pipeline<RpcRequest, RpcResponse>(parts, rpcDialect, next).toService(name),
-        transportFor: (origin) => negotiation.transportFor(origin),
+        transportFor: (origin, server) => negotiation.transportFor(origin, server),
         protocol: () => negotiation.protocol,
         faultOf: (error) => runtime.faultOf(error),
         decorate: (call, header) => writeContext(call, (field, value) => header.set(field, value), clock),

@@ -4,7 +4,7 @@ import { checkResolver } from "../balance/endpoint-registry.ts";
 import type { Call } from "../core/call.ts";
 import { systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
-import type { TlsIdentity } from "../core/identity.ts";
+import type { TlsOptions } from "../core/identity.ts";
 import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
 import { systemRandom } from "../core/random.ts";
 import { sourceOf } from "../core/source.ts";
@@ -90,7 +90,7 @@ export function createMesh(options: MeshOptions): Mesh {
   const metrics = options.metrics ?? createMetrics();
   const events = meshEvents(who, options, { clock, random });
   const { onError, onCallEvent, tell, accessLog } = events;
-  const tls = sourceOf<TlsIdentity | undefined>(options.tls);
+  const tls = sourceOf<TlsOptions | undefined>(options.tls);
   const resolver = options.resolver === undefined ? staticResolver({}) : checkResolver(who, options.resolver);
   const checks = new HealthChecks({ clock, ...(options.checks && { checks: options.checks }) });
   const health = healthOn(checks);
@@ -114,7 +114,7 @@ export function createMesh(options: MeshOptions): Mesh {
     tls: () => tls.current,
     maxConnectionsPerEndpoint,
     idleTimeoutMs,
-    policies: new ClientPolicies(policies, (error) => events.onRefused("policies", error)),
+    policies: new ClientPolicies(policies, runtime, (error) => events.onRefused("policies", error)),
     layers: layers.client ?? {},
     metrics,
     clock,

@@ -4,7 +4,7 @@ import type { EndpointStatus } from "../balance/endpoint-registry.ts";
 import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import type { MeshEvent } from "../core/events.ts";
-import type { TlsIdentity } from "../core/identity.ts";
+import type { TlsOptions } from "../core/identity.ts";
 import type { Random } from "../core/random.ts";
 import type { Source } from "../core/source.ts";
 import type { Resolver } from "../discovery/resolver.ts";
@@ -42,12 +42,12 @@ export interface MeshOptions {
   /** The name of the service that this process is. */
   readonly service: string;
   /**
-   * The identity shown to other services and the roots trusted; clients and servers both use it. Of a source, what opens
+   * The identity shown to other services, the roots trusted and how TLS is spoken; clients and servers both use it. Of a source, what opens
    * later (a listener, RPC connections to another endpoint) takes the value of that time; what is open stays as it is.
    *
    * @default cleartext
    */
-  readonly tls?: TlsIdentity | Source<TlsIdentity>;
+  readonly tls?: TlsOptions | Source<TlsOptions>;
   /** Knows where the other services are; closed with the mesh. @default none is known */
   readonly resolver?: Resolver;
   /**

@@ -3,7 +3,13 @@ import { ignoreRejection } from "../core/hooks.ts";
 import { checkObject } from "../core/options.ts";
 import { borrowedSource, checkedSource, type Source } from "../core/source.ts";
 import { type CallDefaults, type CallPolicy, plainCallDefaults } from "../policy/call-policy.ts";
-import { type ClientPolicy, checkPolicy, mergePolicies, type Policies } from "./client-policy.ts";
+import {
+  type ClientPolicy,
+  checkPolicy,
+  mergePolicies,
+  type Platform,
+  type Policies,
+} from "./client-policy.ts";
 import { MethodTable } from "./method-table.ts";
 
 /** The entry of `policies` that holds for every service. */
@@ -46,10 +52,10 @@ class PolicySet {
   readonly #byName = new Map<string, ServicePolicy>();
   readonly #other: ServicePolicy;
 
-  constructor(policies: Policies) {
+  constructor(policies: Policies, runtime: Platform) {
     checkObject("the policies of createMesh()", policies);
     for (const [name, policy] of Object.entries(policies)) {
-      checkPolicy(`policies["${name}"] of createMesh()`, policy);
+      checkPolicy(`policies["${name}"] of createMesh()`, policy, runtime);
     }
     const every = policies[everyService] ?? {};
     this.#other = servicePolicy(every, {});
@@ -72,9 +78,10 @@ export class ClientPolicies {
   /**
    * @param onRefused - told why a new value was refused
    * @throws TypeError | RangeError when the first value is no good
+   * @throws MeshError `ERR_CAPABILITY` for what the runtime cannot do
    */
-  constructor(given: Policies | Source<Policies>, onRefused: (error: unknown) => void) {
-    this.#source = checkedSource(borrowedSource(given), (policies) => new PolicySet(policies), onRefused);
+  constructor(given: Policies | Source<Policies>, runtime: Platform, onRefused: (error: unknown) => void) {
+    this.#source = checkedSource(borrowedSource(given), (each) => new PolicySet(each, runtime), onRefused);
     this.#current = this.#source.current;
     this.#source.watch((changed) => {
       this.#current = changed;
@@ -93,8 +100,8 @@ export class ClientPolicies {
 
   /** What the endpoints of a service go by. */
   endpointsOf(service: string): EndpointPolicy {
-    const { breaker, maxConcurrent, retry: retries } = this.of(service);
-    return { breaker, maxConcurrent, budget: retries === false ? undefined : retries?.budget };
+    const { breaker, maxConcurrent, tls, retry: retries } = this.of(service);
+    return { breaker, maxConcurrent, tls, budget: retries === false ? undefined : retries?.budget };
   }
 
   /** What holds for an RPC, unless its caller says otherwise. */

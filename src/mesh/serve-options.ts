@@ -1,4 +1,5 @@
 import type { Interceptor } from "@connectrpc/connect";
+import type { TlsOptions } from "../core/identity.ts";
 import type { ServedApp } from "../hono/served-app.ts";
 import type { ListenerLimits } from "../net/port.ts";
 import type { ResponseCompression } from "../rpc/server/dispatcher.ts";
@@ -62,7 +63,7 @@ export interface AdminOptions {
   readonly hostname?: string;
   /** Whether it shows the mesh's identity; probes of an orchestrator can check none. @default false: cleartext */
   readonly tls?: boolean;
-  /** With `tls`: whether clients must show a certificate of the CA. @default "require" */
+  /** With `tls`: whether clients must show a certificate. @default "require" where `ca` has an authority as PEM, else "none" */
   readonly clientAuth?: "require" | "request" | "none";
 }
 
@@ -74,9 +75,18 @@ export interface ServeOptions extends HandlerOptions {
   readonly ports?: { readonly rest: number; readonly grpc: number };
   /** @default "0.0.0.0" */
   readonly hostname?: string;
-  /** `false` serves cleartext although the mesh has an identity. @default true when the mesh has an identity */
-  readonly tls?: boolean;
-  /** Whether peers must show a certificate of the CA. @default "require" */
+  /**
+   * `false` serves cleartext although the mesh has an identity. Options of its own are for a server that shows another
+   * certificate than the mesh's, such as a public one; what they leave out is the mesh's.
+   *
+   * @default true when the mesh has `tls`
+   */
+  readonly tls?: boolean | TlsOptions;
+  /**
+   * Whether clients must show a certificate of an authority that is given in `ca` as PEM.
+   *
+   * @default "require" where there is such an authority, else "none"
+   */
   readonly clientAuth?: "require" | "request" | "none";
   /** What happens after `close()` before work in flight is ended. @default no delay, and up to 30 s */
   readonly drain?: DrainOptions;

@@ -1,10 +1,10 @@
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
-import type { TlsIdentity } from "../core/identity.ts";
+import type { TlsOptions } from "../core/identity.ts";
 import { checkBoolean, checkNumber, checkOptions, checkWord, type OptionKeys } from "../core/options.ts";
 import { connectionOf, type MeshEnv, servedHealth } from "../hono/env.ts";
 import type { ServedApp } from "../hono/served-app.ts";
-import type { AsyncContext, ListenOptions, Runtime } from "../net/port.ts";
+import type { AsyncContext, Runtime } from "../net/port.ts";
 import { withBypass } from "../rpc/health/probe-bypass.ts";
 import { watchLimitsFrom } from "../rpc/health/watch-limits.ts";
 import { createDispatcher } from "../rpc/server/create-dispatcher.ts";
@@ -28,12 +28,13 @@ import type {
   ServeOptions,
   Server,
 } from "./options.ts";
+import { serveTls } from "./serve-tls.ts";
 
 /** What the server half of a mesh is made of. */
 export interface ServingParts {
   readonly runtime: Runtime;
   /** The identity as of now. */
-  readonly tls: TlsIdentity | undefined;
+  readonly tls: TlsOptions | undefined;
   readonly pipeline: RequestPipeline;
   /** The health of handlers, and of apps that somebody else's listener serves. */
   readonly health: Health;
@@ -155,26 +156,6 @@ export function createHandler(parts: ServingParts, options: HandlerOptions): Mes
   };
 }
 
-function tlsFrom(
-  parts: ServingParts,
-  options: Pick<ServeOptions, "tls" | "clientAuth">,
-): ListenOptions["tls"] {
-  if (options.tls === false || (options.tls === undefined && parts.tls === undefined)) {
-    if (options.clientAuth !== undefined && options.clientAuth !== "none") {
-      throw new TypeError(
-        `Cannot serve: clientAuth is "${options.clientAuth}" without TLS; give the mesh a tls identity, or leave clientAuth out`,
-      );
-    }
-    return undefined;
-  }
-  if (parts.tls === undefined) {
-    throw new TypeError(
-      "Cannot serve: tls is true and the mesh has no identity; pass tls: { cert, key, ca } to createMesh",
-    );
-  }
-  return { ...parts.tls, clientAuth: options.clientAuth ?? "require" };
-}
-
 /** Opens the port or the ports, and ties them to health, signals and drain. */
 export async function startServer(
   parts: ServingParts,
@@ -183,7 +164,7 @@ export async function startServer(
 ): Promise<Server> {
   checkOptions("serve()", options, serveOptions);
   checkWord("serve()", "clientAuth", options.clientAuth, ["require", "request", "none"]);
-  for (const name of ["tls", "closeOnSignals", "reflection", "overrideGlobalObjects"] as const) {
+  for (const name of ["closeOnSignals", "reflection", "overrideGlobalObjects"] as const) {
     checkBoolean("serve()", name, options[name]);
   }
   const app = appFrom("serve", parts, options);
@@ -195,13 +176,13 @@ export async function startServer(
     );
   }
   const ports = portsFrom(options);
-  const tls = tlsFrom(parts, options);
+  const tls = serveTls(parts.tls, options);
   const { hostname = "0.0.0.0" } = options;
   checkHostname("hostname", hostname);
   const limits = limitsFrom(options);
   const drain = drainFrom("serve()", options.drain);
   const adminOptions = adminFrom(options.admin, hostname);
-  const adminTls = adminOptions && tlsFrom(parts, adminOptions);
+  const adminTls = adminOptions && serveTls(parts.tls, adminOptions);
   const health = healthOn(parts.checks);
   const listener = await runtime.listen({
     hostname,

@@ -1,17 +1,7 @@
-import {
-  brotliCompress,
-  brotliCompressSync,
-  brotliDecompress,
-  brotliDecompressSync,
-  constants,
-  gunzip,
-  gunzipSync,
-  gzip,
-  gzipSync,
-} from "node:zlib";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression as ConnectCompression } from "@connectrpc/connect/protocol";
 import type { Compression } from "../rpc/message/compression.ts";
+import { lazily, nodeZlib } from "./platform/builtin.ts";
 
 /**
  * Up to here zlib runs at once on this thread: the trip to its thread pool costs more than the work, and
@@ -34,8 +24,8 @@ function plain(bytes: Uint8Array): Uint8Array {
 function run(
   sync: SyncCodec,
   async: AsyncCodec,
-  bytes: Uint8Array,
   options: object,
+  bytes: Uint8Array,
 ): Uint8Array | Promise<Uint8Array> {
   if (bytes.length <= syncBytes) return plain(sync(bytes, options));
   return new Promise((resolve, reject) => {
@@ -50,18 +40,20 @@ function decompressError(error: unknown, maxBytes: number): ConnectError {
     : new ConnectError("decompression failed", Code.InvalidArgument, undefined, undefined, error);
 }
 
-function makeCompression(
-  name: string,
-  compress: readonly [SyncCodec, AsyncCodec, object],
-  decompress: readonly [SyncCodec, AsyncCodec],
-): Compression {
+/** How to compress and decompress, at once and in the background. */
+interface Codec {
+  readonly compress: readonly [SyncCodec, AsyncCodec, object];
+  readonly decompress: readonly [SyncCodec, AsyncCodec];
+}
+
+function makeCompression(name: string, codec: () => Codec): Compression {
   return {
     name,
-    compress: (bytes) => run(compress[0], compress[1], bytes, compress[2]),
+    compress: (bytes) => run(...codec().compress, bytes),
     decompress(bytes, maxBytes) {
       if (bytes.length === 0) return bytes;
       try {
-        const result = run(decompress[0], decompress[1], bytes, { maxOutputLength: maxBytes });
+        const result = run(...codec().decompress, { maxOutputLength: maxBytes }, bytes);
         if (result instanceof Uint8Array) return result;
         return result.catch((error: unknown) => Promise.reject(decompressError(error, maxBytes)));
       } catch (error) {
@@ -71,23 +63,29 @@ function makeCompression(
   };
 }
 
+const gzip = lazily((): Codec => {
+  const { gunzip, gunzipSync, gzip, gzipSync } = nodeZlib();
+  return {
+    compress: [gzipSync as SyncCodec, gzip as AsyncCodec, {}],
+    decompress: [gunzipSync as SyncCodec, gunzip as AsyncCodec],
+  };
+});
+
+const brotli = lazily((): Codec => {
+  const { brotliCompress, brotliCompressSync, brotliDecompress, brotliDecompressSync, constants } =
+    nodeZlib();
+  // The default quality of 11 is made for files that are compressed once; 4 is as fast as gzip.
+  const options = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
+  return {
+    compress: [brotliCompressSync as SyncCodec, brotliCompress as AsyncCodec, options],
+    decompress: [brotliDecompressSync as SyncCodec, brotliDecompress as AsyncCodec],
+  };
+});
+
 /** Encodings of messages by zlib, best first: at once where a message is small. */
 export const compressions: readonly Compression[] = [
-  makeCompression(
-    "gzip",
-    [gzipSync as SyncCodec, gzip as AsyncCodec, {}],
-    [gunzipSync as SyncCodec, gunzip as AsyncCodec],
-  ),
-  makeCompression(
-    "br",
-    // The default quality of 11 is made for files that are compressed once; 4 is as fast as gzip.
-    [
-      brotliCompressSync as SyncCodec,
-      brotliCompress as AsyncCodec,
-      { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } },
-    ],
-    [brotliDecompressSync as SyncCodec, brotliDecompress as AsyncCodec],
-  ),
+  makeCompression("gzip", gzip),
+  makeCompression("br", brotli),
 ];
 
 type Packed = Uint8Array<ArrayBuffer>;

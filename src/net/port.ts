@@ -4,7 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Connection, ConnectOptions } from "../core/connection.ts";
 import type { TransportFault } from "../core/errors.ts";
 import type { ConnectionEvent } from "../core/events.ts";
-import type { TlsIdentity } from "../core/identity.ts";
+import type { TlsOptions } from "../core/identity.ts";
 import type { HttpTransport } from "../rest/http-transport.ts";
 import type { RpcTransport, RpcTransportOptions } from "../rpc/client/rpc-transport.ts";
 import type { RpcDispatcher } from "../rpc/server/dispatcher.ts";
@@ -23,6 +23,10 @@ export interface Capabilities {
   readonly mtlsClient: boolean;
   /** Demand and read client certificates. */
   readonly mtlsServer: boolean;
+  /** Verify a server by another name than its address, or by its SPIFFE ID. */
+  readonly serverIdentity: boolean;
+  /** Choose the cipher suites of TLS. */
+  readonly tlsCiphers: boolean;
   /** Call native gRPC (needs HTTP/2 trailers). */
   readonly grpcClient: boolean;
   /** Serve native gRPC. */
@@ -36,7 +40,7 @@ export interface Capabilities {
 }
 
 /** Server side of TLS. */
-export interface ServerTls extends TlsIdentity {
+export interface ServerTls extends TlsOptions {
   /** `require` refuses, during the handshake, clients without a certificate of the CA. */
   readonly clientAuth: "require" | "request" | "none";
 }
@@ -50,7 +54,10 @@ export interface ListenOptions {
   /** Everything that is not an RPC. */
   readonly fetch: (request: Request, connection: Connection) => Response | Promise<Response>;
   readonly rpc: RpcDispatcher | undefined;
-  /** Told about errors that belong to no request: broken handshakes, sockets that fail, connections that are too many. */
+  /**
+   * Told about errors that belong to no request: broken handshakes, sockets that fail, connections that are too many. That of
+   * a handshake is a `TransportError` that says why (`tlsReason`), with the address in its message.
+   */
   readonly onConnectionError: (
     kind: "tls" | "protocol" | "socket" | "limit",
     error: unknown,

@@ -68,7 +68,7 @@ export function retryPlan(who: string, options: RetryPolicy): RetryPlan {
 }
 
 /** What is repeated where no rule says otherwise. */
-function mayPass(outcome: Outcome): boolean {
+export function mayPass(outcome: Outcome): boolean {
   return outcome.kind === "retryable" || outcome.kind === "rejected";
 }
 

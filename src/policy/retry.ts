@@ -1,5 +1,5 @@
 import { type Call, triedOrigins } from "../core/call.ts";
-import { endWithError } from "../core/classifier.ts";
+import { endWithError, nowhereElse } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { CallEvent } from "../core/events.ts";
@@ -10,7 +10,7 @@ import { type Random, systemRandom } from "../core/random.ts";
 import type { AnyLayer, Service } from "../core/service.ts";
 import { callPolicyOf } from "./call-policy.ts";
 import { type RetryBudget, type RetryBudgetOptions, retryBudgetFrom } from "./retry-budget.ts";
-import { type RetryPlan, type RetryPolicy, retryPlan, ruleFor } from "./retry-plan.ts";
+import { mayPass, type RetryPlan, type RetryPolicy, retryPlan, ruleFor } from "./retry-plan.ts";
 import { waitFor } from "./wait.ts";
 
 const knownRetryOptions: OptionKeys<RetryOptions> = {
@@ -88,6 +88,8 @@ interface Failed {
  * makes no sense); a request that cannot be replayed; a call that another service up the chain repeats.
  * What never started, because a connection closed or a server let nobody in, is repeated at once the first time,
  * without drawing on the budget: no server has worked for it, and another one is likely to take it.
+ * A fault of the endpoint that will not pass by itself, such as a wrong certificate, is taken to another endpoint or not
+ * repeated at all.
  * It never waits past the deadline: when the next attempt could not start in time, the caller gets the
  * error at hand at once. After the last attempt the caller gets that attempt's own response or error.
  *
@@ -205,11 +207,12 @@ export function repeating(options: RetryOptions, retries: boolean = true): AnyLa
         }
         const isFirstRefusal = outcome.neverStarted && !refused;
         refused ||= outcome.neverStarted;
-        const waits = patient && outcome.neverStarted && !outcome.local;
+        const waits =
+          patient && outcome.neverStarted && !outcome.local && mayPass(outcome) && outcome.lasting !== true;
         const counted = attempt - uncounted;
         if (waits) uncounted++;
         const waitMs =
-          outcome === ok
+          outcome === ok || (outcome.lasting === true && fork.get(nowhereElse))
             ? undefined
             : decided({ call, request, plan, outcome, attempt, counted, isFirstRefusal, waits });
         if (typeof waitMs !== "number") {

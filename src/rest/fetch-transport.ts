@@ -2,6 +2,9 @@ import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { isMeshError, MeshError, TransportError, type TransportFault } from "../core/errors.ts";
 import { ignoreRejection } from "../core/hooks.ts";
+import type { ServerIdentity } from "../core/identity.ts";
+import { decodedHeaders } from "./decoded-headers.ts";
+import { noResponse, wordsOf } from "./fetch-errors.ts";
 import type { HttpRequest, HttpResponse, HttpTransport } from "./http-transport.ts";
 import { gather } from "./response-limit.ts";
 import { Semaphore } from "./semaphore.ts";
@@ -19,6 +22,18 @@ export interface FetchTransportOptions {
   readonly faultOf: (error: unknown) => TransportFault | undefined;
   /** What goes into every `RequestInit` besides, such as Bun's `tls`. */
   readonly init?: Readonly<Record<string, unknown>>;
+  /** What goes into the `RequestInit` instead of `init` for a server that must be somebody; may throw. @default nobody looks */
+  readonly initFor?:
+    | ((server: ServerIdentity, origin: string) => Readonly<Record<string, unknown>>)
+    | undefined;
+  /**
+   * Finds out more about a failure, where that takes a while; undefined when there is no more to say.
+   *
+   * @default what `fetch` said
+   */
+  readonly explain?:
+    | ((error: unknown, origin: string, call: Call) => Promise<unknown> | undefined)
+    | undefined;
   /**
    * What goes into the `RequestInit` of a request that must not go over a connection of the pool, which may have been
    * closed by the other side meanwhile; left out where `fetch` knows no such thing.
@@ -152,9 +167,20 @@ class Exchange {
           if (over) return;
           over = true;
           this.release();
-          const shown = this.translate(error, "reach");
-          this.#shared.stale?.failed(this.call, this.#origin, shown);
-          reject(shown);
+          const fail = (told: unknown): void => {
+            const shown = this.translate(told, "reach");
+            this.#shared.stale?.failed(this.call, this.#origin, shown);
+            reject(shown);
+          };
+          const explained = this.#options.explain?.(error, this.#origin, this.call);
+          // A look takes a while, in which the call may be cancelled.
+          const stop = explained && this.call.onCancel(reject);
+          const end = (told: unknown): void => {
+            stop?.();
+            fail(told);
+          };
+          // What cannot be explained is told as it is.
+          void (explained ?? Promise.resolve(error)).then(end, () => end(error));
         },
       );
     });
@@ -181,10 +207,19 @@ class Exchange {
   }
 
   #fetch(request: HttpRequest): Promise<Response> {
-    const { method, headers, body } = request;
-    const { init: every, unpooled } = this.#options;
+    try {
+      const response = this.#options.fetch(request.url, this.#initOf(request));
+      return response instanceof Promise ? response : Promise.resolve(response);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #initOf({ method, headers, body }: HttpRequest): RequestInit {
+    const { init: every, initFor, unpooled } = this.#options;
+    const server = this.call.endpoint?.tls;
     const init: RequestInit & { duplex?: "half" } = {
-      ...every,
+      ...(server === undefined ? every : initFor?.(server, this.#origin)),
       ...(this.#shared.stale?.avoids(this.call, this.#origin) === true ? unpooled : undefined),
       method,
       headers,
@@ -196,43 +231,8 @@ class Exchange {
       // Node refuses a stream without it.
       if (typeof body === "object" && !(body instanceof Uint8Array)) init.duplex = "half";
     }
-    try {
-      const response = this.#options.fetch(request.url, init);
-      return response instanceof Promise ? response : Promise.resolve(response);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return init;
   }
-}
-
-const wordsOf: Readonly<Record<TransportFault, string>> = {
-  refused: "the connection was refused",
-  dns: "the name is unknown",
-  unreachable: "the host cannot be reached",
-  tls: "the TLS handshake failed",
-  "no-http2": "the server speaks HTTP/1.1 alone",
-  "never-started": "the request was never sent",
-  reset: "the connection was reset",
-  closed: "the connection was closed",
-  unknown: "the connection failed",
-};
-
-function noResponse({ service, operation }: Call, cause: unknown): TypeError {
-  const text = `Cannot read the response of ${service} ${operation}: fetch returned none; have it return a Response`;
-  return new TypeError(text, { cause });
-}
-
-/** Encodings that platforms decode by themselves, one or several over each other. */
-const decodedEncodings = /^(?:\s*(?:(?:x-)?gzip|deflate|br|zstd|identity)\s*(?:,|$))+$/i;
-
-/** The headers of a body that `fetch` has decoded already, but still describes as it came. */
-function decodedHeaders(headers: Headers): Headers {
-  const encoding = headers.get("content-encoding");
-  if (encoding === null || !decodedEncodings.test(encoding)) return headers;
-  const decoded = new Headers(headers);
-  decoded.delete("content-encoding");
-  decoded.delete("content-length");
-  return decoded;
 }
 
 class FetchResponse extends TransportResponse {

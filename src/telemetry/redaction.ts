@@ -65,6 +65,8 @@ export interface ErrorFields {
   readonly type: string;
   readonly message: string;
   readonly code?: string;
+  /** Why TLS failed. */
+  readonly tlsReason?: string;
   readonly stack?: string;
   readonly cause?: ErrorFields;
 }
@@ -154,11 +156,12 @@ export class Redaction {
   #error(error: unknown, withStack: boolean, depth: number): ErrorFields {
     if (!(error instanceof Error)) return { type: typeof error, message: this.text(String(error)) };
     const { name, message, stack, cause } = error;
-    const { code } = error as { code?: unknown };
+    const { code, tlsReason } = error as { code?: unknown; tlsReason?: unknown };
     return {
       type: oneLine(String(name)),
       message: this.text(String(message)),
       ...(typeof code === "string" && { code: oneLine(code) }),
+      ...(typeof tlsReason === "string" && { tlsReason: oneLine(tlsReason) }),
       ...(withStack && typeof stack === "string" && { stack: this.#frames(stack, String(message)) }),
       ...(cause !== undefined && depth > 1 && { cause: this.#error(cause, withStack, depth - 1) }),
     };

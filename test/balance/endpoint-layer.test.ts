@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { balanced } from "../../src/balance/endpoint-layer.ts";
 import type { Call } from "../../src/core/call.ts";
 import { isMeshError } from "../../src/core/errors.ts";
-import { ok } from "../../src/core/outcome.ts";
+import { ok, outcome } from "../../src/core/outcome.ts";
 import { compose } from "../../src/core/service.ts";
 import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { retry } from "../../src/policy/retry.ts";
@@ -126,6 +126,61 @@ describe("balanced() and retries", () => {
       return succeeds;
     });
     for (let turn = 0; turn < 200; turn++) assert.equal(await clock.run(run()), succeeds);
+  });
+});
+
+describe("balanced() and faults that last", () => {
+  const lasting = new ScriptedError(
+    "its certificate",
+    outcome("retryable", "transport_tls", { lasting: true }),
+  );
+
+  for (const origins of [[a], [a, b], [a, b, c]]) {
+    it(`tries each of ${origins.length} endpoints once, and none again`, async () => {
+      for (let seed = 0; seed < 20; seed++) {
+        const clock = new VirtualClock();
+        const resolver = staticResolver({ lake: origins });
+        const layer = compose(
+          retry({ clock, maxAttempts: 5, random: () => 0 }),
+          balanced({ resolver, clock, random: seededRandom(seed) }),
+        );
+        const { run, calls } = scriptedService(layer, lasting);
+        await assert.rejects(clock.run(run()), lasting);
+        const called = calls.map((call) => call.endpoint?.origin);
+        assert.deepEqual([...called].sort(), origins);
+      }
+    });
+  }
+
+  it("does not wait for them to pass where calls wait for an endpoint to be ready", async () => {
+    const own = new ScriptedError("our own", outcome("failure", "transport_tls", { neverStarted: true }));
+    const never = new ScriptedError("never", {
+      ...outcome("retryable", "transport_tls", { neverStarted: true, lasting: true }),
+    });
+    for (const [error, attempts] of [
+      [own, 1],
+      [never, 2],
+    ] as const) {
+      const clock = new VirtualClock();
+      const layer = compose(
+        retry({ clock, waitForReady: true, random: () => 0 }),
+        balanced({ resolver: staticResolver({ lake: [a, b] }), clock }),
+      );
+      const { run, calls } = scriptedService(layer, error);
+      await assert.rejects(clock.run(run()), error);
+      assert.equal(calls.length, attempts);
+    }
+  });
+
+  it("repeats at the same endpoint what may pass, whatever failed elsewhere", async () => {
+    const clock = new VirtualClock();
+    const layer = compose(
+      retry({ clock, maxAttempts: 4, random: () => 0 }),
+      balanced({ resolver: staticResolver({ lake: [a] }), clock }),
+    );
+    const { run, calls } = scriptedService(layer, new ScriptedError("down"), lasting);
+    await assert.rejects(clock.run(run()), lasting);
+    assert.equal(calls.length, 2);
   });
 });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { EndpointRegistry, type EndpointTransports } from "../../src/balance/endpoint-registry.ts";
 import { MeshError } from "../../src/core/errors.ts";
+import type { ServerIdentity } from "../../src/core/identity.ts";
 import type { Resolver } from "../../src/discovery/resolver.ts";
 import { ChangingResolver } from "../support/changing-resolver.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -137,5 +138,40 @@ describe("the registry of endpoints", () => {
     for (const listener of kept) listener();
     await clock.advance(10_000);
     assert.deepEqual([registry.endpoints(), released], [[], [a]]);
+  });
+});
+
+describe("who the servers of a service must be", () => {
+  it("is what the policy says, under what an endpoint says itself, and changes with the policy", () => {
+    const lake = new ChangingResolver("lake");
+    let tls: ServerIdentity | undefined = { serverName: "lake.test" };
+    const registry = new EndpointRegistry({
+      resolver: lake,
+      policyOf: () => ({ tls }),
+      clock: new VirtualClock(),
+    });
+    lake.set(
+      { origin: a },
+      { origin: b, tls: { serverName: "b.test" } },
+      { origin: c, tls: { spiffeId: "spiffe://x.test/c" } },
+    );
+    const identities = (): unknown => registry.service("lake")?.records.map(({ endpoint }) => endpoint.tls);
+    assert.deepEqual(identities(), [
+      { serverName: "lake.test" },
+      { serverName: "b.test" },
+      { serverName: "lake.test", spiffeId: "spiffe://x.test/c" },
+    ]);
+    const [record] = registry.service("lake")?.records ?? [];
+    tls = { spiffeId: "spiffe://x.test/lake" };
+    registry.applyPolicies();
+    assert.deepEqual(identities(), [
+      { spiffeId: "spiffe://x.test/lake" },
+      { serverName: "b.test", spiffeId: "spiffe://x.test/lake" },
+      { spiffeId: "spiffe://x.test/c" },
+    ]);
+    tls = undefined;
+    registry.applyPolicies();
+    assert.deepEqual(identities(), [undefined, { serverName: "b.test" }, { spiffeId: "spiffe://x.test/c" }]);
+    assert.equal(registry.service("lake")?.records[0], record, "the record stays");
   });
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Call } from "../../src/core/call.ts";
 import { defaultClassifier, endWithError } from "../../src/core/classifier.ts";
-import { MeshError, TransportError } from "../../src/core/errors.ts";
+import { MeshError, type TlsReason, TransportError } from "../../src/core/errors.ts";
 import { outcome } from "../../src/core/outcome.ts";
 
 function newCall(): Call {
@@ -62,6 +62,41 @@ describe("endWithError()", () => {
     assert.deepEqual(ended(new MeshError("ERR_NO_ENDPOINTS", "none")), ["rejected", "no_endpoints", true]);
     assert.deepEqual(ended(new TransportError("reset", "x")), ["retryable", "transport_reset", false]);
     assert.deepEqual(ended("anything at all"), ["failure", "error", false]);
+  });
+
+  it("tells TLS that fails for good from what may pass, and its own fault from the endpoint's", () => {
+    const ended = (tlsReason: TlsReason | undefined): readonly unknown[] => {
+      const { kind, status, neverStarted, lasting } = endWithError(
+        newCall(),
+        new TransportError("tls", "x", { tlsReason }),
+      );
+      assert.deepEqual([status, neverStarted], ["transport_tls", true]);
+      return [kind, lasting];
+    };
+    for (const reason of [undefined, "handshake"] as const) {
+      assert.deepEqual(ended(reason), ["retryable", undefined], reason);
+    }
+    for (const reason of [
+      "expired",
+      "not-yet-valid",
+      "unknown-authority",
+      "revoked",
+      "wrong-name",
+      "wrong-identity",
+      "bad-certificate",
+      "plaintext",
+      "tls-required",
+    ] as const) {
+      assert.deepEqual(ended(reason), ["retryable", true], reason);
+    }
+    for (const reason of [
+      "certificate-required",
+      "certificate-refused",
+      "no-common-version",
+      "no-common-cipher",
+    ] as const) {
+      assert.deepEqual(ended(reason), ["failure", undefined], reason);
+    }
   });
 
   it("calls a cancelled call cancelled, and one past its deadline that, whatever was thrown", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createClient } from "@connectrpc/connect";
-import type { TlsIdentity } from "../../src/core/identity.ts";
+import type { TlsIdentity, TlsOptions } from "../../src/core/identity.ts";
 import { createSource } from "../../src/core/source.ts";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import type { Runtime } from "../../src/net/port.ts";
@@ -17,8 +17,7 @@ function notingRuntime() {
   const opened: string[] = [];
   const serve = echoLake();
   const web = createWebRuntime({ fetch: (url, init) => serve(new Request(url, init)) });
-  const noted = (what: string, tls: TlsIdentity | undefined): void =>
-    void opened.push(`${what} ${tls?.cert}`);
+  const noted = (what: string, tls: TlsOptions | undefined): void => void opened.push(`${what} ${tls?.cert}`);
   const runtime: Runtime = {
     ...web,
     capabilities: { ...web.capabilities, listen: true },

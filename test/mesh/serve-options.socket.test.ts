@@ -76,6 +76,26 @@ describe("Options of serve()", () => {
     });
   }
 
+  it("refuses TLS with nothing to show, or that is none, before a port is open", async () => {
+    const told: readonly (readonly [options: object, message: RegExp])[] = [
+      [{ tls: "yes" }, /^Cannot make serve\(\): tls is "yes"; pass true or false/],
+      [{ tls: null }, /^Cannot make serve\(\): tls is null; pass true or false/],
+      [{ tls: true }, /^Cannot serve: tls is true and the mesh has no identity; pass tls/],
+      [{ tls: { ca: "default" } }, /^Cannot serve: tls has no certificate to show; pass cert and key to/],
+      [{ tls: {} }, /^Cannot serve: tls has no certificate to show/],
+      [
+        { tls: { clientAuth: "require" } },
+        /^Cannot make serve\(\)'s tls: it has no option "clientAuth"; its/,
+      ],
+      [{ tls: { crt: "" } }, /^Cannot make serve\(\)'s tls: it has no option "crt"; did you mean "cert"\?/],
+    ];
+    for (const [options, message] of told) assert.match(await refusal(options), message);
+    const mesh = createMesh({ service: "a", tls: { ca: "default" } });
+    const served = mesh.serve({ hostname: "127.0.0.1", port: 0, app: mesh.app() });
+    await assert.rejects(served, /tls has no certificate to show; .* or tls: false to serve in the clear/);
+    await mesh.close();
+  });
+
   it("refuses a cache of tokens that is no object", () => {
     for (const cache of [10, "10", null, [], true]) {
       const auth = { validate: () => ({ id: "a" }), cache } as never;

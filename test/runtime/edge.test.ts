@@ -47,6 +47,30 @@ for (const create of [createWebRuntime, createWorkerdRuntime]) {
       }
     });
 
+    it("refuses to verify a server by anything but its address, and names the capability", async () => {
+      const tls = { serverName: "lake.test" };
+      assert.throws(
+        () => createMesh({ service: "edge", runtime, policies: { lake: { tls } } }),
+        (error) => isMeshError(error, "ERR_CAPABILITY") && /capability serverIdentity/.test(error.message),
+      );
+      assert.throws(
+        () => runtime.openRpcTransport({ ...rpcOptions, server: tls, protocol: "connect" }),
+        (error) => isMeshError(error, "ERR_CAPABILITY") && /capability serverIdentity/.test(error.message),
+      );
+      // Known with the endpoint alone.
+      const resolver = staticResolver({ lake: [{ origin: "https://lake.test", tls }] });
+      const mesh = createMesh({ service: "edge", runtime, resolver });
+      const client = createClient(EchoService, mesh.transport("lake"));
+      for (const call of [
+        mesh.rest("lake").get("x"),
+        mesh.fetch("mesh://lake/x"),
+        client.echo({ text: "" }),
+      ]) {
+        assert.match(String(await errorOf(call)), /Cannot verify a server's tls.*capability serverIdentity/);
+      }
+      await mesh.close();
+    });
+
     it("refuses to open a port, and names mesh.handler", async () => {
       const mesh = createMesh({ service: "edge", runtime });
       const listening = runtime.listen({

@@ -22,6 +22,8 @@ export interface ConnectOptions {
   readonly authority?: boolean;
   /** Valid in the past only. @default false */
   readonly expired?: boolean;
+  /** Valid in the future only. @default false */
+  readonly early?: boolean;
 }
 
 /** An authority made for one test run; nothing outside the test trusts it. */
@@ -95,7 +97,7 @@ export async function createAuthority(name = "Test CA"): Promise<TestAuthority> 
         serialNumber: randomSerial(),
         subject: subjectOf(options),
         issuer: rootName,
-        notBefore: new Date(now - (options.expired ? 24 : 1) * hourMs),
+        notBefore: new Date(now - (options.expired ? 24 : options.early ? -12 : 1) * hourMs),
         notAfter: new Date(now + (options.expired ? -12 : 24) * hourMs),
         publicKey: leafKeys.publicKey,
         signingKey: keys.privateKey,

@@ -68,7 +68,7 @@ describe("what is written of a text that quotes a peer", () => {
 
 describe("what is written of an error", () => {
   it("says its type, code, message and causes, without secrets", () => {
-    const cause = new TransportError("refused", "no\nway with token=abc");
+    const cause = new TransportError("tls", "no\nway with token=abc", { tlsReason: "expired" });
     const error = new MeshError("ERR_NO_ENDPOINTS", "nobody there", { cause });
     assert.deepEqual(redaction.error(error, false), {
       type: "MeshError",
@@ -78,6 +78,7 @@ describe("what is written of an error", () => {
         type: "TransportError",
         message: "no\\u{a}way with token=[redacted]",
         code: "ERR_TRANSPORT",
+        tlsReason: "expired",
       },
     });
   });

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { isTransportError, TransportError } from "../../core/errors.ts";
+import { TransportError } from "../../core/errors.ts";
 import type { ConnectionHandler } from "../../http/http2/connection-options.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Http2Connection } from "../../http/http2/http2-connection.ts";
@@ -10,7 +10,8 @@ import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
 import { errorFromReset, protocolFault, unavailable } from "../../rpc/dialect/transport-faults.ts";
 import { connectionOver } from "../socket-transport.ts";
 import { type OnConnection, tellClosed, tellFailed, tellOpened } from "./connection-events.ts";
-import { type DialOptions, dial, isHttp1, noHttp2 } from "./dial.ts";
+import { type DialOptions, dial, notHttp2 } from "./dial.ts";
+import { faultOfLoss, hintOfLoss } from "./lost-connection.ts";
 import { SessionDoubt } from "./session-doubt.ts";
 
 /** How sessions are opened and looked after. */
@@ -53,9 +54,13 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
   readonly #doubt: SessionDoubt;
   /** The first stream id after the last time that anything was heard. */
   #unheardFrom = 1;
+  /** Whether anything was ever heard. */
+  #heardOf = false;
   #draining = false;
   #aliveAt: number;
   #lost: unknown;
+  /** Known before the end of the connection. */
+  #socketError: Error | undefined;
   #stopKeepalive: (() => void) | undefined;
   #whenClosed: (() => void)[] = [];
 
@@ -89,9 +94,13 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
 
   #begin(socket: Socket): void {
     socket.once("data", (chunk: Uint8Array) => {
-      if (isHttp1(chunk)) this.destroy(noHttp2(this.#options.origin));
+      const fault = notHttp2(this.#options.origin, chunk);
+      if (fault !== undefined) this.destroy(fault);
     });
     socket.on("data", () => this.#heard());
+    socket.on("error", (error) => {
+      this.#socketError ??= error;
+    });
     this.#connection = connectionOver(socket, this, connectionOptions, this.#options.clock);
     if (this.active === 0) this.#connection.keepAlive(false);
     this.#aliveAt = this.#options.clock.now();
@@ -161,6 +170,7 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
   }
 
   #heard(): void {
+    this.#heardOf = true;
     this.#aliveAt = this.#options.clock.now();
     this.#unheardFrom = this.#connection.nextId;
   }
@@ -248,11 +258,16 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
         const message = `${origin} is shutting down and did not take the call`;
         return unavailable(message, stream.neverStarted ? "never-started" : "reset", this.#lost);
       }
-      case "lost":
-        if (isTransportError(this.#lost) && this.#lost.neverStarted) {
-          return unavailable(this.#lost.message, this.#lost.fault, this.#lost);
-        }
-        return unavailable(`the connection to ${origin} was lost`, "reset", this.#lost);
+      case "lost": {
+        const error = this.#lost ?? this.#socketError;
+        const fault = faultOfLoss(this.#options, error, this.#heardOf);
+        if (fault !== undefined) return unavailable(fault.message, fault.fault, fault);
+        return unavailable(
+          `the connection to ${origin} was lost${hintOfLoss(origin, this.#heardOf)}`,
+          "reset",
+          this.#lost,
+        );
+      }
       case "own-reset":
         if (stream.failure !== undefined) return ConnectError.from(stream.failure, Code.Internal);
         return protocolFault(stream.rstCode);

@@ -3,15 +3,25 @@ import type { TLSSocket } from "node:tls";
 import { isTransportError } from "../../core/errors.ts";
 import { faultOf, faultOfConnect } from "../platform/socket-fault.ts";
 import type { ConnectOptions } from "../port.ts";
+import { tlsFailure } from "../tls/client-failure.ts";
+import { tlsErrorIn } from "../tls/tls-failure.ts";
 
 /** Told of the connections of a client; undefined when nobody listens. */
 export type OnConnection = ConnectOptions["onConnection"];
+
+/** The error of TLS that failed, with the reason. */
+function named(origin: string, error: unknown): unknown {
+  const found = isTransportError(error) ? undefined : tlsErrorIn(error);
+  if (found === undefined) return error;
+  return tlsFailure(`Cannot connect to ${origin}`, { origin, tls: undefined }, found.reason, found.error);
+}
 
 /** Tells that no connection to an origin could be made. */
 export function tellFailed(onConnection: OnConnection, origin: string, error: unknown): void {
   if (onConnection === undefined) return;
   const reason = (isTransportError(error) ? error.fault : faultOfConnect(error)) ?? "unknown";
-  if (reason === "tls") onConnection({ type: "tls-failed", side: "client", remote: origin, error });
+  if (reason === "tls")
+    onConnection({ type: "tls-failed", side: "client", remote: origin, error: named(origin, error) });
   else onConnection({ type: "connection-failed", side: "client", remote: origin, reason, error });
 }
 
@@ -25,7 +35,8 @@ export function tellOpened(onConnection: OnConnection, origin: string, httpVersi
 export function tellClosed(onConnection: OnConnection, origin: string, error: unknown): void {
   if (onConnection === undefined) return;
   const facts = { side: "client", remote: origin } as const;
-  if (error !== undefined && faultOf(error) === "tls") onConnection({ type: "tls-failed", ...facts, error });
+  if (error !== undefined && faultOf(error) === "tls")
+    onConnection({ type: "tls-failed", ...facts, error: named(origin, error) });
   onConnection({ type: "connection-closed", ...facts, ...(error !== undefined && { error }) });
 }
 

@@ -1,15 +1,18 @@
-import { isIP, connect as netConnect, type Socket } from "node:net";
-import { connect as tlsConnect } from "node:tls";
+import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
-import { isTransportError, TransportError } from "../../core/errors.ts";
-import type { TlsIdentity } from "../../core/identity.ts";
+import { isMeshError, TransportError } from "../../core/errors.ts";
+import { nodeNet, nodeTls } from "../platform/builtin.ts";
 import { connectFault } from "../platform/socket-fault.ts";
+import { type TlsTarget, tlsRequired } from "../tls/client-failure.ts";
+import { clientTls, serverNameOf } from "../tls/client-tls.ts";
+import { explain, isVague } from "../tls/explain.ts";
+import { refuseCleartext } from "../tls/server-check.ts";
+import { expectsTls } from "../tls/tls-failure.ts";
 
 /** The first bytes of a server that takes the preface of HTTP/2 for a bad request. */
 const http1Start = "HTTP/1.";
 
-/** Whether a server responds to the preface of HTTP/2 in HTTP/1.1. */
-export function isHttp1(chunk: Uint8Array): boolean {
+function isHttp1(chunk: Uint8Array): boolean {
   return String.fromCharCode(...chunk.subarray(0, http1Start.length)) === http1Start;
 }
 
@@ -20,17 +23,23 @@ function isAlpnRefusal(error: unknown): boolean {
 }
 
 /** The fault of a server that speaks HTTP/1.1 alone. */
-export function noHttp2(origin: string): TransportError {
+function noHttp2(origin: string): TransportError {
   return new TransportError(
     "no-http2",
     `${origin} speaks HTTP/1.1 alone; for Connect and gRPC-Web set httpVersion: "1.1", for gRPC serve HTTP/2 there`,
   );
 }
 
+/** What the first bytes say of a server that does not respond to the preface of HTTP/2 in kind. */
+export function notHttp2(origin: string, chunk: Uint8Array): TransportError | undefined {
+  if (origin.startsWith("http:") && expectsTls(chunk)) {
+    return tlsRequired(`Cannot connect to ${origin}`, origin);
+  }
+  return isHttp1(chunk) ? noHttp2(origin) : undefined;
+}
+
 /** Where and how to connect. */
-export interface DialOptions {
-  readonly origin: string;
-  readonly tls: TlsIdentity | undefined;
+export interface DialOptions extends TlsTarget {
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
 }
@@ -48,11 +57,19 @@ export function dial(
 ): void {
   const { origin, clock, connectTimeoutMs } = options;
   let socket: Socket | undefined;
+  let over = false;
+  const tell = (error: unknown): void => onFailed(connectFault(options, error));
   const fail = (error: unknown): void => {
+    // What a socket says later is told to nobody here.
+    if (over) return;
+    over = true;
     stopTimer();
     socket?.destroy();
     if (isAlpnRefusal(error)) onFailed(noHttp2(origin));
-    else onFailed(isTransportError(error) ? error : connectFault(origin, error));
+    else if (isMeshError(error)) onFailed(error);
+    // It never rejects.
+    else if (isVague(error)) void explain(error, options, clock).then(tell);
+    else tell(error);
   };
   const stopTimer = clock.schedule(
     () => fail(new Error(`no connection within ${connectTimeoutMs} ms`)),
@@ -64,6 +81,7 @@ export function dial(
         fail(error);
         return;
       }
+      over = true;
       stopTimer();
       opening.off("close", closed);
       onConnected(opening);
@@ -79,24 +97,22 @@ export function dial(
 }
 
 function connect(options: DialOptions, connected: (error?: Error) => void): Socket {
+  refuseCleartext(options.origin, options.server);
   const url = new URL(options.origin);
   const secure = url.protocol === "https:";
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
   if (!secure) {
-    const socket = netConnect({ host, port, noDelay: true });
+    const socket = nodeNet().connect({ host, port, noDelay: true });
     socket.once("connect", () => connected());
     return socket;
   }
-  const socket = tlsConnect({
+  const socket = nodeTls().connect({
     host,
     port,
     ALPNProtocols: ["h2"],
-    minVersion: "TLSv1.2",
-    ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(options.tls === undefined
-      ? {}
-      : { ca: options.tls.ca, cert: options.tls.cert, key: options.tls.key }),
+    ...serverNameOf(host),
+    ...clientTls(options.tls, options.server),
   });
   socket.setNoDelay(true);
   socket.once("secureConnect", () => {

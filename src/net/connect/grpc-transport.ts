@@ -31,6 +31,7 @@ export function openGrpcTransport(options: PooledGrpcOptions): PooledGrpcTranspo
   const pool = new SessionPool({
     origin: originOf(options.origin).origin,
     tls: options.tls,
+    server: options.server,
     clock: options.clock ?? systemClock,
     connectTimeoutMs: options.connectTimeoutMs ?? poolDefaults.connectTimeoutMs,
     verifyAfterIdleMs: options.verifyAfterIdleMs ?? poolDefaults.verifyAfterIdleMs,

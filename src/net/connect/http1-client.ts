@@ -3,13 +3,17 @@ import { Agent as SecureAgent } from "node:https";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { type Clock, systemClock } from "../../core/clock.ts";
+import type { ServerIdentity } from "../../core/identity.ts";
 import type { ConnectOptions } from "../port.ts";
+import { clientTls } from "../tls/client-tls.ts";
 import { connectionError, watchSockets } from "./http1-sockets.ts";
 import { defaultIdleMs, IdleLimits } from "./idle-limits.ts";
 
 /** How {@link createHttp1Client} connects. */
 export interface Http1ClientOptions extends ConnectOptions {
   readonly origin: string;
+  /** Who the server must be, where the origin does not say. @default as the origin says */
+  readonly server?: ServerIdentity | undefined;
   /** @default the system's */
   readonly clock?: Clock | undefined;
 }
@@ -27,6 +31,7 @@ export function createHttp1Client(options: Http1ClientOptions): Http1Client {
   const {
     origin,
     tls,
+    server,
     maxConnectionsPerEndpoint,
     idleTimeoutMs = defaultIdleMs,
     clock = systemClock,
@@ -37,8 +42,7 @@ export function createHttp1Client(options: Http1ClientOptions): Http1Client {
   const agent = origin.startsWith("https:")
     ? new SecureAgent({
         ...pool,
-        ...(tls && { cert: tls.cert, key: tls.key, ca: tls.ca }),
-        minVersion: "TLSv1.2",
+        ...clientTls(tls, server),
       })
     : new Agent(pool);
   const unsent = watchSockets(agent, { origin, limits: new IdleLimits(), clock, onConnection });
@@ -49,7 +53,7 @@ export function createHttp1Client(options: Http1ClientOptions): Http1Client {
       try {
         return await send(body === undefined ? request : { ...request, body: withoutEmpty(body) });
       } catch (error) {
-        throw connectionError(origin, error, unsent);
+        throw await connectionError({ origin, tls, server }, error, unsent, clock);
       }
     },
     busy: () => Object.keys(agent.sockets).length > 0 || Object.keys(agent.requests).length > 0,

@@ -4,6 +4,9 @@ import { ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../core/clock.ts";
 import { unavailable } from "../../rpc/dialect/transport-faults.ts";
 import { faultOf, faultOfConnect } from "../platform/socket-fault.ts";
+import { silentRefusal, type TlsTarget, tlsFailure, tlsRequired } from "../tls/client-failure.ts";
+import { explain, isVague, mayWantTls } from "../tls/explain.ts";
+import { expectsTls, tlsErrorIn } from "../tls/tls-failure.ts";
 import { followSocket, type OnConnection } from "./connection-events.ts";
 import type { IdleLimits } from "./idle-limits.ts";
 
@@ -121,13 +124,47 @@ function isUnsent(error: unknown, unsent: UnsentErrors): boolean {
   return false;
 }
 
+/** The bytes that the parser of `node:http` found to be no HTTP. */
+function rawPacketIn(error: unknown): Uint8Array | undefined {
+  let at = error;
+  for (let depth = 0; depth < deepestCause && at instanceof Error; depth++) {
+    const { rawPacket } = at as { rawPacket?: unknown };
+    if (rawPacket instanceof Uint8Array) return rawPacket;
+    at = at.cause;
+  }
+  return undefined;
+}
+
 /**
  * What Connect's client for `node:http` raised, as `unavailable` with what the fault proves where it was the connection's:
  * its own codes for those (`aborted`, `internal`) would pass for the server's word.
  */
-export function connectionError(origin: string, error: unknown, unsent: UnsentErrors): unknown {
+export async function connectionError(
+  target: TlsTarget,
+  error: unknown,
+  unsent: UnsentErrors,
+  clock: Clock,
+): Promise<unknown> {
+  const { origin } = target;
+  const doing = `Cannot reach ${origin}`;
+  const ofTls = tlsErrorIn(
+    isVague(error) || mayWantTls(target, faultOf(error)) ? await explain(error, target, clock) : error,
+  );
+  if (ofTls !== undefined) {
+    const failure = tlsFailure(doing, target, ofTls.reason, ofTls.error);
+    return unavailable(failure.message, "tls", failure);
+  }
+  const bytes = origin.startsWith("http:") ? rawPacketIn(error) : undefined;
+  if (bytes !== undefined && expectsTls(bytes)) {
+    const failure = tlsRequired(doing, origin, error);
+    return unavailable(failure.message, "tls", failure);
+  }
   const fault = isUnsent(error, unsent) ? faultOfConnect(error) : faultOf(error);
   if (fault === undefined) return error;
+  if (origin.startsWith("https:") && (fault === "reset" || fault === "closed")) {
+    const refusal = silentRefusal(doing, target, fault, error);
+    if (refusal !== undefined) return unavailable(refusal.message, fault, refusal);
+  }
   const message = error instanceof ConnectError ? error.rawMessage : (error as Error).message;
   return unavailable(`Cannot reach ${origin}: ${message}`, fault, error);
 }

@@ -7,9 +7,10 @@ import {
   defaultCompressMinBytes,
   rpcCompressions,
 } from "../../rpc/client/transport-settings.ts";
+import { checkServerIdentity } from "../../security/server-identity.ts";
 import { messageCompressions } from "../compression.ts";
 import type { RpcTransport, RpcTransportOptions } from "../port.ts";
-import { checkTlsIdentity } from "../tls/tls-identity.ts";
+import { checkTls } from "../tls/check-tls.ts";
 import { openGrpcTransport } from "./grpc-transport.ts";
 import { openUniversalClient } from "./universal-client.ts";
 
@@ -26,7 +27,9 @@ const platform = { name: "this runtime", fetchOnly: false };
 export function openRpcTransport(options: RpcTransportOptions): RpcTransport {
   const { tls, protocol } = options;
   checkTransportEncoding(options, protocol, platform);
-  if (tls !== undefined) checkTlsIdentity(tls);
+  if (tls !== undefined) checkTls(tls);
+  // A resolver may say anything.
+  checkServerIdentity("a connection", options.server);
   if (protocol === "grpc") return openGrpcTransport(options);
   const client = openUniversalClient({ ...options, httpVersion: options.httpVersion ?? "2" });
   const create = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;

@@ -1,7 +1,12 @@
 import type { Socket } from "node:net";
 import { Agent, type buildConnector, Client, type Dispatcher, Pool } from "undici";
 import { type Clock, systemClock } from "../../core/clock.ts";
+import { ignoreRejection } from "../../core/hooks.ts";
+import type { ServerIdentity } from "../../core/identity.ts";
+import { checkServerIdentity } from "../../security/server-identity.ts";
 import type { ConnectOptions } from "../port.ts";
+import { clientTls } from "../tls/client-tls.ts";
+import { identityKey } from "../tls/server-check.ts";
 import { followSocket, type OnConnection, tellFailed } from "./connection-events.ts";
 import { defaultIdleMs, IdleLimits } from "./idle-limits.ts";
 
@@ -109,8 +114,52 @@ class WatchedClient extends Client implements WatchedConnection {
   }
 }
 
-/** Makes the connections of an HTTP transport. */
-export function openAgent(options: ConnectOptions): Agent {
+/** Agents for servers of an identity of their own; the oldest makes room for another. */
+const maxAgents = 256;
+
+/**
+ * The connections of an HTTP transport, kept apart by who the server must be: one that was verified for one identity is no
+ * good for another.
+ */
+export class Agents {
+  readonly #options: ConnectOptions;
+  /** For servers that must be what their origins say: nearly all. */
+  readonly #plain: Agent;
+  readonly #byIdentity = new Map<string, Agent>();
+  readonly #keys = new WeakMap<ServerIdentity, string>();
+
+  constructor(options: ConnectOptions) {
+    this.#options = options;
+    this.#plain = openAgent(options, undefined);
+  }
+
+  of(server: ServerIdentity | undefined): Agent {
+    if (server === undefined) return this.#plain;
+    let key = this.#keys.get(server);
+    if (key === undefined) {
+      checkServerIdentity("a connection", server);
+      key = identityKey(server);
+      this.#keys.set(server, key);
+    }
+    let agent = this.#byIdentity.get(key);
+    if (agent === undefined) {
+      agent = openAgent(this.#options, server);
+      const [oldest] = this.#byIdentity;
+      if (this.#byIdentity.size >= maxAgents && oldest !== undefined) {
+        this.#byIdentity.delete(oldest[0]);
+        ignoreRejection(oldest[1].close());
+      }
+      this.#byIdentity.set(key, agent);
+    }
+    return agent;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#plain, ...this.#byIdentity.values()].map((agent) => agent.close()));
+  }
+}
+
+function openAgent(options: ConnectOptions, server: ServerIdentity | undefined): Agent {
   const { tls, maxConnectionsPerEndpoint: connections, idleTimeoutMs, clock = systemClock } = options;
   const { onConnection } = options;
   const own = { limits: new IdleLimits(), idleMs: idleTimeoutMs ?? Infinity, clock, onConnection };
@@ -125,7 +174,7 @@ export function openAgent(options: ConnectOptions): Agent {
     keepAliveTimeoutThreshold: idleMarginMs,
     connect: {
       timeout: connectTimeoutMs,
-      ...(tls === undefined ? {} : { cert: tls.cert, key: tls.key, ca: tls.ca }),
+      ...clientTls(tls, server),
     },
     factory: (origin, poolOptions) =>
       new Pool(origin, {

@@ -1,12 +1,17 @@
-import type { Agent, Dispatcher } from "undici";
+import type { Dispatcher } from "undici";
 import type { Call } from "../../core/call.ts";
-import { MeshError, TransportError } from "../../core/errors.ts";
+import { systemClock } from "../../core/clock.ts";
+import { MeshError, TransportError, type TransportFault } from "../../core/errors.ts";
 import type { HttpRequest, HttpResponse, HttpTransport } from "../../rest/http-transport.ts";
 import { TransportResponse } from "../../rest/transport-response.ts";
 import { faultOf, faultOfConnect } from "../platform/socket-fault.ts";
 import type { ConnectOptions } from "../port.ts";
-import { checkTlsIdentity } from "../tls/tls-identity.ts";
-import type { WatchedConnection, WatchedHandler } from "./undici-agent.ts";
+import { checkTls } from "../tls/check-tls.ts";
+import { silentRefusal, type TlsTarget, tlsFailure, tlsRequired } from "../tls/client-failure.ts";
+import { explain, isVague, mayWantTls } from "../tls/explain.ts";
+import { refuseCleartext } from "../tls/server-check.ts";
+import { expectsTls, tlsErrorIn } from "../tls/tls-failure.ts";
+import type { Agents, WatchedConnection, WatchedHandler } from "./undici-agent.ts";
 import { ResponseBody } from "./undici-body.ts";
 
 type NodeHeaders = Record<string, string | string[] | undefined>;
@@ -75,6 +80,7 @@ class Exchange implements WatchedHandler {
   readonly body: ResponseBody = new ResponseBody();
   readonly #request: HttpRequest;
   readonly #origin: string;
+  readonly #options: ConnectOptions;
   readonly #resolve: (response: HttpResponse) => void;
   readonly #reject: (error: unknown) => void;
   readonly #detach: () => void;
@@ -87,12 +93,14 @@ class Exchange implements WatchedHandler {
     call: Call,
     request: HttpRequest,
     origin: string,
+    options: ConnectOptions,
     resolve: (response: HttpResponse) => void,
     reject: (error: unknown) => void,
   ) {
     this.call = call;
     this.#request = request;
     this.#origin = origin;
+    this.#options = options;
     this.#resolve = resolve;
     this.#reject = reject;
     this.#detach = call.onCancel((reason) => {
@@ -149,16 +157,52 @@ class Exchange implements WatchedHandler {
       return;
     }
     this.#detach();
-    this.#reject(this.#aborted ? this.#reason : this.translate(error, "reach"));
+    if (this.#aborted) this.#reject(this.#reason);
+    // It never rejects.
+    else if (isVague(error) || this.#mayWantTls(error)) void this.#explain(error);
+    else this.#reject(this.translate(error, "reach"));
+  }
+
+  #mayWantTls(error: Error): boolean {
+    return this.#controller !== undefined && mayWantTls(this.#target, faultOf(error));
+  }
+
+  get #target(): TlsTarget {
+    return { origin: this.#origin, tls: this.#options.tls, server: this.call.endpoint?.tls };
+  }
+
+  async #explain(error: Error): Promise<void> {
+    const { clock = systemClock } = this.#options;
+    const stop = this.call.onCancel(this.#reject);
+    const told = await explain(error, this.#target, clock);
+    stop();
+    this.#reject(this.translate(told, "reach"));
   }
 
   translate(error: unknown, doing: string): unknown {
     // It is given its controller just before it is written.
     const fault = this.#controller === undefined ? faultOfConnect(error) : faultOf(error);
     if (fault === undefined) return error;
-    const message = `Cannot ${doing} ${this.call.service} at ${this.#origin}: ${(error as Error).message}`;
-    return new TransportError(fault, message, { cause: error });
+    const what = `Cannot ${doing} ${this.call.service} at ${this.#origin}`;
+    return this.#failureOfTls(what, error, fault) ?? plainFailure(what, error, fault);
   }
+
+  /** What is known of TLS that failed, or that there should have been; undefined where it is not to blame. */
+  #failureOfTls(what: string, error: unknown, fault: TransportFault): TransportError | undefined {
+    const ofTls = tlsErrorIn(error);
+    if (ofTls !== undefined) return tlsFailure(what, this.#target, ofTls.reason, ofTls.error);
+    const { data } = error as { data?: unknown };
+    const isCleartext = this.#origin.startsWith("http:");
+    if (isCleartext && typeof data === "string" && expectsTls(Buffer.from(data, "latin1"))) {
+      return tlsRequired(what, this.#origin, error);
+    }
+    if (isCleartext || this.#responded || (fault !== "closed" && fault !== "reset")) return undefined;
+    return silentRefusal(what, this.#target, fault, error);
+  }
+}
+
+function plainFailure(what: string, error: unknown, fault: TransportFault): TransportError {
+  return new TransportError(fault, `${what}: ${(error as Error).message}`, { cause: error });
 }
 
 function asError(reason: unknown): Error {
@@ -181,16 +225,16 @@ export function openHttpTransport(options: ConnectOptions): HttpTransport {
       `Cannot open an HTTP transport: maxConnectionsPerEndpoint is ${connections}, it must be a whole number from 1`,
     );
   }
-  if (tls !== undefined) checkTlsIdentity(tls);
-  let agent: Agent | undefined;
-  let opening: Promise<Agent> | undefined;
+  if (tls !== undefined) checkTls(tls);
+  let agents: Agents | undefined;
+  let opening: Promise<Agents> | undefined;
   let closing: Promise<void> | undefined;
 
   /** undici takes longer to load than all the rest: a program that only serves does without. */
-  async function open(): Promise<Agent> {
-    const { openAgent } = await import("./undici-agent.ts");
-    agent = openAgent(options);
-    return agent;
+  async function open(): Promise<Agents> {
+    const { Agents: Opened } = await import("./undici-agent.ts");
+    agents = new Opened(options);
+    return agents;
   }
 
   return {
@@ -204,22 +248,24 @@ export function openHttpTransport(options: ConnectOptions): HttpTransport {
         const start = url.indexOf("/", url.indexOf("://") + 3);
         const origin = start === -1 ? url : url.slice(0, start);
         const path = start === -1 ? "/" : url.slice(start);
-        const exchange = new Exchange(call, request, origin, resolve, reject);
-        const options: Dispatcher.DispatchOptions = {
+        const server = call.endpoint?.tls;
+        if (server !== undefined) refuseCleartext(origin, server);
+        const exchange = new Exchange(call, request, origin, options, resolve, reject);
+        const dispatched: Dispatcher.DispatchOptions = {
           origin,
           path,
           method: method as Dispatcher.HttpMethod,
           headers,
           body: (body ?? null) as Dispatcher.DispatchOptions["body"] & {},
         };
-        if (agent !== undefined) {
-          agent.dispatch(options, exchange);
+        if (agents !== undefined) {
+          agents.of(server).dispatch(dispatched, exchange);
           return;
         }
         opening ??= open();
         opening
           .then((opened) => {
-            if (!exchange.aborted) opened.dispatch(options, exchange);
+            if (!exchange.aborted) opened.of(server).dispatch(dispatched, exchange);
           })
           .catch(reject);
       });

@@ -1,9 +1,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { type Clock, systemClock } from "../../core/clock.ts";
+import type { ServerIdentity } from "../../core/identity.ts";
 import type { RpcTransportState } from "../../rpc/client/rpc-transport.ts";
 import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
 import type { ConnectOptions } from "../port.ts";
+import { refuseCleartext } from "../tls/server-check.ts";
 import type { Http1Client } from "./http1-client.ts";
 import { createHttp2Client } from "./http2-fetch-client.ts";
 import { poolDefaults, SessionPool } from "./session-pool.ts";
@@ -15,6 +17,8 @@ const closeGraceMs = 30_000;
 export interface UniversalClientOptions extends ConnectOptions {
   readonly origin: string;
   readonly httpVersion: "1.1" | "2";
+  /** Who the server must be, where the origin does not say. @default as the origin says */
+  readonly server?: ServerIdentity | undefined;
   /** Pings on HTTP/2 connections. @default every 30 s while calls are open, unanswered for 10 s at most */
   readonly keepalive?: RpcKeepalive | undefined;
   /** @default 30_000 */
@@ -45,13 +49,14 @@ export function openUniversalClient(options: UniversalClientOptions): UniversalC
 }
 
 function openHttp2(options: UniversalClientOptions): UniversalClient {
-  const { origin, tls, keepalive = defaultKeepalive, clock = systemClock, onConnection } = options;
+  const { origin, tls, server, keepalive = defaultKeepalive, clock = systemClock, onConnection } = options;
   const { verifyAfterIdleMs = poolDefaults.verifyAfterIdleMs, pingTimeoutMs = poolDefaults.pingTimeoutMs } =
     options;
   const pool = new SessionPool({
     ...poolDefaults,
     origin,
     tls,
+    server,
     clock,
     keepalive,
     verifyAfterIdleMs,
@@ -66,6 +71,7 @@ function openHttp2(options: UniversalClientOptions): UniversalClient {
 }
 
 function openHttp1(options: UniversalClientOptions): UniversalClient {
+  refuseCleartext(options.origin, options.server);
   let opened: Http1Client | undefined;
   let loading = 0;
   let closed = false;

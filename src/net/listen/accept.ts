@@ -1,6 +1,11 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
+import { createServer as createTlsServer, type TlsOptions as TlsServerOptions } from "node:tls";
+import { clientRoots } from "../../core/tls-options.ts";
 import type { ServerTls } from "../port.ts";
+import { defaultMinVersion } from "../tls/client-tls.ts";
+import { certificatesIn } from "../tls/pem.ts";
+import { handshakeFailure, tlsOnPlainPort } from "../tls/server-failure.ts";
+import { tlsErrorIn } from "../tls/tls-failure.ts";
 import { remoteAddressOf } from "./connections.ts";
 import { serveHttp1 } from "./http1-server.ts";
 import { serveHttp2 } from "./http2-server.ts";
@@ -18,6 +23,15 @@ function beginsLikeHttp2(bytes: Uint8Array): boolean | undefined {
   return true;
 }
 
+/** How a connection begins that is TLS: with a record of the handshake. */
+const handshakeRecord = 0x16;
+
+/** What clients are sent that speak no TLS where it is expected: a fatal alert, "protocol version". */
+const expectsTls = new Uint8Array([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x46]);
+
+/** What clients are sent that speak TLS where nobody does; in their handshake they see no more than that it is no TLS. */
+const speaksPlainHttp = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
 /** Looks at the first bytes of a connection in the clear, and serves what they begin. */
 function sniff(socket: Socket, context: ListenerContext): void {
   // The listener's check ends a connection that says nothing.
@@ -32,6 +46,12 @@ function sniff(socket: Socket, context: ListenerContext): void {
     if (isHttp2 === undefined) return;
     socket.off("data", look);
     socket.off("end", end);
+    if (head[0] === handshakeRecord) {
+      socket.end(speaksPlainHttp);
+      const remote = remoteAddressOf(socket);
+      context.onConnectionError("tls", tlsOnPlainPort(remote), remote);
+      return;
+    }
     // Engines take plain bytes.
     const bytes = new Uint8Array(head.buffer, head.byteOffset, head.length);
     if (isHttp2) serveHttp2(socket, context, bytes);
@@ -60,16 +80,19 @@ function remoteOf(socket: Socket): string {
 function secureServer(tls: ServerTls, context: ListenerContext): Server {
   const { connections } = context;
   const handshakes = new Map<string, Socket>();
-  const options = {
+  const options: TlsServerOptions = {
     ALPNProtocols: context.onHttp1 === undefined ? ["h2"] : ["h2", "http/1.1"],
-    cert: tls.cert,
-    key: tls.key,
-    ca: tls.ca,
+    // Present and read: the listener has checked it.
+    cert: certificatesIn(tls.cert as string).join("\n"),
+    key: tls.key as string,
+    ...(tls.passphrase !== undefined && { passphrase: tls.passphrase }),
+    ...(tls.ciphers !== undefined && { ciphers: tls.ciphers }),
+    ...(tls.clientAuth !== "none" && { ca: clientRoots(tls).flatMap(certificatesIn) }),
     requestCert: tls.clientAuth !== "none",
     rejectUnauthorized: tls.clientAuth === "require",
-    minVersion: "TLSv1.2",
+    minVersion: tls.minVersion ?? defaultMinVersion,
     noDelay: true,
-  } as const;
+  };
   const server = createTlsServer(options, (socket) => {
     const raw = handshakes.get(remoteOf(socket));
     handshakes.delete(remoteOf(socket));
@@ -88,11 +111,15 @@ function secureServer(tls: ServerTls, context: ListenerContext): Server {
     });
   });
   server.on("tlsClientError", (error, socket) => {
+    const raw = handshakes.get(remoteOf(socket));
+    const refused = tlsErrorIn(error)?.reason === "plaintext" && raw !== undefined && raw !== socket;
     // The socket beneath, which was asked while it was open, still knows; the one over it does not on Deno.
     const { _parent: beneath } = socket as { readonly _parent?: Socket | null };
     const remote = remoteAddressOf(socket) || (beneath ? remoteAddressOf(beneath) : "");
-    socket.destroy();
-    context.onConnectionError("tls", error, remote);
+    // Node leaves it to us, and has the socket beneath; the others have sent an alert.
+    if (refused && raw.writable) raw.end(expectsTls, () => socket.destroy());
+    else socket.destroy();
+    context.onConnectionError("tls", handshakeFailure(error, socket.authorizationError, remote), remote);
   });
   return server;
 }

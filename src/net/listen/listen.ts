@@ -1,9 +1,11 @@
 import { systemClock } from "../../core/clock.ts";
+import { MeshError } from "../../core/errors.ts";
 import { quietHook } from "../../core/hooks.ts";
+import { clientRoots } from "../../core/tls-options.ts";
 import { lightRequest, platformRequest } from "../fetch/light-request.ts";
 import { installLightGlobals } from "../fetch/light-response.ts";
-import type { Listener, ListenOptions } from "../port.ts";
-import { checkTlsIdentity } from "../tls/tls-identity.ts";
+import type { Listener, ListenOptions, ServerTls } from "../port.ts";
+import { checkTls } from "../tls/check-tls.ts";
 import { acceptingServer } from "./accept.ts";
 import { Connections } from "./connections.ts";
 import { type Application, http1Handler, http2Handler } from "./dispatch-request.ts";
@@ -22,9 +24,27 @@ function reportOnce(report: ListenOptions["onConnectionError"]): ListenOptions["
     if (error instanceof Error) {
       if (told.has(error)) return;
       told.add(error);
+      if (error.cause instanceof Error) told.add(error.cause);
     }
     report(kind, error, remoteAddress);
   };
+}
+
+/** @throws MeshError `ERR_TLS_CONFIG` also for what only a server needs: a certificate, and authorities of its clients */
+function checkServerTls({ clientAuth, ...tls }: ServerTls): void {
+  checkTls(tls);
+  if (tls.cert === undefined) {
+    throw new MeshError(
+      "ERR_TLS_CONFIG",
+      "Cannot serve over TLS: tls has no certificate; give tls.cert and tls.key",
+    );
+  }
+  if (clientAuth !== "none" && clientRoots(tls).length === 0) {
+    throw new MeshError(
+      "ERR_TLS_CONFIG",
+      `Cannot serve with clientAuth "${clientAuth}": tls.ca names no authority that issues clients' certificates; give one as PEM text, or clientAuth: "none"`,
+    );
+  }
 }
 
 /** Opens the port or the two ports that the options ask for. */
@@ -40,7 +60,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     onHandlerError: quietHook(options.onHandlerError ?? (() => {})),
     onRequestRefused: options.onRequestRefused,
   };
-  if (tls !== undefined) checkTlsIdentity(tls);
+  if (tls !== undefined) checkServerTls(tls);
 
   const open = (served: Application, port: number, onlyHttp2: boolean): Promise<OpenPort> => {
     if (!onlyHttp2 && overrideGlobalObjects) installLightGlobals();

@@ -1,4 +1,6 @@
 import { isTransportError, TransportError, type TransportFault } from "../../core/errors.ts";
+import { type TlsTarget, tlsFailure } from "../tls/client-failure.ts";
+import { PeerRefusal, tlsErrorIn, tlsReasonOfOne } from "../tls/tls-failure.ts";
 
 /** Codes by which the runtimes (and OpenSSL beneath them) name a fault. */
 const faultByCode: Readonly<Record<string, TransportFault>> = {
@@ -17,23 +19,6 @@ const faultByCode: Readonly<Record<string, TransportFault>> = {
   UND_ERR_CONNECT_TIMEOUT: "unreachable",
   // Bun: there is no socket yet.
   FailedToOpenSocket: "unreachable",
-  EPROTO: "tls",
-  CERT_HAS_EXPIRED: "tls",
-  CERT_NOT_YET_VALID: "tls",
-  CERT_REJECTED: "tls",
-  CERT_REVOKED: "tls",
-  CERT_UNTRUSTED: "tls",
-  CERT_SIGNATURE_FAILURE: "tls",
-  CERT_CHAIN_TOO_LONG: "tls",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "tls",
-  SELF_SIGNED_CERT_IN_CHAIN: "tls",
-  UNABLE_TO_GET_ISSUER_CERT: "tls",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "tls",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "tls",
-  UNABLE_TO_DECRYPT_CERT_SIGNATURE: "tls",
-  INVALID_CA: "tls",
-  INVALID_PURPOSE: "tls",
-  HOSTNAME_MISMATCH: "tls",
   ECONNRESET: "reset",
   ConnectionReset: "reset",
   EPIPE: "reset",
@@ -75,12 +60,6 @@ const faultByMessage: readonly (readonly [RegExp, TransportFault])[] = [
   [/error sending request/, "unknown"],
 ];
 
-/**
- * TLS 1.3 lets a client send before the server has looked at its certificate, so that a refusal arrives
- * as an alert on an open connection: the request was never read then.
- */
-const tlsCode = /^ERR_(?:SSL|TLS)_/;
-
 /** What Bun's `fetch` says, whatever the code, when it was the connecting that failed. */
 const bunConnecting = /Was there a typo in the url or port\?|Is the computer able to access the url\?/;
 
@@ -112,12 +91,15 @@ function faultIn(error: unknown, ofFetch: boolean): TransportFault | undefined {
 
 /** @param ofFetch - whether `fetch` raised it: a `TypeError`, or what stands behind one */
 function faultOfOne(error: Error, ofFetch: boolean): TransportFault | undefined {
+  if (error instanceof PeerRefusal) return "tls";
   const { code, syscall } = error as { code?: unknown; syscall?: unknown };
   if (typeof code === "string") {
+    // TLS 1.3 lets a client send before the server has looked at its certificate, so that a refusal arrives as an alert on
+    // an open connection: the request was never read then.
+    if (tlsReasonOfOne(error) !== undefined) return "tls";
     const fault = faultByCode[code];
     if (syscall === "connect" || (ofFetch && bunConnecting.test(error.message))) return beforeStart(fault);
     if (fault !== undefined) return fault;
-    if (tlsCode.test(code)) return "tls";
     if (code.startsWith("HPE_")) return "unknown";
   }
   // undici found something else than HTTP; it gives no code.
@@ -149,13 +131,22 @@ export function faultOfConnect(error: unknown): TransportFault | undefined {
   return fault === undefined ? undefined : beforeStart(fault);
 }
 
-/** The error of an attempt to connect. Nothing was sent yet, so the call never started, whatever went wrong. */
-export function connectFault(origin: string, error: unknown): TransportError {
+/**
+ * The error of an attempt to connect. Nothing was sent yet, so the call never started, whatever went wrong.
+ *
+ * @param target - how TLS was spoken there
+ */
+export function connectFault(target: TlsTarget, error: unknown): TransportError {
+  const doing = `Cannot connect to ${target.origin}`;
+  const ofTls = tlsErrorIn(error);
+  if (ofTls !== undefined) return tlsFailure(doing, target, ofTls.reason, ofTls.error);
   const fault = faultIn(error, true);
   const message = error instanceof Error ? error.message : String(error);
   return new TransportError(
     fault === undefined ? "never-started" : beforeStart(fault),
-    `Cannot connect to ${origin}: ${message}`,
-    { cause: error },
+    `${doing}: ${message}`,
+    {
+      cause: error,
+    },
   );
 }

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import type { PeerIdentity } from "../../core/identity.ts";
 import { spiffeIdFrom } from "../../security/spiffe.ts";
+import { nodeCrypto } from "../platform/builtin.ts";
 import { type DerElement, derElements, derTag, oidFromDer, textFromDer } from "./der.ts";
 
 /** Short names of the attributes that RFC 4514 names, and of two more that certificates like. */
@@ -134,6 +134,6 @@ export function peerIdentityFromDer(der: Uint8Array): PeerIdentity {
     ...subjectOf(name),
     subjectAltNames: altNames,
     spiffeId: authority ? undefined : spiffeIdFrom(altNames.uri),
-    fingerprint256: createHash("sha256").update(der).digest("hex"),
+    fingerprint256: nodeCrypto().createHash("sha256").update(der).digest("hex"),
   };
 }

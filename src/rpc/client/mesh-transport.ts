@@ -22,6 +22,7 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import type { FaultOf } from "../../core/errors.ts";
 import { meshHeaders } from "../../core/headers.ts";
 import { idempotencyFrom } from "../../core/idempotency.ts";
+import type { ServerIdentity } from "../../core/identity.ts";
 import { ok } from "../../core/outcome.ts";
 import type { Layer } from "../../core/service.ts";
 import { markUpstream } from "../../core/upstream.ts";
@@ -46,8 +47,8 @@ export interface MeshTransportOptions {
   readonly service: string;
   /** Everything between the caller and the wire: metrics, deadline, retry, balancing, breaker. */
   readonly pipeline: Layer<RpcRequest, RpcResponse>;
-  /** The transport to one endpoint; called for every attempt, so it keeps what it has opened. */
-  readonly transportFor: (origin: string) => RpcTransport;
+  /** The transport to one endpoint, and who it must be; called for every attempt, so it keeps what it has opened. */
+  readonly transportFor: (origin: string, server?: ServerIdentity) => RpcTransport;
   /** What the calls are labelled with; a function where it may change. */
   readonly protocol: RpcProtocol | (() => RpcProtocol);
   /** The runtime's knowledge of its own socket errors. @default none: every fault proves nothing */

@@ -3,6 +3,7 @@ import type { EndpointState } from "../../balance/balancer.ts";
 import type { Call } from "../../core/call.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { isTransportError, MeshError, TransportError } from "../../core/errors.ts";
+import type { ServerIdentity } from "../../core/identity.ts";
 import { meshCall } from "../context.ts";
 import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
 import { httpStatusOf } from "./http-status.ts";
@@ -11,15 +12,15 @@ import type { RpcTransport } from "./rpc-transport.ts";
 /** What one transport speaks, now and to each endpoint. */
 export interface ProtocolNegotiation {
   readonly protocol: RpcProtocol;
-  transportFor(origin: string): RpcTransport;
+  transportFor(origin: string, server?: ServerIdentity): RpcTransport;
 }
 
 /** Opens (or finds) the transport to an origin. */
-export type OpenTransport = (protocol: RpcProtocol, origin: string) => RpcTransport;
+export type OpenTransport = (protocol: RpcProtocol, origin: string, server?: ServerIdentity) => RpcTransport;
 
 /** Always the same protocol, because the caller says so or the runtime has no other. */
 export function fixedProtocol(protocol: RpcProtocol, openTransport: OpenTransport): ProtocolNegotiation {
-  return { protocol, transportFor: (origin) => openTransport(protocol, origin) };
+  return { protocol, transportFor: (origin, server) => openTransport(protocol, origin, server) };
 }
 
 /** How long an endpoint that refused gRPC is spared it, in milliseconds: doubled with each refusal, up to the longest. */
@@ -93,26 +94,30 @@ export class CapableProtocol implements ProtocolNegotiation {
     return spared ? this.#instead : "grpc";
   }
 
-  transportFor(origin: string): RpcTransport {
+  transportFor(origin: string, server?: ServerIdentity): RpcTransport {
     this.#look();
     const path = this.#paths.get(origin);
     // It left between the choice and now: there is nothing to learn of it.
-    if (path === undefined) return this.#openTransport(this.#declared, origin);
+    if (path === undefined) return this.#openTransport(this.#declared, origin, server);
     const refusal = this.#refusalOf(path.state);
-    const inner = this.#plainTransport(origin, refusal);
+    const inner = this.#plainTransport(origin, server, refusal);
     if (refusal?.http1 === true) return inner;
     // A transport is closed when its endpoint has been away; one that came back has another.
     if (path.transport === undefined || path.inner !== inner) {
       path.inner = inner;
-      path.transport = this.#fallbackTransport(inner, path.state);
+      path.transport = this.#fallbackTransport(inner, path.state, server);
     }
     return path.transport;
   }
 
-  #plainTransport(origin: string, refusal: Refusal | undefined): RpcTransport {
+  #plainTransport(
+    origin: string,
+    server: ServerIdentity | undefined,
+    refusal: Refusal | undefined,
+  ): RpcTransport {
     const protocol = refusal === undefined || this.#declared !== "grpc" ? this.#declared : this.#instead;
     const open = refusal?.http1 === true ? (this.#openHttp1 ?? this.#openTransport) : this.#openTransport;
-    return open(protocol, origin);
+    return open(protocol, origin, server);
   }
 
   /** The refusal that still holds. */
@@ -157,12 +162,16 @@ export class CapableProtocol implements ProtocolNegotiation {
   }
 
   /** A transport that repeats in another way what the endpoint refuses to look at. */
-  #fallbackTransport(inner: RpcTransport, state: Negotiable): RpcTransport {
+  #fallbackTransport(
+    inner: RpcTransport,
+    state: Negotiable,
+    server: ServerIdentity | undefined,
+  ): RpcTransport {
     const { origin } = state.endpoint;
     const refuse = (error: unknown): Transport => {
       const onlyHttp1 = this.#openHttp1 !== undefined && isHttp1Alone(error);
       if (!onlyHttp1 && !isRefusal(error)) throw error;
-      return this.#plainTransport(origin, this.#refuse(state, onlyHttp1)).transport;
+      return this.#plainTransport(origin, server, this.#refuse(state, onlyHttp1)).transport;
     };
     const { followsCall } = inner;
     return {

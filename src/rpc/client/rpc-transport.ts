@@ -1,5 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
 import type { ConnectOptions } from "../../core/connection.ts";
+import type { ServerIdentity } from "../../core/identity.ts";
 import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
 import type { RpcTransportEncoding } from "./transport-settings.ts";
 
@@ -39,4 +40,6 @@ export interface RpcTransportOptions extends ConnectOptions, RpcTransportEncodin
   readonly maxMessageBytes: number;
   /** Whether Connect calls without side effects go out as GET. @default false */
   readonly useHttpGet?: boolean;
+  /** Who the server must be, where the origin does not say. @default as the origin says */
+  readonly server?: ServerIdentity | undefined;
 }

@@ -3,6 +3,7 @@ import type { ContextKey, ContextValues, StreamResponse } from "@connectrpc/conn
 import type { Call } from "../../core/call.ts";
 import type { Clock } from "../../core/clock.ts";
 import { type FaultOf, MeshError } from "../../core/errors.ts";
+import type { ServerIdentity } from "../../core/identity.ts";
 import { ok } from "../../core/outcome.ts";
 import type { Service } from "../../core/service.ts";
 import { unlessCancelled } from "../../policy/wait.ts";
@@ -19,7 +20,7 @@ type MessageInit = Record<string, unknown>;
 
 /** What {@link transportService} needs. */
 export interface RpcTransportServiceOptions {
-  readonly transportFor: (origin: string) => RpcTransport;
+  readonly transportFor: (origin: string, server?: ServerIdentity) => RpcTransport;
   readonly clock: Clock;
   readonly faultOf: FaultOf | undefined;
   readonly decorate: ((call: Call, header: MetadataSink) => void) | undefined;
@@ -40,7 +41,7 @@ export function transportService(options: RpcTransportServiceOptions): Service<R
       );
     }
     call.throwIfCancelled();
-    const transport = options.transportFor(endpoint.origin);
+    const transport = options.transportFor(endpoint.origin, endpoint.tls);
     const header = new Metadata(request.header);
     options.decorate?.(call, header);
     const timeoutMs = remainingTime(call, header, options.clock);

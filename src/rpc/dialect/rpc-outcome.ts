@@ -61,15 +61,16 @@ export function outcomeOfCode(code: number): Outcome {
 }
 
 function outcomeOfCause(error: unknown, faultOf: FaultOf | undefined): Outcome | undefined {
+  let fault: TransportFault | undefined;
   let link: unknown = error;
   for (let depth = 0; depth < maxCauses && link instanceof Error; depth++) {
+    // An error of our own says more of a fault than its name.
     const own = outcomeOfMeshError(link);
     if (own !== undefined) return own;
-    const fault = faultOf?.(link);
-    if (fault !== undefined) return outcomeOfFault(fault);
+    fault ??= faultOf?.(link);
     link = link.cause;
   }
-  return undefined;
+  return fault === undefined ? undefined : outcomeOfFault(fault);
 }
 
 /** The outcome of an error that the server did not state itself; undefined where its code says it all. */

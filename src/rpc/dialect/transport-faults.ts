@@ -1,5 +1,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { isMeshError, type MeshErrorCode, TransportError, type TransportFault } from "../../core/errors.ts";
+import {
+  isMeshError,
+  isTransportError,
+  type MeshErrorCode,
+  TransportError,
+  type TransportFault,
+} from "../../core/errors.ts";
 import { rpcCodeFromMeshError } from "../../core/status.ts";
 import { h2 } from "../../http/http2/frame/frame-types.ts";
 import { readableError } from "../client/readable-error.ts";
@@ -29,7 +35,10 @@ export function unavailable(message: string, fault: TransportFault, cause?: unkn
     Code.Unavailable,
     undefined,
     undefined,
-    new TransportError(fault, message, { cause }),
+    new TransportError(fault, message, {
+      cause,
+      tlsReason: isTransportError(cause) ? cause.tlsReason : undefined,
+    }),
   );
 }
 

@@ -1,14 +1,14 @@
-/**
- * Refuses a Node that is too old. Imported before anything else of the adapter: what the library builds on fails to load
- * there, with errors that name neither the cause nor the remedy.
- */
-import process from "node:process";
 import { MeshError } from "../../core/errors.ts";
 
 /** As in `engines` of the package. */
 const minimum = { major: 22, minor: 19 };
 
-/** @throws MeshError `ERR_CAPABILITY` when the version is below the minimum */
+/**
+ * Refuses a Node that is too old, where what the library builds on fails with errors that name neither the cause nor the
+ * remedy.
+ *
+ * @throws MeshError `ERR_CAPABILITY` when the version is below the minimum
+ */
 export function checkNodeVersion(version: string): void {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major > minimum.major || (major === minimum.major && minor >= minimum.minor)) return;
@@ -17,6 +17,3 @@ export function checkNodeVersion(version: string): void {
     `Cannot run @datapunk/mesh on Node ${version}: it needs Node ${minimum.major}.${minimum.minor} or newer; install one, or use Deno or Bun`,
   );
 }
-
-// The others say which Node they are like, which proves nothing.
-if (!("Deno" in globalThis) && !("Bun" in globalThis)) checkNodeVersion(process.versions.node);

@@ -4,7 +4,6 @@
  * @module
  */
 
-import "./minimum-version.ts";
 import { messageCompressions } from "../../net/compression.ts";
 import { openRpcTransport } from "../../net/connect/rpc-transport.ts";
 import { openHttpTransport } from "../../net/connect/undici-transport.ts";
@@ -13,6 +12,10 @@ import { serverCapabilities } from "../../net/platform/capabilities.ts";
 import { onSignals } from "../../net/platform/signals.ts";
 import { faultOf } from "../../net/platform/socket-fault.ts";
 import type { Capabilities, Runtime } from "../../net/port.ts";
+import { checkNodeVersion } from "./minimum-version.ts";
+
+// The other runtimes say which Node they are like, which proves nothing.
+if (!("Deno" in globalThis) && !("Bun" in globalThis)) checkNodeVersion(process.versions.node);
 
 /** What Node can do. */
 export const capabilities: Capabilities = { ...serverCapabilities, fetchBidi: false };

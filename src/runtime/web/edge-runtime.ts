@@ -1,5 +1,5 @@
 import { MeshError, type TransportFault } from "../../core/errors.ts";
-import type { TlsIdentity } from "../../core/identity.ts";
+import type { ServerIdentity, TlsOptions } from "../../core/identity.ts";
 import type { AsyncContext, Capabilities, Runtime, RuntimeName } from "../../net/port.ts";
 import { createFetchTransport, type FetchFunction } from "../../rest/fetch-transport.ts";
 import { createFetchRpcTransport } from "../../rpc/client/fetch-rpc-transport.ts";
@@ -22,11 +22,18 @@ export interface EdgeRuntimeOptions {
 export function createEdgeRuntime(options: EdgeRuntimeOptions): Runtime {
   const { name, capabilities, fetch, faultOf, asyncContext, insteadOfPem } = options;
 
-  function refusePem(tls: TlsIdentity | undefined): void {
+  function refusePem(tls: TlsOptions | undefined): void {
     if (tls === undefined) return;
     throw new MeshError(
       "ERR_CAPABILITY",
       `Cannot use tls: { cert, key, ca } on ${name}: its fetch takes no PEM; ${insteadOfPem}`,
+    );
+  }
+
+  function refuseIdentity(_server: ServerIdentity): never {
+    throw new MeshError(
+      "ERR_CAPABILITY",
+      `Cannot verify a server's tls: { serverName, spiffeId } on ${name}: its fetch verifies the host of the URL alone (capability serverIdentity); leave it out there`,
     );
   }
 
@@ -37,10 +44,11 @@ export function createEdgeRuntime(options: EdgeRuntimeOptions): Runtime {
     asyncContext,
     openHttpTransport({ tls, maxConnectionsPerEndpoint }) {
       refusePem(tls);
-      return createFetchTransport({ fetch, faultOf, maxConnectionsPerEndpoint });
+      return createFetchTransport({ fetch, faultOf, initFor: refuseIdentity, maxConnectionsPerEndpoint });
     },
     openRpcTransport(rpc) {
       refusePem(rpc.tls);
+      if (rpc.server !== undefined) refuseIdentity(rpc.server);
       if (rpc.protocol === "grpc") {
         throw new MeshError(
           "ERR_CAPABILITY",

@@ -14,6 +14,8 @@ export const capabilities: Capabilities = {
   listen: false,
   mtlsClient: false,
   mtlsServer: false,
+  serverIdentity: false,
+  tlsCiphers: false,
   grpcClient: false,
   grpcServer: false,
   fetchBidi: false,

@@ -15,6 +15,8 @@ export const capabilities: Capabilities = {
   listen: false,
   mtlsClient: false,
   mtlsServer: false,
+  serverIdentity: false,
+  tlsCiphers: false,
   grpcClient: false,
   grpcServer: false,
   fetchBidi: true,

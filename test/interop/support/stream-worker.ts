@@ -2,7 +2,7 @@
 import { createMesh, type MeshHandler } from "../../../mod.ts";
 
 const mesh = createMesh({ service: "edge", server: { rateLimit: false, idleTimeoutMs: 1_000 } });
-const app = mesh.app();
+const app = mesh.app({ expose: { metrics: true } });
 const encoder = new TextEncoder();
 
 function streamOf(next: (controller: ReadableStreamDefaultController<Uint8Array>) => void | Promise<void>) {
