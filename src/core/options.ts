@@ -78,15 +78,22 @@ export type OptionKeys<T> = Readonly<Record<keyof T & string, true>>;
  * exist: a misspelt option would otherwise do nothing, and nobody would be told.
  *
  * @param known - the keys that exist
+ * @param otherNames - what options are called elsewhere, with their names here
  * @throws TypeError that names the key, and the nearest one that exists
  */
-export function checkOptions<T extends object>(who: string, options: T, known: OptionKeys<T>): void {
+export function checkOptions<T extends object>(
+  who: string,
+  options: T,
+  known: OptionKeys<T>,
+  otherNames: Readonly<Record<string, string>> = {},
+): void {
   checkObject(who, options);
   for (const key of Object.keys(options)) {
     if (Object.hasOwn(known, key)) continue;
-    throw new TypeError(
-      `Cannot make ${who}: it has no option "${key}"; ${suggestion(key, Object.keys(known))}`,
-    );
+    const remedy = Object.hasOwn(otherNames, key)
+      ? `did you mean "${otherNames[key]}"?`
+      : suggestion(key, Object.keys(known));
+    throw new TypeError(`Cannot make ${who}: it has no option "${key}"; ${remedy}`);
   }
 }
 
@@ -120,7 +127,8 @@ export function checkBoolean(who: string, name: string, value: boolean | undefin
 /** What the unit at the end of a name says is easily left out. */
 const unit = /(?:Ms|Bytes|Seconds)$/;
 
-function suggestion(key: string, known: readonly string[]): string {
+/** The known name that was most likely meant; undefined where none is near. */
+export function nearestName(key: string, known: readonly string[]): string | undefined {
   const given = key.toLowerCase();
   const distance = (name: string): number =>
     Math.min(distanceOf(given, name.toLowerCase()), distanceOf(given, name.replace(unit, "").toLowerCase()));
@@ -128,7 +136,11 @@ function suggestion(key: string, known: readonly string[]): string {
     .map((name) => ({ name, distance: distance(name) }))
     .sort((a, b) => a.distance - b.distance);
   const near = nearest !== undefined && nearest.distance <= Math.max(2, Math.ceil(key.length * 0.4));
-  const meant = near ? nearest.name : known.find((name) => name.startsWith(key));
+  return near ? nearest.name : known.find((name) => name.startsWith(key));
+}
+
+function suggestion(key: string, known: readonly string[]): string {
+  const meant = nearestName(key, known);
   return meant === undefined ? `its options are ${known.join(", ")}` : `did you mean "${meant}"?`;
 }
 

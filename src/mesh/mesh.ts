@@ -39,6 +39,7 @@ const knownMeshOptions: OptionKeys<MeshOptions> = {
   logging: true,
   maxConnectionsPerEndpoint: true,
   idleTimeoutMs: true,
+  maxConnectionAgeMs: true,
   server: true,
   checks: true,
   onError: true,
@@ -83,10 +84,12 @@ export function createMesh(options: MeshOptions): Mesh {
     options.maxConnectionsPerEndpoint ?? 100,
     { min: 1, integer: true },
   );
-  const { idleTimeoutMs } = options;
+  const { idleTimeoutMs, maxConnectionAgeMs } = options;
   if (idleTimeoutMs !== undefined) {
     checkNumber(who, "idleTimeoutMs", idleTimeoutMs, { above: true, max: 2 ** 31 - 1 });
   }
+  if (maxConnectionAgeMs !== undefined)
+    checkNumber(who, "maxConnectionAgeMs", maxConnectionAgeMs, { above: true });
   const metrics = options.metrics ?? createMetrics();
   const events = meshEvents(who, options, { clock, random });
   const { onError, onCallEvent, tell, accessLog } = events;
@@ -114,6 +117,7 @@ export function createMesh(options: MeshOptions): Mesh {
     tls: () => tls.current,
     maxConnectionsPerEndpoint,
     idleTimeoutMs,
+    maxConnectionAgeMs,
     policies: new ClientPolicies(policies, runtime, (error) => events.onRefused("policies", error)),
     layers: layers.client ?? {},
     metrics,

@@ -22,7 +22,7 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
   [
     "the option that had another name",
     () => mesh({ discovery: {} }),
-    'Cannot make createMesh(): it has no option "discovery"; its options are service, tls, resolver, policies, layers, onEvent, logger, logging, maxConnectionsPerEndpoint, idleTimeoutMs, server, checks, onError, metrics, runtime, clock, random',
+    'Cannot make createMesh(): it has no option "discovery"; its options are service, tls, resolver, policies, layers, onEvent, logger, logging, maxConnectionsPerEndpoint, idleTimeoutMs, maxConnectionAgeMs, server, checks, onError, metrics, runtime, clock, random',
   ],
   [
     "a time limit without its unit",
