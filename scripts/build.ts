@@ -14,9 +14,10 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import process from "node:process";
-import { build } from "esbuild";
+import { transform } from "esbuild";
+import { rollup } from "rollup";
 import { importsOf } from "./architecture/imports.ts";
 import { tokensOf } from "./architecture/lexer.ts";
 import { runProcess } from "./test/process.ts";
@@ -89,28 +90,41 @@ async function bundle(): Promise<void> {
   const scripts = readdirSync(outDir, { recursive: true, encoding: "utf8" }).filter((file) =>
     file.endsWith(".js"),
   );
-  const { outputFiles } = await build({
-    absWorkingDir: outDir,
-    entryPoints: [...new Set(entries())].map(compiled),
-    outdir: outDir,
-    outbase: outDir,
-    bundle: true,
-    splitting: true,
-    chunkNames: "chunks/[hash]",
-    format: "esm",
-    platform: "neutral",
-    target: "esnext",
-    packages: "external",
+  const input = Object.fromEntries(
+    [...new Set(entries())].map((entry) => [
+      entry.replace(/^\.\/|\.ts$/g, ""),
+      join(outDir, compiled(entry)),
+    ]),
+  );
+  const bundled = await rollup({
+    input,
     // What each runtime brings is chosen where the package is used.
-    external: ["#runtime"],
-    write: false,
-    logLevel: "silent",
+    external: (id) => !id.startsWith(".") && !isAbsolute(id),
+    treeshake: { moduleSideEffects: false },
+    onwarn: ({ message }) => refuse(message),
+  });
+  const { output } = await bundled.generate({
+    format: "es",
+    chunkFileNames: "chunks/[name].js",
+    manualChunks: (id) => chunkOf(relative(join(outDir, "src"), id)),
+    minifyInternalExports: false,
   });
   for (const file of scripts) rmSync(join(outDir, file));
-  for (const { path, text } of outputFiles) {
+  for (const each of output) {
+    const path = join(outDir, each.fileName);
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, text);
+    // Without comments: those for readers are in the declarations.
+    if (each.type === "chunk") writeFileSync(path, (await transform(each.code, { target: "esnext" })).code);
   }
+}
+
+/** What is loaded at different times, or on different runtimes, stands apart: the listener, sockets, the rest. */
+function chunkOf(file: string): string | undefined {
+  if (/^(?:net\/(?:listen|fetch)|http\/http1)\//.test(file)) return "listen";
+  if (/^net\/connect\/(?:undici-agent|http1-client|http1-sockets)\.js$/.test(file)) return undefined;
+  if (/^net\//.test(file)) return "net";
+  // The mesh picks its runtime, which needs the rest.
+  return /^(?:\.\.|mesh\/|runtime\/|validate\/)/.test(file) ? undefined : "base";
 }
 
 function entries(): string[] {

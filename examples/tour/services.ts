@@ -38,9 +38,13 @@ export async function findPorts(documented: boolean): Promise<Plan["ports"]> {
   return { gateway: await find("gateway"), lake: await find("lake"), stream: await find("stream") };
 }
 
+function identityFolder(plan: Plan, name: string): string {
+  return join(plan.folder, "tls", name);
+}
+
 /** Writes an identity as a service reads it. Only this user may read the key. */
 export function writeIdentity(plan: Plan, name: string, identity: TlsIdentity): string {
-  const folder = join(plan.folder, "tls", name);
+  const folder = identityFolder(plan, name);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "cert.pem"), identity.cert);
   writeFileSync(join(folder, "key.pem"), identity.key, { mode: 0o600 });
@@ -58,9 +62,8 @@ export async function serviceSpecs(
   // Deno lets a service have what it needs and nothing else.
   const permissions = [
     "--allow-net=127.0.0.1",
-    "--allow-env",
-    "--allow-read",
-    "--allow-sys",
+    "--allow-env=PORT,MESH_TLS_DIR,LAKE_DATA,STREAM_URL",
+    `--allow-read=${data},${identityFolder(plan, "lake")}`,
     `--allow-write=${data}`,
   ];
   const commands: Record<ServiceName, ServiceSpec["command"]> = {

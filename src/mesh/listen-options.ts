@@ -7,6 +7,7 @@ const knownLimits: OptionKeys<ListenerLimits> = {
   maxConnectionsPerAddress: true,
   maxConnectionAgeMs: true,
   maxConnectionAgeGraceMs: true,
+  idleTimeoutMs: true,
   keepalive: true,
 };
 const knownKeepalive: OptionKeys<ServerKeepalive> = { intervalMs: true, timeoutMs: true };
@@ -37,6 +38,8 @@ export function limitsFrom({ connections = {} }: ServeOptions): ListenerLimits {
     maxConnectionsPerAddress: check("maxConnectionsPerAddress", { integer: true, min: 1 }),
     maxConnectionAgeMs: check("maxConnectionAgeMs", { above: true }),
     maxConnectionAgeGraceMs: check("maxConnectionAgeGraceMs", {}),
+    // In whole seconds, of which HTTP/1.1 tells: one at least.
+    idleTimeoutMs: check("idleTimeoutMs", { min: 1_000, max: 2 ** 31 - 1 }),
     keepalive: keepaliveFrom(connections.keepalive),
   };
 }

@@ -90,6 +90,13 @@ export interface ListenerLimits {
   /** How long requests that are open then may take, in milliseconds. @default no limit */
   readonly maxConnectionAgeGraceMs?: number | undefined;
   /**
+   * How long a connection without a request is kept, in milliseconds: longer than clients and proxies keep theirs, or
+   * requests are lost that are written while this side closes. Responses over HTTP/1.1 announce it.
+   *
+   * @default 75_000 over HTTP/1.1, 300_000 over HTTP/2
+   */
+  readonly idleTimeoutMs?: number | undefined;
+  /**
    * Pings on HTTP/2 connections with open requests: they find clients that are gone without a word, and keep the mappings
    * of NATs and balancers on the way.
    *

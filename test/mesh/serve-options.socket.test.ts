@@ -59,6 +59,10 @@ describe("Options of serve()", () => {
         /serve\(\)'s connections\.keepalive: it has no option "interval"; did you mean "intervalMs"\?/,
       ],
       [
+        { connections: { idleTimeoutMs: 75 } },
+        /serve\(\): connections\.idleTimeoutMs is 75; pass a number from 1000 to/,
+      ],
+      [
         { connections: { keepalive: { timeoutMs: 5 } } },
         /serve\(\): connections\.keepalive\.intervalMs is undefined; pass a number above 0/,
       ],

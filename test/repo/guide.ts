@@ -1,11 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join, relative, resolve } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Finished, runProcess } from "../../scripts/test/process.ts";
+import { blocksOf, freePort, stopServer, untilListening } from "./documents.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const bin = (name: string): string => join(root, "node_modules/.bin", name);
@@ -40,12 +39,9 @@ export function writeGuide(text: string, folder: string): void {
     const path = relative(join(folder, "gen"), join(root, source));
     writeFileSync(join(folder, "gen", file), `export * from "${path}";\n`);
   }
-  let count = 0;
-  for (const [, block = ""] of text.matchAll(/^```ts\n(.*?)^```$/gms)) {
-    count++;
-    const name = /^\/\/ (\S+\.ts)\n/.exec(block)?.[1] ?? `block-${count}.ts`;
+  for (const [index, { language, text: code, file = `block-${index}.ts` }] of blocksOf(text).entries()) {
     // A block without imports is a script otherwise, and shares its names with the others.
-    writeFileSync(join(folder, name), `${block}\nexport {};\n`);
+    if (language === "ts") writeFileSync(join(folder, file), `${code}\nexport {};\n`);
   }
 }
 
@@ -97,39 +93,14 @@ export class Guide {
       }
     };
     try {
-      await untilReady(`${url}/readyz`, program);
+      await untilListening(port, program);
       await work(url, says);
     } finally {
-      const ended = program.exitCode === null ? once(program, "exit") : undefined;
-      program.kill("SIGKILL");
-      await ended;
+      await stopServer(program);
     }
   }
 
   remove(): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }
-}
-
-async function untilReady(url: string, program: ChildProcess): Promise<void> {
-  for (;;) {
-    if (program.exitCode !== null) throw new Error(`the program ended with ${program.exitCode}`);
-    if (
-      await fetch(url).then(
-        ({ ok }) => ok,
-        () => false,
-      )
-    )
-      return;
-    await sleep(50);
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { runProcess } from "../../scripts/test/process.ts";
-import { bin, manifest, packInto, root, runIn } from "./packed-package.ts";
+import { bin, manifest, packInto, registryProblem, runIn } from "./packed-package.ts";
 
 const { peerDependencies, peerDependenciesMeta, devDependencies } = manifest;
 const required = Object.keys(peerDependencies).filter((name) => !peerDependenciesMeta[name]?.optional);
@@ -88,12 +88,6 @@ await server.close();
 
 const words = ["said hi", "again 1", "again 2"];
 const expected = { isHono: true, rest: { hello: "you" }, grpc: words, connect: words, "grpc-web": words };
-
-async function registryProblem(): Promise<string | false> {
-  const args = ["view", "hono", "version", "--fetch-retries=0", "--fetch-timeout=10000"];
-  const { exitCode } = await runProcess("npm", args, { cwd: root, timeoutMs: 20_000 });
-  return exitCode !== 0 && "capability: an npm registry (npm view hono reached none)";
-}
 
 describe("the npm package, installed into an empty project", { skip: await registryProblem() }, () => {
   let scratch = "";

@@ -34,3 +34,10 @@ export async function packInto(folder: string): Promise<string> {
   assert.ok(archive, "npm pack made no archive");
   return join(folder, archive);
 }
+
+/** Why packages cannot be installed here, where they cannot. */
+export async function registryProblem(): Promise<string | false> {
+  const args = ["view", "hono", "version", "--fetch-retries=0", "--fetch-timeout=10000"];
+  const { exitCode } = await runProcess("npm", args, { cwd: root, timeoutMs: 20_000 });
+  return exitCode !== 0 && "capability: an npm registry (npm view hono reached none)";
+}

@@ -1,19 +1,9 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { runProcess } from "../../scripts/test/process.ts";
-
-interface Block {
-  readonly language: string;
-  readonly text: string;
-  /** The file that the first line names, if it names one. */
-  readonly file: string | undefined;
-}
+import { blocksOf, freePort, startServer, stopServer, untilListening } from "./documents.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -21,9 +11,7 @@ const { scripts }: { readonly scripts: Readonly<Record<string, string>> } = JSON
   readFileSync(join(root, "package.json"), "utf8"),
 );
 
-const blocks: readonly Block[] = [...readme.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(
-  ([, language = "", text = ""]) => ({ language, text, file: /^(?:\/\/|#) (\S+\.\w+)\n/.exec(text)?.[1] }),
-);
+const blocks = blocksOf(readme);
 
 /** Lines of the shell blocks; a shell block is never only partly run. */
 const commands = blocks
@@ -44,17 +32,20 @@ const responses = blocks
 describe("README.md", () => {
   let folder = "";
   let port = 0;
+  let adminPort = 0;
 
-  /** As the README has it, but with the runtimes of this tree and a port that is free. */
+  /** As the README has it, but with the runtimes of this tree and ports that are free. */
   const here = (text: string): string =>
     text
       .replaceAll("8080", `${port}`)
+      .replaceAll("9090", `${adminPort}`)
       .replace(/\bnpx (\w+)/g, (_, name) => join(root, "node_modules/.bin", name));
 
   before(async () => {
     mkdirSync(join(root, ".cache"), { recursive: true });
     folder = mkdtempSync(join(root, ".cache/readme-"));
     port = await freePort();
+    adminPort = await freePort();
     for (const [index, { language, text, file }] of blocks.entries()) {
       if (file !== undefined) writeFileSync(join(folder, file), here(text));
       else if (language === "ts") writeFileSync(join(folder, `block-${index}.ts`), text);
@@ -115,9 +106,9 @@ describe("README.md", () => {
 
   for (const command of servers) {
     it(`shows a server that responds as it says: ${command}`, async () => {
-      const server = start(here(command), folder);
+      const server = startServer(here(command), folder);
       try {
-        await untilReady(port, server);
+        await untilListening(port, server);
         for (const [index, question] of questions.entries()) {
           const { exitCode, output } = await shell(here(question), folder);
           assert.equal(exitCode, 0, `${question}: ${output}`);
@@ -126,7 +117,7 @@ describe("README.md", () => {
           else assert.equal(output.trim(), expected, question);
         }
       } finally {
-        await stop(server);
+        await stopServer(server);
       }
     });
   }
@@ -136,54 +127,17 @@ describe("README.md", () => {
       const { exitCode, output } = await shell(here(build), folder);
       assert.equal(exitCode, 0, output);
     }
-    const server = start(here(worker.at(-1)!), folder);
+    const server = startServer(here(worker.at(-1)!), folder);
     try {
-      await untilReady(port, server);
+      await untilListening(port, server);
       const response = await fetch(`http://127.0.0.1:${port}/hello/world`);
       assert.equal(await response.text(), responses[0]);
     } finally {
-      await stop(server);
+      await stopServer(server);
     }
   });
 });
 
 function shell(line: string, cwd: string): ReturnType<typeof runProcess> {
   return runProcess("sh", ["-c", line], { cwd, timeoutMs: 30_000 });
-}
-
-/** Starts a program in place of the shell, so that it is the program which is stopped. */
-function start(line: string, cwd: string): ChildProcess {
-  return spawn("sh", ["-c", `exec ${line}`], {
-    cwd,
-    stdio: ["ignore", "ignore", "inherit"],
-    timeout: 55_000,
-  });
-}
-
-async function stop(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
-  const ended = once(server, "exit");
-  server.kill("SIGKILL");
-  await ended;
-}
-
-async function untilReady(port: number, server: ChildProcess): Promise<void> {
-  for (;;) {
-    const response = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => undefined);
-    await response?.body?.cancel();
-    if (response?.ok) return;
-    if (server.exitCode !== null) assert.fail(`The server ended with ${server.exitCode}`);
-    await sleep(50);
-  }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -7,11 +7,15 @@ import { tellOfConnection } from "./connections.ts";
 import type { ListenerContext } from "./listener-context.ts";
 import { limits } from "./listener-limits.ts";
 
-const http1Limits: Http1Limits = {
-  ...limits,
-  firstByteMs: limits.handshakeTimeoutMs,
-  keepAliveLines: `connection: keep-alive\r\nkeep-alive: timeout=${limits.keepAliveMs / 1000}\r\n`,
-};
+/** What the HTTP/1.1 connections of a listener are granted. */
+export function http1LimitsFrom(idleTimeoutMs: number = limits.keepAliveMs): Http1Limits {
+  return {
+    ...limits,
+    firstByteMs: limits.handshakeTimeoutMs,
+    keepAliveMs: idleTimeoutMs,
+    keepAliveLines: `connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(idleTimeoutMs / 1000)}\r\n`,
+  };
+}
 
 /**
  * Serves HTTP/1.1 on a connected socket.
@@ -35,7 +39,7 @@ export function serveHttp1(socket: Socket, context: ListenerContext, head?: Uint
       onError: (error) =>
         onConnectionError(error instanceof Http1Error ? "protocol" : "socket", error, record.remoteAddress),
     },
-    http1Limits,
+    context.http1Limits,
     connections.time,
   );
   record.http1 = connection;

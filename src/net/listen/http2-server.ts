@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { ConnectionHandler, ConnectionOptions } from "../../http/http2/connection-options.ts";
 import { Http2Error } from "../../http/http2/frame/frame-types.ts";
 import type { Fields, Http2Stream } from "../../http/http2/streams/stream.ts";
+import type { ServerKeepalive } from "../port.ts";
 import { connectionOver } from "../socket-transport.ts";
 import { type ConnectionRecord, tellOfConnection } from "./connections.ts";
 import type { ListenerContext } from "./listener-context.ts";
@@ -22,12 +23,21 @@ const connectionOptions: Omit<ConnectionOptions, "clock"> = {
   idleMs: limits.sessionIdleMs,
 };
 
+/** After so much silence a client with open streams is asked whether it lives, where nobody says otherwise. */
+const defaultKeepalive: Required<ServerKeepalive> = { intervalMs: 300_000, timeoutMs: 60_000 };
 const defaultPingTimeoutMs = 15_000;
 
-function optionsFor({ keepalive }: ListenerContext): Omit<ConnectionOptions, "clock"> {
-  if (keepalive === undefined) return connectionOptions;
+function optionsFor({
+  keepalive = defaultKeepalive,
+  idleTimeoutMs,
+}: ListenerContext): typeof connectionOptions {
+  if (keepalive === defaultKeepalive && idleTimeoutMs === undefined) return connectionOptions;
   const { intervalMs, timeoutMs = defaultPingTimeoutMs } = keepalive;
-  return { ...connectionOptions, keepalive: { intervalMs, timeoutMs } };
+  return {
+    ...connectionOptions,
+    idleMs: idleTimeoutMs ?? limits.sessionIdleMs,
+    keepalive: { intervalMs, timeoutMs },
+  };
 }
 
 /** Follows one connection of a listener. */

@@ -9,6 +9,7 @@ import { checkTls } from "../tls/check-tls.ts";
 import { acceptingServer } from "./accept.ts";
 import { Connections } from "./connections.ts";
 import { type Application, http1Handler, http2Handler } from "./dispatch-request.ts";
+import { http1LimitsFrom } from "./http1-server.ts";
 import type { ListenerContext } from "./listener-context.ts";
 import { listenerOf, type OpenPort, openPort } from "./open-port.ts";
 
@@ -64,10 +65,13 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
   const open = (served: Application, port: number, onlyHttp2: boolean): Promise<OpenPort> => {
     if (!onlyHttp2 && overrideGlobalObjects) installLightGlobals();
-    const { maxConnectionAgeMs = Infinity, maxConnectionAgeGraceMs = Infinity, keepalive } = limits;
+    const { maxConnectionAgeMs = Infinity, maxConnectionAgeGraceMs = Infinity } = limits;
+    const { idleTimeoutMs, keepalive } = limits;
     const connections = new Connections(clock, maxConnectionAgeMs, maxConnectionAgeGraceMs);
     const context: ListenerContext = {
       clock,
+      http1Limits: http1LimitsFrom(idleTimeoutMs),
+      idleTimeoutMs,
       keepalive,
       connections,
       onConnectionError,

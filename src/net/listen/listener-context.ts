@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Fields } from "../../http/fields.ts";
 import type { Http1Exchange } from "../../http/http1/http1-exchange.ts";
+import type { Http1Limits } from "../../http/http1/http1-limits.ts";
 import type { Http2Stream } from "../../http/http2/streams/stream.ts";
 import type { ListenOptions, ServerKeepalive } from "../port.ts";
 import type { ConnectionRecord, Connections } from "./connections.ts";
@@ -12,6 +13,10 @@ export interface ListenerContext {
   readonly onConnection: ListenOptions["onConnection"];
   /** Told of what escaped from a handler. */
   readonly onHandlerError: (error: unknown) => void;
+  /** What HTTP/1.1 connections are granted. */
+  readonly http1Limits: Http1Limits;
+  /** How long HTTP/2 connections without a stream are kept. @default see `ListenerLimits` */
+  readonly idleTimeoutMs: number | undefined;
   /** Pings on HTTP/2. @default see `ListenerLimits` */
   readonly keepalive: ServerKeepalive | undefined;
   /** Times connections. */

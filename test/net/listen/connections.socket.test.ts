@@ -84,6 +84,17 @@ describe("a listener's connections", unless("listen"), () => {
     assert.match(text, /keep-alive: timeout=75/);
   });
 
+  it("that are idle are kept for as long as is asked for, over HTTP/1.1 and HTTP/2", async () => {
+    const { server, clock } = await listening({ limits: { idleTimeoutMs: 20_000 } });
+    const { closed } = await opened(server.port, request);
+    const peer = await RawPeer.open(cleanup, server.port);
+    peer.get(1);
+    await peer.response(1);
+    const goodbye = passUntil(clock, peer.goodbye(), 30_000);
+    assert.match(await closed, /keep-alive: timeout=20\r/);
+    await goodbye;
+  });
+
   it("that are too many from one address are closed as they come, and told of", async () => {
     const { server } = await listening({ limits: { maxConnectionsPerAddress: 2 } });
     const first = await openTcp(cleanup, server.port);
