@@ -54,7 +54,7 @@ const { exports }: { readonly exports: Readonly<Record<string, string>> } = JSON
 );
 
 /** Interfaces that users write objects of. */
-const isOptions = /(?:Options|Policy|Defaults|Identity|Limit|Overrides|Rule)$/;
+const isOptions = /(?:Options|Policy|Defaults|Identity|Limit|Overrides|Rule|Hooks)$/;
 
 async function documentation(): Promise<Documentation> {
   let json = "";

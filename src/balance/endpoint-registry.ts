@@ -2,6 +2,7 @@ import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import { quietHook } from "../core/hooks.ts";
+import { nearestName } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import type { Resolution, Resolver } from "../discovery/resolver.ts";
 import { type BreakerState, createBreaker } from "../policy/breaker.ts";
@@ -160,14 +161,19 @@ export class EndpointRegistry {
     const service = this.#fixed(host, { current: endpoints, watch: () => () => {} });
     const [oldest] = this.#direct.values();
     if (this.#direct.size >= maxDirectOrigins && oldest !== undefined) {
-      for (const { endpoint } of oldest.records) this.#direct.delete(endpoint.origin);
+      for (const { endpoint } of oldest.records) {
+        this.#direct.delete(endpoint.origin);
+        // Where it is an endpoint of a service as well, that one goes on.
+        this.#reaper.arrived(endpoint.origin);
+        this.#reaper.left(endpoint.origin);
+      }
     }
     this.#direct.set(origin, service);
     return service;
   }
 
   #fixed(name: string, resolution: Resolution): ServiceEndpoints {
-    // Their connections end by themselves, so nobody waits for those endpoints to leave.
+    // Nobody is told of them: the program names them, and no resolver.
     const parts = { ...this.#parts, arrived: () => {}, left: () => {} };
     const service = new ServiceEndpoints(name, resolution, this.#policyOf(name), parts);
     service.start();
@@ -177,12 +183,10 @@ export class EndpointRegistry {
   /** The error for a service that the resolver does not know, or is not asked for any more. */
   unknown(call: Call): MeshError {
     if (this.#closed) return closedError(call.service);
-    const names = this.#resolver.services?.();
-    const known =
-      names === undefined ? "" : names.length === 0 ? "; it knows none" : `; it knows ${names.join(", ")}`;
+    const hint = knownNames(call.service, this.#resolver.services?.());
     return new MeshError(
       "ERR_SERVICE_UNKNOWN",
-      `Cannot call ${call.service}: the resolver knows no service of that name${known}`,
+      `Cannot call ${call.service}: the resolver knows no service of that name${hint}`,
     );
   }
 
@@ -244,6 +248,22 @@ export class EndpointRegistry {
     }
     return byOrigin;
   }
+}
+
+/** An error names no more services than these. */
+const maxNames = 10;
+/** The nearest name is looked for among so few and short ones only: callers of a gateway may choose what is asked for. */
+const maxCompared = 100;
+const maxNameLength = 40;
+
+function knownNames(given: string, names: readonly string[] | undefined): string {
+  if (names === undefined) return "";
+  if (names.length === 0) return "; it knows none";
+  const compares = names.length <= maxCompared && given.length <= maxNameLength;
+  const near = compares ? nearestName(given, names) : undefined;
+  if (near !== undefined) return `; did you mean ${near}?`;
+  const more = names.length > maxNames ? ` and ${names.length - maxNames} more` : "";
+  return `; it knows ${names.slice(0, maxNames).join(", ")}${more}`;
 }
 
 function closedError(service: string): MeshError {

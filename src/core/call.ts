@@ -62,8 +62,10 @@ export interface CallInit {
 /** Listens to what is decided about calls. */
 export type CallEventListener = (event: CallEvent, call: Call) => void;
 
-type CancelListener = (reason: unknown) => void;
-type EndListener = (outcome: Outcome, call: Call) => void;
+/** Told why a call was cancelled. */
+export type CancelListener = (reason: unknown) => void;
+/** Told how a call ended. */
+export type EndListener = (outcome: Outcome, call: Call) => void;
 
 /**
  * What any layer may know about one exchange, whatever the protocol.

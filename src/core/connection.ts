@@ -25,6 +25,13 @@ export interface ConnectOptions {
    * @default 4_000; where the server announces to keep it for longer, until a second before that, and 30_000 at most
    */
   readonly idleTimeoutMs?: number | undefined;
+  /**
+   * How long a connection is given new requests, in milliseconds, up to a tenth less; what is open then ends undisturbed.
+   * What `fetch` connects is the platform's own affair.
+   *
+   * @default no limit
+   */
+  readonly maxConnectionAgeMs?: number | undefined;
   /** Times what a transport does by itself. @default the system's */
   readonly clock?: Clock | undefined;
   /** Told of connections, where the platform tells; never throws. @default nobody is */

@@ -30,7 +30,7 @@ export type CallEvent =
   | { readonly type: "deadline-exceeded" };
 
 /** What a connection event says of the connection. */
-interface ConnectionFacts {
+export interface ConnectionFacts {
   /** Whether this process called, or was called. */
   readonly side: "client" | "server";
   /** The other end: the origin that is called, or the address of a client; empty where the platform does not tell. */
@@ -60,7 +60,7 @@ export type ConnectionEvent =
   | (ConnectionFacts & { readonly type: "connection-closed"; readonly error?: unknown });
 
 /** One endpoint of one service. */
-interface EndpointFacts {
+export interface EndpointFacts {
   readonly service: string;
   readonly origin: string;
 }

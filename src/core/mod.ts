@@ -10,7 +10,9 @@ export {
   type CallEventListener,
   type CallInit,
   type CallKey,
+  type CancelListener,
   callKey,
+  type EndListener,
   type Idempotency,
   type Protocol,
 } from "./call.ts";
@@ -37,7 +39,7 @@ export {
   type TransportErrorOptions,
   type TransportFault,
 } from "./errors.ts";
-export type { CallEvent, ConnectionEvent, MeshEvent } from "./events.ts";
+export type { CallEvent, ConnectionEvent, ConnectionFacts, EndpointFacts, MeshEvent } from "./events.ts";
 export { type HeaderSource, meshHeaders } from "./headers.ts";
 export type {
   PeerIdentity,

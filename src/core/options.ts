@@ -139,15 +139,22 @@ export type OptionKeys<T> = Readonly<Record<keyof T & string, true>>;
  * exist: a misspelt option would otherwise do nothing, and nobody would be told.
  *
  * @param known - the keys that exist
+ * @param otherNames - what options are called elsewhere, with their names here
  * @throws TypeError that names the key, and the nearest one that exists
  */
-export function checkOptions<T extends object>(who: string, options: T, known: OptionKeys<T>): void {
+export function checkOptions<T extends object>(
+  who: string,
+  options: T,
+  known: OptionKeys<T>,
+  otherNames: Readonly<Record<string, string>> = {},
+): void {
   checkObject(who, options);
   for (const key of Object.keys(options)) {
     if (Object.hasOwn(known, key)) continue;
-    throw new TypeError(
-      `Cannot make ${who}: it has no option "${key}"; ${suggestion(key, Object.keys(known))}`,
-    );
+    const remedy = Object.hasOwn(otherNames, key)
+      ? `did you mean "${otherNames[key]}"?`
+      : suggestion(key, Object.keys(known));
+    throw new TypeError(`Cannot make ${who}: it has no option "${key}"; ${remedy}`);
   }
 }
 

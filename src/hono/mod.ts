@@ -6,4 +6,11 @@ export type { ExposeOptions, Exposure } from "./health-routes.ts";
 export { meshMiddleware } from "./middleware.ts";
 export type { CallScope } from "./routed-request.ts";
 export type { ServedApp } from "./served-app.ts";
-export { type StandardSchema, ValidationError, type ValidationTarget, validate } from "./validate.ts";
+export {
+  type SchemaIssue,
+  type SchemaResult,
+  type StandardSchema,
+  ValidationError,
+  type ValidationTarget,
+  validate,
+} from "./validate.ts";

@@ -1,5 +1,5 @@
 import type { Call } from "../core/call.ts";
-import { outcomeOfCancelledCall, outcomeOfMeshError } from "../core/classifier.ts";
+import { type Classifier, outcomeOfCancelledCall, outcomeOfMeshError } from "../core/classifier.ts";
 import type { HeaderSource } from "../core/headers.ts";
 import { type Outcome, ok, outcome } from "../core/outcome.ts";
 import { pushbackFrom } from "./pushback.ts";
@@ -39,6 +39,20 @@ export function outcomeOfStatus(status: number, headers: HeaderSource, wallClock
   const pushbackMs = pushbackFrom(headers, wallClock);
   return pushbackMs === undefined ? plain : { ...plain, pushbackMs };
 }
+
+/**
+ * States how calls of `fetch`, or of another client of HTTP, ended that are wrapped by `protect()`: by status, as those of
+ * the mesh's own REST clients.
+ *
+ * @example
+ * ```ts
+ * const load = protect(retry(), (id: string) => fetch(`https://api.example.com/${id}`), { classifier: httpClassifier });
+ * ```
+ */
+export const httpClassifier: Classifier<{ readonly status: number; readonly headers: HeaderSource }> = {
+  response: (_, { status, headers }) => outcomeOfStatus(status, headers),
+  error: outcomeOfError,
+};
 
 /** The outcome of an HTTP exchange that failed. */
 export function outcomeOfError(call: Call, error: unknown): Outcome {

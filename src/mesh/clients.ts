@@ -1,35 +1,33 @@
-import type { EndpointState } from "../balance/balancer.ts";
-import { EndpointRegistry, type EndpointStatus } from "../balance/endpoint-registry.ts";
+import {
+  EndpointRegistry,
+  type EndpointStatus,
+  type EndpointTransports,
+} from "../balance/endpoint-registry.ts";
 import type { Call, CallEventListener } from "../core/call.ts";
-import { MeshError } from "../core/errors.ts";
 import type { MeshEvent } from "../core/events.ts";
 import type { TlsOptions } from "../core/identity.ts";
-import { checkBoolean, checkFunctions, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Resolver } from "../discovery/resolver.ts";
 import { outcomeOfStatus } from "../http/status-outcome.ts";
-import type { ConnectOptions, Runtime } from "../net/port.ts";
+import type { Runtime } from "../net/port.ts";
+import type { UserLayerDialect } from "../policy/user-layers.ts";
 import type { HttpResponse, HttpTransport } from "../rest/http-transport.ts";
 import { createMeshFetch, type MeshFetch } from "../rest/mesh-fetch.ts";
 import { createRestClient, type RestClient, type RestDefaults } from "../rest/rest-client.ts";
+import { restHooks } from "../rest/rest-hooks.ts";
 import { isRestReplayable, type RestRequest } from "../rest/rest-request.ts";
 import { discardResponse } from "../rest/transport-response.ts";
 import { createTransportService } from "../rest/transport-service.ts";
-import { defaultMaxMessageBytes } from "../rpc/client/fetch-rpc-transport.ts";
 import { createMeshTransport } from "../rpc/client/mesh-transport.ts";
-import {
-  CapableProtocol,
-  fixedProtocol,
-  type ProtocolNegotiation,
-} from "../rpc/client/protocol-negotiation.ts";
 import { rpcUserLayerDialect } from "../rpc/client/response-stream.ts";
 import { isRpcReplayable, type RpcRequest, type RpcResponse } from "../rpc/client/rpc-request.ts";
-import { checkTransportEncoding } from "../rpc/client/transport-settings.ts";
 import { rpcHealth } from "../rpc/health/rpc-health.ts";
 import { writeContext } from "../telemetry/propagation.ts";
+import { clientTarget } from "./client-target.ts";
 import { registryEvents } from "./mesh-events.ts";
 import type { MeshTransport, TransportOptions } from "./options.ts";
 import { Pipeline, type PipelineDialect, type PipelineParts } from "./pipeline.ts";
-import { type RpcTransportSettings, RpcTransports } from "./rpc-transports.ts";
+import { checkTransportOptions, protocolFor, rpcSettings } from "./rpc-settings.ts";
+import { RpcTransports } from "./rpc-transports.ts";
 
 /** What the clients of a mesh are made of. */
 export interface ClientParts extends Omit<PipelineParts, "registry"> {
@@ -39,6 +37,7 @@ export interface ClientParts extends Omit<PipelineParts, "registry"> {
   readonly tls: () => TlsOptions | undefined;
   readonly maxConnectionsPerEndpoint: number;
   readonly idleTimeoutMs: number | undefined;
+  readonly maxConnectionAgeMs: number | undefined;
   readonly current: () => Call | undefined;
   readonly onEvent: CallEventListener | undefined;
   /** Told of what belongs to no call; undefined when nobody listens. */
@@ -54,35 +53,10 @@ export interface Clients {
   close(): Promise<void>;
 }
 
-const knownTransportOptions: OptionKeys<TransportOptions> = {
-  protocol: true,
-  useBinaryFormat: true,
-  useHttpGet: true,
-  maxMessageBytes: true,
-  interceptors: true,
-  httpVersion: true,
-  sendCompression: true,
-  acceptCompression: true,
-  compressMinBytes: true,
-  maxSendBytes: true,
-  keepalive: true,
-  verifyAfterIdleMs: true,
-  pingTimeoutMs: true,
-  jsonOptions: true,
-  binaryOptions: true,
-};
-
-/** HTTP/1.1 knows none. */
-const noPings = { keepalive: undefined, verifyAfterIdleMs: undefined, pingTimeoutMs: undefined } as const;
-
 /** What the trace needs; nothing else of a call's context leaves the mesh. */
 const outsideHeaders: ReadonlySet<string> = new Set(["traceparent", "tracestate"]);
 
-const restDialect: PipelineDialect<HttpResponse> = {
-  replayable: isRestReplayable,
-  discard: discardResponse,
-  outcomeOf: ({ status, headers }: HttpResponse) =>
-    status < 400 ? undefined : outcomeOfStatus(status, headers),
+const restLayerDialect: UserLayerDialect<HttpResponse> = {
   adopt(call, response) {
     call.end(outcomeOfStatus(response.status, response.headers));
     return response;
@@ -90,7 +64,15 @@ const restDialect: PipelineDialect<HttpResponse> = {
   follow: (call, response) =>
     Object.defineProperty(response, "settled", { get: () => call.outcome !== undefined, configurable: true }),
 };
-const rpcDialect: PipelineDialect<RpcResponse> = {
+const restDialect: PipelineDialect<RestRequest, HttpResponse> = {
+  replayable: isRestReplayable,
+  discard: discardResponse,
+  outcomeOf: ({ status, headers }: HttpResponse) =>
+    status < 400 ? undefined : outcomeOfStatus(status, headers),
+  hooks: restHooks(restLayerDialect),
+  ...restLayerDialect,
+};
+const rpcDialect: PipelineDialect<RpcRequest, RpcResponse> = {
   replayable: isRpcReplayable,
   ...rpcUserLayerDialect,
 };
@@ -102,11 +84,22 @@ const rpcDialect: PipelineDialect<RpcResponse> = {
  */
 export function createClients(given: ClientParts): Clients {
   const { runtime, policies, metrics, clock, random, current, onEvent, tell: onConnection } = given;
-  const { maxConnectionsPerEndpoint, idleTimeoutMs } = given;
-  const connection = { maxConnectionsPerEndpoint, idleTimeoutMs, clock };
-  const transports = new RpcTransports((options) =>
-    runtime.openRpcTransport({ ...options, tls: given.tls(), onConnection }),
-  );
+  const { maxConnectionsPerEndpoint, idleTimeoutMs, maxConnectionAgeMs } = given;
+  const connection = { maxConnectionsPerEndpoint, idleTimeoutMs, maxConnectionAgeMs, clock };
+  const rpcTransports = (tls: () => ReturnType<ClientParts["tls"]>): RpcTransports =>
+    new RpcTransports((options) => runtime.openRpcTransport({ ...options, tls: tls(), onConnection }));
+  const meshRpc = rpcTransports(given.tls);
+  const outsideRpc = rpcTransports(() => undefined);
+  const transports: EndpointTransports = {
+    release(origin) {
+      const released = meshRpc.release(origin);
+      return outsideRpc.release(origin) && released;
+    },
+    *states() {
+      yield* meshRpc.states();
+      yield* outsideRpc.states();
+    },
+  };
   // The connections of REST need no looking after: unused ones end by themselves, and the pool of an origin with its last one.
   const registry = new EndpointRegistry({
     resolver: given.resolver,
@@ -117,6 +110,8 @@ export function createClients(given: ClientParts): Clients {
     random,
   });
   const parts: PipelineParts = { ...given, registry };
+  /** Nothing that layers would add is for others to see. */
+  const outsideParts: PipelineParts = { ...parts, layers: {} };
 
   function restPipeline(
     transport: HttpTransport,
@@ -139,13 +134,12 @@ export function createClients(given: ClientParts): Clients {
   const rest = restPipeline(meshHttp, () => true, parts);
   let outsideHttp: HttpTransport | undefined;
   let outside: Pipeline<RestRequest, HttpResponse> | undefined;
-  /** Origins outside of the mesh: the platform's own roots, no client certificate, nothing that layers would add. */
+  /** Origins outside of the mesh: the platform's own roots, no client certificate. */
   function outsidePipeline(): Pipeline<RestRequest, HttpResponse> {
     if (outside === undefined) {
       if (given.tls() !== undefined)
         outsideHttp = runtime.openHttpTransport({ tls: undefined, onConnection, ...connection });
-      const isSent = (header: string): boolean => outsideHeaders.has(header);
-      outside = restPipeline(outsideHttp ?? meshHttp, isSent, { ...parts, layers: {} });
+      outside = restPipeline(outsideHttp ?? meshHttp, (header) => outsideHeaders.has(header), outsideParts);
     }
     return outside;
   }
@@ -157,35 +151,52 @@ export function createClients(given: ClientParts): Clients {
   ];
 
   return {
-    rest: (service, defaults) =>
-      createRestClient({
-        service: checkService(service),
-        send: rest.toService(service),
+    rest(given, defaults) {
+      const { service, origin, basePath } = clientTarget(given);
+      return createRestClient({
+        service,
+        basePath,
+        send: origin === undefined ? rest.toService(service) : outsidePipeline().toOrigin(origin),
         clock,
         current,
         onEvent,
         policyOf: (method, target, operation) => policies.forRest(service, method, target, operation),
         ...(defaults !== undefined && { defaults }),
-      }),
-    transport(service, options = {}) {
-      const name = checkService(service);
-      checkOptions("a transport", options, knownTransportOptions);
-      checkBoolean("a transport", "useBinaryFormat", options.useBinaryFormat);
-      checkBoolean("a transport", "useHttpGet", options.useHttpGet);
-      checkFunctions("a transport", "interceptors", options.interceptors);
+      });
+    },
+    transport(given, options = {}) {
+      const { service: name, origin, basePath } = clientTarget(given);
+      if (basePath !== "") {
+        throw new TypeError(
+          `Cannot make a transport: the URL ${JSON.stringify(given)} has a path, which RPC has no place for; pass "${origin}"`,
+        );
+      }
+      checkTransportOptions(options);
       const settings = rpcSettings(options, connection);
       const negotiation = protocolFor(runtime, options, {
-        transports,
+        transports: origin === undefined ? meshRpc : outsideRpc,
         settings,
-        endpoints: () => registry.service(name)?.records,
+        endpoints: () => (origin === undefined ? registry.service(name) : registry.direct(origin))?.records,
       });
       const transport = createMeshTransport({
         service: name,
-        pipeline: (next) => new Pipeline<RpcRequest, RpcResponse>(parts, rpcDialect, next).toService(name),
+        pipeline: (next) =>
+          origin === undefined
+            ? new Pipeline<RpcRequest, RpcResponse>(parts, rpcDialect, next).toService(name)
+            : new Pipeline<RpcRequest, RpcResponse>(outsideParts, rpcDialect, next).toOrigin(origin),
         transportFor: (origin, server) => negotiation.transportFor(origin, server),
         protocol: () => negotiation.protocol,
         faultOf: (error) => runtime.faultOf(error),
-        decorate: (call, header) => writeContext(call, (field, value) => header.set(field, value), clock),
+        decorate: (call, header) =>
+          writeContext(
+            call,
+            origin === undefined
+              ? (field, value) => header.set(field, value)
+              : (field, value) => {
+                  if (outsideHeaders.has(field)) header.set(field, value);
+                },
+            clock,
+          ),
         currentCall: current,
         onEvent,
         policyOf: (operation) => policies.forRpc(name, operation),
@@ -212,7 +223,7 @@ export function createClients(given: ClientParts): Clients {
     endpoints: () => registry.endpoints(),
     async close() {
       for (const stop of stops) stop();
-      const closing = [registry, meshHttp, outsideHttp, transports, policies].map(async (each) =>
+      const closing = [registry, meshHttp, outsideHttp, meshRpc, outsideRpc, policies].map(async (each) =>
         each?.close(),
       );
       // All of it, whatever one of them says.
@@ -220,69 +231,4 @@ export function createClients(given: ClientParts): Clients {
       await Promise.all(closing);
     },
   };
-}
-
-function checkService(service: string): string {
-  if (typeof service === "string" && service !== "") return service;
-  throw new TypeError(
-    `Cannot make a client: the service's name is ${JSON.stringify(service)}; pass the name that the resolver knows it by`,
-  );
-}
-
-/** How the RPC transports of {@link TransportOptions} speak; an option that is undefined is left out. */
-function rpcSettings(
-  options: TransportOptions,
-  connection: Omit<ConnectOptions, "tls">,
-): RpcTransportSettings {
-  const { protocol: _, interceptors: __, ...wire } = options;
-  const said = Object.entries(wire).filter(([, value]) => value !== undefined);
-  return {
-    useBinaryFormat: true,
-    maxMessageBytes: defaultMaxMessageBytes,
-    useHttpGet: false,
-    ...Object.fromEntries(said),
-    ...connection,
-  };
-}
-
-interface NegotiationParts {
-  readonly transports: RpcTransports;
-  readonly settings: RpcTransportSettings;
-  readonly endpoints: () => readonly EndpointState[] | undefined;
-}
-
-function protocolFor(
-  runtime: Runtime,
-  options: TransportOptions,
-  { transports, settings, endpoints }: NegotiationParts,
-): ProtocolNegotiation {
-  const { protocol, httpVersion } = options;
-  const { grpcClient } = runtime.capabilities;
-  checkTransportEncoding(options, protocol, { name: runtime.name, fetchOnly: !grpcClient });
-  const openTransport = transports.opener(settings);
-  if (protocol === undefined) {
-    if (!grpcClient || httpVersion === "1.1") return fixedProtocol("connect", openTransport);
-    const openHttp1 =
-      httpVersion === undefined
-        ? transports.opener({ ...settings, httpVersion: "1.1", ...noPings })
-        : undefined;
-    return new CapableProtocol(endpoints, openTransport, openHttp1, settings.clock);
-  }
-  if (protocol !== "grpc" && protocol !== "grpc-web" && protocol !== "connect") {
-    throw new TypeError(
-      `Cannot make a transport: protocol is ${JSON.stringify(protocol)}; pass "grpc", "grpc-web" or "connect"`,
-    );
-  }
-  if (protocol !== "connect" && options.useHttpGet === true) {
-    throw new TypeError(
-      `Cannot make a transport: useHttpGet is true with protocol "${protocol}", which knows no GET; use protocol "connect"`,
-    );
-  }
-  if (protocol === "grpc" && !grpcClient) {
-    throw new MeshError(
-      "ERR_CAPABILITY",
-      `Cannot call gRPC on ${runtime.name}: its fetch shows no trailers; use protocol "connect" or "grpc-web"`,
-    );
-  }
-  return fixedProtocol(protocol, openTransport);
 }

@@ -1,3 +1,4 @@
+import { addressSet } from "../core/address-ranges.ts";
 import { checkNumber, checkOptions, type NumberRange, type OptionKeys, orDefault } from "../core/options.ts";
 import type { ListenerLimits, ListenOptions, ServerKeepalive } from "../net/port.ts";
 import type { ServeOptions } from "./options.ts";
@@ -9,6 +10,7 @@ const knownLimits: OptionKeys<ListenerLimits> = {
   maxConnectionAgeGraceMs: true,
   idleTimeoutMs: true,
   keepalive: true,
+  proxyProtocol: true,
 };
 const knownKeepalive: OptionKeys<ServerKeepalive> = { intervalMs: true, timeoutMs: true };
 
@@ -28,13 +30,16 @@ export function portsFrom(options: ServeOptions): ListenOptions["ports"] {
 export function limitsFrom({ connections = {} }: ServeOptions): ListenerLimits {
   checkOptions("serve()'s connections", connections, knownLimits);
   const check = (
-    name: Exclude<keyof ListenerLimits, "keepalive">,
+    name: Exclude<keyof ListenerLimits, "keepalive" | "proxyProtocol">,
     range: NumberRange,
   ): number | undefined => {
     const value = connections[name];
     return value === undefined ? undefined : checkNumber("serve()", `connections.${name}`, value, range);
   };
+  const { proxyProtocol } = connections;
+  if (proxyProtocol !== undefined) addressSet("serve()", "connections.proxyProtocol", proxyProtocol);
   return {
+    proxyProtocol,
     maxConnections: check("maxConnections", { integer: true, min: 1 }),
     maxConnectionsPerAddress: check("maxConnectionsPerAddress", { integer: true, min: 1 }),
     maxConnectionAgeMs: check("maxConnectionAgeMs", { above: true }),

@@ -47,6 +47,7 @@ const knownMeshOptions: OptionKeys<MeshOptions> = {
   logging: true,
   maxConnectionsPerEndpoint: true,
   idleTimeoutMs: true,
+  maxConnectionAgeMs: true,
   server: true,
   checks: true,
   onError: true,
@@ -91,7 +92,7 @@ export function createMesh(options: MeshOptions): Mesh {
     orDefault(options.maxConnectionsPerEndpoint, 100),
     { min: 1, integer: true },
   );
-  const { idleTimeoutMs } = options;
+  const { idleTimeoutMs, maxConnectionAgeMs } = options;
   if (idleTimeoutMs !== undefined) {
     checkNumber(who, "idleTimeoutMs", idleTimeoutMs, { above: true, max: 2 ** 31 - 1 });
   }
@@ -111,6 +112,8 @@ export function createMesh(options: MeshOptions): Mesh {
     "a runtime of ours",
   );
   checkMethods(who, "metrics", options.metrics, ["watchSessions", "clientStarted"], "createMetrics()");
+  if (maxConnectionAgeMs !== undefined)
+    checkNumber(who, "maxConnectionAgeMs", maxConnectionAgeMs, { above: true });
   const metrics = options.metrics ?? createMetrics();
   const events = meshEvents(who, options, { clock, random });
   const { onError, onCallEvent, tell, accessLog } = events;
@@ -142,6 +145,7 @@ export function createMesh(options: MeshOptions): Mesh {
     tls: () => tls.current,
     maxConnectionsPerEndpoint,
     idleTimeoutMs,
+    maxConnectionAgeMs,
     policies: new ClientPolicies(policies, runtime, (error) => events.onRefused("policies", error)),
     layers: layers.client ?? {},
     metrics,

@@ -51,7 +51,7 @@ export interface MeshOptions {
   /** Knows where the other services are; closed with the mesh. @default none is known */
   readonly resolver?: Resolver;
   /**
-   * Policies by the name of the called service; `"*"` holds for all, a name's own entry wins field by field. See
+   * Policies by the name of the called service, or by the origin of one outside of the mesh; `"*"` holds for all, a name's own entry wins field by field. See
    * `docs/policies.md`. A source's new value holds for the next calls; one that is no good is told to `onError`, and the
    * one before stays.
    */
@@ -70,7 +70,7 @@ export interface MeshOptions {
   readonly logger?: Logger;
   /** What the logger is given. @default events from `info` on, and a line for each request that is served */
   readonly logging?: LoggingOptions;
-  /** HTTP/1.1 connections to one endpoint. @default 100 */
+  /** Connections to one endpoint: this many of HTTP/1.1, and no more than 8 of HTTP/2, which calls share. @default 100 */
   readonly maxConnectionsPerEndpoint?: number;
   /**
    * How long an unused HTTP/1.1 connection of a client is kept, in milliseconds: less than servers and proxies on the way
@@ -80,6 +80,14 @@ export interface MeshOptions {
    * @default 4_000; where the server announces to keep it for longer, until a second before that, and 30_000 at most
    */
   readonly idleTimeoutMs?: number;
+  /**
+   * How long a connection of a client is given new calls, in milliseconds, up to a tenth less: behind a load balancer that
+   * picks a server for each connection, calls reach new servers only over new ones. Open calls and streams end undisturbed.
+   * What is connected by `fetch` (REST on Bun, all on Workers and in browsers) is the platform's own affair.
+   *
+   * @default no limit
+   */
+  readonly maxConnectionAgeMs?: number;
   /**
    * Security, limits and deadlines of the server side, the same for REST and RPC; a source where they change while the
    * process runs. New ones that make no sense are told to `onError`, and those before stay in use.
@@ -144,9 +152,17 @@ export interface Mesh {
   readonly service: string;
   readonly runtime: Runtime;
   readonly metrics: Metrics;
-  /** A REST client of a service. */
+  /**
+   * A REST client of a service, or of an origin outside of the mesh: `mesh.rest("https://api.example.com/v1")`.
+   *
+   * @throws TypeError when it is neither a name nor a URL that can be called
+   */
   rest(service: string, defaults?: RestDefaults): RestClient;
-  /** A Connect transport to a service, for `createClient`. */
+  /**
+   * A Connect transport to a service, or to an origin outside of the mesh, for `createClient`.
+   *
+   * @throws TypeError when it is neither a name nor a URL that can be called, or a URL with a path
+   */
   transport(service: string, options?: TransportOptions): MeshTransport;
   /** Like the platform's `fetch`, through the pipeline: `mesh://lake/datasets`, or any http(s) URL. */
   readonly fetch: MeshFetch;

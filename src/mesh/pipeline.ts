@@ -32,9 +32,12 @@ export interface PipelineParts {
 }
 
 /** What REST and RPC each bring along. */
-export interface PipelineDialect<Res>
+export interface PipelineDialect<Req, Res>
   extends Pick<RetryOptions, "replayable" | "discard" | "outcomeOf">,
-    UserLayerDialect<Res> {}
+    UserLayerDialect<Res> {
+  /** Right inside the retry: what a client does around its own attempts. */
+  readonly hooks?: Layer<Req, Res>;
+}
 
 /** What metrics call a service that the resolver does not know. */
 const unknownLabel = "unknown";
@@ -54,14 +57,14 @@ interface Chain<Req, Res> {
  */
 export class Pipeline<Req, Res> {
   readonly #parts: PipelineParts;
-  readonly #dialect: PipelineDialect<Res>;
+  readonly #dialect: PipelineDialect<Req, Res>;
   readonly #transport: Service<Req, Res>;
   readonly #refusals: Refusals;
   readonly #refused: Service<Req, Res>;
   /** Weak, so that nothing is kept for services that are gone. */
   readonly #chains = new WeakMap<ServiceEndpoints, Chain<Req, Res>>();
 
-  constructor(parts: PipelineParts, dialect: PipelineDialect<Res>, transport: Service<Req, Res>) {
+  constructor(parts: PipelineParts, dialect: PipelineDialect<Req, Res>, transport: Service<Req, Res>) {
     this.#parts = parts;
     this.#dialect = dialect;
     this.#transport = transport;
@@ -113,7 +116,7 @@ export class Pipeline<Req, Res> {
   #compose(service: ServiceEndpoints, policy: ClientPolicy): Service<Req, Res> {
     const { metrics, clock, random, layers, accessLog: { made, attempted } = {} } = this.#parts;
     const { bulkhead, budget = false } = service;
-    const { replayable, discard, outcomeOf } = this.#dialect;
+    const { replayable, discard, outcomeOf, hooks } = this.#dialect;
     const { waitForReady = false, retry = {} } = policy;
     return compose<Req, Res>(
       ...(made === undefined ? [] : [made]),
@@ -136,6 +139,7 @@ export class Pipeline<Req, Res> {
         },
         retry !== false,
       ),
+      ...(hooks === undefined ? [] : [hooks]),
       ...(attempted === undefined ? [] : [attempted]),
       attemptMetrics({ metrics }),
       endpointChoice(() => service, clock, waitForReady),
@@ -163,7 +167,7 @@ export class Pipeline<Req, Res> {
 /** The pipelines of REST and of RPC carry one kind of request each, and a layer passes on what it was given. */
 function own<Req, Res>(
   layers: readonly ClientLayer[] = [],
-  dialect: PipelineDialect<Res>,
+  dialect: UserLayerDialect<Res>,
 ): readonly Layer<Req, Res>[] {
   const same = layers as readonly unknown[] as readonly Layer<Req, Res>[];
   return same.length === 0 ? [] : [userLayers(same, dialect)];

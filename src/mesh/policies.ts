@@ -10,6 +10,7 @@ import {
   type Platform,
   type Policies,
 } from "./client-policy.ts";
+import { policyName } from "./client-target.ts";
 import { MethodTable } from "./method-table.ts";
 
 /** The entry of `policies` that holds for every service. */
@@ -59,8 +60,15 @@ class PolicySet {
     }
     const every = policies[everyService] ?? {};
     this.#other = servicePolicy(every, {});
-    for (const [name, policy] of Object.entries(policies)) {
-      if (name !== everyService) this.#byName.set(name, servicePolicy(every, policy));
+    for (const [key, policy] of Object.entries(policies)) {
+      if (key === everyService) continue;
+      const name = policyName(key);
+      if (this.#byName.has(name)) {
+        throw new TypeError(
+          `Cannot make the policies of createMesh(): two entries are for ${name}; leave one of them out`,
+        );
+      }
+      this.#byName.set(name, servicePolicy(every, policy));
     }
   }
 

@@ -103,6 +103,14 @@ export interface ListenerLimits {
    * @default after 5 min of silence, and 1 min for the reply
    */
   readonly keepalive?: ServerKeepalive | undefined;
+  /**
+   * Addresses and ranges of the proxies that say by the PROXY protocol (version 1 or 2) for whom they connect, such as
+   * `["10.0.0.0/8"]`; the client's address is what handlers, limits and logs are told. Connections from them must begin with
+   * it, and are not bounded by `maxConnectionsPerAddress`; others must not.
+   *
+   * @default none
+   */
+  readonly proxyProtocol?: readonly string[] | undefined;
 }
 
 /** HTTP/2 pings of a server. */

@@ -14,6 +14,11 @@ export const wordsOf: Readonly<Record<TransportFault, string>> = {
   unknown: "the connection failed",
 };
 
+/** A service and its endpoint, as errors name them; one that is called by its URL has no other name. */
+export function placeOf({ service }: Call, origin: string): string {
+  return origin.endsWith(`//${service}`) ? origin : `${service} at ${origin}`;
+}
+
 /** The error of a `fetch` that returned something else than a response. */
 export function noResponse({ service, operation }: Call, cause: unknown): TypeError {
   const text = `Cannot read the response of ${service} ${operation}: fetch returned none; have it return a Response`;

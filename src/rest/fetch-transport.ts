@@ -4,7 +4,7 @@ import { isMeshError, MeshError, TransportError, type TransportFault } from "../
 import { ignoreRejection } from "../core/hooks.ts";
 import type { ServerIdentity } from "../core/identity.ts";
 import { decodedHeaders } from "./decoded-headers.ts";
-import { noResponse, wordsOf } from "./fetch-errors.ts";
+import { noResponse, placeOf, wordsOf } from "./fetch-errors.ts";
 import type { HttpRequest, HttpResponse, HttpTransport } from "./http-transport.ts";
 import { gather } from "./response-limit.ts";
 import { Semaphore } from "./semaphore.ts";
@@ -202,7 +202,7 @@ class Exchange {
     const fault = this.#options.faultOf(error);
     if (fault === undefined) return error;
     const detail = error instanceof Error ? error.message : String(error);
-    const message = `Cannot ${doing} ${this.call.service} at ${this.#origin}: ${wordsOf[fault]} (${detail})`;
+    const message = `Cannot ${doing} ${placeOf(this.call, this.#origin)}: ${wordsOf[fault]} (${detail})`;
     return new TransportError(fault, message, { cause: error });
   }
 

@@ -1,7 +1,7 @@
 import { meshHeaders, notFieldText, token } from "../core/headers.ts";
 import { hopByHop, namedByConnection } from "../http/end-to-end-headers.ts";
 
-/** Request headers: an object, `Headers`, or pairs. `undefined` leaves one out. */
+/** Request headers: an object, `Headers`, or pairs. `undefined` leaves one out, also one that the client would send. */
 export type HeadersInput =
   | Readonly<Record<string, string | number | undefined>>
   | Headers
@@ -54,7 +54,11 @@ function addHeader(
   given: string,
   value: string | number | undefined,
 ): void {
-  if (value === undefined) return;
+  if (value === undefined) {
+    const name = String(given).toLowerCase();
+    if (target[name] !== undefined) delete target[name];
+    return;
+  }
   if (!token.test(given)) throw new TypeError(`${who}: ${JSON.stringify(given)} is no header name`);
   if (value === null || typeof value === "function") {
     throw new TypeError(

@@ -72,6 +72,25 @@ export class ResponsePromise implements Promise<RestResponse> {
     return this.#sent.then((response) => response.bytes());
   }
 
+  /** The whole body in a buffer of its own. @throws HttpError when the status is not 2xx */
+  arrayBuffer(): Promise<ArrayBuffer> {
+    return this.#sent.then((response) => response.arrayBuffer());
+  }
+
+  /** The whole body with its media type. @throws HttpError when the status is not 2xx */
+  blob(): Promise<Blob> {
+    return this.#sent.then((response) => response.blob());
+  }
+
+  /**
+   * The whole body as a form; see {@link RestResponse.formData}.
+   *
+   * @throws HttpError when the status is not 2xx
+   */
+  formData(): Promise<FormData> {
+    return this.#sent.then((response) => response.formData());
+  }
+
   /** The body in pieces; see {@link RestResponse.stream}. @throws HttpError when the status is not 2xx */
   async *stream(options?: { readonly chunkBytes?: number }): AsyncIterableIterator<Uint8Array> {
     yield* (await this.#sent).stream(options);
@@ -88,7 +107,15 @@ export class ResponsePromise implements Promise<RestResponse> {
   }
 }
 
-async function exchange(init: ResponsePromiseInit): Promise<RestResponse> {
+function exchange(init: ResponsePromiseInit): Promise<RestResponse> {
+  const { hooks } = init.request;
+  if (hooks === undefined) return send(init);
+  return send(init).catch(async (error) => {
+    throw await hooks.errorFor(error);
+  });
+}
+
+async function send(init: ResponsePromiseInit): Promise<RestResponse> {
   const response = await sendCall(init.send, init.call, init.request);
   const { status } = response;
   if (init.throwHttpErrors && (status < 200 || status > 299)) throw await errorOf(init, response);

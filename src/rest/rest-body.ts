@@ -33,11 +33,45 @@ export function encodeJson(who: string, value: unknown): EncodedBody {
   try {
     body = JSON.stringify(value);
   } catch (cause) {
-    throw new TypeError(`${who}: json cannot be encoded: ${(cause as Error).message}`, { cause });
+    const circle = circleIn(value);
+    const why = circle ?? `json cannot be encoded: ${(cause as Error).message}`;
+    throw new TypeError(`${who}: ${why}`, { cause });
   }
   if (body === undefined) throw new TypeError(`${who}: json is ${typeof value}, which has no JSON form`);
   return { body, contentType: "application/json" };
 }
+
+/** The deepest place that is looked at for a circle. */
+const deepest = 100;
+
+/** Says where a value refers to itself, as JavaScript would write it: engines tell it each in words of its own. */
+function circleIn(json: unknown): string | undefined {
+  const above = new Map<unknown, string>();
+  const clean = new Set<unknown>();
+  function look(value: unknown, path: string): string | undefined {
+    if (typeof value !== "object" || value === null || clean.has(value)) return undefined;
+    const before = above.get(value);
+    if (before !== undefined)
+      return `json refers to itself: ${path} is ${before}; send a value without circles`;
+    if (above.size > deepest) return undefined;
+    above.set(value, path);
+    for (const [key, each] of Object.entries(value)) {
+      const circle = look(each, path + (isName.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`));
+      if (circle !== undefined) return circle;
+    }
+    above.delete(value);
+    clean.add(value);
+    return undefined;
+  }
+  try {
+    return look(json, "json");
+  } catch {
+    // A getter may throw.
+    return undefined;
+  }
+}
+
+const isName = /^[\p{L}_$][\p{L}\d_$]*$/u;
 
 /**
  * Encodes any other body.

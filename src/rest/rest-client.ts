@@ -12,8 +12,15 @@ import { checkMaxResponseBytes } from "./response-limit.ts";
 import { ResponsePromise } from "./response-promise.ts";
 import { encodeBody, encodeJson } from "./rest-body.ts";
 import { type RestHealth, restHealth } from "./rest-health.ts";
-import { knownRestDefaults, knownRestOptions, type RestDefaults, type RestOptions } from "./rest-options.ts";
-import { targetFrom } from "./rest-path.ts";
+import { checkHooks, HookRun, mergeHooks, type RestHooks } from "./rest-hooks.ts";
+import {
+  knownRestDefaults,
+  knownRestOptions,
+  mergeDefaults,
+  type RestDefaults,
+  type RestOptions,
+} from "./rest-options.ts";
+import { mergeQuery, targetFrom } from "./rest-path.ts";
 import { methodLabel, type RestRequest } from "./rest-request.ts";
 
 export type { RestDefaults, RestOptions } from "./rest-options.ts";
@@ -32,6 +39,8 @@ export interface RestClientOptions {
   /** What holds for a request, where neither defaults nor request say so; asked for each call. @default 30 s */
   readonly policyOf?: (method: string, target: string, operation: string | undefined) => CallDefaults;
   readonly defaults?: RestDefaults;
+  /** What comes before every path: `/v1`. @default nothing */
+  readonly basePath?: string;
 }
 
 /** Calls one service by REST. Paths are within the service: `datasets/seattle-weather`. */
@@ -46,12 +55,29 @@ export interface RestClient {
   options(path: string, options?: RestOptions): ResponsePromise;
   /** A request of any method. */
   request(method: string, path: string, options?: RestOptions): ResponsePromise;
+  /**
+   * Another client of the same service, with more defaults: they win over those of this one; headers and query are merged
+   * by name (`undefined` leaves one out), and hooks come after those of this one.
+   *
+   * @example
+   * ```ts
+   * const lake = mesh.rest("lake", { headers: { accept: "application/json" } });
+   * const batch = lake.extend({ timeoutMs: 60_000, headers: { "x-purpose": "batch" } });
+   * ```
+   */
+  extend(defaults: RestDefaults): RestClient;
   /** Asks one endpoint whether it lives and wants traffic; says so instead of throwing when it cannot be reached. */
   health(options?: Pick<RestOptions, "timeoutMs" | "signal" | "parent">): Promise<RestHealth>;
 }
 
 const knownOptions: ReadonlySet<string> = new Set(Object.keys(knownRestOptions));
 const noOptions: RestOptions = {};
+/** What other libraries call them. */
+const otherNames: Readonly<Record<string, string>> = {
+  searchParams: "query",
+  params: "query",
+  data: "json",
+};
 
 const idempotencyByMethod: Readonly<Record<string, Idempotency>> = {
   GET: "safe",
@@ -91,10 +117,13 @@ export function createRestClient(options: RestClientOptions): RestClient {
     onEvent,
     defaults = {},
     policyOf = () => plainCallDefaults,
+    basePath = "",
   } = options;
   const who = `Cannot call ${service}`;
   const made = `a call to ${service}`;
-  checkOptions(`a client of ${service}`, defaults, knownRestDefaults);
+  checkOptions(`a client of ${service}`, defaults, knownRestDefaults, otherNames);
+  checkHooks(`a client of ${service}`, defaults.hooks);
+  if (defaults.query !== undefined) targetFrom(`Cannot make a client of ${service}`, "", defaults.query);
   callPolicyFrom(`a client of ${service}`, defaults, undefined);
   checkBoolean(`a client of ${service}`, "throwHttpErrors", defaults.throwHttpErrors);
   if (defaults.timeoutMs !== undefined)
@@ -111,13 +140,18 @@ export function createRestClient(options: RestClientOptions): RestClient {
     return defaults.timeoutMs ?? policy.timeoutMs;
   }
 
+  function ownHooks(hooks: RestHooks): RestHooks | undefined {
+    checkHooks(made, hooks);
+    return mergeHooks(defaults.hooks, hooks);
+  }
+
   function request(method: string, path: string, each: RestOptions = noOptions): ResponsePromise {
     for (const key in each) {
-      if (!knownOptions.has(key)) checkOptions(made, each, knownRestOptions);
+      if (!knownOptions.has(key)) checkOptions(made, each, knownRestOptions, otherNames);
     }
     checkCallLinks(made, each);
     checkBoolean(made, "throwHttpErrors", each.throwHttpErrors);
-    const target = targetFrom(who, path, each.query);
+    const target = basePath + targetFrom(who, path, mergeQuery(defaults.query, each.query));
     const headers = { ...defaultHeaders };
     if (each.headers !== undefined) addHeaders(who, headers, each.headers);
     if (each.idempotencyKey !== undefined) {
@@ -141,12 +175,18 @@ export function createRestClient(options: RestClientOptions): RestClient {
       policy: callPolicyFrom(made, { retry, waitForReady, idempotent, priority }, policy.policy),
       ...priorityOf(priority ?? policy.priority),
     });
+    const maxResponseBytes = each.maxResponseBytes ?? defaults.maxResponseBytes;
+    const plain: RestRequest = { method, target, headers, body, hooks: undefined };
+    const hooks = each.hooks === undefined ? defaults.hooks : ownHooks(each.hooks);
     return new ResponsePromise({
       call,
       clock,
       send,
-      request: { method, target, headers, body },
-      maxResponseBytes: each.maxResponseBytes ?? defaults.maxResponseBytes,
+      request:
+        hooks === undefined
+          ? plain
+          : { ...plain, hooks: new HookRun(hooks, { call, clock, request: plain, maxResponseBytes }) },
+      maxResponseBytes,
       throwHttpErrors: each.throwHttpErrors ?? defaults.throwHttpErrors ?? true,
     });
   }
@@ -161,6 +201,12 @@ export function createRestClient(options: RestClientOptions): RestClient {
     head: (path, each) => request("HEAD", path, each),
     options: (path, each) => request("OPTIONS", path, each),
     request: (method, path, each) => request(checkMethod(who, method), path, each),
+    extend(more) {
+      checkOptions(`a client of ${service}`, more, knownRestDefaults, otherNames);
+      checkHooks(`a client of ${service}`, more.hooks);
+      const merged = mergeDefaults(`Cannot make a client of ${service}`, defaults, more);
+      return createRestClient({ ...options, defaults: merged });
+    },
     health: (each) => restHealth(request, each),
   };
 }

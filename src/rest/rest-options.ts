@@ -1,14 +1,19 @@
 import type { Call } from "../core/call.ts";
 import type { OptionKeys } from "../core/options.ts";
 import type { CallOverrides } from "../policy/call-policy.ts";
-import type { HeadersInput } from "./request-headers.ts";
+import { addHeaders, type HeadersInput } from "./request-headers.ts";
 import type { RestBody } from "./rest-body.ts";
-import type { Query } from "./rest-path.ts";
+import { mergeHooks, type RestHooks } from "./rest-hooks.ts";
+import { mergeQuery, type Query } from "./rest-path.ts";
 
 /** What holds for every request of a client, unless the request says otherwise. */
 export interface RestDefaults extends Omit<CallOverrides, "idempotent"> {
   /** Sent with every request; a request's own header of the same name wins. */
   readonly headers?: HeadersInput;
+  /** Added to every path; `undefined` values are left out, arrays repeat the parameter, and a request's own parameter wins. */
+  readonly query?: Query;
+  /** Done around each attempt and before errors; those of a client come before those of a request. @default nothing */
+  readonly hooks?: RestHooks;
   /** The whole call with all its attempts and the reading of the response, in milliseconds. @default the policy's, 30_000 */
   readonly timeoutMs?: number;
   /**
@@ -24,8 +29,6 @@ export interface RestDefaults extends Omit<CallOverrides, "idempotent"> {
 
 /** One request. */
 export interface RestOptions extends RestDefaults, Pick<CallOverrides, "idempotent"> {
-  /** Added to the path; `undefined` values are left out, arrays repeat the parameter. */
-  readonly query?: Query;
   /** Sent as `application/json`. */
   readonly json?: unknown;
   /** Any other body; see {@link RestBody}. */
@@ -47,6 +50,8 @@ export interface RestOptions extends RestDefaults, Pick<CallOverrides, "idempote
 
 export const knownRestDefaults: OptionKeys<RestDefaults> = {
   headers: true,
+  query: true,
+  hooks: true,
   timeoutMs: true,
   retry: true,
   priority: true,
@@ -57,7 +62,6 @@ export const knownRestDefaults: OptionKeys<RestDefaults> = {
 
 export const knownRestOptions: OptionKeys<RestOptions> = {
   ...knownRestDefaults,
-  query: true,
   json: true,
   body: true,
   signal: true,
@@ -66,3 +70,22 @@ export const knownRestOptions: OptionKeys<RestOptions> = {
   parent: true,
   operation: true,
 };
+
+/** The defaults of a client that extends another one: the latter win, headers and query by name, and hooks are added. */
+export function mergeDefaults(who: string, below: RestDefaults, above: RestDefaults): RestDefaults {
+  const said = Object.fromEntries(Object.entries(above).filter(([, value]) => value !== undefined));
+  const headers: Record<string, string> = {};
+  for (const each of [below.headers, above.headers]) if (each !== undefined) addHeaders(who, headers, each);
+  const query = mergeQuery(below.query, above.query);
+  const hooks = mergeHooks(below.hooks, above.hooks);
+  const retry =
+    above.retry && below.retry ? { ...below.retry, ...above.retry } : (above.retry ?? below.retry);
+  return {
+    ...below,
+    ...said,
+    headers,
+    ...(query !== undefined && { query }),
+    ...(hooks !== undefined && { hooks }),
+    ...(retry !== undefined && { retry }),
+  };
+}

@@ -29,6 +29,19 @@ export function targetFrom(who: string, path: string, query: Query | undefined):
   return `${target}${target.includes("?") ? "&" : "?"}${text}`;
 }
 
+/** Both queries; of parameters of the same name, those of the second. */
+export function mergeQuery(first: Query | undefined, then: Query | undefined): Query | undefined {
+  if (then === undefined) return first;
+  // What is no query is refused where the target is made.
+  if (first === undefined || typeof then !== "object" || then === null || Array.isArray(then)) return then;
+  return { ...parametersOf(first), ...parametersOf(then) };
+}
+
+function parametersOf(query: Query): Exclude<Query, URLSearchParams> {
+  if (!(query instanceof URLSearchParams)) return query;
+  return Object.fromEntries([...new Set(query.keys())].map((name) => [name, query.getAll(name)]));
+}
+
 function checkedPath(who: string, path: string): string {
   if (typeof path !== "string") throw new TypeError(`${who}: the path is ${typeof path}; pass a string`);
   if (treacherous.test(path)) {

@@ -16,6 +16,20 @@ export interface RestRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** A function makes a new stream for each attempt. */
   readonly body: HttpBody | (() => ReadableStream<Uint8Array>) | undefined;
+  /** What its client does around each attempt; undefined for nearly all. Layers pass it on. */
+  readonly hooks?: RequestHooks | undefined;
+}
+
+/** The hooks of one request. */
+export interface RequestHooks {
+  /** Makes one attempt by `next`, with what comes before and after. */
+  attempt(
+    next: (request: RestRequest) => HttpResponse | Promise<HttpResponse>,
+    call: Call,
+    request: RestRequest,
+  ): Promise<HttpResponse>;
+  /** The error that the caller is told. */
+  errorFor(error: unknown): Promise<unknown>;
 }
 
 /** Whether the request can be sent again: not when its body is a stream, which the first attempt reads. */

@@ -68,6 +68,33 @@ export class RestResponse {
     return withinDeadline(this.#sentRequest, this.#source, () => this.#source.bytes(this.#maxBytes));
   }
 
+  /** The whole body in a buffer of its own; see {@link bytes}. */
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    return ownBuffer(await this.bytes()).buffer;
+  }
+
+  /** The whole body with its media type; see {@link bytes}. */
+  async blob(): Promise<Blob> {
+    return new Blob([ownBuffer(await this.bytes())], { type: this.headers.get("content-type") ?? "" });
+  }
+
+  /**
+   * The whole body as a form: `multipart/form-data` or `application/x-www-form-urlencoded`.
+   *
+   * @throws MeshError `ERR_INVALID_BODY` when the body is none
+   */
+  async formData(): Promise<FormData> {
+    const bytes = ownBuffer(await this.bytes());
+    const type = this.headers.get("content-type");
+    try {
+      return await new Response(bytes, { headers: type == null ? {} : { "content-type": type } }).formData();
+    } catch (cause) {
+      const what = type == null ? "a body without a media type" : `a body of ${JSON.stringify(type)}`;
+      const text = `${nameOf(this.#sentRequest)} returned ${this.status} with ${what}: no form (${(cause as Error).message})`;
+      throw markUpstream(new MeshError("ERR_INVALID_BODY", text, { cause }));
+    }
+  }
+
   /**
    * The whole body, parsed as JSON. The type is the caller's word; nothing is validated.
    *
@@ -154,6 +181,14 @@ function invalidJson(start: string, text: string, cause: unknown): MeshError {
   return markUpstream(
     new MeshError("ERR_INVALID_BODY", `${start} ${shown}: no JSON (${(cause as Error).message})`, { cause }),
   );
+}
+
+/** The bytes in a buffer that holds nothing else and is no shared one: they may be a part of a chunk that the socket gave. */
+function ownBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteLength } = bytes;
+  const own = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+  // Whether it is shared, the type of a view does not follow.
+  return own ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
 }
 
 function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {

@@ -13,7 +13,7 @@ import type { RequestPipeline } from "./request-pipeline.ts";
 import type { ServerCall } from "./server-call.ts";
 
 /** What emits events; Node's `EventEmitter`. */
-interface Emitter {
+export interface Emitter {
   emit(event: string | symbol, ...args: unknown[]): boolean;
 }
 

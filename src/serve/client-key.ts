@@ -1,6 +1,7 @@
+import { addressBytes, addressSet } from "../core/address-ranges.ts";
 import { type HeaderSource, token } from "../core/headers.ts";
 import type { InboundRequest } from "./inbound-request.ts";
-import { addressBytes, forwardedAddress, proxiesFrom } from "./trusted-proxies.ts";
+import { forwardedAddress } from "./trusted-proxies.ts";
 
 const mapped = "::ffff:";
 /** The longest address in text: eight groups, the last two of them as IPv4. */
@@ -49,7 +50,7 @@ export function addressFrom(who: string, options: AddressOptions): AddressOf {
   }
   const name = header?.toLowerCase() ?? "x-forwarded-for";
   if (trustedProxies !== undefined) {
-    const trusted = proxiesFrom(who, trustedProxies);
+    const trusted = addressSet(who, "trustedProxies", trustedProxies);
     return ({ connection: { remoteAddress }, headers }) =>
       trusted(remoteAddress)
         ? forwardedAddress(name, headers.get(name) ?? "", remoteAddress, trusted)

@@ -2,6 +2,7 @@ export {
   type Bridge,
   type BridgeOptions,
   createBridge,
+  type Emitter,
   type NodeRequest,
   type NodeResponse,
 } from "./bridge.ts";

@@ -19,11 +19,15 @@ describe("balanced()", () => {
     assert.deepEqual(new Set(calls.map((call) => call.endpoint?.origin)), new Set([a, b]));
   });
 
-  it("refuses an unknown service, naming it and those it knows", async () => {
+  it("refuses an unknown service, naming it and those it knows, or the nearest", async () => {
     const { run, calls } = setUp({}, succeeds);
+    await assert.rejects(run(newCall({ service: "swamp" })), {
+      code: "ERR_SERVICE_UNKNOWN",
+      message: "Cannot call swamp: the resolver knows no service of that name; it knows lake",
+    });
     await assert.rejects(run(newCall({ service: "laek" })), {
       code: "ERR_SERVICE_UNKNOWN",
-      message: "Cannot call laek: the resolver knows no service of that name; it knows lake",
+      message: "Cannot call laek: the resolver knows no service of that name; did you mean lake?",
     });
     const bare = setUp({ resolver: staticResolver({}) }, succeeds);
     await assert.rejects(bare.run(), { message: /knows no service of that name; it knows none$/ });

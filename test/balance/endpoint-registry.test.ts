@@ -53,6 +53,17 @@ describe("the registry of endpoints", () => {
     assert.deepEqual(released, [a, b]);
   });
 
+  it("has the connections released to the oldest of 256 origins that no service lists", async () => {
+    const { clock, lake, registry, released } = registryOf();
+    lake.set("http://origin-1.test");
+    registry.service("lake");
+    for (let count = 0; count < 258; count++) registry.direct(`http://origin-${count}.test`);
+    await clock.advance(9_999);
+    assert.deepEqual(released, []);
+    await clock.advance(1);
+    assert.deepEqual(released, ["http://origin-0.test"]);
+  });
+
   it("asks again for one that is still in use, and no more once it is closed", async () => {
     const { clock, lake, registry, released, busy } = registryOf();
     lake.set(a);

@@ -3,7 +3,14 @@ import { describe, it } from "node:test";
 import { Call } from "../../src/core/call.ts";
 import { MeshError, TransportError } from "../../src/core/errors.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
-import { endsItsCall, outcomeOfError, outcomeOfStatus } from "../../src/http/status-outcome.ts";
+import { protect } from "../../src/core/service.ts";
+import {
+  endsItsCall,
+  httpClassifier,
+  outcomeOfError,
+  outcomeOfStatus,
+} from "../../src/http/status-outcome.ts";
+import { retry } from "../../src/policy/retry.ts";
 
 function newCall(): Call {
   return new Call({ side: "client", protocol: "rest", service: "lake", operation: "GET" });
@@ -73,5 +80,18 @@ describe("the outcome of an HTTP exchange", () => {
     const unwanted = newCall();
     unwanted.cancel();
     assert.equal(outcomeOfError(unwanted, new TransportError("reset", "gone")).kind, "cancelled");
+  });
+});
+
+describe("httpClassifier", () => {
+  it("has a wrapped fetch repeated by its status, as the mesh's own clients are", async () => {
+    const statuses = [503, 404];
+    const load = protect(
+      retry({ backoff: () => 0 }),
+      () => Promise.resolve(new Response(null, { status: statuses.shift() ?? 200 })),
+      { classifier: httpClassifier },
+    );
+    assert.equal((await load(undefined)).status, 404);
+    assert.deepEqual(statuses, []);
   });
 });

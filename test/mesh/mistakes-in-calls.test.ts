@@ -58,6 +58,14 @@ const byRest: readonly Mistake[] = [
     "Cannot call lake: query is string; pass an object of parameters or URLSearchParams",
   ],
   [
+    "a query as text, beside that of the client",
+    () =>
+      mesh()
+        .rest("lake", { query: { limit: 10 } })
+        .get("rows", { query: "limit=10" as never }),
+    "Cannot call lake: query is string; pass an object of parameters or URLSearchParams",
+  ],
+  [
     "a query as a list",
     () => get({ query: ["limit", "10"] }),
     "Cannot call lake: query is a list; pass an object of parameters or URLSearchParams",

@@ -16,7 +16,7 @@ const mistakes: readonly Mistake[] = [
   [
     "the option that had another name",
     () => mesh({ discovery: {} }),
-    'Cannot make createMesh(): it has no option "discovery"; its options are service, tls, resolver, policies, layers, onEvent, logger, logging, maxConnectionsPerEndpoint, idleTimeoutMs, server, checks, onError, metrics, runtime, clock, random',
+    'Cannot make createMesh(): it has no option "discovery"; its options are service, tls, resolver, policies, layers, onEvent, logger, logging, maxConnectionsPerEndpoint, idleTimeoutMs, maxConnectionAgeMs, server, checks, onError, metrics, runtime, clock, random',
   ],
   [
     "a time limit without its unit",
@@ -220,6 +220,50 @@ const mistakes: readonly Mistake[] = [
     "a word for a header list of the access log",
     () => mesh({ logger: console, logging: { access: { headers: ["a b"] } } }),
     'Cannot make the access log of the logging of createMesh(): headers is no list of names; pass ["x-forwarded-for"]',
+  ],
+  [
+    "a hook that does not exist",
+    () => mesh({}).rest("lake", { hooks: { beforeResponse: [] } } as never),
+    'Cannot make the hooks of a client of lake: it has no option "beforeResponse"; did you mean "beforeRequest"?',
+  ],
+  [
+    "a hook that is no function",
+    () =>
+      mesh({})
+        .rest("lake")
+        .extend({ hooks: { beforeError: ["log"] } } as never),
+    'Cannot make the hooks of a client of lake: beforeError[0] is "log"; pass a function or leave it out',
+  ],
+  [
+    "another library's word for the query",
+    () =>
+      mesh({})
+        .rest("lake")
+        .get("x", { searchParams: { limit: 1 } } as never),
+    'Cannot make a call to lake: it has no option "searchParams"; did you mean "query"?',
+  ],
+  [
+    "an option that belongs to a request, for a client",
+    () =>
+      mesh({})
+        .rest("lake")
+        .extend({ idempotent: true } as never),
+    'Cannot make a client of lake: it has no option "idempotent"; its options are headers, query, hooks, timeoutMs, retry, priority, waitForReady, maxResponseBytes, throwHttpErrors',
+  ],
+  [
+    "a word for the age of connections",
+    () => mesh({ maxConnectionAgeMs: "1h" }),
+    'Cannot make createMesh(): maxConnectionAgeMs is "1h"; pass a number above 0',
+  ],
+  [
+    "a URL of another scheme",
+    () => mesh({}).rest("grpc://api.example.com"),
+    'Cannot make a client: it is for "grpc://api.example.com", which is neither http nor https; pass one that is',
+  ],
+  [
+    "policies for a URL with a path",
+    () => mesh({ policies: { "https://api.example.com/v1": {} } }),
+    'Cannot make the policies of createMesh(): an entry is for "https://api.example.com/v1", which goes beyond scheme, host and port; pass "https://api.example.com"',
   ],
   [
     "a misspelt option of a resolver",

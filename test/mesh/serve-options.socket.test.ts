@@ -59,6 +59,10 @@ describe("Options of serve()", () => {
         /serve\(\)'s connections\.keepalive: it has no option "interval"; did you mean "intervalMs"\?/,
       ],
       [
+        { connections: { proxyProtocol: ["proxy.internal"] } },
+        /serve\(\): connections\.proxyProtocol has "proxy\.internal"; pass addresses such as/,
+      ],
+      [
         { connections: { idleTimeoutMs: 75 } },
         /serve\(\): connections\.idleTimeoutMs is 75; pass a number from 1000 to/,
       ],

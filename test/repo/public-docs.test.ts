@@ -34,6 +34,39 @@ const { exports }: { readonly exports: Readonly<Record<string, string>> } = JSON
   readFileSync(join(root, "package.json"), "utf8"),
 );
 
+/** Types of other packages that ours name; and a symbol that is nobody's business. */
+const theirs: ReadonlySet<string> = new Set([
+  "BinaryReadOptions",
+  "BinaryWriteOptions",
+  "CallOptions",
+  "Compression",
+  "ConnectError",
+  "ConnectRouter",
+  "ConnectRouterOptions",
+  "ContextKey",
+  "ContextValues",
+  "DescMethod",
+  "DescService",
+  "Env",
+  "Hono",
+  "Interceptor",
+  "JsonReadOptions",
+  "JsonWriteOptions",
+  "MethodImpl",
+  "MethodImplSpec",
+  "MiddlewareHandler",
+  "Registry",
+  "ServiceImpl",
+  "StreamResponse",
+  "Transport",
+  "UnaryResponse",
+  "UniversalHandlerOptions",
+  "UniversalServerRequest",
+  "UniversalServerResponse",
+  "Validator",
+  "servedHealth",
+]);
+
 describe("the public interface", () => {
   let documentation: Documentation;
 
@@ -67,6 +100,16 @@ describe("the public interface", () => {
       return [`${relative(root, fileURLToPath(filename))}:${line} ${name}`];
     });
     assert.deepEqual([...new Set(silent)], []);
+  });
+
+  it("exports each type of ours that a signature of it names", async () => {
+    const args = ["doc", "--lint", ...Object.values(exports)];
+    const deno = join(root, "node_modules/.bin/deno");
+    const { output } = await runProcess(deno, args, { cwd: root, timeoutMs: 60_000 });
+    const all = [...output.matchAll(/public type '(.*)' references private type '(.*)'/g)];
+    assert.notEqual(all.length, 0, output);
+    const ours = all.filter(([, , type = ""]) => !theirs.has(type));
+    assert.deepEqual([...new Set(ours.map(([, from, type]) => `${from} names ${type}`))], []);
   });
 });
 

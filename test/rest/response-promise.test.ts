@@ -25,6 +25,27 @@ describe("ResponsePromise", () => {
     assert.equal((await lake.get("x").bytes()).byteLength, 5);
   });
 
+  it("gives a buffer, a blob with its media type, and a form", async () => {
+    const form = new FormData();
+    form.set("name", "weather");
+    const csv = new Blob(["a,b"], { type: "text/csv" });
+    const { lake } = lakeOf((request) => new Response(request.url.endsWith("/form") ? form : csv));
+    assert.equal((await lake.get("x").arrayBuffer()).byteLength, 3);
+    const blob = await lake.get("x").blob();
+    assert.deepEqual([blob.type, await blob.text()], ["text/csv", "a,b"]);
+    assert.equal((await lake.get("form").formData()).get("name"), "weather");
+    const response = await lake.get("x");
+    const buffer = await response.arrayBuffer();
+    assert.equal(new TextDecoder().decode(buffer), "a,b");
+  });
+
+  it("says that a body is no form", async () => {
+    const { lake } = lakeOf(() => Response.json({}));
+    const error = await errorOf(lake.get("x?token=secret").formData());
+    assert.ok(isMeshError(error, "ERR_INVALID_BODY"));
+    assert.match(error.message, /^GET lake\/x returned 200 with a body of "application\/json.*": no form \(/);
+  });
+
   it("names the request when the response is malformed JSON", async () => {
     const { lake } = lakeOf(() => new Response('{"a": 1,'));
     const error = await errorOf(lake.get("datasets/x", { query: { token: "secret" } }).json());

@@ -94,8 +94,10 @@ describe("a REST client with an identity", () => {
     const origin = await secureServer(await authority.issue({ commonName: "lake" }), authority.ca);
     const mesh = meshAs(await authority.issue(), origin);
     // Neither the authority nor the certificate are for outside: the handshake fails at the first of the two.
-    const error = await errorOf(mesh.fetch(`${origin}/x`));
-    assert.ok(isTransportError(error), String(error));
-    assert.equal(error.fault, "tls");
+    for (const call of [() => mesh.fetch(`${origin}/x`), () => mesh.rest(origin).get("x")]) {
+      const error = await errorOf(call());
+      assert.ok(isTransportError(error), String(error));
+      assert.equal(error.fault, "tls");
+    }
   });
 });

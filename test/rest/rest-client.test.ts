@@ -145,6 +145,15 @@ describe("createRestClient(), given bad arguments", () => {
     ],
     ["json that is a bigint", () => lake.post("x", { json: 1n }), /^TypeError: .*json cannot be encoded/],
     [
+      "json that refers to itself",
+      () => {
+        const dataset: Record<string, unknown> = { name: "weather" };
+        dataset.rows = [{ "of set": dataset }];
+        lake.post("x", { json: { dataset } });
+      },
+      /^TypeError: Cannot call lake: json refers to itself: json\.dataset\.rows\["0"\]\["of set"\] is json\.dataset; send a value without circles$/,
+    ],
+    [
       "a body of no kind",
       () => lake.post("x", { body: 7 as never }),
       /^TypeError: .*body is number; pass text, bytes/,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { isMeshError } from "../../src/core/errors.ts";
+import { staticResolver } from "../../src/discovery/static-resolver.ts";
 import { EchoService } from "../gen/test/v1/echo_pb.ts";
 import { ChangingResolver } from "../support/changing-resolver.ts";
 import { errorOf, lakeOf } from "./lake.ts";
@@ -28,6 +29,20 @@ describe("services that the resolver does not know", () => {
     ]) {
       assert.match(error.message, expected);
     }
+  });
+
+  it("are refused with the nearest name, and with the first ones of many", async () => {
+    const names = Array.from({ length: 12 }, (_, index) => `service-${index + 1}`);
+    const services = Object.fromEntries(["lake", ...names].map((name) => [name, ["http://lake.test"]]));
+    const { mesh } = lakeOf(() => new Response("ok"), { resolver: staticResolver(services) });
+    assert.equal(
+      (await errorOf(mesh.rest("laek").get("x"))).message,
+      "Cannot call laek: the resolver knows no service of that name; did you mean lake?",
+    );
+    assert.match(
+      (await errorOf(mesh.rest("swamp").get("x"))).message,
+      /; it knows lake, service-1, .*, service-9 and 3 more$/,
+    );
   });
 
   it("are called by the clients that are there, as soon as the resolver knows them", async () => {

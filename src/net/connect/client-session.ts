@@ -6,33 +6,15 @@ import { h2 } from "../../http/http2/frame/frame-types.ts";
 import type { Http2Connection } from "../../http/http2/http2-connection.ts";
 import type { Fields, Http2Stream, StreamHandler } from "../../http/http2/streams/stream.ts";
 import type { RpcConnection } from "../../rpc/client/rpc-connection.ts";
-import type { RpcKeepalive } from "../../rpc/client/transport-settings.ts";
 import { errorFromReset, protocolFault, unavailable } from "../../rpc/dialect/transport-faults.ts";
 import { connectionOver } from "../socket-transport.ts";
-import { type OnConnection, tellClosed, tellFailed, tellOpened } from "./connection-events.ts";
-import { type DialOptions, dial, notHttp2 } from "./dial.ts";
+import { retirementFrom } from "./connection-age.ts";
+import { tellClosed, tellFailed, tellOpened } from "./connection-events.ts";
+import { dial, notHttp2 } from "./dial.ts";
 import { faultOfLoss, hintOfLoss } from "./lost-connection.ts";
 import { SessionDoubt } from "./session-doubt.ts";
+import { connectionOptions, type SessionOptions } from "./session-options.ts";
 
-/** How sessions are opened and looked after. */
-export interface SessionOptions extends DialOptions {
-  /** A session unused for so long is verified by a ping before its next call. */
-  readonly verifyAfterIdleMs: number;
-  /** A ping that asks whether the connection still works is waited for so long; then it is given up. */
-  readonly pingTimeoutMs: number;
-  readonly keepalive: RpcKeepalive | undefined;
-  /** Told when it opens, fails to, and ends. */
-  readonly onConnection?: OnConnection;
-}
-
-const connectionOptions = {
-  role: "client",
-  maxStreams: 0,
-  maxHeaderListBytes: 64 * 1024,
-  streamWindowBytes: 1024 * 1024,
-  connectionWindowBytes: 8 * 1024 * 1024,
-  settingsTimeoutMs: 10_000,
-} as const;
 /** Streams to count on until the server's settings say otherwise (RFC 9113 asks for at least 100). */
 const assumedMaxStreams = 100;
 /** More streams than this never go over one connection. */
@@ -51,6 +33,8 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
   maxStreams: number = assumedMaxStreams;
   /** The ping under way, which new calls must wait for; undefined when there is none. */
   verifying: Promise<boolean> | undefined = undefined;
+  /** From then on it is given no new calls. */
+  readonly retiresAt: number;
   readonly #doubt: SessionDoubt;
   /** The first stream id after the last time that anything was heard. */
   #unheardFrom = 1;
@@ -69,6 +53,7 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
     this.#onChange = onChange;
     this.#doubt = new SessionDoubt(options.clock, options.pingTimeoutMs);
     this.#aliveAt = options.clock.now();
+    this.retiresAt = retirementFrom(this.#aliveAt, options.maxConnectionAgeMs);
   }
 
   /** Connects. @throws TransportError by its fault: `refused`, `dns`, `unreachable`, `tls`, `never-started` */
@@ -119,8 +104,7 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
   }
 
   onGoaway(): void {
-    this.#draining = true;
-    this.#onChange(this);
+    this.retire();
   }
 
   onError(): void {
@@ -280,6 +264,12 @@ export class ClientSession implements ConnectionHandler, RpcConnection {
   whenClosed(listener: () => void): void {
     if (this.over) listener();
     else this.#whenClosed.push(listener);
+  }
+
+  /** Takes no new calls, as after a GOAWAY. */
+  retire(): void {
+    this.#draining = true;
+    this.#onChange(this);
   }
 
   /** Lets open calls finish, then closes. */

@@ -2,11 +2,11 @@ import { systemClock } from "../../core/clock.ts";
 import { createGrpcTransport, type GrpcTransport } from "../../rpc/client/grpc-client.ts";
 import { type GrpcTransportOptions, limit, originOf } from "../../rpc/client/grpc-client-options.ts";
 import { compressions } from "../compression.ts";
-import { type PoolState, poolDefaults, SessionPool } from "./session-pool.ts";
+import { maxSessionsOf, type PoolState, poolDefaults, SessionPool } from "./session-pool.ts";
 
 /** How the connections of a {@link PooledGrpcTransport} are kept, beside what the transport says itself. */
 export interface PooledGrpcOptions extends Omit<GrpcTransportOptions, "compressions"> {
-  /** Sessions to the endpoint at most. @default 8 */
+  /** Sessions to the endpoint at most. @default 8, and no more than `maxConnectionsPerEndpoint` */
   readonly maxSessions?: number | undefined;
   /** @default 10_000 */
   readonly connectTimeoutMs?: number | undefined;
@@ -38,7 +38,8 @@ export function openGrpcTransport(options: PooledGrpcOptions): PooledGrpcTranspo
     pingTimeoutMs: options.pingTimeoutMs ?? poolDefaults.pingTimeoutMs,
     keepalive: options.keepalive,
     onConnection: options.onConnection,
-    maxSessions: limit("maxSessions", options.maxSessions ?? poolDefaults.maxSessions),
+    maxConnectionAgeMs: options.maxConnectionAgeMs,
+    maxSessions: limit("maxSessions", options.maxSessions ?? maxSessionsOf(options)),
   });
   return { ...createGrpcTransport({ ...options, compressions }, pool), state: () => pool.state };
 }

@@ -45,7 +45,13 @@ export function createHttp1Client(options: Http1ClientOptions): Http1Client {
         ...clientTls(tls, server),
       })
     : new Agent(pool);
-  const unsent = watchSockets(agent, { origin, limits: new IdleLimits(), clock, onConnection });
+  const unsent = watchSockets(agent, {
+    origin,
+    limits: new IdleLimits(),
+    clock,
+    onConnection,
+    maxConnectionAgeMs: options.maxConnectionAgeMs,
+  });
   const send = createNodeHttpClient({ httpVersion: "1.1", nodeOptions: { agent } });
   return {
     async httpClient(request) {

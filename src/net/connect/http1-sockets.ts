@@ -3,10 +3,11 @@ import type { Socket } from "node:net";
 import { ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../core/clock.ts";
 import { unavailable } from "../../rpc/dialect/transport-faults.ts";
-import { faultOf, faultOfConnect } from "../platform/socket-fault.ts";
+import { faultOf, faultOfConnect, reasonOf } from "../platform/socket-fault.ts";
 import { silentRefusal, type TlsTarget, tlsFailure, tlsRequired } from "../tls/client-failure.ts";
 import { explain, isVague, mayWantTls } from "../tls/explain.ts";
 import { expectsTls, tlsErrorIn } from "../tls/tls-failure.ts";
+import { retirementFrom } from "./connection-age.ts";
 import { followSocket, type OnConnection } from "./connection-events.ts";
 import type { IdleLimits } from "./idle-limits.ts";
 
@@ -19,13 +20,17 @@ export interface WatchSocketsOptions {
   /** How long connections to the origin may be unused, as far as that was learned. */
   readonly limits: IdleLimits;
   readonly clock: Clock;
+  /** How long a connection is given new requests. @default no limit */
+  readonly maxConnectionAgeMs?: number | undefined;
   /** Told of each. */
   readonly onConnection: OnConnection;
 }
 
 /** What is known of a socket that was given back. */
 interface Known {
-  /** When; undefined before the first time, and once it is of no use. */
+  /** From then on it is given no new requests. */
+  readonly retiresAt: number;
+  /** When it was given back; undefined before the first time, and once it is of no use. */
   freeAt: number | undefined;
   /** How many bytes had been written and read by then. */
   written: number;
@@ -45,7 +50,8 @@ export function watchSockets(agent: Agent, options: WatchSocketsOptions): Unsent
   const sockets = new WeakMap<Socket, Known>();
 
   function watch(socket: Socket): void {
-    const known: Known = { freeAt: undefined, written: 0, read: 0, stopTimer: undefined };
+    const retiresAt = retirementFrom(clock.now(), options.maxConnectionAgeMs);
+    const known: Known = { retiresAt, freeAt: undefined, written: 0, read: 0, stopTimer: undefined };
     sockets.set(socket, known);
     let unsent = true;
     const isUnused = (): boolean => known.freeAt !== undefined && socket.bytesWritten === known.written;
@@ -80,6 +86,11 @@ export function watchSockets(agent: Agent, options: WatchSocketsOptions): Unsent
     });
   }
 
+  // Before the agent's own listener, which gives the socket to the next request unless it has ended.
+  agent.prependListener("free", (socket: Socket) => {
+    const known = sockets.get(socket);
+    if (known !== undefined && clock.now() >= known.retiresAt) socket.destroy();
+  });
   // After the agent's own listener: it may have given the socket to another request at once, which does not matter.
   agent.on("free", (socket: Socket) => {
     const known = sockets.get(socket);
@@ -88,9 +99,9 @@ export function watchSockets(agent: Agent, options: WatchSocketsOptions): Unsent
     known.freeAt = now;
     known.written = socket.bytesWritten;
     known.read = socket.bytesRead;
-    const limitMs = limits.limitOf(origin, now);
+    const limitMs = Math.min(limits.limitOf(origin, now), known.retiresAt - now);
     known.stopTimer?.();
-    if (limitMs === Infinity) return;
+    if (limitMs === Infinity || socket.destroyed) return;
     known.stopTimer = clock.schedule(() => {
       if (known.freeAt !== now || socket.bytesWritten !== known.written) return;
       known.freeAt = undefined;
@@ -165,6 +176,7 @@ export async function connectionError(
     const refusal = silentRefusal(doing, target, fault, error);
     if (refusal !== undefined) return unavailable(refusal.message, fault, refusal);
   }
-  const message = error instanceof ConnectError ? error.rawMessage : (error as Error).message;
+  const said = error instanceof ConnectError ? error.rawMessage : "";
+  const message = said === "" ? reasonOf(error instanceof ConnectError ? error.cause : error) : said;
   return unavailable(`Cannot reach ${origin}: ${message}`, fault, error);
 }

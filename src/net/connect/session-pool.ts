@@ -1,7 +1,9 @@
 import { MeshError } from "../../core/errors.ts";
 import { ConnectionQueue, PendingConnection } from "../../rpc/client/connection-queue.ts";
 import type { RpcConnection, RpcConnectionPool } from "../../rpc/client/rpc-connection.ts";
-import { ClientSession, type SessionOptions } from "./client-session.ts";
+import type { ConnectOptions } from "../port.ts";
+import { ClientSession } from "./client-session.ts";
+import type { SessionOptions } from "./session-options.ts";
 
 /** What a {@link SessionPool} is made of. */
 export interface PoolOptions extends SessionOptions {
@@ -16,6 +18,13 @@ export const poolDefaults = {
   pingTimeoutMs: 5_000,
   maxSessions: 8,
 } as const;
+
+/** How many sessions a pool opens: streams share them, so a few do. */
+export function maxSessionsOf({
+  maxConnectionsPerEndpoint,
+}: Pick<ConnectOptions, "maxConnectionsPerEndpoint">): number {
+  return Math.min(poolDefaults.maxSessions, maxConnectionsPerEndpoint);
+}
 
 /** The state of a pool, for metrics. */
 export interface PoolState {
@@ -39,6 +48,8 @@ export class SessionPool implements RpcConnectionPool {
   readonly #options: PoolOptions;
   #sessions: ClientSession[] = [];
   readonly #waiters = new ConnectionQueue<RpcConnection>();
+  /** When the first session gets too old; `Infinity` where none does. */
+  #retiresAt = Infinity;
   #connecting = false;
   #closed = false;
   readonly #onSessionChange: (session: ClientSession) => void = (session) => this.#changed(session);
@@ -66,6 +77,7 @@ export class SessionPool implements RpcConnectionPool {
    * `ERR_SHUTTING_DOWN` after {@link close}.
    */
   take(): RpcConnection | PendingConnection<RpcConnection> {
+    if (this.#retiresAt < Infinity) this.#retire();
     if (this.#waiters.length === 0) {
       const session = this.#pick();
       if (session !== undefined) {
@@ -80,6 +92,18 @@ export class SessionPool implements RpcConnectionPool {
       }
     }
     return this.#wait(new PendingConnection<RpcConnection>());
+  }
+
+  /** Lets go of sessions that are too old: no timer, which would keep the process alive. */
+  #retire(): void {
+    const now = this.#options.clock.now();
+    if (now < this.#retiresAt) return;
+    const sessions = [...this.#sessions];
+    this.#retiresAt = Infinity;
+    for (const session of sessions) {
+      if (now >= session.retiresAt) session.retire();
+      else this.#retiresAt = Math.min(this.#retiresAt, session.retiresAt);
+    }
   }
 
   #pick(): ClientSession | undefined {
@@ -135,7 +159,10 @@ export class SessionPool implements RpcConnectionPool {
       (session) => {
         this.#connecting = false;
         if (this.#closed) session.close();
-        else this.#sessions.push(session);
+        else {
+          this.#sessions.push(session);
+          this.#retiresAt = Math.min(this.#retiresAt, session.retiresAt);
+        }
         this.#serve();
       },
       (error: unknown) => {

@@ -7,6 +7,7 @@ import { checkServerIdentity } from "../../security/server-identity.ts";
 import type { ConnectOptions } from "../port.ts";
 import { clientTls } from "../tls/client-tls.ts";
 import { identityKey } from "../tls/server-check.ts";
+import { retirementFrom } from "./connection-age.ts";
 import { followSocket, type OnConnection, tellFailed } from "./connection-events.ts";
 import { defaultIdleMs, IdleLimits } from "./idle-limits.ts";
 
@@ -38,11 +39,14 @@ class WatchedClient extends Client implements WatchedConnection {
   readonly #origin: string;
   readonly #limits: IdleLimits;
   readonly #idleMs: number;
+  readonly #maxAgeMs: number | undefined;
   readonly #clock: Clock;
   #socket: Socket | undefined;
   #open = 0;
   /** When its last exchange ended; undefined while it has had none. */
   #idleSince: number | undefined;
+  /** From then on it is given no new requests. */
+  #retiresAt = Infinity;
   /** How long it had been unused when the request that is open now was given to it. */
   #usedAfterMs = 0;
 
@@ -52,6 +56,7 @@ class WatchedClient extends Client implements WatchedConnection {
     own: {
       readonly limits: IdleLimits;
       readonly idleMs: number;
+      readonly maxAgeMs: number | undefined;
       readonly clock: Clock;
       readonly onConnection: OnConnection;
     },
@@ -72,12 +77,14 @@ class WatchedClient extends Client implements WatchedConnection {
     this.#origin = origin;
     this.#limits = own.limits;
     this.#idleMs = own.idleMs;
+    this.#maxAgeMs = own.maxAgeMs;
     this.#clock = own.clock;
   }
 
   #watch(socket: Socket): void {
     this.#socket = socket;
     this.#idleSince = undefined;
+    this.#retiresAt = retirementFrom(this.#clock.now(), this.#maxAgeMs);
     const closed = (): void => {
       if (this.#open > 0 || this.#idleSince === undefined || this.#socket !== socket) return;
       const now = this.#clock.now();
@@ -92,7 +99,7 @@ class WatchedClient extends Client implements WatchedConnection {
       const now = this.#clock.now();
       this.#usedAfterMs = now - this.#idleSince;
       const limitMs = Math.min(this.#idleMs, this.#limits.limitOf(this.#origin, now));
-      if (this.#usedAfterMs >= limitMs) this.#giveUp();
+      if (this.#usedAfterMs >= limitMs || now >= this.#retiresAt) this.#giveUp();
     }
     (handler as WatchedHandler).connection = this;
     return super.dispatch(options, handler);
@@ -162,7 +169,13 @@ export class Agents {
 function openAgent(options: ConnectOptions, server: ServerIdentity | undefined): Agent {
   const { tls, maxConnectionsPerEndpoint: connections, idleTimeoutMs, clock = systemClock } = options;
   const { onConnection } = options;
-  const own = { limits: new IdleLimits(), idleMs: idleTimeoutMs ?? Infinity, clock, onConnection };
+  const own = {
+    limits: new IdleLimits(),
+    idleMs: idleTimeoutMs ?? Infinity,
+    maxAgeMs: options.maxConnectionAgeMs,
+    clock,
+    onConnection,
+  };
   return new Agent({
     connections,
     pipelining: 1,

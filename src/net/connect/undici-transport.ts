@@ -2,9 +2,10 @@ import type { Dispatcher } from "undici";
 import type { Call } from "../../core/call.ts";
 import { systemClock } from "../../core/clock.ts";
 import { MeshError, TransportError, type TransportFault } from "../../core/errors.ts";
+import { placeOf } from "../../rest/fetch-errors.ts";
 import type { HttpRequest, HttpResponse, HttpTransport } from "../../rest/http-transport.ts";
 import { TransportResponse } from "../../rest/transport-response.ts";
-import { faultOf, faultOfConnect } from "../platform/socket-fault.ts";
+import { faultOf, faultOfConnect, reasonOf } from "../platform/socket-fault.ts";
 import type { ConnectOptions } from "../port.ts";
 import { checkTls } from "../tls/check-tls.ts";
 import { silentRefusal, type TlsTarget, tlsFailure, tlsRequired } from "../tls/client-failure.ts";
@@ -183,7 +184,7 @@ class Exchange implements WatchedHandler {
     // It is given its controller just before it is written.
     const fault = this.#controller === undefined ? faultOfConnect(error) : faultOf(error);
     if (fault === undefined) return error;
-    const what = `Cannot ${doing} ${this.call.service} at ${this.#origin}`;
+    const what = `Cannot ${doing} ${placeOf(this.call, this.#origin)}`;
     return this.#failureOfTls(what, error, fault) ?? plainFailure(what, error, fault);
   }
 
@@ -202,7 +203,7 @@ class Exchange implements WatchedHandler {
 }
 
 function plainFailure(what: string, error: unknown, fault: TransportFault): TransportError {
-  return new TransportError(fault, `${what}: ${(error as Error).message}`, { cause: error });
+  return new TransportError(fault, `${what}: ${reasonOf(error)}`, { cause: error });
 }
 
 function asError(reason: unknown): Error {

@@ -8,7 +8,7 @@ import type { ConnectOptions } from "../port.ts";
 import { refuseCleartext } from "../tls/server-check.ts";
 import type { Http1Client } from "./http1-client.ts";
 import { createHttp2Client } from "./http2-fetch-client.ts";
-import { poolDefaults, SessionPool } from "./session-pool.ts";
+import { maxSessionsOf, poolDefaults, SessionPool } from "./session-pool.ts";
 
 /** How long open calls may go on when the client is closed. */
 const closeGraceMs = 30_000;
@@ -62,6 +62,8 @@ function openHttp2(options: UniversalClientOptions): UniversalClient {
     verifyAfterIdleMs,
     pingTimeoutMs,
     onConnection,
+    maxConnectionAgeMs: options.maxConnectionAgeMs,
+    maxSessions: maxSessionsOf(options),
   });
   return {
     httpClient: createHttp2Client(pool),

@@ -10,6 +10,7 @@ import { remoteAddressOf } from "./connections.ts";
 import { serveHttp1 } from "./http1-server.ts";
 import { serveHttp2 } from "./http2-server.ts";
 import type { ListenerContext } from "./listener-context.ts";
+import { takeProxyHeader } from "./proxy-header.ts";
 
 /** How the preface of an HTTP/2 connection begins; no method of HTTP/1.1 does. */
 const preface = [0x50, 0x52, 0x49];
@@ -61,13 +62,40 @@ function sniff(socket: Socket, context: ListenerContext): void {
   socket.on("end", end);
 }
 
+/** Serves a connection, after the header of the PROXY protocol where the one at the other end is to send it. */
+function afterProxyHeader(socket: Socket, context: ListenerContext, serve: () => void): void {
+  const remote = remoteAddressOf(socket);
+  if (context.sendsProxyHeader?.(remote) !== true) {
+    serve();
+    return;
+  }
+  // The listener's check ends a connection that says nothing.
+  const record = context.connections.of(socket);
+  takeProxyHeader(
+    socket,
+    (address) => {
+      if (address !== undefined) record.remoteAddress = address;
+      serve();
+    },
+    ({ message }) => {
+      const error = new Error(
+        `Cannot serve a connection from ${remote}: ${message}; let the proxy send the PROXY protocol, or take it out of connections.proxyProtocol`,
+      );
+      context.onConnectionError("protocol", error, remote);
+    },
+  );
+}
+
 /** A server in the clear; both versions of HTTP share its port, unless only HTTP/2 is served. */
 function plainServer(context: ListenerContext): Server {
   const onlyHttp2 = context.onHttp1 === undefined;
   // A client of HTTP/1.1 may end its side when it has sent its request; what is there is still sent to it.
   return createServer({ noDelay: true, allowHalfOpen: !onlyHttp2 }, (socket) => {
-    if (onlyHttp2) serveHttp2(socket, context);
-    else sniff(socket, context);
+    afterProxyHeader(socket, context, () => {
+      if (onlyHttp2) serveHttp2(socket, context);
+      else sniff(socket, context);
+      if (socket.isPaused()) socket.resume();
+    });
   });
 }
 
@@ -96,7 +124,10 @@ function secureServer(tls: ServerTls, context: ListenerContext): Server {
   const server = createTlsServer(options, (socket) => {
     const raw = handshakes.get(remoteOf(socket));
     handshakes.delete(remoteOf(socket));
-    if (raw !== undefined && raw !== socket) connections.forget(raw);
+    if (raw !== undefined && raw !== socket) {
+      connections.of(socket).remoteAddress = connections.of(raw).remoteAddress;
+      connections.forget(raw);
+    }
     if (socket.alpnProtocol === "h2") serveHttp2(socket, context);
     else if (context.onHttp1 === undefined) socket.destroy();
     else serveHttp1(socket, context);
@@ -115,7 +146,10 @@ function secureServer(tls: ServerTls, context: ListenerContext): Server {
     const refused = tlsErrorIn(error)?.reason === "plaintext" && raw !== undefined && raw !== socket;
     // The socket beneath, which was asked while it was open, still knows; the one over it does not on Deno.
     const { _parent: beneath } = socket as { readonly _parent?: Socket | null };
-    const remote = remoteAddressOf(socket) || (beneath ? remoteAddressOf(beneath) : "");
+    const remote =
+      raw === undefined
+        ? remoteAddressOf(socket) || (beneath ? remoteAddressOf(beneath) : "")
+        : connections.of(raw).remoteAddress;
     // Node leaves it to us, and has the socket beneath; the others have sent an alert.
     if (refused && raw.writable) raw.end(expectsTls, () => socket.destroy());
     else socket.destroy();
@@ -126,5 +160,11 @@ function secureServer(tls: ServerTls, context: ListenerContext): Server {
 
 /** A server that accepts what the options of a listener ask for. */
 export function acceptingServer(tls: ServerTls | undefined, context: ListenerContext): Server {
-  return tls === undefined ? plainServer(context) : secureServer(tls, context);
+  if (tls === undefined) return plainServer(context);
+  const secure = secureServer(tls, context);
+  if (context.sendsProxyHeader === undefined) return secure;
+  // The header comes before the handshake.
+  return createServer({ noDelay: true }, (socket) => {
+    afterProxyHeader(socket, context, () => secure.emit("connection", socket));
+  });
 }

@@ -56,8 +56,8 @@ class AcceptedConnection implements Connection {
 /** One accepted connection, as a listener must know it. */
 export class ConnectionRecord {
   readonly socket: Socket;
-  /** Read while the socket is open: a closed one does not tell. */
-  readonly remoteAddress: string;
+  /** Read while the socket is open: a closed one does not tell. Behind a proxy that says so, its client's. */
+  remoteAddress: string;
   readonly openedAt: number;
   /** From then on it takes no new requests. */
   readonly retiresAt: number;

@@ -1,3 +1,4 @@
+import { addressSet } from "../../core/address-ranges.ts";
 import { systemClock } from "../../core/clock.ts";
 import { MeshError } from "../../core/errors.ts";
 import { quietHook } from "../../core/hooks.ts";
@@ -68,8 +69,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     const { maxConnectionAgeMs = Infinity, maxConnectionAgeGraceMs = Infinity } = limits;
     const { idleTimeoutMs, keepalive } = limits;
     const connections = new Connections(clock, maxConnectionAgeMs, maxConnectionAgeGraceMs);
+    const { proxyProtocol } = limits;
     const context: ListenerContext = {
       clock,
+      sendsProxyHeader:
+        proxyProtocol === undefined ? undefined : addressSet("listener", "proxyProtocol", proxyProtocol),
       http1Limits: http1LimitsFrom(idleTimeoutMs),
       idleTimeoutMs,
       keepalive,

@@ -19,6 +19,8 @@ export interface ListenerContext {
   readonly idleTimeoutMs: number | undefined;
   /** Pings on HTTP/2. @default see `ListenerLimits` */
   readonly keepalive: ServerKeepalive | undefined;
+  /** Whether the proxy at an address says first for whom it connects; undefined when none does. */
+  readonly sendsProxyHeader: ((address: string) => boolean) | undefined;
   /** Times connections. */
   readonly clock: Clock;
   /** Serves a request that arrived by HTTP/1.1; undefined where only HTTP/2 is spoken. */

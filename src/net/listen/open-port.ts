@@ -20,7 +20,10 @@ class AcceptedSockets {
   readonly #maxInAll: number;
   readonly #maxPerAddress: number;
 
-  constructor(limits: ListenerLimits) {
+  readonly #sendsProxyHeader: ListenerContext["sendsProxyHeader"];
+
+  constructor(limits: ListenerLimits, sendsProxyHeader: ListenerContext["sendsProxyHeader"]) {
+    this.#sendsProxyHeader = sendsProxyHeader;
     this.#maxInAll = limits.maxConnections ?? defaults.maxConnections;
     this.#maxPerAddress = limits.maxConnectionsPerAddress ?? defaults.maxConnectionsPerAddress;
   }
@@ -29,7 +32,9 @@ class AcceptedSockets {
   add(socket: Socket): boolean {
     const address = socket.remoteAddress ?? "";
     const before = this.#byAddress.get(address) ?? 0;
-    if (this.#open.size >= this.#maxInAll || before >= this.#maxPerAddress) return false;
+    if (this.#open.size >= this.#maxInAll) return false;
+    if (before >= this.#maxPerAddress && this.#sendsProxyHeader?.(remoteAddressOf(socket)) !== true)
+      return false;
     this.#open.add(socket);
     this.#byAddress.set(address, before + 1);
     socket.once("close", () => {
@@ -49,11 +54,11 @@ class AcceptedSockets {
 /** Opens a port. */
 export async function openPort(
   server: Server,
-  { connections, onConnectionError }: ListenerContext,
+  { connections, onConnectionError, sendsProxyHeader }: ListenerContext,
   address: { readonly hostname: string; readonly port: number },
   limits: ListenerLimits,
 ): Promise<OpenPort> {
-  const sockets = new AcceptedSockets(limits);
+  const sockets = new AcceptedSockets(limits, sendsProxyHeader);
   // First, before anybody serves it. Beneath TLS this is not the socket that requests come by.
   server.prependListener("connection", (socket: Socket) => {
     // The connection on it reports the socket's errors; one without a listener would end the process.

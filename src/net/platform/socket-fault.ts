@@ -141,12 +141,19 @@ export function connectFault(target: TlsTarget, error: unknown): TransportError 
   const ofTls = tlsErrorIn(error);
   if (ofTls !== undefined) return tlsFailure(doing, target, ofTls.reason, ofTls.error);
   const fault = faultIn(error, true);
-  const message = error instanceof Error ? error.message : String(error);
   return new TransportError(
     fault === undefined ? "never-started" : beforeStart(fault),
-    `${doing}: ${message}`,
+    `${doing}: ${reasonOf(error)}`,
     {
       cause: error,
     },
   );
+}
+
+/** What an error says; where a name has several addresses, of which none could be reached, that of each. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { errors } = error as Partial<AggregateError>;
+  if (error.message !== "" || !Array.isArray(errors)) return error.message;
+  return errors.map(reasonOf).join(", ");
 }

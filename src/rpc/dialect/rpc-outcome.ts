@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Call } from "../../core/call.ts";
-import { outcomeOfCancelledCall, outcomeOfMeshError } from "../../core/classifier.ts";
+import { type Classifier, outcomeOfCancelledCall, outcomeOfMeshError } from "../../core/classifier.ts";
 import { type FaultOf, TransportError, type TransportFault } from "../../core/errors.ts";
 import { type Outcome, ok, outcome } from "../../core/outcome.ts";
 import type { RpcCode } from "../../core/status.ts";
@@ -100,7 +100,7 @@ function plainOutcome(error: ConnectError): Outcome {
  *
  * @param faultOf - the runtime's knowledge of its own socket errors; without it such a fault proves nothing
  */
-export function outcomeOfRpcError(call: Call, error: unknown, faultOf: FaultOf | undefined): Outcome {
+export function outcomeOfRpcError(call: Call, error: unknown, faultOf?: FaultOf): Outcome {
   const cancelled = outcomeOfCancelledCall(call);
   if (cancelled !== undefined) return cancelled;
   if (!(error instanceof ConnectError)) return outcomeOfCause(error, faultOf) ?? outcome("failure", "error");
@@ -111,3 +111,17 @@ export function outcomeOfRpcError(call: Call, error: unknown, faultOf: FaultOf |
   const pushbackMs = pushbackFrom(error.metadata);
   return pushbackMs === undefined ? plain : { ...plain, pushbackMs };
 }
+
+/**
+ * States how calls of a Connect client ended that are wrapped by `protect()`: by their codes, as those of the mesh's own
+ * transports.
+ *
+ * @example
+ * ```ts
+ * const query = protect(retry(), (request: QueryRequest) => client.query(request), { classifier: rpcClassifier });
+ * ```
+ */
+export const rpcClassifier: Classifier = {
+  response: () => ok,
+  error: (call, error) => outcomeOfRpcError(call, error),
+};

@@ -10,6 +10,7 @@ import { certificatesIn } from "../../net/tls/pem.ts";
 import { refuseCleartext, serverCheck } from "../../net/tls/server-check.ts";
 import { serverRoots } from "../../net/tls/server-roots.ts";
 import { tlsErrorIn } from "../../net/tls/tls-failure.ts";
+import { placeOf } from "../../rest/fetch-errors.ts";
 import { createFetchTransport } from "../../rest/fetch-transport.ts";
 import type { HttpTransport } from "../../rest/http-transport.ts";
 import { checkServerIdentity } from "../../security/server-identity.ts";
@@ -58,7 +59,7 @@ export function openHttpTransport(options: ConnectOptions): HttpTransport {
       return init;
     },
     explain(error, origin, call) {
-      const doing = `Cannot reach ${call.service} at ${origin}`;
+      const doing = `Cannot reach ${placeOf(call, origin)}`;
       const target = { origin, tls, server: call.endpoint?.tls };
       const found = tlsErrorIn(error);
       const fault = faultOf(error);

@@ -9,6 +9,8 @@ import type { FetchFunction } from "../../rest/fetch-transport.ts";
 import { createEdgeRuntime } from "./edge-runtime.ts";
 import { faultOf } from "./fault.ts";
 
+export type { FetchFunction } from "../../rest/fetch-transport.ts";
+
 /** What any platform with `fetch` can do. */
 export const capabilities: Capabilities = {
   listen: false,

@@ -10,6 +10,8 @@ import { createEdgeRuntime } from "../web/edge-runtime.ts";
 import { asyncContext } from "./async-context.ts";
 import { faultOf } from "./fault.ts";
 
+export type { FetchFunction } from "../../rest/fetch-transport.ts";
+
 /** What workerd (Cloudflare Workers) can do. */
 export const capabilities: Capabilities = {
   listen: false,

@@ -3,9 +3,9 @@ import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Call } from "../../../src/core/call.ts";
 import { type FaultOf, MeshError, TransportError } from "../../../src/core/errors.ts";
-import type { Outcome } from "../../../src/core/outcome.ts";
+import { type Outcome, ok } from "../../../src/core/outcome.ts";
 import { withHttpStatus } from "../../../src/rpc/client/http-status.ts";
-import { outcomeOfCode, outcomeOfRpcError } from "../../../src/rpc/dialect/rpc-outcome.ts";
+import { outcomeOfCode, outcomeOfRpcError, rpcClassifier } from "../../../src/rpc/dialect/rpc-outcome.ts";
 
 function newCall(): Call {
   return new Call({ side: "client", protocol: "grpc", service: "echo", operation: "a.B/C" });
@@ -175,5 +175,14 @@ describe("the outcome of an RPC", () => {
       const { kind, status, local } = outcomeOf(newCall(), error);
       assert.deepEqual([kind, status, local], ["rejected", "breaker_open", true]);
     }
+  });
+});
+
+describe("rpcClassifier", () => {
+  it("tells what a call of a Connect client came to by its code", () => {
+    const call = newCall();
+    assert.equal(rpcClassifier.response(call, {}), ok);
+    assert.equal(rpcClassifier.error(call, new ConnectError("busy", Code.Unavailable)).kind, "retryable");
+    assert.equal(rpcClassifier.error(call, new ConnectError("none", Code.NotFound)).kind, "success");
   });
 });
