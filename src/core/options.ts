@@ -205,10 +205,12 @@ export function nearestName(key: string, known: readonly string[]): string | und
     .map((name) => ({ name, distance: distance(name) }))
     .sort((a, b) => a.distance - b.distance);
   if (nearest === undefined) return undefined;
-  if (nearest.distance <= (key.length > 4 ? 2 : 1)) return nearest.name;
+  const short = key.length <= 4;
+  if (nearest.distance <= (short ? 1 : 2)) return nearest.name;
   const longer = known.find((name) => name.toLowerCase().startsWith(given));
   const shorter = known.find((name) => given.endsWith(name.replace(unit, "").toLowerCase()));
-  return longer ?? shorter ?? (nearest.distance <= Math.ceil(key.length * 0.4) ? nearest.name : undefined);
+  const alike = !short && nearest.distance <= Math.ceil(key.length * 0.4);
+  return longer ?? shorter ?? (alike ? nearest.name : undefined);
 }
 
 /** How many letters must be put in, taken out or changed to make one word of the other (Levenshtein's distance). */

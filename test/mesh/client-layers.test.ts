@@ -131,7 +131,7 @@ describe("layers of a program's own around outgoing calls", () => {
       () => make({ call: tenant }),
       /layers.client.call is a function; put the function in brackets/,
     );
-    assert.throws(() => make({ attempt: ["x"] }), /layers.client.attempt\[0\] is "x"; pass a function/);
+    assert.throws(() => make({ attempt: ["x"] }), /layers.client.attempt\[0\] is "x"; pass functions only/);
     assert.throws(() => make(7), /client layers of createMesh\(\): its options are 7/);
   });
 });

@@ -20,7 +20,7 @@ const byRest: readonly Mistake[] = [
   [
     "no name of a service",
     () => mesh().rest(undefined as never),
-    "Cannot make a client: the service's name is undefined; pass the name that the resolver knows it by",
+    "Cannot make a client: the service's name is undefined; pass the name that the resolver knows it by, or a URL",
   ],
   [
     "null for defaults",
@@ -93,7 +93,7 @@ const byRest: readonly Mistake[] = [
   [
     "a word for a priority",
     () => get({ priority: "high" }),
-    'Cannot make a call to lake: priority is "high"; pass an integer of at least 0',
+    'Cannot make a call to lake: priority is "high"; pass an integer from 0 to 9999',
   ],
   [
     "a number for an idempotency key",
