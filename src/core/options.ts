@@ -213,15 +213,19 @@ export function nearestName(key: string, known: readonly string[]): string | und
   return longer ?? shorter ?? (alike ? nearest.name : undefined);
 }
 
-/** How many letters must be put in, taken out or changed to make one word of the other (Levenshtein's distance). */
+/** How many letters must be put in, taken out, changed, or swapped with the next to make one word of the other. */
 function distanceOf(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, change));
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swap = swapped ? (before[j - 2] as number) + 1 : Infinity;
+      next.push(Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, change, swap));
     }
+    before = row;
     row = next;
   }
   return row[b.length] as number;

@@ -224,7 +224,7 @@ const mistakes: readonly Mistake[] = [
   [
     "a hook that does not exist",
     () => mesh({}).rest("lake", { hooks: { beforeResponse: [] } } as never),
-    'Cannot make the hooks of a client of lake: it has no option "beforeResponse"; did you mean "beforeRequest"?',
+    'Cannot make the hooks of a client of lake: it has no option "beforeResponse"; did you mean "afterResponse"?',
   ],
   [
     "a hook that is no function",
