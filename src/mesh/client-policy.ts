@@ -4,6 +4,7 @@ import type { ServerIdentity } from "../core/identity.ts";
 import { checkBoolean, checkNumber, checkObject, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Runtime } from "../net/port.ts";
 import type { BreakerOptions } from "../policy/breaker.ts";
+import { priorities } from "../policy/call-policy.ts";
 import type { RetryBudget, RetryBudgetOptions } from "../policy/retry-budget.ts";
 import { checkRetryPolicy, type RetryPolicy } from "../policy/retry-plan.ts";
 import { checkServerIdentity } from "../security/server-identity.ts";
@@ -100,7 +101,7 @@ function checkCommon(who: string, policy: Omit<MethodPolicy, "retry">): void {
   if (policy.attemptTimeoutMs !== undefined) {
     checkNumber(who, "attemptTimeoutMs", policy.attemptTimeoutMs, bound);
   }
-  if (policy.priority !== undefined) checkNumber(who, "priority", policy.priority, { integer: true });
+  if (policy.priority !== undefined) checkNumber(who, "priority", policy.priority, priorities);
   checkBoolean(who, "idempotent", policy.idempotent);
   checkBoolean(who, "waitForReady", policy.waitForReady);
 }

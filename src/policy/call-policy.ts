@@ -1,5 +1,5 @@
 import type { Call } from "../core/call.ts";
-import { checkBoolean, checkNumber } from "../core/options.ts";
+import { checkBoolean, checkNumber, type NumberRange } from "../core/options.ts";
 import { checkRetryPolicy, type RetryPolicy } from "./retry-plan.ts";
 
 /** What a caller says about one call, in the same words in every protocol; what it leaves out, the policies say. */
@@ -22,6 +22,9 @@ export interface CallOverrides {
   /** Whether it waits, within its deadline, while there is no endpoint to take it. @default the policies', else false */
   readonly waitForReady?: boolean;
 }
+
+/** What a priority may be: a larger number is not read by the services that it travels to. */
+export const priorities: NumberRange = { integer: true, max: 9_999 };
 
 /** What holds for one call, where that is not what holds for all calls to its service: `call.policy`. */
 export interface CallPolicy {
@@ -72,7 +75,7 @@ export function callPolicyFrom(
   base: CallPolicy | undefined,
 ): CallPolicy | undefined {
   if (idempotent !== undefined) checkBoolean(who, "idempotent", idempotent);
-  if (priority !== undefined) checkNumber(who, "priority", priority, { integer: true });
+  if (priority !== undefined) checkNumber(who, "priority", priority, priorities);
   if (retry === undefined && waitForReady === undefined) return base;
   checkBoolean(who, "waitForReady", waitForReady);
   if (retry !== undefined) checkRetryPolicy(who, retry);

@@ -81,7 +81,10 @@ const nullBody: ReadonlySet<number> = new Set([204, 205, 304]);
  *
  * @example
  * ```ts
- * app.get("/datasets/*", (c) => mesh.fetch(`mesh://lake${c.req.path}`, c.req.raw));
+ * app.all("/datasets/*", (c) => {
+ *   const { pathname, search } = new URL(c.req.url);
+ *   return mesh.fetch(`mesh://lake${pathname}${search}`, c.req.raw);
+ * });
  * ```
  */
 export function createMeshFetch(options: MeshFetchOptions): MeshFetch {

@@ -263,6 +263,8 @@ describe("what a caller says about one call", () => {
       [{ retry: { budget: false } }, /it has no option "budget"/],
       [{ idempotent: "yes" }, /idempotent is "yes"; pass true or false/],
       [{ priority: -1 }, /priority is -1/],
+      // Services would not read it, and take the call for one that matters most.
+      [{ priority: 10_000 }, /priority is 10000; pass an integer from 0 to 9999/],
       [{ waitForReady: 1 }, /waitForReady is 1; pass true or false/],
     ];
     const echo = createClient(EchoService, mesh.transport("lake"));

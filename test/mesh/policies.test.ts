@@ -82,6 +82,7 @@ describe("policies", () => {
   it("are checked whole when the mesh is made", () => {
     for (const [policy, message] of [
       [{ timeoutMs: 0 }, /policies\["lake"\] of createMesh\(\): timeoutMs is 0/],
+      [{ priority: 10_000 }, /priority is 10000; pass an integer from 0 to 9999/],
       [{ maxConcurrent: 0.5 }, /maxConcurrent is 0.5/],
       [{ breaker: { failureRate: 2 } }, /failureRate is 2/],
       [{ retry: { maxAttempts: 9 } }, /maxAttempts is 9/],

@@ -97,6 +97,20 @@ describe("a stream of createMeshTransport()", () => {
     await assertNoTimers(mesh);
   });
 
+  it("goes on when a reader of Connect's own client leaves early, until its signal aborts", async () => {
+    const mesh = openSlow();
+    const abort = new AbortController();
+    for await (const _ of mesh.client.expand({}, { signal: abort.signal })) break;
+    await settle();
+    assert.equal(mesh.outcome(), undefined);
+    abort.abort();
+    assert.equal(mesh.outcome()?.kind, "cancelled");
+    await settle();
+    await settle();
+    assert.deepEqual(mesh.ended, ["handler"]);
+    await assertNoTimers(mesh);
+  });
+
   it("ends its call at the deadline though nobody reads", async () => {
     const mesh = openSlow();
     const response = await expand(mesh, 2_000);
