@@ -60,9 +60,10 @@ export type {
   ServerTls,
 } from "./src/net/port.ts";
 export * from "./src/policy/mod.ts";
+export type { MeshFetchInit } from "./src/rest/fetch-init.ts";
 export { HttpError, isHttpError } from "./src/rest/http-error.ts";
 export type { HttpBody, HttpRequest, HttpResponse, HttpTransport } from "./src/rest/http-transport.ts";
-export type { MeshFetch, MeshFetchInit } from "./src/rest/mesh-fetch.ts";
+export type { MeshFetch } from "./src/rest/mesh-fetch.ts";
 export type { HeadersInput } from "./src/rest/request-headers.ts";
 export type { ResponsePromise } from "./src/rest/response-promise.ts";
 export type { RestBody } from "./src/rest/rest-body.ts";

@@ -118,8 +118,12 @@ async function bundle(): Promise<void> {
   }
 }
 
-/** What is loaded at different times, or on different runtimes, stands apart: the listener, sockets, the rest. */
+/**
+ * What is loaded at different times, on different runtimes, or by different entries stands apart: the listener, sockets,
+ * policies with the contracts under them, the rest.
+ */
 function chunkOf(file: string): string | undefined {
+  if (/^(?:core|policy)\//.test(file)) return "core";
   if (/^(?:net\/(?:listen|fetch)|http\/http1)\//.test(file)) return "listen";
   if (/^net\/connect\/(?:undici-agent|http1-client|http1-sockets)\.js$/.test(file)) return undefined;
   if (/^net\//.test(file)) return "net";

@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys, orDefault } from "../core/options.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { type Random, systemRandom } from "../core/random.ts";
 import type { Balancer, EndpointState } from "./balancer.ts";
@@ -127,6 +127,6 @@ class PowerOfTwoChoices implements Balancer {
 export function powerOfTwoChoices(options: PowerOfTwoChoicesOptions = {}): Balancer {
   const who = "powerOfTwoChoices()";
   checkOptions(who, options, knownPowerOfTwoChoicesOptions);
-  const decayMs = checkNumber(who, "decayMs", options.decayMs ?? 10_000, { above: true });
+  const decayMs = checkNumber(who, "decayMs", orDefault(options.decayMs, 10_000), { above: true });
   return new PowerOfTwoChoices(decayMs, options.random ?? systemRandom);
 }

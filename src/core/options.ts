@@ -1,3 +1,5 @@
+import { isThenable } from "./hooks.ts";
+
 /** What a numeric option may be. */
 export interface NumberRange {
   /** Lowest value allowed. @default 0 */
@@ -10,11 +12,14 @@ export interface NumberRange {
   readonly integer?: boolean;
 }
 
-function shown(value: unknown): string {
+/** A value as error messages show it. */
+export function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
-  return String(value);
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return "an array";
+  if (isThenable(value)) return "a promise";
+  return value instanceof Map ? "a Map" : value instanceof Set ? "a Set" : "an object";
 }
 
 function remedy({ min = 0, above = false, max = Number.MAX_VALUE, integer = false }: NumberRange): string {
@@ -47,6 +52,11 @@ export function checkNumber(who: string, name: string, value: unknown, range: Nu
   return value;
 }
 
+/** An option, or its default where it is left out; `null` is a value, and seldom one that makes sense. */
+export function orDefault<T>(value: T | undefined, fallback: T): T {
+  return value === undefined ? fallback : value;
+}
+
 /**
  * Returns an optional function option.
  *
@@ -59,15 +69,66 @@ export function checkFunction<F>(who: string, name: string, value: F | undefined
   return value;
 }
 
+/** @throws TypeError when it is no text, or there is nothing in it */
+export function checkText(who: string, name: string, value: unknown): void {
+  if (typeof value === "string" && value !== "") return;
+  throw new TypeError(`Cannot make ${who}: ${name} is ${shown(value)}; pass text`);
+}
+
 /**
- * Refuses what is no object.
+ * Returns an optional list of functions.
+ *
+ * @throws TypeError when it is there and no list, or holds something else
+ */
+export function checkFunctions<F>(
+  who: string,
+  name: string,
+  list: readonly F[] | undefined,
+): readonly F[] | undefined {
+  if (list === undefined) return undefined;
+  if (!Array.isArray(list)) {
+    throw new TypeError(`Cannot make ${who}: ${name} is ${shown(list)}; put the function in brackets`);
+  }
+  list.forEach((each: unknown, index) => {
+    if (typeof each !== "function") {
+      throw new TypeError(`Cannot make ${who}: ${name}[${index}] is ${shown(each)}; pass functions only`);
+    }
+  });
+  return list;
+}
+
+/**
+ * Returns an optional option that is known by its methods: a clock, a signal, a call.
+ *
+ * @param remedy - what is passed instead, as the end of the error message
+ * @throws TypeError when it is there and lacks one of them
+ */
+export function checkMethods<T>(
+  who: string,
+  name: string,
+  value: T | undefined,
+  methods: readonly (keyof T & string)[],
+  remedy: string,
+): T | undefined {
+  if (value === undefined) return undefined;
+  for (const method of methods) {
+    if (typeof value === "object" && value !== null && typeof value[method] === "function") continue;
+    throw new TypeError(`Cannot make ${who}: ${name} is ${shown(value)} without ${method}(); pass ${remedy}`);
+  }
+  return value;
+}
+
+/**
+ * Refuses what is no object of options: lists, maps and promises have no keys, and would be taken for options that are all
+ * left out.
  *
  * @throws TypeError when it is not one
  */
 export function checkObject(who: string, value: unknown): void {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError(`Cannot make ${who}: its options are ${shown(value)}; pass an object`);
-  }
+  if (typeof value === "object" && value !== null && !(Symbol.iterator in value) && !isThenable(value))
+    return;
+  const remedy = isThenable(value) ? "await it" : "pass an object";
+  throw new TypeError(`Cannot make ${who}: its options are ${shown(value)}; ${remedy}`);
 }
 
 /** The keys of some options; its type makes sure that none is missing and none is made up. */
@@ -127,7 +188,15 @@ export function checkBoolean(who: string, name: string, value: boolean | undefin
 /** What the unit at the end of a name says is easily left out. */
 const unit = /(?:Ms|Bytes|Seconds)$/;
 
-/** The known name that was most likely meant; undefined where none is near. */
+function suggestion(key: string, known: readonly string[]): string {
+  const meant = nearestName(key, known);
+  return meant === undefined ? `its options are ${known.join(", ")}` : `did you mean "${meant}"?`;
+}
+
+/**
+ * The name that was meant by one that does not exist; undefined when none is near. A slip of the pen goes before a name that
+ * is a part of the other, and that before what is somewhat alike.
+ */
 export function nearestName(key: string, known: readonly string[]): string | undefined {
   const given = key.toLowerCase();
   const distance = (name: string): number =>
@@ -135,24 +204,28 @@ export function nearestName(key: string, known: readonly string[]): string | und
   const [nearest] = known
     .map((name) => ({ name, distance: distance(name) }))
     .sort((a, b) => a.distance - b.distance);
-  const near = nearest !== undefined && nearest.distance <= Math.max(2, Math.ceil(key.length * 0.4));
-  return near ? nearest.name : known.find((name) => name.startsWith(key));
+  if (nearest === undefined) return undefined;
+  const short = key.length <= 4;
+  if (nearest.distance <= (short ? 1 : 2)) return nearest.name;
+  const longer = known.find((name) => name.toLowerCase().startsWith(given));
+  const shorter = known.find((name) => given.endsWith(name.replace(unit, "").toLowerCase()));
+  const alike = !short && nearest.distance <= Math.ceil(key.length * 0.4);
+  return longer ?? shorter ?? (alike ? nearest.name : undefined);
 }
 
-function suggestion(key: string, known: readonly string[]): string {
-  const meant = nearestName(key, known);
-  return meant === undefined ? `its options are ${known.join(", ")}` : `did you mean "${meant}"?`;
-}
-
-/** How many letters must be put in, taken out or changed to make one word of the other (Levenshtein's distance). */
+/** How many letters must be put in, taken out, changed, or swapped with the next to make one word of the other. */
 function distanceOf(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, change));
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swap = swapped ? (before[j - 2] as number) + 1 : Infinity;
+      next.push(Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, change, swap));
     }
+    before = row;
     row = next;
   }
   return row[b.length] as number;

@@ -1,5 +1,6 @@
 import { Call, type CallInit } from "./call.ts";
 import { type Classifier, defaultClassifier, endWithError, pending } from "./classifier.ts";
+import { checkFunction, checkFunctions } from "./options.ts";
 
 /**
  * One exchange: a call and its request in, the response out; at once, where nothing on the way has to wait.
@@ -22,6 +23,7 @@ export type AnyLayer = <Req, Res>(next: Service<Req, Res>) => Service<Req, Res>;
 export function compose(...layers: readonly AnyLayer[]): AnyLayer;
 export function compose<Req, Res>(...layers: readonly Layer<Req, Res>[]): Layer<Req, Res>;
 export function compose<Req, Res>(...layers: readonly Layer<Req, Res>[]): Layer<Req, Res> {
+  checkFunctions("compose()", "its layers", layers);
   return (next) => layers.reduceRight((inner, layer) => layer(inner), next);
 }
 
@@ -52,6 +54,8 @@ export function protect<Req, Res>(
   run: (request: Req, call: Call) => Promise<Res> | Res,
   options: ProtectOptions = {},
 ): (request: Req, options?: ProtectOptions) => Promise<Res> {
+  checkFunction("protect()", "layer", layer);
+  checkFunction("protect()", "run", run);
   const { classifier = defaultClassifier } = options;
   /** What a transport does for a protocol: states how each attempt ended. */
   async function attempt(call: Call, request: Req): Promise<Res> {

@@ -1,5 +1,5 @@
 import type { Endpoint } from "../core/endpoint.ts";
-import { ignoreRejection, quietHook, reportLost } from "../core/hooks.ts";
+import { ignoreRejection, isThenable, quietHook, reportLost } from "../core/hooks.ts";
 import { checkFunction, checkOptions, type OptionKeys } from "../core/options.ts";
 import { borrowedSource, checkedSource, isSource, type Source } from "../core/source.ts";
 import { checkServerIdentity } from "../security/server-identity.ts";
@@ -20,6 +20,13 @@ export interface StaticResolverOptions {
 }
 
 const who = "staticResolver()";
+const knownEndpoint: OptionKeys<Endpoint> = {
+  origin: true,
+  weight: true,
+  zone: true,
+  protocols: true,
+  tls: true,
+};
 
 function endpointFrom(service: string, index: number, given: string | Endpoint): Endpoint {
   const where = `endpoint ${index + 1} of ${JSON.stringify(service)}`;
@@ -43,6 +50,7 @@ function endpointFrom(service: string, index: number, given: string | Endpoint):
     throw wrong(`is ${shown}, which goes beyond scheme, host and port`, `pass "${url.origin}"`);
   }
   if (typeof given === "string") return Object.freeze({ origin: url.origin });
+  checkOptions(`${who}: ${where}`, given, knownEndpoint);
   const { weight, protocols } = given;
   if (weight !== undefined && !(typeof weight === "number" && weight > 0 && weight < Infinity)) {
     throw wrong(`has the weight ${String(weight)}`, "pass a number above 0 or leave it out");
@@ -111,7 +119,12 @@ function endpointsFrom(service: string, given: StaticEndpoints, mayBeEmpty: bool
  *   just scheme, host and port
  */
 export function staticResolver(services: StaticServices, options: StaticResolverOptions = {}): Resolver {
-  if (typeof services !== "object" || services === null || Array.isArray(services)) {
+  if (
+    typeof services !== "object" ||
+    services === null ||
+    Symbol.iterator in services ||
+    isThenable(services)
+  ) {
     throw new TypeError(
       `Cannot make ${who}: its services are no object; pass { name: ["https://host:port"] }`,
     );

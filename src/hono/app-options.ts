@@ -2,7 +2,7 @@ import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import type { MeshError } from "../core/errors.ts";
 import { quietHook } from "../core/hooks.ts";
-import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkFunction, checkNumber, checkOptions, type OptionKeys, orDefault } from "../core/options.ts";
 import type { Health } from "../serve/health.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -36,10 +36,10 @@ export interface CreateAppOptions extends AppOptions {
   readonly clock?: Clock;
 }
 
+export const knownAppOptions: OptionKeys<AppOptions> = { bodyLimitBytes: true, expose: true, onError: true };
+
 const knownOptions: OptionKeys<CreateAppOptions> = {
-  bodyLimitBytes: true,
-  expose: true,
-  onError: true,
+  ...knownAppOptions,
   pipeline: true,
   asyncContext: true,
   health: true,
@@ -61,7 +61,7 @@ export function partsFrom(
   const onError = checkFunction(who, "onError", options.onError);
   return {
     pipeline: options.pipeline,
-    bodyLimitBytes: checkNumber(who, "bodyLimitBytes", options.bodyLimitBytes ?? 1_048_576, {
+    bodyLimitBytes: checkNumber(who, "bodyLimitBytes", orDefault(options.bodyLimitBytes, 1_048_576), {
       max: Infinity,
     }),
     scope: options.asyncContext,

@@ -5,7 +5,7 @@ import { type CreateAppOptions, partsFrom } from "./app-options.ts";
 import type { MeshEnv } from "./env.ts";
 import { healthResponders, responderFor } from "./health-routes.ts";
 import { refuseMethod, routesFor } from "./no-route.ts";
-import { marksOf, type RouteInfo, routeInfo } from "./route-info.ts";
+import { isMiddleware, marksOf, type RouteInfo, routeInfo } from "./route-info.ts";
 import { type AppParts, RoutedRequest } from "./routed-request.ts";
 
 /** Whatever serves requests by its `fetch`: a Hono app, whatever its environment, for one. */
@@ -48,6 +48,12 @@ export function withLayers(who: string, app: ServedApp, options: CreateAppOption
       return outer.fetch(request, env, context);
     },
   };
+}
+
+/** What the requests to an app's routes are called, as they are declared; nothing for an app that is none of Hono's. */
+export function operationsOf(app: ServedApp): readonly string[] {
+  if (!isHono(app)) return [];
+  return app.routes.filter((route) => !isMiddleware(route)).map(({ method, path }) => `${method} ${path}`);
 }
 
 function isHono(app: object): app is HonoApp {

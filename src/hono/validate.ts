@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { MeshError } from "../core/errors.ts";
+import { checkWord } from "../core/options.ts";
 import type { Violation } from "../http/problem.ts";
 
 /** The part of the Standard Schema interface that is used here; Zod, Valibot, ArkType and others implement it. */
@@ -25,6 +26,8 @@ export interface SchemaIssue {
 
 /** The parts of a request that can be validated. */
 export type ValidationTarget = "json" | "query" | "param";
+
+const targets: readonly ValidationTarget[] = ["json", "query", "param"];
 
 /** A body of 1 MiB can hold hundreds of thousands of faults; the response must stay small. */
 const maxViolations = 100;
@@ -69,6 +72,12 @@ export function validate<T extends ValidationTarget, Input, Output>(
   schema: StandardSchema<Input, Output>,
   // biome-ignore lint/suspicious/noExplicitAny: the environment is the app's own
 ): MiddlewareHandler<any, string, { in: { [K in T]: Input }; out: { [K in T]: Output } }> {
+  if (readers[target] === undefined) checkWord("validate()", "target", target, targets);
+  if (typeof schema?.["~standard"]?.validate !== "function") {
+    throw new TypeError(
+      "Cannot make validate(): its schema is none; pass one of Zod, Valibot, ArkType or another Standard Schema",
+    );
+  }
   return async function validateRequest(c, next) {
     const result = await schema["~standard"].validate(await readers[target](c));
     if (typeof result !== "object" || result === null) {

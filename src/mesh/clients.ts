@@ -161,7 +161,7 @@ export function createClients(given: ClientParts): Clients {
         current,
         onEvent,
         policyOf: (method, target, operation) => policies.forRest(service, method, target, operation),
-        ...(defaults && { defaults }),
+        ...(defaults !== undefined && { defaults }),
       });
     },
     transport(given, options = {}) {

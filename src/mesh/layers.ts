@@ -1,4 +1,4 @@
-import { checkFunction, checkObject } from "../core/options.ts";
+import { checkFunctions, checkObject } from "../core/options.ts";
 import type { Layer } from "../core/service.ts";
 import type { HttpResponse } from "../rest/http-transport.ts";
 import { addHeaders, type HeadersInput } from "../rest/request-headers.ts";
@@ -68,15 +68,7 @@ export function checkLayers(who: string, layers: MeshLayers = {}): MeshLayers {
   checkObject(`the client layers of ${who}`, client);
   refuseUnknown(who, "layers.client", client, positions);
   for (const [position, listed] of Object.entries(client)) {
-    if (listed === undefined) continue;
-    if (!Array.isArray(listed)) {
-      throw new TypeError(
-        `Cannot make ${who}: layers.client.${position} is no array; put the layer in brackets`,
-      );
-    }
-    listed.forEach((layer, index) => {
-      checkFunction(who, `layers.client.${position}[${index}]`, layer);
-    });
+    checkFunctions(who, `layers.client.${position}`, listed);
   }
   return layers;
 }

@@ -1,5 +1,5 @@
 import { addressSet } from "../core/address-ranges.ts";
-import { checkNumber, checkOptions, type NumberRange, type OptionKeys } from "../core/options.ts";
+import { checkNumber, checkOptions, type NumberRange, type OptionKeys, orDefault } from "../core/options.ts";
 import type { ListenerLimits, ListenOptions, ServerKeepalive } from "../net/port.ts";
 import type { ServeOptions } from "./options.ts";
 
@@ -18,10 +18,11 @@ const knownKeepalive: OptionKeys<ServerKeepalive> = { intervalMs: true, timeoutM
 export function portsFrom(options: ServeOptions): ListenOptions["ports"] {
   const check = (name: string, port: number): number =>
     checkNumber("serve()", name, port, { integer: true, max: 65_535 });
-  if (options.ports === undefined) return { all: check("port", options.port ?? 8080) };
+  if (options.ports === undefined) return { all: check("port", orDefault(options.port, 8080)) };
   if (options.port !== undefined) {
     throw new TypeError("Cannot serve: port and ports are both given; pass port for one port, ports for two");
   }
+  checkOptions("serve()'s ports", options.ports, { rest: true, grpc: true });
   return { rest: check("ports.rest", options.ports.rest), grpc: check("ports.grpc", options.ports.grpc) };
 }
 

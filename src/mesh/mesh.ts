@@ -5,12 +5,19 @@ import type { Call } from "../core/call.ts";
 import { systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { TlsOptions } from "../core/identity.ts";
-import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import {
+  checkFunction,
+  checkMethods,
+  checkNumber,
+  checkOptions,
+  type OptionKeys,
+  orDefault,
+} from "../core/options.ts";
 import { systemRandom } from "../core/random.ts";
-import { sourceOf } from "../core/source.ts";
+import { isSource, sourceOf } from "../core/source.ts";
 import { staticResolver } from "../discovery/static-resolver.ts";
 import { createApp } from "../hono/app.ts";
-import type { AppOptions, CreateAppOptions } from "../hono/app-options.ts";
+import { type AppOptions, type CreateAppOptions, knownAppOptions } from "../hono/app-options.ts";
 import type { MeshEnv } from "../hono/env.ts";
 import { meshExpose } from "../hono/health-routes.ts";
 import { meshMiddleware } from "../hono/middleware.ts";
@@ -25,6 +32,7 @@ import { checkLayers } from "./layers.ts";
 import { type MeshEvents, meshEvents } from "./mesh-events.ts";
 import type { Mesh, MeshOptions } from "./options.ts";
 import { ClientPolicies } from "./policies.ts";
+import { ServedOperations } from "./served-operations.ts";
 import { Servers } from "./servers.ts";
 import { createHandler, type ServingParts, startServer } from "./serving.ts";
 
@@ -81,13 +89,29 @@ export function createMesh(options: MeshOptions): Mesh {
   const maxConnectionsPerEndpoint = checkNumber(
     who,
     "maxConnectionsPerEndpoint",
-    options.maxConnectionsPerEndpoint ?? 100,
+    orDefault(options.maxConnectionsPerEndpoint, 100),
     { min: 1, integer: true },
   );
   const { idleTimeoutMs, maxConnectionAgeMs } = options;
   if (idleTimeoutMs !== undefined) {
     checkNumber(who, "idleTimeoutMs", idleTimeoutMs, { above: true, max: 2 ** 31 - 1 });
   }
+  checkMethods(
+    who,
+    "clock",
+    options.clock,
+    ["now", "schedule", "sleep"],
+    "a Clock, such as clockFrom({ … })",
+  );
+  checkFunction(who, "random", options.random);
+  checkMethods(
+    who,
+    "runtime",
+    options.runtime,
+    ["openHttpTransport", "openRpcTransport"],
+    "a runtime of ours",
+  );
+  checkMethods(who, "metrics", options.metrics, ["watchSessions", "clientStarted"], "createMetrics()");
   if (maxConnectionAgeMs !== undefined)
     checkNumber(who, "maxConnectionAgeMs", maxConnectionAgeMs, { above: true });
   const metrics = options.metrics ?? createMetrics();
@@ -95,17 +119,21 @@ export function createMesh(options: MeshOptions): Mesh {
   const { onError, onCallEvent, tell, accessLog } = events;
   const tls = sourceOf<TlsOptions | undefined>(options.tls);
   const resolver = options.resolver === undefined ? staticResolver({}) : checkResolver(who, options.resolver);
-  const checks = new HealthChecks({ clock, ...(options.checks && { checks: options.checks }) });
+  const checks = new HealthChecks({ clock, ...(options.checks !== undefined && { checks: options.checks }) });
   const health = healthOn(checks);
   const layers = checkLayers(who, options.layers);
+  const operations = new ServedOperations();
+  const server = isSource(options.server)
+    ? operations.checked(options.server, (error) => events.onRefused("server", error))
+    : options.server;
   const pipeline = createRequestPipeline({
     service,
     clock,
     metrics,
     onError: (error) => events.onRefused("server", error),
     accessLog: accessLog?.served,
-    ...(options.server && { server: options.server }),
-    ...(layers.server && { layers: layers.server }),
+    ...(server !== undefined && { server }),
+    ...(layers.server !== undefined && { layers: layers.server }),
     ...(onCallEvent && { onEvent: onCallEvent }),
   });
   const scope = runtime.asyncContext;
@@ -128,17 +156,14 @@ export function createMesh(options: MeshOptions): Mesh {
     tell,
     accessLog,
   });
-  const layered = (each: AppOptions = {}): CreateAppOptions => ({
-    onError,
-    ...toldOf(each, events),
-    expose: meshExpose(each.expose),
-    pipeline,
-    asyncContext: scope,
-    clock,
-    health,
-    metrics,
-  });
-  const app = <E extends Env = MeshEnv>(each?: AppOptions): Hono<E & MeshEnv> => createApp<E>(layered(each));
+  function layered(what: string, each: AppOptions = {}): CreateAppOptions {
+    checkOptions(what, each, knownAppOptions);
+    const expose = meshExpose(each.expose);
+    const brought = { pipeline, asyncContext: scope, clock, health, metrics };
+    return { onError, ...toldOf(each, events), expose, ...brought };
+  }
+  const app = <E extends Env = MeshEnv>(each?: AppOptions): Hono<E & MeshEnv> =>
+    operations.addApp(createApp<E>(layered("app()", each)));
   const parts: ServingParts = {
     runtime,
     get tls() {
@@ -153,7 +178,9 @@ export function createMesh(options: MeshOptions): Mesh {
     onError,
     tell,
     defaultApp: () => app(),
-    withLayers: (who, served) => withLayers(who, served, layered()),
+    withLayers: (who, served) => withLayers(who, served, layered(who)),
+    checkOperations: (who, served) =>
+      operations.serve(who, served, isSource(server) ? server.current : server),
   };
   const servers = new Servers();
   let closing: Promise<void> | undefined;
@@ -191,7 +218,10 @@ export function createMesh(options: MeshOptions): Mesh {
         `Cannot make a bridge on ${runtime.name}: it has no async context; pass parent to each call instead`,
       );
     },
-    middleware: (each) => meshMiddleware(layered(each)),
+    middleware(each) {
+      operations.addMiddleware();
+      return meshMiddleware(layered("middleware()", each));
+    },
     serve: (served) => servers.start(() => startServer(parts, served, afterSignal)),
     handler: (served) => createHandler(parts, served),
     current,

@@ -1,6 +1,6 @@
 import type { EndpointState } from "../balance/balancer.ts";
 import { MeshError } from "../core/errors.ts";
-import { checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkBoolean, checkFunctions, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { ConnectOptions, Runtime } from "../net/port.ts";
 import { defaultMaxMessageBytes } from "../rpc/client/fetch-rpc-transport.ts";
 import {
@@ -36,6 +36,9 @@ const noPings = { keepalive: undefined, verifyAfterIdleMs: undefined, pingTimeou
 /** @throws TypeError when there is no such option */
 export function checkTransportOptions(options: TransportOptions): void {
   checkOptions("a transport", options, knownTransportOptions);
+  checkBoolean("a transport", "useBinaryFormat", options.useBinaryFormat);
+  checkBoolean("a transport", "useHttpGet", options.useHttpGet);
+  checkFunctions("a transport", "interceptors", options.interceptors);
 }
 
 /** How the RPC transports of {@link TransportOptions} speak; an option that is undefined is left out. */

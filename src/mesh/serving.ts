@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { TlsOptions } from "../core/identity.ts";
-import { checkBoolean, checkNumber, checkOptions, checkWord, type OptionKeys } from "../core/options.ts";
+import { checkBoolean, checkNumber, checkWord, type OptionKeys, orDefault } from "../core/options.ts";
 import { connectionOf, type MeshEnv, servedHealth } from "../hono/env.ts";
 import type { ServedApp } from "../hono/served-app.ts";
 import type { AsyncContext, Runtime } from "../net/port.ts";
@@ -18,17 +18,12 @@ import { createLifecycle, drainFrom } from "../serve/lifecycle.ts";
 import type { RequestPipeline } from "../serve/request-pipeline.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { adminFrom, openAdmin } from "./admin.ts";
+import { checkServed } from "./check-served.ts";
 import { checkHostname, limitsFrom, portsFrom, urlOf } from "./listen-options.ts";
 import { drainEvents, listenerEvents, type Tell } from "./mesh-events.ts";
-import type {
-  HandlerOptions,
-  MeshHandler,
-  MeshOptions,
-  ServedHealthOptions,
-  ServeOptions,
-  Server,
-} from "./options.ts";
+import type { HandlerOptions, MeshHandler, MeshOptions, ServeOptions, Server } from "./options.ts";
 import { serveTls } from "./serve-tls.ts";
+import type { ServedParts } from "./served-operations.ts";
 
 /** What the server half of a mesh is made of. */
 export interface ServingParts {
@@ -50,6 +45,8 @@ export interface ServingParts {
   readonly defaultApp: () => ServedApp;
   /** An app with the server's layers around it, if they are not there yet. */
   readonly withLayers: (who: string, app: ServedApp) => ServedApp;
+  /** Refuses options of the server for a route or a method that is not served. */
+  readonly checkOperations: (who: string, served: ServedParts) => void;
 }
 
 const handlerOptions: OptionKeys<HandlerOptions> = {
@@ -82,11 +79,7 @@ const serveOptions: OptionKeys<ServeOptions> = {
   closeOnSignals: true,
   overrideGlobalObjects: true,
 };
-const knownHealthOptions: OptionKeys<ServedHealthOptions> = {
-  checkIntervalMs: true,
-  maxWatches: true,
-  maxWatchesPerConnection: true,
-};
+
 function dispatcherFrom(
   parts: ServingParts,
   options: HandlerOptions,
@@ -94,16 +87,15 @@ function dispatcherFrom(
 ): RpcDispatcher | undefined {
   if (options.routes === undefined) return undefined;
   const { interceptors = [], validate, health, reflection = false, maxMessageBytes } = options;
-  if (maxMessageBytes !== undefined)
-    checkNumber("RPC routes", "maxMessageBytes", maxMessageBytes, { min: 1, max: 0xffffffff });
-  if (health !== undefined && health !== false)
-    checkOptions("RPC routes' health", health, knownHealthOptions);
   const routes =
     validate === undefined ? options.routes : withValidation(options.routes, validate, interceptors);
   const given = health === false ? undefined : health;
-  const checkIntervalMs = checkNumber("serve()", "health.checkIntervalMs", given?.checkIntervalMs ?? 5_000, {
-    above: true,
-  });
+  const checkIntervalMs = checkNumber(
+    "serve()",
+    "health.checkIntervalMs",
+    orDefault(given?.checkIntervalMs, 5_000),
+    { above: true },
+  );
   const bypass = {
     operations: healthOperations,
     watchOperation,
@@ -140,9 +132,10 @@ function appFrom(who: string, parts: ServingParts, { app, routes }: HandlerOptio
 
 /** Makes the fetch handler of an edge platform. */
 export function createHandler(parts: ServingParts, options: HandlerOptions): MeshHandler {
-  checkOptions("handler()", options, handlerOptions);
+  checkServed("handler()", options, handlerOptions);
   const app = appFrom("make a handler", parts, options);
   const dispatcher = dispatcherFrom(parts, options, parts.health);
+  parts.checkOperations("make a handler", { app: options.app, rpc: dispatcher });
   const rpc = dispatcher && createFetchDispatch(dispatcher);
   return {
     async fetch(request, env, context) {
@@ -162,7 +155,7 @@ export async function startServer(
   options: ServeOptions,
   afterSignal: () => Promise<void>,
 ): Promise<Server> {
-  checkOptions("serve()", options, serveOptions);
+  checkServed("serve()", options, serveOptions);
   checkWord("serve()", "clientAuth", options.clientAuth, ["require", "request", "none"]);
   for (const name of ["closeOnSignals", "reflection", "overrideGlobalObjects"] as const) {
     checkBoolean("serve()", name, options[name]);
@@ -184,12 +177,14 @@ export async function startServer(
   const adminOptions = adminFrom(options.admin, hostname);
   const adminTls = adminOptions && serveTls(parts.tls, adminOptions);
   const health = healthOn(parts.checks);
+  const rpc = dispatcherFrom(parts, options, health);
+  parts.checkOperations("serve", { app: options.app, rpc });
   const listener = await runtime.listen({
     hostname,
     ports,
     tls,
     fetch: (request, connection) => app.fetch(request, { connection, [servedHealth]: health }),
-    rpc: dispatcherFrom(parts, options, health),
+    rpc,
     limits,
     overrideGlobalObjects: options.overrideGlobalObjects,
     ...listenerEvents(parts.tell, metrics),

@@ -1,4 +1,4 @@
-import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkFunction, checkNumber, checkOptions, type OptionKeys, orDefault } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 
 const knownFullJitterOptions: OptionKeys<FullJitterOptions> = { baseMs: true, maxMs: true, factor: true };
@@ -27,9 +27,9 @@ export interface FullJitterOptions {
  */
 export function fullJitter(options: FullJitterOptions = {}): Backoff {
   checkOptions("fullJitter()", options, knownFullJitterOptions);
-  const baseMs = checkNumber("fullJitter()", "baseMs", options.baseMs ?? 100);
-  const maxMs = checkNumber("fullJitter()", "maxMs", options.maxMs ?? 5_000);
-  const factor = checkNumber("fullJitter()", "factor", options.factor ?? 2, { above: true });
+  const baseMs = checkNumber("fullJitter()", "baseMs", orDefault(options.baseMs, 100));
+  const maxMs = checkNumber("fullJitter()", "maxMs", orDefault(options.maxMs, 5_000));
+  const factor = checkNumber("fullJitter()", "factor", orDefault(options.factor, 2), { above: true });
   return function fullJitterBackoff(attempt, random) {
     return random() * Math.min(maxMs, baseMs * factor ** (attempt - 1));
   };

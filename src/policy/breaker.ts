@@ -2,7 +2,14 @@ import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import { reportLate, reportLost } from "../core/hooks.ts";
-import { checkFunction, checkNumber, checkObject, checkOptions, type OptionKeys } from "../core/options.ts";
+import {
+  checkFunction,
+  checkNumber,
+  checkObject,
+  checkOptions,
+  type OptionKeys,
+  orDefault,
+} from "../core/options.ts";
 import type { Outcome } from "../core/outcome.ts";
 import type { Limiter, Permit } from "../core/permit.ts";
 import { type Random, systemRandom } from "../core/random.ts";
@@ -100,18 +107,21 @@ export class Breaker implements Limiter {
   constructor(options: BreakerOptions = {}) {
     const who = "createBreaker()";
     checkOptions(who, options, knownOptions);
-    const openMs = checkNumber(who, "openMs", options.openMs ?? 5_000, { above: true });
+    const openMs = checkNumber(who, "openMs", orDefault(options.openMs, 5_000), { above: true });
     this.#options = {
-      windowMs: checkNumber(who, "windowMs", options.windowMs ?? 10_000, { above: true }),
-      failureRate: checkNumber(who, "failureRate", options.failureRate ?? 0.5, { above: true, max: 1 }),
-      minCalls: checkNumber(who, "minCalls", options.minCalls ?? 20, { min: 1, integer: true }),
+      windowMs: checkNumber(who, "windowMs", orDefault(options.windowMs, 10_000), { above: true }),
+      failureRate: checkNumber(who, "failureRate", orDefault(options.failureRate, 0.5), {
+        above: true,
+        max: 1,
+      }),
+      minCalls: checkNumber(who, "minCalls", orDefault(options.minCalls, 20), { min: 1, integer: true }),
       openMs,
-      maxOpenMs: checkNumber(who, "maxOpenMs", options.maxOpenMs ?? Math.max(60_000, openMs), {
+      maxOpenMs: checkNumber(who, "maxOpenMs", orDefault(options.maxOpenMs, Math.max(60_000, openMs)), {
         min: openMs,
       }),
-      jitter: checkNumber(who, "jitter", options.jitter ?? 0.2, { max: 1 }),
-      probes: checkNumber(who, "probes", options.probes ?? 3, { min: 1, integer: true }),
-      minDeadlineMs: checkNumber(who, "minDeadlineMs", options.minDeadlineMs ?? 50),
+      jitter: checkNumber(who, "jitter", orDefault(options.jitter, 0.2), { max: 1 }),
+      probes: checkNumber(who, "probes", orDefault(options.probes, 3), { min: 1, integer: true }),
+      minDeadlineMs: checkNumber(who, "minDeadlineMs", orDefault(options.minDeadlineMs, 50)),
     };
     this.#onStateChange = checkFunction(who, "onStateChange", options.onStateChange);
     this.clock = options.clock ?? systemClock;

@@ -1,7 +1,7 @@
 import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
-import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys, orDefault } from "../core/options.ts";
 import type { Limiter, Permit } from "../core/permit.ts";
 import type { AnyLayer } from "../core/service.ts";
 import { limited } from "./limited.ts";
@@ -35,12 +35,12 @@ export class Bulkhead implements Limiter {
   constructor(options: BulkheadOptions = {}) {
     const who = "bulkhead()";
     checkOptions(who, options, knownBulkheadOptions);
-    this.#maxConcurrent = checkNumber(who, "maxConcurrent", options.maxConcurrent ?? 100, {
+    this.#maxConcurrent = checkNumber(who, "maxConcurrent", orDefault(options.maxConcurrent, 100), {
       min: 1,
       max: Infinity,
       integer: true,
     });
-    this.#maxQueued = checkNumber(who, "maxQueued", options.maxQueued ?? 100, {
+    this.#maxQueued = checkNumber(who, "maxQueued", orDefault(options.maxQueued, 100), {
       integer: true,
       max: Infinity,
     });

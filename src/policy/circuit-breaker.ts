@@ -1,3 +1,4 @@
+import { checkMethods, checkObject } from "../core/options.ts";
 import type { AnyLayer } from "../core/service.ts";
 import { type Breaker, type BreakerOptions, createBreaker } from "./breaker.ts";
 import { limited } from "./limited.ts";
@@ -22,7 +23,9 @@ export interface CircuitBreakerOptions extends BreakerOptions {
  * @throws TypeError | RangeError when an option is no number or out of range
  */
 export function circuitBreaker(options: CircuitBreakerOptions = {}): AnyLayer {
+  checkObject("circuitBreaker()", options);
   const { breaker: given, ...own } = options;
+  checkMethods("circuitBreaker()", "breaker", given, ["acquire", "release", "refusal"], "createBreaker()");
   const breaker = given ?? createBreaker(own);
   return limited(breaker, { clock: breaker.clock });
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import { quietHook, reportLost } from "../core/hooks.ts";
-import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkFunction, checkNumber, checkOptions, type OptionKeys, orDefault } from "../core/options.ts";
 import { onCloudflare } from "../core/platform.ts";
 
 const knownDeadlineWheelOptions: OptionKeys<DeadlineWheelOptions> = {
@@ -92,10 +92,12 @@ export class DeadlineWheel implements Deadlines {
 
   constructor(clock: Clock, options: DeadlineWheelOptions = {}) {
     checkOptions("DeadlineWheel", options, knownDeadlineWheelOptions);
-    const granularityMs = checkNumber("DeadlineWheel", "granularityMs", options.granularityMs ?? 5, {
+    const granularityMs = checkNumber("DeadlineWheel", "granularityMs", orDefault(options.granularityMs, 5), {
       above: true,
     });
-    const stepMs = checkNumber("DeadlineWheel", "stepMs", options.stepMs ?? 50, { min: granularityMs });
+    const stepMs = checkNumber("DeadlineWheel", "stepMs", orDefault(options.stepMs, 50), {
+      min: granularityMs,
+    });
     this.#clock = clock;
     this.#granularityMs = granularityMs;
     this.#stepTicks = Math.floor(stepMs / granularityMs);

@@ -1,5 +1,6 @@
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
+import { checkMethods } from "../core/options.ts";
 import type { Limiter, Permit } from "../core/permit.ts";
 import type { AnyLayer, Service } from "../core/service.ts";
 import { Refusals } from "./refusals.ts";
@@ -18,6 +19,13 @@ export interface LimitedOptions {
  * leave one turn of the event loop free now and then, so that a loop which calls again at once blocks nobody.
  */
 export function limited(limiter: Limiter, options: LimitedOptions = {}): AnyLayer {
+  checkMethods(
+    "limited()",
+    "limiter",
+    limiter,
+    ["acquire", "refusal"],
+    "createBulkhead() or another Limiter",
+  );
   const { clock = systemClock } = options;
   const refusals = new Refusals(clock);
 

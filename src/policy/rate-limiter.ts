@@ -1,6 +1,14 @@
 import type { Call } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
-import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import {
+  checkFunction,
+  checkMethods,
+  checkNumber,
+  checkObject,
+  checkOptions,
+  type OptionKeys,
+  orDefault,
+} from "../core/options.ts";
 import type { AnyLayer } from "../core/service.ts";
 import { limited } from "./limited.ts";
 import { decisionLimiter, type RateLimitDecision } from "./rate-limit.ts";
@@ -64,9 +72,9 @@ export class RateLimiter {
   constructor(options: RateLimiterOptions = {}) {
     const who = "createRateLimiter()";
     checkOptions(who, options, knownRateLimiterOptions);
-    this.#perMinute = checkNumber(who, "perMinute", options.perMinute ?? 100, { above: true });
-    this.#burst = checkNumber(who, "burst", options.burst ?? 20, { min: 1, integer: true });
-    this.#maxClients = checkNumber(who, "maxClients", options.maxClients ?? 100_000, {
+    this.#perMinute = checkNumber(who, "perMinute", orDefault(options.perMinute, 100), { above: true });
+    this.#burst = checkNumber(who, "burst", orDefault(options.burst, 20), { min: 1, integer: true });
+    this.#maxClients = checkNumber(who, "maxClients", orDefault(options.maxClients, 100_000), {
       min: 1,
       integer: true,
     });
@@ -185,7 +193,9 @@ function clientOf(call: Call): string {
  * @throws TypeError | RangeError when an option has the wrong type or is out of range
  */
 export function rateLimit(options: RateLimitOptions = {}): AnyLayer {
+  checkObject("rateLimit()", options);
   const { limiter: given, client: named, ...own } = options;
+  checkMethods("rateLimit()", "limiter", given, ["take"], "createRateLimiter()");
   const limiter = given ?? createRateLimiter(own);
   const client = checkFunction("rateLimit()", "client", named) ?? clientOf;
   return limited(

@@ -1,4 +1,4 @@
-import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys, orDefault } from "../core/options.ts";
 
 const knownRetryBudgetOptions: OptionKeys<RetryBudgetOptions> = {
   ratio: true,
@@ -104,9 +104,9 @@ class SlidingRetryBudget implements RetryBudget {
 export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
   const who = "retryBudget()";
   checkOptions(who, options, knownRetryBudgetOptions);
-  const windowMs = checkNumber(who, "windowMs", options.windowMs ?? 10_000, { above: true });
-  const minPerSecond = checkNumber(who, "minPerSecond", options.minPerSecond ?? 10);
-  const ratio = checkNumber(who, "ratio", options.ratio ?? 0.2);
+  const windowMs = checkNumber(who, "windowMs", orDefault(options.windowMs, 10_000), { above: true });
+  const minPerSecond = checkNumber(who, "minPerSecond", orDefault(options.minPerSecond, 10));
+  const ratio = checkNumber(who, "ratio", orDefault(options.ratio, 0.2));
   return new SlidingRetryBudget(ratio, (minPerSecond * windowMs) / 1000, windowMs);
 }
 

@@ -1,5 +1,5 @@
 import type { Call } from "../core/call.ts";
-import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys, orDefault } from "../core/options.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { type Backoff, backoffFrom, type FullJitterOptions } from "./backoff.ts";
 import { type CheckedRule, type OneOrMore, type RetryRule, rulesFrom } from "./retry-rule.ts";
@@ -57,7 +57,7 @@ export interface RetryPlan {
 /** @throws TypeError | RangeError when an option has the wrong type or is out of range */
 export function retryPlan(who: string, options: RetryPolicy): RetryPlan {
   return {
-    maxAttempts: checkNumber(who, "maxAttempts", options.maxAttempts ?? 3, {
+    maxAttempts: checkNumber(who, "maxAttempts", orDefault(options.maxAttempts, 3), {
       min: 1,
       max: maxAttemptsCap,
       integer: true,

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "../core/clock.ts";
-import { checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkNumber, checkOptions, type OptionKeys, orDefault } from "../core/options.ts";
 import type { AnyLayer } from "../core/service.ts";
 import { limited } from "./limited.ts";
 import { decisionLimiter, type RateLimitDecision } from "./rate-limit.ts";
@@ -33,8 +33,10 @@ export class TokenBucket {
   constructor(options: TokenBucketOptions = {}) {
     const who = "createTokenBucket()";
     checkOptions(who, options, knownTokenBucketOptions);
-    this.#perMinute = checkNumber(who, "refillPerMinute", options.refillPerMinute ?? 100, { above: true });
-    this.#burst = checkNumber(who, "burst", options.burst ?? 20, { min: 1 });
+    this.#perMinute = checkNumber(who, "refillPerMinute", orDefault(options.refillPerMinute, 100), {
+      above: true,
+    });
+    this.#burst = checkNumber(who, "burst", orDefault(options.burst, 20), { min: 1 });
     this.clock = options.clock ?? systemClock;
     this.#perMs = this.#perMinute / 60_000;
     this.#tokens = this.#burst;

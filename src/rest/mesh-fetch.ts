@@ -2,13 +2,9 @@ import { Call, type CallEventListener } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Service } from "../core/service.ts";
 import { EndToEndHeaders } from "../http/end-to-end-headers.ts";
-import {
-  type CallDefaults,
-  type CallOverrides,
-  callPolicyFrom,
-  plainCallDefaults,
-} from "../policy/call-policy.ts";
+import { type CallDefaults, callPolicyFrom, plainCallDefaults } from "../policy/call-policy.ts";
 import { withinDeadline } from "./body-chunks.ts";
+import { checkFetchInit, type MeshFetchInit } from "./fetch-init.ts";
 import { HttpError } from "./http-error.ts";
 import type { HttpResponse } from "./http-transport.ts";
 import { type Hop, locationOf, nextHop, targetOf } from "./redirect.ts";
@@ -40,30 +36,6 @@ export interface MeshFetchOptions {
   ) => CallDefaults;
 }
 
-/** What `mesh.fetch` takes beside the standard `RequestInit`. */
-export interface MeshFetchInit
-  extends Omit<RequestInit, "body" | "priority">,
-    Omit<CallOverrides, "priority"> {
-  /**
-   * 0 matters most, higher numbers less, for layers of the application's own. The standard's words are about the order of downloads in a page, and left alone.
-   *
-   * @default the policies', else that of the call on whose behalf it is made, or 0
-   */
-  readonly priority?: number | "high" | "low" | "auto";
-  readonly body?: RestBody | RequestInit["body"];
-  /** The whole exchange, redirects and the reading of the response included, in milliseconds. @default the policy's, 30_000 */
-  readonly timeoutMs?: number;
-  /**
-   * The largest response body, in bytes: one that grows beyond it is cancelled, and reading it fails with
-   * `ERR_BODY_TOO_LARGE`. @default no limit, as with the platform's own
-   */
-  readonly maxResponseBytes?: number;
-  /** The call on whose behalf this one is made; `null` cuts the tie. @default the call whose handler runs now */
-  readonly parent?: Call | null;
-  /** What metrics and traces call it. @default the method */
-  readonly operation?: string;
-}
-
 /** The platform's `fetch`, through the mesh. */
 export type MeshFetch = (input: string | URL | Request, init?: MeshFetchInit) => Promise<Response>;
 
@@ -90,7 +62,10 @@ const nullBody: ReadonlySet<number> = new Set([204, 205, 304]);
 export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
   const { sendFor, sendToOrigin, clock, current, onEvent, policyOf = () => plainCallDefaults } = options;
 
-  return async function meshFetch(input, init = {}) {
+  return async function meshFetch(input, said) {
+    // As with the platform's own, null says nothing.
+    const init = said ?? {};
+    checkFetchInit(init);
     const given = await requestFrom(input, init);
     const { maxResponseBytes } = init;
     if (maxResponseBytes !== undefined) checkMaxResponseBytes(given.who, maxResponseBytes);

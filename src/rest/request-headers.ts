@@ -32,6 +32,10 @@ const notForwarded: ReadonlySet<string> = new Set([
  * @throws TypeError when a name or a value cannot be sent
  */
 export function addHeaders(who: string, target: Record<string, string>, input: HeadersInput): void {
+  if (typeof input !== "object" || input === null) {
+    const given = input === null ? "null" : typeof input;
+    throw new TypeError(`${who}: headers is ${given}; pass an object, Headers or pairs`);
+  }
   const connection: { value?: string } = {};
   if (Symbol.iterator in input) {
     for (const [name, value] of input as Iterable<readonly [string, string]>) {
@@ -56,6 +60,11 @@ function addHeader(
     return;
   }
   if (!token.test(given)) throw new TypeError(`${who}: ${JSON.stringify(given)} is no header name`);
+  if (value === null || typeof value === "function") {
+    throw new TypeError(
+      `${who}: the header ${given} is ${value === null ? "null" : "a function"}; pass text, or leave it out`,
+    );
+  }
   const text = String(value);
   if (notFieldText.test(text)) {
     throw new TypeError(

@@ -1,8 +1,9 @@
 import { Call, type CallEventListener, type Idempotency } from "../core/call.ts";
+import { checkCallLinks } from "../core/call-links.ts";
 import type { Clock } from "../core/clock.ts";
 import { meshHeaders } from "../core/headers.ts";
 import { idempotencyFrom } from "../core/idempotency.ts";
-import { checkOptions } from "../core/options.ts";
+import { checkBoolean, checkOptions, shown } from "../core/options.ts";
 import type { Service } from "../core/service.ts";
 import { type CallDefaults, callPolicyFrom, plainCallDefaults } from "../policy/call-policy.ts";
 import type { HttpResponse } from "./http-transport.ts";
@@ -124,6 +125,7 @@ export function createRestClient(options: RestClientOptions): RestClient {
   checkHooks(`a client of ${service}`, defaults.hooks);
   if (defaults.query !== undefined) targetFrom(`Cannot make a client of ${service}`, "", defaults.query);
   callPolicyFrom(`a client of ${service}`, defaults, undefined);
+  checkBoolean(`a client of ${service}`, "throwHttpErrors", defaults.throwHttpErrors);
   if (defaults.timeoutMs !== undefined)
     checkTimeout(`Cannot make a client of ${service}`, defaults.timeoutMs);
   if (defaults.maxResponseBytes !== undefined) {
@@ -147,6 +149,8 @@ export function createRestClient(options: RestClientOptions): RestClient {
     for (const key in each) {
       if (!knownOptions.has(key)) checkOptions(made, each, knownRestOptions, otherNames);
     }
+    checkCallLinks(made, each);
+    checkBoolean(made, "throwHttpErrors", each.throwHttpErrors);
     const target = basePath + targetFrom(who, path, mergeQuery(defaults.query, each.query));
     const headers = { ...defaultHeaders };
     if (each.headers !== undefined) addHeaders(who, headers, each.headers);
@@ -210,7 +214,7 @@ export function createRestClient(options: RestClientOptions): RestClient {
 /** @throws RangeError when `timeoutMs` is no number above 0 */
 export function checkTimeout(who: string, timeoutMs: number): number {
   if (typeof timeoutMs === "number" && timeoutMs > 0) return timeoutMs;
-  throw new RangeError(`${who}: timeoutMs is ${timeoutMs}; pass a number above 0, or Infinity`);
+  throw new RangeError(`${who}: timeoutMs is ${shown(timeoutMs)}; pass a number above 0, or Infinity`);
 }
 
 function checkMethod(who: string, method: string): string {

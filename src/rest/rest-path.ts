@@ -31,7 +31,9 @@ export function targetFrom(who: string, path: string, query: Query | undefined):
 
 /** Both queries; of parameters of the same name, those of the second. */
 export function mergeQuery(first: Query | undefined, then: Query | undefined): Query | undefined {
-  if (first === undefined || then === undefined) return then ?? first;
+  if (then === undefined) return first;
+  // What is no query is refused where the target is made.
+  if (first === undefined || typeof then !== "object" || then === null || Array.isArray(then)) return then;
   return { ...parametersOf(first), ...parametersOf(then) };
 }
 
@@ -71,10 +73,9 @@ function encodedPath(who: string, path: string): string {
 }
 
 function queryText(who: string, query: Exclude<Query, URLSearchParams>): string {
-  if (typeof query !== "object" || query === null) {
-    throw new TypeError(
-      `${who}: query is ${query === null ? "null" : typeof query}; pass an object of parameters or URLSearchParams`,
-    );
+  if (typeof query !== "object" || query === null || Symbol.iterator in query) {
+    const given = query === null ? "null" : typeof query === "object" ? "a list" : typeof query;
+    throw new TypeError(`${who}: query is ${given}; pass an object of parameters or URLSearchParams`);
   }
   let text = "";
   for (const name in query) {

@@ -5,6 +5,7 @@ import {
   createContextValues,
 } from "@connectrpc/connect";
 import type { Call } from "../core/call.ts";
+import { checkCallLinks } from "../core/call-links.ts";
 import { checkOptions, type OptionKeys } from "../core/options.ts";
 import { type CallOverrides, callPolicyFrom } from "../policy/call-policy.ts";
 
@@ -85,6 +86,7 @@ export function checkCallOptions(who: string, options: MeshCallOptions): MeshCal
 export function callOptions(options: MeshCallOptions & CallOptions): CallOptions {
   checkOptions(who, options, knownBoth);
   callPolicyFrom(who, options, undefined);
+  checkCallLinks(who, { parent: options.parent, signal: options.signal });
   const { retry, idempotent, priority, waitForReady, parent, ...connect } = options;
   const own = Object.entries({ retry, idempotent, priority, waitForReady, parent });
   const contextValues = connect.contextValues ?? createContextValues();

@@ -3,7 +3,14 @@ import { isMeshError, MeshError } from "../core/errors.ts";
 import type { HeaderSource } from "../core/headers.ts";
 import { isThenable } from "../core/hooks.ts";
 import type { PeerIdentity, Principal } from "../core/identity.ts";
-import { checkBoolean, checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import {
+  checkBoolean,
+  checkFunction,
+  checkNumber,
+  checkOptions,
+  type OptionKeys,
+  orDefault,
+} from "../core/options.ts";
 import { isUpstream } from "../core/upstream.ts";
 import { AuthenticationError, parseBearer } from "./bearer.ts";
 import { principalFromPeer } from "./peer.ts";
@@ -66,7 +73,8 @@ export function createSecurity(options: AuthOptions = {}): Security {
   const validate = checkFunction(who, "validate", options.validate);
   const authorize = checkFunction(who, "authorize", options.authorize);
   const required = checkBoolean(who, "required", options.required) ?? validate !== undefined;
-  const cache = validate === undefined ? undefined : cacheFrom(options);
+  checkFunction(who, "wallClock", options.wallClock);
+  const cache = cacheFrom(options, validate !== undefined);
 
   function accept(call: Call, principal: Principal | undefined): void | Promise<void> {
     if (principal === undefined && required) {
@@ -126,14 +134,14 @@ const knownCacheOptions: OptionKeys<TokenCacheOptions> = {
   refusalMaxAgeMs: true,
 };
 
-function cacheFrom(options: AuthOptions): TokenCache | undefined {
+function cacheFrom(options: AuthOptions, wanted: boolean): TokenCache | undefined {
   if (options.cache === false) return undefined;
   if (options.cache !== undefined) checkOptions("auth.cache", options.cache, knownCacheOptions);
-  const { maxTokens = 1000, maxAgeMs = 300_000, refusalMaxAgeMs = 5_000 } = options.cache ?? {};
+  const { maxTokens = 1000, maxAgeMs = 300_000, refusalMaxAgeMs = 5_000 } = orDefault(options.cache, {});
   checkNumber("auth", "cache.maxTokens", maxTokens, { integer: true });
   checkNumber("auth", "cache.maxAgeMs", maxAgeMs);
   checkNumber("auth", "cache.refusalMaxAgeMs", refusalMaxAgeMs);
-  return new TokenCache({ maxTokens, maxAgeMs, refusalMaxAgeMs }, options.wallClock);
+  return wanted ? new TokenCache({ maxTokens, maxAgeMs, refusalMaxAgeMs }, options.wallClock) : undefined;
 }
 
 function demand(allowed: boolean, principal: Principal | undefined): void {

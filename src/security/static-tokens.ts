@@ -1,3 +1,4 @@
+import { checkObject } from "../core/options.ts";
 import { AuthenticationError } from "./bearer.ts";
 import type { TokenValidator, ValidatedPrincipal } from "./token-validator.ts";
 
@@ -29,8 +30,13 @@ export function equalInConstantTime(given: string, expected: string): boolean {
  * ```
  */
 export function staticTokens(tokens: Readonly<Record<string, string>>): TokenValidator {
+  checkObject("staticTokens()", tokens);
   const entries: readonly (readonly [string, ValidatedPrincipal])[] = Object.entries(tokens).map(
     ([token, id]) => {
+      if (typeof id !== "string") {
+        // Not which token it is: that is a secret.
+        throw new TypeError("Cannot make staticTokens(): a principal id is no text; pass { token: id }");
+      }
       if (token === "" || id === "") {
         throw new TypeError("Cannot make staticTokens(): a token or a principal id is empty; give both");
       }

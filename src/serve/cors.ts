@@ -1,6 +1,13 @@
 import { type HeaderSource, token } from "../core/headers.ts";
 import { isThenable } from "../core/hooks.ts";
-import { checkBoolean, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import {
+  checkBoolean,
+  checkNumber,
+  checkOptions,
+  type OptionKeys,
+  orDefault,
+  shown,
+} from "../core/options.ts";
 import { pushbackHeader } from "../http/pushback.ts";
 
 const knownCorsOptions: OptionKeys<CorsOptions> = {
@@ -95,7 +102,9 @@ export function createCors(options: CorsOptions): Cors {
   if (origins === "*" && credentials) {
     throw new TypeError('Cannot make cors: credentials do not go with origins "*"; list the origins');
   }
-  const maxAge = String(checkNumber(who, "maxAgeSeconds", options.maxAgeSeconds ?? 600, { integer: true }));
+  const maxAge = String(
+    checkNumber(who, "maxAgeSeconds", orDefault(options.maxAgeSeconds, 600), { integer: true }),
+  );
   const methods = checkMethods(options.methods) ?? ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"];
   const headers = checkNames("headers", options.headers, credentials);
   const ownExposed = checkNames("exposeHeaders", options.exposeHeaders, credentials);
@@ -175,7 +184,8 @@ const foreignOrigin = /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@*]+$/;
 function checkOrigins(origins: unknown): void {
   if (origins === "*" || typeof origins === "function") return;
   if (!Array.isArray(origins)) {
-    throw new TypeError('Cannot make cors: origins is missing; pass a list, a function or "*"');
+    const given = origins === undefined ? "missing" : shown(origins);
+    throw new TypeError(`Cannot make cors: origins is ${given}; pass a list, a function or "*"`);
   }
   origins.forEach((origin: unknown, index) => {
     const remedy =

@@ -1,5 +1,12 @@
 import { type Clock, systemClock } from "../core/clock.ts";
-import { checkFunction, checkNumber, checkOptions, type OptionKeys } from "../core/options.ts";
+import {
+  checkFunction,
+  checkNumber,
+  checkObject,
+  checkOptions,
+  type OptionKeys,
+  orDefault,
+} from "../core/options.ts";
 
 /**
  * Whether one thing that the service depends on is there: returns or resolves when it is; throws, rejects or
@@ -47,10 +54,15 @@ export class HealthChecks {
   constructor(options: HealthOptions) {
     const who = "createHealth()";
     checkOptions(who, options, knownHealthOptions);
-    this.#checks = Object.entries(options.checks ?? {});
+    const { checks = {} } = options;
+    checkObject(`${who} checks`, checks);
+    // What is undefined is left out, as everywhere.
+    this.#checks = Object.entries(checks).filter(([, check]) => check !== undefined);
     for (const [name, check] of this.#checks) checkFunction(who, `checks.${name}`, check);
-    this.#timeoutMs = checkNumber(who, "checkTimeoutMs", options.checkTimeoutMs ?? 2_000, { above: true });
-    this.#maxAgeMs = checkNumber(who, "maxAgeMs", options.maxAgeMs ?? 1_000);
+    this.#timeoutMs = checkNumber(who, "checkTimeoutMs", orDefault(options.checkTimeoutMs, 2_000), {
+      above: true,
+    });
+    this.#maxAgeMs = checkNumber(who, "maxAgeMs", orDefault(options.maxAgeMs, 1_000));
     this.#clock = options.clock ?? systemClock;
   }
 

@@ -11,6 +11,8 @@ const defaultIdleTimeoutMs = 300_000;
 /** A limit per client; see `createRateLimiter`. */
 export type ClientLimit = Omit<RateLimiterOptions, "clock">;
 
+const knownClientLimit: OptionKeys<ClientLimit> = { perMinute: true, burst: true, maxClients: true };
+
 /** How often and how long a route or a method may be used. */
 export interface OperationOptions {
   /**
@@ -89,7 +91,7 @@ export function isSame(a: unknown, b: unknown): boolean {
 
 /** @throws TypeError when it is neither an object nor `false` */
 export function checkClientLimit(who: string, name: string, limit: ClientLimit | false | undefined): void {
-  if (limit !== undefined && limit !== false) checkObject(`${who} ${name}`, limit);
+  if (limit !== undefined && limit !== false) checkOptions(`${who} ${name}`, limit, knownClientLimit);
 }
 
 function limitersFrom(options: OperationOptions, clock: Clock): ClientLimiters | undefined {

@@ -1,7 +1,7 @@
 import type { Call, CallEventListener } from "../core/call.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { ignoreRejection, quietHook, reportLost } from "../core/hooks.ts";
-import { checkFunction, checkObject, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkFunction, checkObject, checkOptions, type OptionKeys, orDefault } from "../core/options.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { compose, type Layer, type Service } from "../core/service.ts";
 import { checkedSource, type Source, sourceOf } from "../core/source.ts";
@@ -118,7 +118,7 @@ class LayeredPipeline implements RequestPipeline {
     const refused = onError ?? ((error: unknown) => reportLost("A change of the server's options", error));
     let state: ServerState | undefined;
     this.#states = checkedSource(
-      sourceOf(options.server ?? {}),
+      sourceOf(orDefault(options.server, {})),
       (value) => {
         state = serverStateFrom(who, value, clock, state);
         return state;

@@ -63,6 +63,7 @@ export interface ServerOptions extends OperationOptions {
   /**
    * What is different for single routes and methods, by names such as `"GET /datasets/:name"` (the route as it is
    * declared), `"QueryRows"`, or `"package.Service/QueryRows"`, which goes before the short name.
+   * A name that fits nothing of what is served is refused by `serve()` and `handler()`.
    *
    * @default none
    */

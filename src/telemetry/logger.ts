@@ -100,12 +100,14 @@ export class Log {
   /** @throws TypeError | RangeError when it is no logger, or an option makes no sense */
   constructor(who: string, logger: Logger, options: LoggingOptions = {}) {
     checkLogger(who, "logger", logger);
+    checkOrder(who, logger);
     const what = `the logging of ${who}`;
     checkOptions(what, options, knownLoggingOptions);
     this.#logger = logger;
     const level = checkWord(what, "level", options.level, levels) ?? levelOf(logger);
     this.#least = levels.indexOf(level);
-    this.access = this.writes("info") ? checkAccessLog(what, options.access) : undefined;
+    const access = checkAccessLog(what, options.access);
+    this.access = this.writes("info") ? access : undefined;
     this.redaction = new Redaction(checkNames(what, options.redact));
   }
 
@@ -140,6 +142,19 @@ function checkLogger(who: string, name: string, logger: unknown): void {
     if (typeof method === "function" || (level === "trace" && method === undefined)) continue;
     throw new TypeError(
       `Cannot make ${who}: ${name} has no method "${level}"; pass a pino logger, console, or messageFirst(logger) for LogTape`,
+    );
+  }
+}
+
+/** Loggers that take the message first, by a method that only they have. */
+const messageFirstLoggers = { LogTape: "getChild", winston: "configure" } as const;
+
+/** Refuses loggers that would take the fields for the message. */
+function checkOrder(who: string, logger: Logger): void {
+  for (const [name, method] of Object.entries(messageFirstLoggers)) {
+    if (typeof Reflect.get(logger, method) !== "function") continue;
+    throw new TypeError(
+      `Cannot make ${who}: logger is one of ${name}, which takes the message first; pass messageFirst(logger)`,
     );
   }
 }

@@ -2,7 +2,6 @@
 import type { Registry } from "prom-client";
 import PromRegistry from "prom-client/lib/registry.js";
 import type { Protocol } from "../core/call.ts";
-import { checkNumber, checkOptions } from "../core/options.ts";
 import {
   CollectedInstrument,
   CountOfHistogram,
@@ -10,20 +9,7 @@ import {
   NumberInstrument,
   ReadInstrument,
 } from "./instruments.ts";
-
-/** Options of {@link createMetrics}. */
-export interface MetricsOptions {
-  /** A registry to report through, so that own metrics stand beside the mesh's. @default a new one */
-  readonly registry?: Registry;
-  /** Upper bounds of the duration buckets, in seconds, ascending. @default 0.5 ms to 30 s, in 15 steps */
-  readonly buckets?: readonly number[];
-  /** Label sets that each metric tells apart; what comes after is counted under `other`. @default 500 */
-  readonly maxSeries?: number;
-}
-
-const defaultBuckets: readonly number[] = [
-  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
-];
+import { checkedMetricsOptions, type MetricsOptions } from "./metrics-options.ts";
 
 const breakerLevels = { closed: 0, "half-open": 1, open: 2 };
 
@@ -82,7 +68,7 @@ export class Metrics {
   #serverInFlight = 0;
 
   constructor(options: MetricsOptions = {}) {
-    const { buckets, maxSeries } = checked(options);
+    const { buckets, maxSeries } = checkedMetricsOptions(options);
     const client = {
       labelNames: ["service", "operation", "protocol", "outcome"],
       unbounded: "operation",
@@ -285,15 +271,4 @@ export class Metrics {
  */
 export function createMetrics(options: MetricsOptions = {}): Metrics {
   return new Metrics(options);
-}
-
-function checked(options: MetricsOptions): { buckets: readonly number[]; maxSeries: number } {
-  const who = "createMetrics()";
-  checkOptions<MetricsOptions>(who, options, { registry: true, buckets: true, maxSeries: true });
-  const maxSeries = checkNumber(who, "maxSeries", options.maxSeries ?? 500, { min: 1, integer: true });
-  const buckets = options.buckets ?? defaultBuckets;
-  buckets.forEach((bound, index) => {
-    checkNumber(who, `buckets[${index}]`, bound, { min: buckets[index - 1] ?? 0, above: true });
-  });
-  return { buckets, maxSeries };
 }

@@ -13,9 +13,9 @@ export {
   type ClientLabels,
   createMetrics,
   Metrics,
-  type MetricsOptions,
   type SessionState,
 } from "./metrics.ts";
+export type { MetricsOptions } from "./metrics-options.ts";
 export {
   acceptRequestId,
   childTraceparent,

@@ -51,6 +51,8 @@ describe("checkOptions() with a key that does not exist", () => {
       ["timeoutMS", 'did you mean "timeoutMs"?'],
       ["maxConcurent", 'did you mean "maxConcurrent"?'],
       ["bursts", 'did you mean "burst"?'],
+      ["busrt", 'did you mean "burst"?'],
+      ["allowedBurst", 'did you mean "burst"?'],
       ["colour", "its options are maxConcurrent, timeoutMs, burst"],
       ["__proto", "its options are maxConcurrent, timeoutMs, burst"],
       ["constructor", "its options are maxConcurrent, timeoutMs, burst"],

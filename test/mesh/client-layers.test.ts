@@ -127,8 +127,11 @@ describe("layers of a program's own around outgoing calls", () => {
 
   it("are checked when the mesh is made", () => {
     const make = (client: unknown) => createMesh({ service: "a", layers: { client: client as never } });
-    assert.throws(() => make({ call: tenant }), /layers.client.call is no array; put the layer in brackets/);
-    assert.throws(() => make({ attempt: ["x"] }), /layers.client.attempt\[0\] is "x"; pass a function/);
+    assert.throws(
+      () => make({ call: tenant }),
+      /layers.client.call is a function; put the function in brackets/,
+    );
+    assert.throws(() => make({ attempt: ["x"] }), /layers.client.attempt\[0\] is "x"; pass functions only/);
     assert.throws(() => make(7), /client layers of createMesh\(\): its options are 7/);
   });
 });

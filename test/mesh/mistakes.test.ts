@@ -2,18 +2,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createSource } from "../../src/core/source.ts";
 import { staticResolver } from "../../src/discovery/static-resolver.ts";
-import { createMesh } from "../../src/mesh/mesh.ts";
 import { circuitBreaker } from "../../src/policy/circuit-breaker.ts";
 import { retry } from "../../src/policy/retry.ts";
 import { callOptions } from "../../src/rpc/context.ts";
+import { type Mistake, mesh, refuseMistakes } from "./mistake.ts";
 
-/** Options as code without types, or a file, may hold them. */
-function mesh(options: Record<string, unknown>): ReturnType<typeof createMesh> {
-  return createMesh({ service: "shop", ...options } as never);
-}
-
-/** Each mistake: what is done, and all that the error says. */
-const mistakes: readonly (readonly [what: string, run: () => unknown, message: string])[] = [
+const mistakes: readonly Mistake[] = [
   [
     "a misspelt option of the mesh",
     () => mesh({ polices: {} }),
@@ -110,7 +104,7 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
   [
     "a misspelt rate",
     () => mesh({ server: { rateLimit: { perMinutes: 5 } } }),
-    'Cannot make createRateLimiter(): it has no option "perMinutes"; did you mean "perMinute"?',
+    'Cannot make createRequestPipeline() rateLimit: it has no option "perMinutes"; did you mean "perMinute"?',
   ],
   [
     "a misspelt option of the server",
@@ -120,7 +114,7 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
   [
     "a misspelt option of an app",
     () => mesh({}).app({ bodyLimit: 5 } as never),
-    'Cannot make createApp(): it has no option "bodyLimit"; did you mean "bodyLimitBytes"?',
+    'Cannot make app(): it has no option "bodyLimit"; did you mean "bodyLimitBytes"?',
   ],
   [
     "another word for who may see the metrics",
@@ -140,7 +134,7 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
   [
     "a misspelt option of the middleware",
     () => mesh({}).middleware({ bodyLimit: 5 } as never),
-    'Cannot make meshMiddleware(): it has no option "bodyLimit"; did you mean "bodyLimitBytes"?',
+    'Cannot make middleware(): it has no option "bodyLimit"; did you mean "bodyLimitBytes"?',
   ],
   [
     "a framework's own app",
@@ -230,7 +224,7 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
   [
     "a hook that does not exist",
     () => mesh({}).rest("lake", { hooks: { beforeResponse: [] } } as never),
-    'Cannot make the hooks of a client of lake: it has no option "beforeResponse"; did you mean "beforeRequest"?',
+    'Cannot make the hooks of a client of lake: it has no option "beforeResponse"; did you mean "afterResponse"?',
   ],
   [
     "a hook that is no function",
@@ -279,14 +273,7 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
 ];
 
 describe("A mistake in options", () => {
-  for (const [what, run, message] of mistakes) {
-    it(`is refused where it is made: ${what}`, () => {
-      assert.throws(run, (error: Error) => {
-        assert.equal(error.message, message);
-        return error instanceof TypeError;
-      });
-    });
-  }
+  refuseMistakes(mistakes);
 
   it("is refused in a source that changes, and the options before stay", async () => {
     const told: unknown[] = [];

@@ -1,21 +1,14 @@
 import assert from "node:assert/strict";
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { after, before, describe, it } from "node:test";
-import { build } from "esbuild";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
 import { runProcess } from "../../scripts/test/process.ts";
-import { bin, manifest, packInto, root, runIn } from "./packed-package.ts";
+import { bundles } from "./package/bundles.ts";
+import { coldStart } from "./package/cold-start.ts";
+import { installs } from "./package/installs.ts";
+import { bin, exportedNames, manifest, packPackage, root, runIn } from "./packed-package.ts";
 
-/** What a consumer writes: it imports by name, responses a request, and tells what it found. */
+/** What a consumer writes: it imports by name, responds to a request, and tells what it found. */
 const consumer = `import * as main from "${manifest.name}";
 import { Hono } from "hono";
 
@@ -29,48 +22,22 @@ async function account() {
 }
 `;
 
-/** Where the consumer lives: its node_modules hold the packed package, and what the package depends on. */
-let folder = "";
-let archive = "";
+const packed = await packPackage();
+after(() => rmSync(packed.folder, { recursive: true, force: true }));
 
-const run = (program: string, ...args: string[]): Promise<string> => runIn(folder, program, ...args);
+const run = (program: string, ...args: string[]): Promise<string> => runIn(packed.consumer, program, ...args);
 
-async function exportedNames(): Promise<string[]> {
-  const main: object = await import(join(root, "mod.ts"));
-  return Object.keys(main).sort();
-}
-
-before(async () => {
-  folder = mkdtempSync(join(tmpdir(), "mesh-consumer-"));
-  const target = join(folder, "node_modules", manifest.name);
-  mkdirSync(target, { recursive: true });
-  archive = await packInto(folder);
-  await run("tar", "-xzf", archive, "-C", target, "--strip-components=1");
-  const installed = { ...manifest.dependencies, ...manifest.peerDependencies };
-  for (const name of [...Object.keys(installed), "@types/node"]) {
-    const link = join(folder, "node_modules", name);
-    mkdirSync(dirname(link), { recursive: true });
-    symlinkSync(join(root, "node_modules", name), link);
-  }
-  const dependencies = { ...installed, [manifest.name]: "*" };
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", dependencies }));
-  writeFileSync(join(folder, "deno.json"), JSON.stringify({ nodeModulesDir: "manual", lock: false }));
-  writeFileSync(join(folder, "main.js"), `${consumer}console.log(await account());\n`);
-});
-
-after(() => {
-  rmSync(folder, { recursive: true, force: true });
-});
+writeFileSync(join(packed.consumer, "main.js"), `${consumer}console.log(await account());\n`);
 
 describe("the npm package", () => {
   it("holds code, declarations, the licence and the readme, and nothing of the repository's own", () => {
-    const packed = join(folder, "node_modules", manifest.name);
-    const files = readdirSync(packed, { recursive: true, encoding: "utf8" });
+    const folder = join(packed.consumer, "node_modules", manifest.name);
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
     for (const file of ["README.md", "LICENSE", "CHANGELOG.md", "mod.js", "mod.d.ts"])
       assert.ok(files.includes(file), file);
     const foreign = files.filter((file) => /^(test|bench|examples|scripts|protos)|(?<!\.d)\.ts$/.test(file));
     assert.deepEqual(foreign, []);
-    const published = JSON.parse(readFileSync(join(packed, "package.json"), "utf8"));
+    const published = packed.manifest();
     assert.deepEqual(
       Object.keys(published).filter((key) => /scripts|devDependencies|private/i.test(key)),
       [],
@@ -93,11 +60,16 @@ describe("the npm package", () => {
   });
 
   it("passes publint", async () => {
-    await run(join(bin, "publint"), "--strict", archive);
+    await run(join(bin, "publint"), "--strict", packed.archive);
   });
 
   it("passes are-the-types-wrong, as a package of modules alone", async () => {
-    await run(join(bin, "attw"), archive, "--profile", "esm-only", "--no-emoji", "--no-color");
+    await run(join(bin, "attw"), packed.archive, "--profile", "esm-only", "--no-emoji", "--no-color");
+  });
+
+  it("says that its modules do nothing but define, so that bundlers may leave them out", () => {
+    const file = join(packed.consumer, "node_modules", manifest.name, "package.json");
+    assert.equal(JSON.parse(readFileSync(file, "utf8")).sideEffects, false);
   });
 
   for (const [runtime, ...args] of [
@@ -111,60 +83,6 @@ describe("the npm package", () => {
     });
   }
 
-  it("is bundled for workerd, runs there, and picks the adapter of workerd", async () => {
-    const contents = `${consumer}export default { async test() { console.log(await account()); } };\n`;
-    const bundled = await build({
-      stdin: { contents, resolveDir: folder },
-      bundle: true,
-      write: false,
-      format: "esm",
-      platform: "browser",
-      conditions: ["workerd", "worker", "browser"],
-      external: ["node:*", "cloudflare:*"],
-      logLevel: "silent",
-    });
-    writeFileSync(join(folder, "worker.js"), bundled.outputFiles[0]?.text ?? "");
-    const [date] = /\d{4}-\d\d-\d\d/.exec(await run(join(bin, "workerd"), "--version")) ?? [];
-    writeFileSync(
-      join(folder, "worker.capnp"),
-      `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (services = [ (name = "consumer", worker = .worker) ]);
-const worker :Workerd.Worker = (
-  modules = [ (name = "worker.js", esModule = embed "worker.js") ],
-  compatibilityDate = "${date}",
-);
-`,
-    );
-    const output = await run(join(bin, "workerd"), "test", "--no-verbose", "worker.capnp");
-    const account = JSON.parse(output.split("\n").find((line) => line.startsWith("{")) ?? "{}");
-    assert.deepEqual(account, {
-      runtime: "workerd",
-      answer: "hello you",
-      isHono: true,
-      names: await exportedNames(),
-    });
-  });
-
-  it("is bundled for a browser without a module of any other runtime", async () => {
-    const bundled = await build({
-      stdin: { contents: `export { createMesh } from "${manifest.name}";`, resolveDir: folder },
-      bundle: true,
-      write: false,
-      metafile: true,
-      format: "esm",
-      platform: "browser",
-      logLevel: "silent",
-    });
-    const adapters = Object.keys(bundled.metafile.inputs).map(
-      (file) => /src\/runtime\/(\w+)\//.exec(file)?.[1],
-    );
-    assert.deepEqual(
-      [...new Set(adapters)].filter((name) => name !== undefined),
-      ["web"],
-    );
-    assert.doesNotMatch(bundled.outputFiles[0]?.text ?? "", /from\s*"node:/);
-  });
-
   it("has declarations for each entry that a strict consumer's tsc accepts", async () => {
     const entries = Object.keys(manifest.exports).map((entry) => entry.replace(/^\./, manifest.name));
     const imports = entries.map(
@@ -175,7 +93,7 @@ export const mesh: Mesh = createMesh({ service: "consumer" });
 // @ts-expect-error a number is no name: this fails when the types are lost
 createMesh({ service: 1 });
 `;
-    writeFileSync(join(folder, "use.ts"), `${imports.join("")}${use}`);
+    writeFileSync(join(packed.consumer, "use.ts"), `${imports.join("")}${use}`);
     const options = [
       "--noEmit",
       "--strict",
@@ -193,13 +111,14 @@ createMesh({ service: 1 });
       const { output } = await runProcess(
         join(bin, "tsc"),
         [...options, ...resolution, "--ignoreConfig", "use.ts"],
-        {
-          cwd: folder,
-          timeoutMs: 60_000,
-        },
+        { cwd: packed.consumer, timeoutMs: 60_000 },
       );
       const own = output.split("\n").filter((line) => /^(error|use\.ts|.*@datapunk)/.test(line));
       assert.deepEqual(own, []);
     }
   });
+
+  coldStart(packed);
+  bundles(packed, consumer);
+  installs(packed);
 });

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { runProcess } from "../../scripts/test/process.ts";
 
@@ -8,6 +17,7 @@ import { runProcess } from "../../scripts/test/process.ts";
 export interface PackageManifest {
   readonly name: string;
   readonly private: boolean;
+  readonly engines: { readonly node: string };
   readonly exports: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
   readonly peerDependencies: Readonly<Record<string, string>>;
@@ -26,6 +36,12 @@ export async function runIn(folder: string, program: string, ...args: string[]):
   return output;
 }
 
+/** The names that the main entry exports. */
+export async function exportedNames(): Promise<string[]> {
+  const main: object = await import(join(root, "mod.ts"));
+  return Object.keys(main).sort();
+}
+
 /** Builds the package and packs it into the folder; the archive's path. */
 export async function packInto(folder: string): Promise<string> {
   await runIn(folder, process.execPath, join(root, "scripts/build.ts"), join(folder, "dist"));
@@ -33,6 +49,42 @@ export async function packInto(folder: string): Promise<string> {
   const archive = readdirSync(folder).find((file) => file.endsWith(".tgz"));
   assert.ok(archive, "npm pack made no archive");
   return join(folder, archive);
+}
+
+/** The package as it will be published: built and packed once for all tests of it. */
+export interface PackedPackage {
+  /** A folder for whatever the tests need. */
+  readonly folder: string;
+  readonly archive: string;
+  /** A project whose node_modules hold the packed package, and what it depends on as links into those of the repository. */
+  readonly consumer: string;
+  /** Its package.json. */
+  manifest(): { readonly name: string; readonly version: string; readonly exports: object };
+}
+
+/** Builds and packs the package. */
+export async function packPackage(): Promise<PackedPackage> {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "mesh-package-")));
+  const archive = await packInto(folder);
+  const consumer = join(folder, "consumer");
+  const target = join(consumer, "node_modules", manifest.name);
+  mkdirSync(target, { recursive: true });
+  await runIn(folder, "tar", "-xzf", archive, "-C", target, "--strip-components=1");
+  const installed = { ...manifest.dependencies, ...manifest.peerDependencies };
+  for (const name of [...Object.keys(installed), "@types/node"]) {
+    const link = join(consumer, "node_modules", name);
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(join(root, "node_modules", name), link);
+  }
+  const dependencies = { ...installed, [manifest.name]: "*" };
+  writeFileSync(join(consumer, "package.json"), JSON.stringify({ type: "module", dependencies }));
+  writeFileSync(join(consumer, "deno.json"), JSON.stringify({ nodeModulesDir: "manual", lock: false }));
+  return {
+    folder,
+    archive,
+    consumer,
+    manifest: () => JSON.parse(readFileSync(join(target, "package.json"), "utf8")),
+  };
 }
 
 /** Why packages cannot be installed here, where they cannot. */

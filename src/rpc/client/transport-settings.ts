@@ -5,7 +5,7 @@ import type {
   JsonWriteOptions,
 } from "@bufbuild/protobuf";
 import { MeshError } from "../../core/errors.ts";
-import { checkNumber, checkObject, checkOptions, type OptionKeys } from "../../core/options.ts";
+import { checkBoolean, checkNumber, checkObject, checkOptions, type OptionKeys } from "../../core/options.ts";
 import type { RpcProtocol } from "../dialect/rpc-protocol.ts";
 
 /** The encodings of messages, as headers name them. */
@@ -157,6 +157,7 @@ function checkKeepalive(keepalive: RpcKeepalive, httpVersion: RpcTransportEncodi
   if (keepalive.timeoutMs !== undefined) {
     checkNumber(who, "keepalive.timeoutMs", keepalive.timeoutMs, { above: true });
   }
+  checkBoolean(who, "keepalive.whenIdle", keepalive.whenIdle);
   if (httpVersion === "1.1") {
     throw new TypeError(
       `Cannot make ${who}: keepalive is given with httpVersion "1.1", which knows no pings; leave one of them out`,

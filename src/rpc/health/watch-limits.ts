@@ -1,6 +1,6 @@
 import type { Connection } from "../../core/connection.ts";
 import { MeshError } from "../../core/errors.ts";
-import { checkNumber } from "../../core/options.ts";
+import { checkNumber, orDefault } from "../../core/options.ts";
 
 /** How many may watch the health of a server. */
 export interface WatchLimits {
@@ -15,7 +15,11 @@ export interface WatchLimits {
  */
 export function watchLimitsFrom(who: string, options: Partial<WatchLimits> = {}): WatchLimits {
   const check = (name: keyof WatchLimits, value: number): number =>
-    checkNumber(who, `health.${name}`, options[name] ?? value, { min: 1, max: Infinity, integer: true });
+    checkNumber(who, `health.${name}`, orDefault(options[name], value), {
+      min: 1,
+      max: Infinity,
+      integer: true,
+    });
   return {
     maxWatches: check("maxWatches", 1_000),
     maxWatchesPerConnection: check("maxWatchesPerConnection", 100),

@@ -1,6 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Clock } from "../../core/clock.ts";
+import { ignoreRejection, isThenable } from "../../core/hooks.ts";
 import { Health as HealthV1 } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
@@ -30,7 +31,13 @@ export const healthOperations: ReadonlySet<string> = new Set(HealthV1.methods.ma
 export function withStandardServices(options: StandardRoutesOptions): (router: RpcRouter) => void {
   const { routes, health, reflection, clock } = options;
   return function standardRoutes(router) {
-    routes(router);
+    const registered: unknown = routes(router);
+    if (isThenable(registered)) {
+      ignoreRejection(registered);
+      throw new TypeError(
+        "Cannot serve RPCs: routes returns a promise; await what the services need first, and register them at once",
+      );
+    }
     const own = servicesOf(router);
     if (health !== undefined && !own.some(({ typeName }) => typeName === HealthV1.typeName)) {
       const services = new Set(own.map(({ typeName }) => typeName));
