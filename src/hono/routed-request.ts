@@ -80,6 +80,7 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
     this.operation = this.exempt ? "preflight" : route.operation;
     this.connection = connectionOf(c.env);
     this.#call = parts.pipeline.open(this);
+    this.#call.pipeline = parts.pipeline;
     c.set("call", this.#call);
   }
 

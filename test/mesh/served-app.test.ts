@@ -56,6 +56,25 @@ describe("An app of Hono's that is served by a mesh without its middleware", () 
     assert.equal(await count({ operation: "GET /items/:id", outcome: "unauthenticated" }), 1);
   });
 
+  it("is behind security as well when the layers that it has are those of another mesh", async () => {
+    const open = createMesh({ service: "open" });
+    const { mesh, count } = meshWith(withTokens);
+    const beside = new Hono().use(open.middleware());
+    const both = new Hono().use(open.middleware()).use(mesh.middleware());
+    const within = open.app().route(
+      "/",
+      mesh.app().get("/x", (c) => c.text("ok")),
+    );
+    for (const app of [beside, both]) app.get("/x", (c) => c.text("ok"));
+    const asked = [open.app().get("/x", (c) => c.text("ok")), beside].map((app) => asker(mesh, app));
+    asked.push(async (path, init) => both.request(path, init), asker(open, within));
+    for (const ask of asked) {
+      assert.equal((await ask("/x")).status, 401);
+      assert.equal(await (await ask("/x", asAnn)).text(), "ok");
+    }
+    assert.equal(await count({ operation: "GET /x", outcome: "ok" }), asked.length);
+  });
+
   it("has the limits of bodies and rates, CORS, and probes that pass them by", async () => {
     const { mesh } = meshWith({
       rateLimit: { perMinute: 2, burst: 2 },
