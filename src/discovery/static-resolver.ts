@@ -19,6 +19,14 @@ export interface StaticResolverOptions {
   readonly onRefused?: (error: unknown, service: string) => void;
 }
 
+const knownEndpoint: OptionKeys<Endpoint> = {
+  origin: true,
+  weight: true,
+  zone: true,
+  protocols: true,
+  tls: true,
+};
+
 const who = "staticResolver()";
 
 function endpointFrom(service: string, index: number, given: string | Endpoint): Endpoint {
@@ -43,6 +51,7 @@ function endpointFrom(service: string, index: number, given: string | Endpoint):
     throw wrong(`is ${shown}, which goes beyond scheme, host and port`, `pass "${url.origin}"`);
   }
   if (typeof given === "string") return Object.freeze({ origin: url.origin });
+  checkOptions(`${who}: ${where}`, given, knownEndpoint);
   const { weight, protocols } = given;
   if (weight !== undefined && !(typeof weight === "number" && weight > 0 && weight < Infinity)) {
     throw wrong(`has the weight ${String(weight)}`, "pass a number above 0 or leave it out");

@@ -9,6 +9,7 @@ const knownLimits: OptionKeys<ListenerLimits> = {
   maxConnectionAgeGraceMs: true,
   keepalive: true,
 };
+const knownPorts: OptionKeys<NonNullable<ServeOptions["ports"]>> = { rest: true, grpc: true };
 const knownKeepalive: OptionKeys<ServerKeepalive> = { intervalMs: true, timeoutMs: true };
 
 /** The port or the two ports that the options ask for. */
@@ -19,6 +20,7 @@ export function portsFrom(options: ServeOptions): ListenOptions["ports"] {
   if (options.port !== undefined) {
     throw new TypeError("Cannot serve: port and ports are both given; pass port for one port, ports for two");
   }
+  checkOptions("serve()'s ports", options.ports, knownPorts);
   return { rest: check("ports.rest", options.ports.rest), grpc: check("ports.grpc", options.ports.grpc) };
 }
 

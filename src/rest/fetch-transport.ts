@@ -172,7 +172,10 @@ class Exchange {
             this.#shared.stale?.failed(this.call, this.#origin, shown);
             reject(shown);
           };
-          const explained = this.#options.explain?.(error, this.#origin, this.call);
+          // What the mesh itself refused to do needs no explanation.
+          const explained = isMeshError(error)
+            ? undefined
+            : this.#options.explain?.(error, this.#origin, this.call);
           // A look takes a while, in which the call may be cancelled.
           const stop = explained && this.call.onCancel(reject);
           const end = (told: unknown): void => {

@@ -232,6 +232,11 @@ const mistakes: readonly (readonly [what: string, run: () => unknown, message: s
     () => staticResolver({}, { onRefuse: () => {} } as never),
     'Cannot make staticResolver(): it has no option "onRefuse"; did you mean "onRefused"?',
   ],
+  [
+    "a misspelt word about who the server of an endpoint must be",
+    () => staticResolver({ lake: [{ origin: "https://10.0.0.7:7101", tsl: {} } as never] }),
+    'Cannot make staticResolver(): endpoint 1 of "lake": it has no option "tsl"; did you mean "tls"?',
+  ],
 ];
 
 describe("A mistake in options", () => {

@@ -1,6 +1,7 @@
 import { Code, ConnectError, createClient, createContextValues, type Transport } from "@connectrpc/connect";
 import type { Call } from "../../core/call.ts";
 import { isMeshError } from "../../core/errors.ts";
+import { checkOptions, type OptionKeys } from "../../core/options.ts";
 import {
   Health,
   type HealthCheckResponse_ServingStatus,
@@ -34,6 +35,13 @@ export interface RpcHealthOptions {
   readonly parent?: Call | null;
 }
 
+const knownHealthOptions: OptionKeys<RpcHealthOptions> = {
+  of: true,
+  timeoutMs: true,
+  signal: true,
+  parent: true,
+};
+
 const statuses: ReadonlyMap<HealthCheckResponse_ServingStatus, RpcHealth["status"]> = new Map([
   [Status.SERVING, "serving"],
   [Status.NOT_SERVING, "not_serving"],
@@ -42,6 +50,7 @@ const statuses: ReadonlyMap<HealthCheckResponse_ServingStatus, RpcHealth["status
 
 /** Asks `grpc.health.v1.Health/Check`, whatever protocol the transport speaks. */
 export async function rpcHealth(transport: Transport, options: RpcHealthOptions = {}): Promise<RpcHealth> {
+  checkOptions("a health question", options, knownHealthOptions);
   const { of: service = "", timeoutMs, signal, parent } = options;
   const contextValues = createContextValues().set(meshCallOptions, {
     // The standard's proto does not say so, but asking changes nothing.
