@@ -172,10 +172,7 @@ class Exchange {
             this.#shared.stale?.failed(this.call, this.#origin, shown);
             reject(shown);
           };
-          // What the mesh itself refused to do needs no explanation.
-          const explained = isMeshError(error)
-            ? undefined
-            : this.#options.explain?.(error, this.#origin, this.call);
+          const explained = this.#options.explain?.(error, this.#origin, this.call);
           // A look takes a while, in which the call may be cancelled.
           const stop = explained && this.call.onCancel(reject);
           const end = (told: unknown): void => {

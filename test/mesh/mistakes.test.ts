@@ -249,6 +249,13 @@ describe("A mistake in options", () => {
     });
   }
 
+  it("is refused in a question about health", async () => {
+    const asked = mesh({})
+      .transport("lake")
+      .health({ service: "x" } as never);
+    await assert.rejects(asked, /health question: it has no option "service"; its options are of,/);
+  });
+
   it("is refused in a source that changes, and the options before stay", async () => {
     const told: unknown[] = [];
     const policies = createSource<object>({});
