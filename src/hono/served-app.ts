@@ -90,6 +90,9 @@ class ServedAppRequest extends RoutedRequest {
 
   #made(response: Response): Response {
     this.produced = response;
+    // The app knows nothing of the limit, and takes what it came to for a fault of its own.
+    const overflow = this.limited?.overflow;
+    if (overflow !== undefined && response.status === 500) throw overflow;
     return response;
   }
 

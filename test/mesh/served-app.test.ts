@@ -45,6 +45,17 @@ function existingApp(): Hono<Shop> {
 }
 
 describe("An app of Hono's that is served by a mesh without its middleware", () => {
+  it("does not take a body that grows too large for a fault of its own", async () => {
+    const { mesh, count } = meshWith();
+    const piece = new Uint8Array(300_000);
+    const body = new ReadableStream({ pull: (controller) => controller.enqueue(piece) });
+    await printedErrors(async () => {
+      const init = { method: "POST", body, duplex: "half" } as RequestInit;
+      assert.equal((await asker(mesh, existingApp())("/items", init)).status, 413);
+    });
+    assert.equal(await count({ operation: "POST /items", outcome: "body_too_large" }), 1);
+  });
+
   it("is behind security all the same, and keeps its bindings and variables", async () => {
     const { mesh, count } = meshWith(withTokens);
     const ask = asker(mesh, existingApp());
