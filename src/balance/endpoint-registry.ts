@@ -9,7 +9,12 @@ import { type BreakerState, createBreaker } from "../policy/breaker.ts";
 import { retryBudgetFrom } from "../policy/retry-budget.ts";
 import type { Balancer } from "./balancer.ts";
 import { powerOfTwoChoices } from "./p2c.ts";
-import { type EndpointPolicy, ServiceEndpoints, type ServiceEndpointsParts } from "./service-endpoints.ts";
+import {
+  atOnce,
+  type EndpointPolicy,
+  ServiceEndpoints,
+  type ServiceEndpointsParts,
+} from "./service-endpoints.ts";
 import { SubchannelReaper } from "./subchannel-reaper.ts";
 
 /** A breaker of one endpoint has changed its state. */
@@ -136,7 +141,11 @@ export class EndpointRegistry {
   service(name: string): ServiceEndpoints | undefined {
     const known = this.#services.get(name);
     if (known !== undefined || this.#closed) return known;
-    const resolution = this.#resolver.resolve(name);
+    const resolution = atOnce(
+      "resolve()",
+      this.#resolver.resolve(name),
+      "a Resolution, without current until it is known",
+    );
     if (resolution === undefined) return undefined;
     const service = new ServiceEndpoints(name, resolution, this.#policyOf(name), this.#parts);
     this.#services.set(name, service);

@@ -2,7 +2,7 @@ import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import { isMeshError, MeshError } from "../core/errors.ts";
-import { quietHook } from "../core/hooks.ts";
+import { ignoreRejection, isThenable, quietHook } from "../core/hooks.ts";
 import type { ServerIdentity } from "../core/identity.ts";
 import type { Resolution } from "../discovery/resolver.ts";
 import type { Breaker, BreakerOptions } from "../policy/breaker.ts";
@@ -81,6 +81,19 @@ function identified(endpoint: Endpoint, tls: ServerIdentity | undefined): Endpoi
   return { ...endpoint, tls: endpoint.tls === undefined ? tls : { ...tls, ...endpoint.tls } };
 }
 
+/**
+ * What a resolver returned; a promise in its place would end the process when it rejects.
+ *
+ * @throws TypeError for a promise
+ */
+export function atOnce<T>(method: string, returned: T, wanted: string): T {
+  if (!isThenable(returned)) return returned;
+  ignoreRejection(returned);
+  throw new TypeError(
+    `Cannot resolve a service: ${method} of the resolver returned a promise; return ${wanted} at once`,
+  );
+}
+
 /** The endpoints of one service, as its resolution says, with what all calls to the service share. */
 export class ServiceEndpoints {
   readonly service: string;
@@ -127,7 +140,11 @@ export class ServiceEndpoints {
 
   /** Follows the resolution from now on. */
   start(): void {
-    const unwatch = this.#resolution.watch(() => this.#look());
+    const unwatch = atOnce(
+      "watch()",
+      this.#resolution.watch(() => this.#look()),
+      "a function that ends it",
+    );
     this.#unwatch = unwatch;
     this.#look();
     // It may have said at once that there is no such service.

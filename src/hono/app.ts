@@ -1,5 +1,6 @@
 import { type Context, type Env, type Handler, Hono, type Next } from "hono";
-import { isThenable } from "../core/hooks.ts";
+import type { Call } from "../core/call.ts";
+import { isThenable, reportLost } from "../core/hooks.ts";
 import { problem } from "../http/problem.ts";
 import { type CreateAppOptions, partsFrom } from "./app-options.ts";
 import type { MeshEnv } from "./env.ts";
@@ -108,7 +109,9 @@ const unhandled = new WeakSet<Context>();
 
 function respondToError(error: Error, c: Context<MeshEnv>): Response {
   unhandled.add(c);
-  const call = c.get("call");
+  const call: Call | undefined = c.get("call");
+  // A probe has gone past the layers, which would report it.
+  if (call === undefined) reportLost(`${c.req.method} ${c.req.path}`, error);
   try {
     return errorResponse(error, call);
   } catch {

@@ -128,11 +128,23 @@ function authenticatedOnly(respond: Respond): Respond {
   };
 }
 
-/** The app of an admin port: probes and metrics, open, and nothing else. */
-export function createAdminApp(health: Health, metrics: Metrics, clock: Clock): Hono<MeshEnv> {
+/**
+ * The app of an admin port: probes and metrics, open, and nothing else.
+ *
+ * @param onError - told of what callers are told nothing of; never throws
+ */
+export function createAdminApp(
+  health: Health,
+  metrics: Metrics,
+  clock: Clock,
+  onError: (error: unknown) => void,
+): Hono<MeshEnv> {
   const app = new Hono<MeshEnv>();
   app.notFound(() => problemResponse(problem(404)));
-  app.onError(() => problemResponse(problem(500)));
+  app.onError((error) => {
+    onError(error);
+    return problemResponse(problem(500));
+  });
   addHealthRoutes(app, { health, metrics, clock });
   return app;
 }

@@ -15,8 +15,9 @@ export type Unhandled = (c: Context) => boolean | Promise<boolean>;
 export function layersMiddleware(parts: AppParts, unhandled: Unhandled): MiddlewareHandler<MeshEnv> {
   async function meshLayers(c: Context<MeshEnv>, next: Next): Promise<undefined> {
     const route = routeInfo(matchedRoutes(c));
-    // An app within an app: its requests have passed the layers.
-    if (route.bypass === true || c.get("call") instanceof ServerCall) {
+    // An app within an app: its requests have passed the layers, unless those were another mesh's.
+    const call: unknown = c.get("call");
+    if (route.bypass === true || (call instanceof ServerCall && call.pipeline === parts.pipeline)) {
       await next();
       return;
     }
@@ -26,7 +27,7 @@ export function layersMiddleware(parts: AppParts, unhandled: Unhandled): Middlew
     (c as { res: Response | undefined }).res = undefined;
     c.res = response;
   }
-  return markHandler(meshLayers, { layers: true });
+  return markHandler(meshLayers, { layers: parts.pipeline });
 }
 
 /**
@@ -55,7 +56,7 @@ export function meshMiddleware(options: CreateAppOptions): MiddlewareHandler<Mes
       c.res = await responder.respond(c);
     });
   };
-  return markHandler(middleware, { layers: true });
+  return markHandler(middleware, { layers: parts.pipeline });
 }
 
 /**

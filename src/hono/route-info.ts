@@ -1,5 +1,6 @@
 import type { RouterRoute } from "hono/types";
 import { COMPOSED_HANDLER } from "hono/utils/constants";
+import type { RequestPipeline } from "../serve/request-pipeline.ts";
 
 const mark: unique symbol = Symbol("mesh route");
 
@@ -11,8 +12,8 @@ export interface RouteMarks {
   readonly bypass?: boolean;
   /** Whether the handler does nothing but carry marks. */
   readonly inert?: boolean;
-  /** Whether the handler is the chain itself. */
-  readonly layers?: boolean;
+  /** For the chain itself: the pipeline that it runs requests through. */
+  readonly layers?: RequestPipeline;
 }
 
 /** What the chain knows of a route. */

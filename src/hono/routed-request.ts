@@ -58,12 +58,12 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
   protected readonly c: Context<MeshEnv>;
   /** The response of the route, which a layer around it may still keep from being sent. */
   protected produced: Response | undefined;
+  protected limited: LimitedRequest | undefined;
   readonly #parts: AppParts;
   readonly #route: RouteInfo;
   readonly #request: Request;
   readonly #call: ServerCall;
   readonly #cors: Cors | undefined;
-  #limited: LimitedRequest | undefined;
   /** Pieces of the response that have passed. */
   #pieces = 0;
   /** What the client gets, once that is decided. */
@@ -80,6 +80,7 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
     this.operation = this.exempt ? "preflight" : route.operation;
     this.connection = connectionOf(c.env);
     this.#call = parts.pipeline.open(this);
+    this.#call.pipeline = parts.pipeline;
     c.set("call", this.#call);
   }
 
@@ -102,11 +103,11 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
 
   /** Whether the body of the request is being read as a stream, as far as that can be seen. */
   get streaming(): boolean {
-    return (this.#limited ?? (this.#request as ListenedRequest)).streamed === true;
+    return (this.limited ?? (this.#request as ListenedRequest)).streamed === true;
   }
 
   get progress(): number {
-    const { receivedBytes = 0 } = this.#limited ?? (this.#request as ListenedRequest);
+    const { receivedBytes = 0 } = this.limited ?? (this.#request as ListenedRequest);
     return receivedBytes + this.#pieces;
   }
 
@@ -163,8 +164,8 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
     const { method } = request;
     if (method !== "GET" && method !== "HEAD") {
       if (isUnservable(method)) throw refuseMethod(method, this.c.req.path);
-      this.#limited = limitBody(request, this.#route.bodyLimitBytes ?? bodyLimitBytes);
-      if (this.#limited !== undefined) this.c.req.raw = this.#limited.request;
+      this.limited = limitBody(request, this.#route.bodyLimitBytes ?? bodyLimitBytes);
+      if (this.limited !== undefined) this.c.req.raw = this.limited.request;
     }
     return scope === undefined ? this.run() : scope.run(this.#call, () => this.run());
   }
@@ -243,7 +244,7 @@ export abstract class RoutedRequest implements ServedRequest<Response> {
 
   /** What really happened: reading a body that is too large, or working for a client that left, fails in many ways. */
   #cause(thrown: unknown): unknown {
-    if (this.#limited?.overflow !== undefined) return this.#limited.overflow;
+    if (this.limited?.overflow !== undefined) return this.limited.overflow;
     const call = this.#call;
     return outcomeOfMeshError(thrown) === undefined && call.cancelled ? call.reason : thrown;
   }

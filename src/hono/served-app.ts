@@ -17,8 +17,8 @@ export interface ServedApp {
 type HonoApp = Pick<Hono, "routes" | "router" | "getPath">;
 
 /**
- * The app itself where the server's layers are around it: it was made by `createApp`, or uses `meshMiddleware`. Else an app
- * that is the same with them around it, so that nothing is served past security by mistake.
+ * The app itself where the layers of this server are around it: it was made by `createApp`, or uses `meshMiddleware`, with the
+ * same pipeline. Else an app that is the same with them around it, so that nothing is served past security by mistake.
  *
  * @throws TypeError when it is no app
  */
@@ -29,7 +29,8 @@ export function withLayers(who: string, app: ServedApp, options: CreateAppOption
     );
   }
   const hono = isHono(app) ? app : undefined;
-  if (hono?.routes.some(({ handler }) => marksOf(handler).layers === true) === true) return app;
+  const { pipeline } = options;
+  if (hono?.routes.some(({ handler }) => marksOf(handler).layers === pipeline) === true) return app;
 
   const parts = partsFrom(who, options, (method, path) => refuseMethod(undefined, method, path));
   const responders = healthResponders(options);
@@ -95,6 +96,9 @@ class ServedAppRequest extends RoutedRequest {
 
   #made(response: Response): Response {
     this.produced = response;
+    // The app knows nothing of the limit, and takes what it came to for a fault of its own.
+    const overflow = this.limited?.overflow;
+    if (overflow !== undefined && response.status === 500) throw overflow;
     return response;
   }
 

@@ -63,7 +63,7 @@ export async function openAdmin(
   { port, hostname, tls }: Pick<AdminOptions, "port"> & Pick<ListenOptions, "hostname" | "tls">,
   server: Listener,
 ): Promise<AdminPort> {
-  const app = createAdminApp(health, metrics, clock);
+  const app = createAdminApp(health, metrics, clock, (error) => onError(error, undefined));
   try {
     const listener = await runtime.listen({
       hostname,

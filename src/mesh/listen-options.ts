@@ -12,6 +12,7 @@ const knownLimits: OptionKeys<ListenerLimits> = {
   keepalive: true,
   proxyProtocol: true,
 };
+const knownPorts: OptionKeys<NonNullable<ServeOptions["ports"]>> = { rest: true, grpc: true };
 const knownKeepalive: OptionKeys<ServerKeepalive> = { intervalMs: true, timeoutMs: true };
 
 /** The port or the two ports that the options ask for. */
@@ -22,7 +23,7 @@ export function portsFrom(options: ServeOptions): ListenOptions["ports"] {
   if (options.port !== undefined) {
     throw new TypeError("Cannot serve: port and ports are both given; pass port for one port, ports for two");
   }
-  checkOptions("serve()'s ports", options.ports, { rest: true, grpc: true });
+  checkOptions("serve()'s ports", options.ports, knownPorts);
   return { rest: check("ports.rest", options.ports.rest), grpc: check("ports.grpc", options.ports.grpc) };
 }
 

@@ -212,7 +212,7 @@ export function createMesh(options: MeshOptions): Mesh {
     endpoints: clients.endpoints,
     app,
     bridge() {
-      if (scope !== undefined) return createBridge({ pipeline, asyncContext: scope });
+      if (scope !== undefined) return createBridge({ pipeline, asyncContext: scope, onError });
       throw new MeshError(
         "ERR_CAPABILITY",
         `Cannot make a bridge on ${runtime.name}: it has no async context; pass parent to each call instead`,

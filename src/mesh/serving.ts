@@ -214,14 +214,16 @@ export async function startServer(
     },
   });
   if (options.closeOnSignals === true) {
+    let signalled = false;
     const stop = runtime.onSignals(["SIGTERM", "SIGINT"], () => {
       // Resolves whatever happens.
-      void lifecycle.close({ force: lifecycle.closing });
+      void lifecycle.close({ force: signalled });
+      signalled = true;
     });
     lifecycle.closed
       .then(async () => {
         stop();
-        await afterSignal();
+        if (signalled) await afterSignal();
       })
       .catch((error: unknown) => parts.onError(error, undefined));
   }

@@ -55,7 +55,10 @@ export interface RetryPlan {
 }
 
 /** @throws TypeError | RangeError when an option has the wrong type or is out of range */
-export function retryPlan(who: string, options: RetryPolicy): RetryPlan {
+export function retryPlan(
+  who: string,
+  options: { readonly [K in keyof RetryPolicy]: RetryPolicy[K] | undefined },
+): RetryPlan {
   return {
     maxAttempts: checkNumber(who, "maxAttempts", orDefault(options.maxAttempts, 3), {
       min: 1,

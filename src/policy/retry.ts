@@ -3,11 +3,12 @@ import { endWithError, nowhereElse } from "../core/classifier.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { MeshError } from "../core/errors.ts";
 import type { CallEvent } from "../core/events.ts";
-import { reportLost } from "../core/hooks.ts";
+import { ignoreRejection, reportLate, reportLost } from "../core/hooks.ts";
 import { checkBoolean, checkFunction, checkOptions, type OptionKeys } from "../core/options.ts";
 import { type Outcome, ok } from "../core/outcome.ts";
 import { type Random, systemRandom } from "../core/random.ts";
 import type { AnyLayer, Service } from "../core/service.ts";
+import type { Backoff } from "./backoff.ts";
 import { callPolicyOf } from "./call-policy.ts";
 import { type RetryBudget, type RetryBudgetOptions, retryBudgetFrom } from "./retry-budget.ts";
 import { mayPass, type RetryPlan, type RetryPolicy, retryPlan, ruleFor } from "./retry-plan.ts";
@@ -131,7 +132,19 @@ export function repeating(options: RetryOptions, retries: boolean = true): AnyLa
   /** How a call is repeated that says so itself; what it leaves out is as the others have it. */
   function planOf(own: false | RetryPolicy | undefined): RetryPlan {
     if (own === undefined) return usual;
-    return own === false ? single : retryPlan(who, { ...options, ...own });
+    if (own === false) return single;
+    const { maxAttempts = options.maxAttempts, backoff = options.backoff, on = options.on } = own;
+    return retryPlan(who, { maxAttempts, backoff, on });
+  }
+
+  function waitBy(backoff: Backoff, attempt: number): number {
+    const ms: unknown = backoff(attempt, random);
+    if (typeof ms === "number") return Math.max(0, ms);
+    // One that is asynchronous may reject, and must not end the process.
+    ignoreRejection(ms);
+    throw new TypeError(
+      "Cannot wait for the next attempt: the back-off returned no number; return milliseconds at once",
+    );
   }
 
   /** Milliseconds until the next attempt, or why there is none; undefined when none could help. */
@@ -143,7 +156,7 @@ export function repeating(options: RetryOptions, retries: boolean = true): AnyLa
     if (!waits && failed.counted >= plan.maxAttempts) return "attempts";
     if (replayable !== undefined && !replayable(request)) return "not-replayable";
     const backoff = rule.backoff ?? plan.backoff;
-    const waitMs = outcome.pushbackMs ?? (isFirstRefusal ? 0 : Math.max(0, backoff(attempt, random)));
+    const waitMs = outcome.pushbackMs ?? (isFirstRefusal ? 0 : waitBy(backoff, attempt));
     if (!(waitMs >= 0 && waitMs < Infinity)) return "pushback";
     const now = clock.now();
     if (now + waitMs >= call.deadline) return "deadline";
@@ -165,6 +178,15 @@ export function repeating(options: RetryOptions, retries: boolean = true): AnyLa
   function abandon(attempt: Call, response: unknown): void {
     if (discard !== undefined) discard(response);
     else attempt.abort(new MeshError("ERR_CANCELLED", "The attempt was given up for another one"));
+  }
+
+  /** What a listener throws must not come in the place of the next attempt. */
+  function hear(listener: NonNullable<RetryOptions["onRetry"]>, ...news: Parameters<typeof listener>): void {
+    try {
+      reportLate("onRetry of retry()", listener(...news));
+    } catch (error) {
+      reportLost("onRetry of retry()", error);
+    }
   }
 
   return function retryLayer<Req, Res>(next: Service<Req, Res>): Service<Req, Res> {
@@ -230,7 +252,7 @@ export function repeating(options: RetryOptions, retries: boolean = true): AnyLa
         if (ended === undefined) fork.end(outcome);
         if (!failed) abandon(fork, response);
         call.note?.({ type: "retry", attempt, outcome, waitMs });
-        onRetry?.(call, outcome, attempt, waitMs);
+        if (onRetry !== undefined) hear(onRetry, call, outcome, attempt, waitMs);
         const origin = fork.endpoint?.origin;
         if (origin !== undefined && !tried.includes(origin)) tried = [...tried, origin];
         lastOutcome = failed ? outcome : undefined;

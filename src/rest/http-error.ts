@@ -2,6 +2,7 @@ import { isMeshError, MeshError } from "../core/errors.ts";
 import { markUpstream } from "../core/upstream.ts";
 import { errorFromProblem, type Problem } from "../http/problem.ts";
 import { pushbackFrom } from "../http/pushback.ts";
+import { shownUrl } from "./rest-path.ts";
 import type { RestResponse } from "./rest-response.ts";
 
 /**
@@ -48,7 +49,8 @@ export function httpErrorFrom(what: string, response: RestResponse, body: string
   const { status } = response;
   if (status < 400) {
     const location = response.headers.get("location");
-    const where = location == null ? "" : `, which redirects to ${location}: redirects are not followed`;
+    const where =
+      location == null ? "" : `, which redirects to ${shownUrl(location)}: redirects are not followed`;
     return new HttpError(`${what} returned ${status}${where}`, undefined, response);
   }
   const type = response.headers.get("content-type") ?? "";

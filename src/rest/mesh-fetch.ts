@@ -12,6 +12,7 @@ import { addHeaders, type HeadersInput } from "./request-headers.ts";
 import { checkMaxResponseBytes, limitedBody } from "./response-limit.ts";
 import { encodeBody, type RestBody } from "./rest-body.ts";
 import { checkTimeout, idempotencyOf, priorityOf } from "./rest-client.ts";
+import { shownUrl } from "./rest-path.ts";
 import { methodLabel, type RestRequest, type SentRequest, sendCall } from "./rest-request.ts";
 import { RestResponse } from "./rest-response.ts";
 import { discardResponse, isShort, TransportResponse } from "./transport-response.ts";
@@ -113,7 +114,7 @@ export function createMeshFetch(options: MeshFetchOptions): MeshFetch {
       if (typeof next === "string") {
         const sentRequest = new RestResponse({ call, clock, request }, response, new Uint8Array(0));
         throw new HttpError(
-          `${given.who}: ${url.href} redirects to ${location}, which is not followed: ${next}`,
+          `${given.who}: ${shownUrl(url.href)} redirects to ${shownUrl(location)}, which is not followed: ${next}`,
           undefined,
           sentRequest,
         );
@@ -138,8 +139,7 @@ function serviceOf(url: URL): string {
 async function requestFrom(input: string | URL | Request, init: MeshFetchInit): Promise<Given> {
   const base = input instanceof Request ? input : undefined;
   const href = input instanceof Request ? input.url : String(input);
-  // Neither credentials nor query belong into an error message.
-  const who = `Cannot fetch ${href.replace(/[?#].*$/s, "").replace(/\/\/[^/@]*@/, "//")}`;
+  const who = `Cannot fetch ${shownUrl(href)}`;
   const url = checkedUrl(who, href);
   const method = (init.method ?? base?.method ?? "GET").toUpperCase();
   const headers: Record<string, string> = {};

@@ -4,6 +4,11 @@ export type QueryValue = string | number | boolean | bigint | undefined;
 /** Query parameters. */
 export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>> | URLSearchParams;
 
+/** A URL as error messages show it: neither credentials nor a query, which may hold some, belong there. */
+export function shownUrl(href: string): string {
+  return href.replace(/[?#].*$/s, "").replace(/\/\/[^/@]*@/, "//");
+}
+
 /** Characters that a path and its query may hold as they are (RFC 3986). */
 const plain = /^[\w\-.~!$&'()*+,;=:@/%?]*$/;
 const notPlain = /[^\w\-.~!$&'()*+,;=:@/%?]/gu;

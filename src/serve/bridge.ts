@@ -3,6 +3,7 @@ import { outcomeOfCancelledCall } from "../core/classifier.ts";
 import type { Connection } from "../core/connection.ts";
 import { MeshError } from "../core/errors.ts";
 import { type HeaderSource, meshHeaders } from "../core/headers.ts";
+import { quietHook } from "../core/hooks.ts";
 import { checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Service } from "../core/service.ts";
 import { problemContentType, problemFromError } from "../http/problem.ts";
@@ -63,9 +64,15 @@ export interface BridgeOptions {
   readonly pipeline: RequestPipeline;
   /** Makes the call the current one. */
   readonly asyncContext: { run<T>(call: Call, task: () => T): T };
+  /** Told of what a handler throws when nobody else can hear of it. @default nobody is */
+  readonly onError?: (error: unknown, call: Call) => void;
 }
 
-const knownBridgeOptions: OptionKeys<BridgeOptions> = { pipeline: true, asyncContext: true };
+const knownBridgeOptions: OptionKeys<BridgeOptions> = {
+  pipeline: true,
+  asyncContext: true,
+  onError: true,
+};
 
 /**
  * Makes the bridge by which requests that another server takes become calls of the mesh: what their handlers call inherits
@@ -80,6 +87,7 @@ const knownBridgeOptions: OptionKeys<BridgeOptions> = { pipeline: true, asyncCon
 export function createBridge(options: BridgeOptions): Bridge {
   checkOptions("createBridge()", options, knownBridgeOptions);
   const { pipeline, asyncContext } = options;
+  const onError = options.onError && quietHook(options.onError);
   const calls = new WeakMap<object, Call>();
 
   return function bridge(request, response, next) {
@@ -90,12 +98,18 @@ export function createBridge(options: BridgeOptions): Bridge {
       asyncContext.run(known, next);
       return;
     }
-    const bridged = new BridgedRequest(request as RoutedByFramework, nodeRequest, nodeResponse, (call) => {
-      calls.set(nodeRequest, call);
-      // Events come from the socket, and would not be told within the context: those of a body's reader for one.
-      for (const emitter of [nodeRequest, nodeResponse]) bind(emitter, asyncContext, call);
-      asyncContext.run(call, next);
-    });
+    const bridged = new BridgedRequest(
+      request as RoutedByFramework,
+      nodeRequest,
+      nodeResponse,
+      onError,
+      (call) => {
+        calls.set(nodeRequest, call);
+        // Events come from the socket, and would not be told within the context: those of a body's reader for one.
+        for (const emitter of [nodeRequest, nodeResponse]) bind(emitter, asyncContext, call);
+        asyncContext.run(call, next);
+      },
+    );
     bridged.serve(pipeline);
   };
 }
@@ -127,13 +141,18 @@ class BridgedRequest implements ServedRequest<BridgedRequest> {
   readonly #routed: RoutedByFramework;
   readonly #response: NodeResponse;
   readonly #proceed: (call: Call) => void;
+  readonly #onError: BridgeOptions["onError"];
+  /** What the handler threw. */
+  #thrown: { readonly error: unknown } | undefined;
 
   constructor(
     routed: RoutedByFramework,
     request: NodeRequest,
     response: NodeResponse,
+    onError: BridgeOptions["onError"],
     proceed: (call: Call) => void,
   ) {
+    this.#onError = onError;
     this.#routed = routed;
     this.#response = response;
     this.#proceed = proceed;
@@ -183,7 +202,12 @@ class BridgedRequest implements ServedRequest<BridgedRequest> {
       if (!(late instanceof Promise)) return;
       // A layer of the application's takes its time, and maybe more than there is.
       call.onKnownCancel((reason) => this.#refuse(call, reason));
-      late.catch((error: unknown) => this.#refuse(call, error));
+      late.catch((error: unknown) => {
+        if (this.#thrown?.error !== error) return this.#refuse(call, error);
+        // A layer has kept it: its server has returned from the request, and would never hear of it.
+        this.#onError?.(error, call);
+        this.#respond(call, error);
+      });
     } catch (error) {
       // What the handler throws is its server's to deal with, as it would be without the bridge.
       if (call.handled) throw error;
@@ -192,7 +216,12 @@ class BridgedRequest implements ServedRequest<BridgedRequest> {
   }
 
   handle(call: Call): BridgedRequest {
-    this.#proceed(call);
+    try {
+      this.#proceed(call);
+    } catch (error) {
+      this.#thrown = { error };
+      throw error;
+    }
     return this;
   }
 
@@ -205,8 +234,12 @@ class BridgedRequest implements ServedRequest<BridgedRequest> {
 
   /** Responds for a handler that is not reached: a layer refuses the request, or its time was up when it came. */
   #refuse(call: ServerCall, error: unknown): void {
+    if (!call.handled) this.#respond(call, error);
+  }
+
+  #respond(call: Call, error: unknown): void {
     const response = this.#response;
-    if (call.handled || response.headersSent) return;
+    if (response.headersSent) return;
     const problem = problemFromError(error, { instance: call.requestId, expose: false });
     response.statusCode = problem.status;
     response.setHeader("content-type", problemContentType);

@@ -20,6 +20,8 @@ export class ServerCall extends Call {
   #streaming = false;
   /** Whether the handler was reached: what is thrown before that is a refusal. */
   handled = false;
+  /** The pipeline whose layers are around it, for an adapter that has to tell; undefined where none has. */
+  pipeline: object | undefined = undefined;
   #inbound: InboundRequest | undefined;
   #following = false;
   #unfollow: (() => void) | undefined;

@@ -59,6 +59,8 @@ function anyOf(names: readonly string[]): string {
 }
 
 const schemes = /\b(Bearer|Basic)\s+[\w.~+/=-]+/gi;
+/** What URLs have before their host: a user name, a password, or a token in their place. */
+const userInfo = /:\/\/[^\s/?#@"']*@/g;
 
 /** What logs are told of an error. */
 export interface ErrorFields {
@@ -77,6 +79,8 @@ export class Redaction {
   readonly #own: ReadonlySet<string>;
   readonly #headerLine: RegExp;
   readonly #assignment: RegExp;
+  /** As in the query of a URL, where the everyday words are names. */
+  readonly #parameterInText: RegExp;
 
   /** @param names - of fields, header fields and query parameters that are secret besides the usual ones; in any case */
   constructor(names: readonly string[] = []) {
@@ -86,6 +90,7 @@ export class Redaction {
     this.#headerLine = new RegExp(`\\b(${anyOf([...secretHeaders, ...own])})(["']?\\s*:\\s*).*`, "gi");
     const assigned = anyOf([...secretHeaders, ...secretNames, ...own]);
     this.#assignment = new RegExp(`\\b(${assigned})(=|["']\\s*:\\s*["']?)[^\\s&"',;]+`, "gi");
+    this.#parameterInText = new RegExp(`([?&](?:${anyOf(secretParameters)})=)[^\\s&#"',;]+`, "gi");
   }
 
   /** Whether a header field or a query parameter of that name is secret. */
@@ -113,8 +118,10 @@ export class Redaction {
     const cut = text.length > maxText * 2 ? text.slice(0, maxText * 2) : text;
     return cut
       .replace(schemes, `$1 ${redacted}`)
+      .replace(userInfo, `://${redacted}@`)
       .replace(this.#headerLine, `$1$2${redacted}`)
-      .replace(this.#assignment, `$1$2${redacted}`);
+      .replace(this.#assignment, `$1$2${redacted}`)
+      .replace(this.#parameterInText, `$1${redacted}`);
   }
 
   /** Path and query of a URL, or the path alone. */

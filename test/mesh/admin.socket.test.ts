@@ -4,6 +4,7 @@ import { runtime } from "#runtime";
 import { createMesh } from "../../src/mesh/mesh.ts";
 import type { MeshOptions, ServeOptions, Server } from "../../src/mesh/options.ts";
 import { staticTokens } from "../../src/security/static-tokens.ts";
+import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { within } from "../net/listen/listener-fixture.ts";
 import { Cleanup } from "../rpc/client/grpc-checks.ts";
 import { unless } from "../support/capability.ts";
@@ -42,6 +43,19 @@ describe("The admin port", unless("listen"), () => {
     assert.deepEqual(await statuses(server.admin!.url), [200, 200, 200, 404]);
     const text = await (await fetch(`${server.admin!.url}/metrics`)).text();
     assert.match(text, /mesh_server_requests_total\{operation="GET \/hello"/);
+  });
+
+  it("tells of metrics that cannot be collected, of which its callers learn nothing", async () => {
+    const told: unknown[] = [];
+    const metrics = Object.assign(createMetrics(), {
+      exposition: () => Promise.reject(new Error("a collector is broken")),
+    });
+    const server = await serve(
+      { admin: { port: 0 } },
+      { metrics, onError: (error) => told.push(String(error)) },
+    );
+    assert.deepEqual(await statuses(server.admin!.url), [200, 200, 500, 404]);
+    assert.deepEqual(told, ["Error: a collector is broken"]);
   });
 
   it("is there only when it is asked for", async () => {

@@ -16,6 +16,7 @@ import { createMesh } from "../../src/mesh/mesh.ts";
 import type { Mesh, MeshOptions } from "../../src/mesh/options.ts";
 import { staticTokens } from "../../src/security/static-tokens.ts";
 import type { Bridge } from "../../src/serve/bridge.ts";
+import type { ServerLayer } from "../../src/serve/inbound-request.ts";
 import { within } from "../net/listen/listener-fixture.ts";
 import { Cleanup } from "../rpc/client/grpc-checks.ts";
 import { until } from "../rpc/socket-fixture.ts";
@@ -217,6 +218,25 @@ describe("mesh.bridge() around node:http", () => {
       const response = await fetch(url);
       const { detail } = (await response.json()) as { detail: string };
       assert.deepEqual([response.status, detail, worked], [403, "Not on Sundays", false]);
+    });
+  }
+
+  for (const when of ["before", "after"]) {
+    it(`responds for a handler that throws within a layer which waits ${when} it, and tells of the error`, async () => {
+      const told: unknown[] = [];
+      const waiting: ServerLayer = (next) => async (call, request) => {
+        if (when === "before") await Promise.resolve();
+        return await next(call, request);
+      };
+      const mesh = await shop({
+        layers: { server: { request: [waiting as never] } },
+        onError: (error, call) => told.push([String(error), call?.operation]),
+      });
+      const url = await listening(mesh.bridge(), () => {
+        throw new Error("a mistake");
+      });
+      assert.equal((await within(fetch(url), "the response")).status, 500);
+      assert.deepEqual(told, [["Error: a mistake", "GET"]]);
     });
   }
 

@@ -239,6 +239,15 @@ describe("what a caller says about one call", () => {
     assert.equal(on.requests.length, 4);
   });
 
+  it("leaves to the policies what is written as undefined, as a file's reader may do", async () => {
+    const { lake, clock, requests } = watchedLake(
+      { lake: { retry: { maxAttempts: 5, backoff: { baseMs: 0 }, on: { status: 503, retry: false } } } },
+      busy,
+    );
+    await clock.run(errorOf(lake.get("x", { retry: { maxAttempts: undefined, on: undefined } as never })));
+    assert.equal(requests.length, 1);
+  });
+
   it("may hold for all calls of a REST client", async () => {
     const { mesh, clock, requests } = watchedLake({}, busy);
     const lake = mesh.rest("lake", { retry: { maxAttempts: 2 } });

@@ -270,10 +270,22 @@ const mistakes: readonly Mistake[] = [
     () => staticResolver({}, { onRefuse: () => {} } as never),
     'Cannot make staticResolver(): it has no option "onRefuse"; did you mean "onRefused"?',
   ],
+  [
+    "a misspelt word about who the server of an endpoint must be",
+    () => staticResolver({ lake: [{ origin: "https://10.0.0.7:7101", tsl: {} } as never] }),
+    'Cannot make staticResolver(): endpoint 1 of "lake": it has no option "tsl"; did you mean "tls"?',
+  ],
 ];
 
 describe("A mistake in options", () => {
   refuseMistakes(mistakes);
+
+  it("is refused in a question about health", async () => {
+    const asked = mesh({})
+      .transport("lake")
+      .health({ service: "x" } as never);
+    await assert.rejects(asked, /health question: it has no option "service"; its options are of,/);
+  });
 
   it("is refused in a source that changes, and the options before stay", async () => {
     const told: unknown[] = [];

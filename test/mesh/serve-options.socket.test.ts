@@ -53,6 +53,10 @@ describe("Options of serve()", () => {
   it("refuses an option that does not exist, before a port is open, and names the nearest", async () => {
     for (const [options, message] of [
       [{ drainMs: 5 }, /serve\(\): it has no option "drainMs"; did you mean "drain"\?/],
+      [
+        { port: undefined, ports: { rest: 0, grpc: 0, metrics: 0 } },
+        /serve\(\)'s ports: it has no option "metrics"; its options are rest, grpc/,
+      ],
       [{ drain: { delay: 5 } }, /serve\(\)'s drain: it has no option "delay"; did you mean "delayMs"\?/],
       [
         { connections: { keepalive: { interval: 5 } } },

@@ -45,6 +45,17 @@ function existingApp(): Hono<Shop> {
 }
 
 describe("An app of Hono's that is served by a mesh without its middleware", () => {
+  it("does not take a body that grows too large for a fault of its own", async () => {
+    const { mesh, count } = meshWith();
+    const piece = new Uint8Array(300_000);
+    const body = new ReadableStream({ pull: (controller) => controller.enqueue(piece) });
+    await printedErrors(async () => {
+      const init = { method: "POST", body, duplex: "half" } as RequestInit;
+      assert.equal((await asker(mesh, existingApp())("/items", init)).status, 413);
+    });
+    assert.equal(await count({ operation: "POST /items", outcome: "body_too_large" }), 1);
+  });
+
   it("is behind security all the same, and keeps its bindings and variables", async () => {
     const { mesh, count } = meshWith(withTokens);
     const ask = asker(mesh, existingApp());
@@ -54,6 +65,25 @@ describe("An app of Hono's that is served by a mesh without its middleware", () 
     assert.ok(response.headers.has("x-request-id"));
     assert.equal(await count({ operation: "GET /items/:id", outcome: "ok" }), 1);
     assert.equal(await count({ operation: "GET /items/:id", outcome: "unauthenticated" }), 1);
+  });
+
+  it("is behind security as well when the layers that it has are those of another mesh", async () => {
+    const open = createMesh({ service: "open" });
+    const { mesh, count } = meshWith(withTokens);
+    const beside = new Hono().use(open.middleware());
+    const both = new Hono().use(open.middleware()).use(mesh.middleware());
+    const within = open.app().route(
+      "/",
+      mesh.app().get("/x", (c) => c.text("ok")),
+    );
+    for (const app of [beside, both]) app.get("/x", (c) => c.text("ok"));
+    const asked = [open.app().get("/x", (c) => c.text("ok")), beside].map((app) => asker(mesh, app));
+    asked.push(async (path, init) => both.request(path, init), asker(open, within));
+    for (const ask of asked) {
+      assert.equal((await ask("/x")).status, 401);
+      assert.equal(await (await ask("/x", asAnn)).text(), "ok");
+    }
+    assert.equal(await count({ operation: "GET /x", outcome: "ok" }), asked.length);
   });
 
   it("has the limits of bodies and rates, CORS, and probes that pass them by", async () => {

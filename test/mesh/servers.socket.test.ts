@@ -8,7 +8,9 @@ import type { Mesh, MeshOptions, ServeOptions, Server } from "../../src/mesh/opt
 import { within } from "../net/listen/listener-fixture.ts";
 import { Cleanup } from "../rpc/client/grpc-checks.ts";
 import { echoRoutes } from "../rpc/echo.ts";
+import { until } from "../rpc/socket-fixture.ts";
 import { unless } from "../support/capability.ts";
+import { settle } from "../support/virtual-clock.ts";
 
 describe("The servers of one mesh", unless("listen"), () => {
   const cleanup = new Cleanup();
@@ -132,6 +134,43 @@ describe("The servers of one mesh", unless("listen"), () => {
     assert.equal(await mesh.rest("other").get("hello").text(), "hello");
     await within(two.close(), "the end of the second");
     await within(ended.promise, "the end of the mesh");
+  });
+
+  it("end at once at the second signal, not at the first because the program closes them already", async () => {
+    const signal = Promise.withResolvers<() => void>();
+    const mesh = meshOf({
+      runtime: {
+        ...runtime,
+        onSignals(_, handler) {
+          signal.resolve(() => handler("SIGTERM"));
+          return () => {};
+        },
+      },
+    });
+    const app = mesh.app();
+    const responses: ((text: string) => void)[] = [];
+    app.get(
+      "/slow",
+      (c) => new Promise<Response>((resolve) => responses.push((text) => resolve(c.text(text)))),
+    );
+    const server = await serve(mesh, { app, closeOnSignals: true });
+    const slow = fetch(`${server.url}/slow`).then((response) => response.text());
+    await until(() => responses.length > 0);
+    const closing = server.close();
+    (await signal.promise)();
+    await settle();
+    responses[0]!("done");
+    assert.equal(await within(slow, "the response"), "done");
+    await within(closing, "the end of the server");
+  });
+
+  it("that would be closed by signals leave the mesh open when the program closes them", async () => {
+    const stopped = Promise.withResolvers<void>();
+    const mesh = meshOf({ runtime: { ...runtime, onSignals: () => () => stopped.resolve() } });
+    await (await serve(mesh, { closeOnSignals: true })).close();
+    await stopped.promise;
+    await settle();
+    assert.deepEqual(await statuses(await serve(mesh)), [200, 200]);
   });
 
   it("are closed at the end of a block, and so is the mesh", async () => {

@@ -40,6 +40,21 @@ describe("a resolution that fails to begin", () => {
     assert.equal(count(), 2);
   });
 
+  it("because it takes its time fails the call, and its rejection ends no process", async () => {
+    let caught = 0;
+    const promise = {
+      // biome-ignore lint/suspicious/noThenProperty: whoever waits for it, or lets go of it, calls this
+      then(_: unknown, rejected: unknown) {
+        if (typeof rejected === "function") caught++;
+      },
+    };
+    const late = () => promise as never;
+    for (const { lake } of [meshOver(() => ({ watch: late })), meshOver(() => ({}), { resolve: late })]) {
+      assert.match((await errorOf(lake.get("x"))).message, /of the resolver returned a promise; return a/);
+    }
+    assert.equal(caught, 2);
+  });
+
   it("with endpoints that are none fails the call, and the next one asks anew", async () => {
     let current = [null] as unknown as readonly Endpoint[];
     const { lake, clock } = meshOver(() => ({ current }));

@@ -143,8 +143,17 @@ describe("the rules of retry()", () => {
       assert.equal(await attemptsOf(rule, busy), 1);
       const late = { when: () => Promise.reject(new Error("late")) } as never as RetryRule;
       assert.equal(await attemptsOf(late, busy), 1);
+      const backoff = () => Promise.reject(new Error("a back-off that takes its time"));
+      assert.equal(await attemptsOf({ status: 503, backoff: backoff as never }, busy), 1);
+      const onRetry = (): never => {
+        throw new Error("a mistake in a listener");
+      };
+      const { run } = scenario({ onRetry }, new ScriptedError("1", busy), succeeds);
+      assert.equal(await run(), succeeds);
     });
     assert.match(String(printed), /a mistake in a rule/);
+    assert.match(String(printed), /the back-off returned no number/);
+    assert.match(String(printed), /a mistake in a listener/);
   });
 
   it("are refused where they are given", () => {

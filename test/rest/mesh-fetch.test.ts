@@ -274,6 +274,15 @@ describe("mesh.fetch and redirects", () => {
     assert.ok(isHttpError(await errorOf(mesh.fetch("mesh://lake/from", { redirect: "error" })), 302));
   });
 
+  it("names those that it does not follow without their queries, which may hold secrets", async () => {
+    const { mesh } = redirecting(302, "https://ann:pw@other.test/to?code=secret");
+    const error = await errorOf(mesh.fetch("mesh://lake/from?token=secret"));
+    assert.equal(
+      error.message,
+      "Cannot fetch mesh://lake/from: mesh://lake/from redirects to https://other.test/to, which is not followed: it leaves the service",
+    );
+  });
+
   it("keeps all of them within one deadline", async () => {
     const { mesh, clock } = lakeOf((_, number) =>
       clock.sleep(60).then(() => new Response(null, { status: 302, headers: { location: `/${number}` } })),

@@ -53,6 +53,16 @@ describe("what is written of a text that quotes a peer", () => {
       "GET https://x.test/?access_token=abc&y=1 failed",
       "GET https://x.test/?access_token=[redacted]&y=1 failed",
     ],
+    [
+      "credentials in a URL",
+      "postgres://ann:pw@db:5432/x, https://pat@h/",
+      "postgres://[redacted]@db:5432/x, https://[redacted]@h/",
+    ],
+    [
+      "the code of an OAuth redirect",
+      "at /cb?x=1&code=abc&key=d#e",
+      "at /cb?x=1&code=[redacted]&key=[redacted]#e",
+    ],
     ["JSON", '{"password":"abc","x":1}', '{"password":"[redacted]","x":1}'],
     ["an everyday sentence", "the token is missing; code: 5", "the token is missing; code: 5"],
   ] as const) {

@@ -1,4 +1,5 @@
 import { systemClock } from "../../core/clock.ts";
+import { isMeshError } from "../../core/errors.ts";
 import type { ServerIdentity, TlsOptions } from "../../core/identity.ts";
 import { faultOf } from "../../net/platform/socket-fault.ts";
 import type { ConnectOptions } from "../../net/port.ts";
@@ -59,6 +60,8 @@ export function openHttpTransport(options: ConnectOptions): HttpTransport {
       return init;
     },
     explain(error, origin, call) {
+      // What was refused here needs no explanation.
+      if (isMeshError(error)) return undefined;
       const doing = `Cannot reach ${placeOf(call, origin)}`;
       const target = { origin, tls, server: call.endpoint?.tls };
       const found = tlsErrorIn(error);
