@@ -19,14 +19,6 @@ export interface StaticResolverOptions {
   readonly onRefused?: (error: unknown, service: string) => void;
 }
 
-const knownEndpoint: OptionKeys<Endpoint> = {
-  origin: true,
-  weight: true,
-  zone: true,
-  protocols: true,
-  tls: true,
-};
-
 const who = "staticResolver()";
 const knownEndpoint: OptionKeys<Endpoint> = {
   origin: true,

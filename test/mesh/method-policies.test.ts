@@ -272,7 +272,6 @@ describe("what a caller says about one call", () => {
       [{ retry: { budget: false } }, /it has no option "budget"/],
       [{ idempotent: "yes" }, /idempotent is "yes"; pass true or false/],
       [{ priority: -1 }, /priority is -1/],
-      // Services would not read it, and take the call for one that matters most.
       [{ priority: 10_000 }, /priority is 10000; pass an integer from 0 to 9999/],
       [{ waitForReady: 1 }, /waitForReady is 1; pass true or false/],
     ];
@@ -295,8 +294,7 @@ describe("what a caller says about one call", () => {
 
   it("leaves the standard's priority of a fetch alone", async () => {
     const { mesh, calls } = watchedLake({});
-    const standard: (input: string | URL | Request, init?: RequestInit) => Promise<Response> = mesh.fetch;
-    await standard("mesh://lake/x", { priority: "high" } as RequestInit);
+    await (mesh.fetch as typeof fetch)("mesh://lake/x", { priority: "high" } as RequestInit);
     assert.equal(calls[0]?.priority, 0);
   });
 });
