@@ -4,7 +4,6 @@ import {
   type UniversalServerRequest,
   type UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
-import { contentTypeUnaryJson, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import type { UniversalMethod } from "./universal-method.ts";
 
 const unaryTypes = "application/json or application/proto";
@@ -19,7 +18,7 @@ function quoted(text: string): string {
 
 /**
  * Says why Connect refused a request by its HTTP method (405) or content type (415): its responses are empty, which tells
- * nothing to who calls by hand. The text is in Connect's own format, so that its clients show it, too.
+ * nothing to who calls by hand. As text: what protocol the client speaks, nobody knows.
  */
 export function explained(
   response: UniversalServerResponse,
@@ -39,8 +38,8 @@ export function explained(
     message = `Cannot call ${operation} ${what}: send ${types}, or a type of gRPC-Web or gRPC`;
     allowed.set("accept-post", types.replace(" or ", ", "));
   }
-  const bytes = errorToJsonBytes(new ConnectError(message, Code.Unknown), undefined);
-  allowed.set("content-type", contentTypeUnaryJson);
+  const bytes = new TextEncoder().encode(`${message}\n`);
+  allowed.set("content-type", "text/plain; charset=utf-8");
   allowed.set("content-length", String(bytes.byteLength));
   return { ...response, header: allowed, body: createAsyncIterable([bytes]) };
 }

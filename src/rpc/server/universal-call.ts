@@ -21,6 +21,7 @@ import { dialectOf, type RpcDialect } from "../dialect/rpc-dialect.ts";
 import { outcomeOfCode } from "../dialect/rpc-outcome.ts";
 import { iteratorOf } from "../safe-interceptor.ts";
 import type { CallLifecycle } from "./call-lifecycle.ts";
+import { unknownOperation } from "./dispatcher.ts";
 import { explained } from "./http-refusal.ts";
 import { type ServedCall, trackResponse } from "./response-body.ts";
 import type { UniversalMethod } from "./universal-method.ts";
@@ -168,7 +169,10 @@ export class UniversalCall implements ServedRequest<Response>, ServedCall {
     const error = this.#lifecycle.errorFor(call, thrown);
     const own = isUpstream(thrown) ? undefined : outcomeOfMeshError(thrown);
     call.end(outcomeOfCancelledCall(call) ?? own ?? outcomeOfCode(error.code));
-    return rpcErrorResponse(this.wire, error);
+    const response = rpcErrorResponse(this.wire, error);
+    // A path that nobody serves is not there; Connect's own status for the code says that of methods.
+    const missing = response.status === 501 && this.operation === unknownOperation;
+    return missing ? { ...response, status: 404 } : response;
   }
 
   /**
