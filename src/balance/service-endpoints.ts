@@ -4,6 +4,7 @@ import type { Endpoint } from "../core/endpoint.ts";
 import { isMeshError, MeshError } from "../core/errors.ts";
 import { ignoreRejection, isThenable, quietHook } from "../core/hooks.ts";
 import type { ServerIdentity } from "../core/identity.ts";
+import { isSame } from "../core/options.ts";
 import type { Resolution } from "../discovery/resolver.ts";
 import type { Breaker, BreakerOptions } from "../policy/breaker.ts";
 import { type Bulkhead, createBulkhead } from "../policy/bulkhead.ts";
@@ -65,14 +66,6 @@ export interface EndpointWait {
   readonly forMs?: number;
   /** Whether it goes on when resolving fails for now. @default false */
   readonly patient?: boolean;
-}
-
-/** Whether two sets of options say the same; what they hold is compared by identity, and is numbers mostly. */
-function isSame(a: object | false | undefined, b: object | false | undefined): boolean {
-  if (a === b) return true;
-  if (!a || !b) return false;
-  const [before, after] = [Object.entries(a), new Map(Object.entries(b))];
-  return before.length === after.size && before.every(([key, value]) => after.get(key) === value);
 }
 
 /** An endpoint with who its server must be by the policy, where it does not say so itself. */

@@ -131,6 +131,17 @@ export function checkObject(who: string, value: unknown): void {
   throw new TypeError(`Cannot make ${who}: its options are ${shown(value)}; ${remedy}`);
 }
 
+/** Whether two options say the same: the same value, or objects with the same fields. */
+export function isSame(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  const entries = Object.entries(a);
+  return (
+    entries.length === Object.keys(b).length &&
+    entries.every(([name, value]) => Object.hasOwn(b, name) && isSame(value, Reflect.get(b, name)))
+  );
+}
+
 /** The keys of some options; its type makes sure that none is missing and none is made up. */
 export type OptionKeys<T> = Readonly<Record<keyof T & string, true>>;
 

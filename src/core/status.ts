@@ -20,7 +20,7 @@ export type RpcCode =
   | "unauthenticated";
 
 /** RPC codes in the order of their numbers: index 0 is `canceled` (1). */
-const codeNames: readonly RpcCode[] = [
+export const rpcCodes: readonly RpcCode[] = [
   "canceled",
   "unknown",
   "invalid_argument",
@@ -135,5 +135,5 @@ export function httpStatusFromMeshError(code: MeshErrorCode): number {
 
 /** The name of an RPC code's number (1–16); undefined for 0 and for numbers nobody defined. */
 export function rpcCodeFromNumber(code: number): RpcCode | undefined {
-  return codeNames[code - 1];
+  return rpcCodes[code - 1];
 }

@@ -4,6 +4,7 @@ import { MeshError } from "../core/errors.ts";
 import { type Outcome, outcome } from "../core/outcome.ts";
 import { isDecoded } from "../core/platform.ts";
 import { markReported } from "../core/reported.ts";
+import { bytesOf, longerThanDeclared, shorterThanDeclared } from "../http/exchange.ts";
 
 /**
  * The types of what is nearly always held in memory, where nobody can tell: JSON, text that is no list of events or rows,
@@ -103,13 +104,13 @@ export function trackBody(
             const { done, value } = await reader.read();
             if (over) return;
             if (done) {
-              if (sent < (declared ?? 0)) throw lengthError("shorter");
+              if (sent < (declared ?? 0)) throw shorterThanDeclared();
               over = true;
               controller.close();
               call.end(complete);
               return;
             }
-            rest = sendable(value);
+            rest = bytesOf(value);
           }
           const large = rest.byteLength > pieceBytes;
           const piece = large ? rest.subarray(0, pieceBytes) : rest;
@@ -120,7 +121,7 @@ export function trackBody(
           // One that is empty, too: who reads would wait for it.
           if (surplus <= 0) controller.enqueue(piece);
           else if (surplus < piece.byteLength) controller.enqueue(piece.subarray(0, -surplus));
-          if (surplus > 0) throw lengthError("longer");
+          if (surplus > 0) throw longerThanDeclared();
         } catch (error) {
           if (over) return;
           over = true;
@@ -144,15 +145,6 @@ export function trackBody(
     { highWaterMark: 0 },
   );
   return declared === undefined ? tracked : ofLength(tracked, declared);
-}
-
-function sendable(piece: unknown): Uint8Array {
-  if (piece instanceof Uint8Array) return piece;
-  throw new TypeError("Cannot send the response: its stream gives something else than Uint8Array");
-}
-
-function lengthError(how: "shorter" | "longer"): TypeError {
-  return new TypeError(`The body of the response is ${how} than its Content-Length`);
 }
 
 /** The length that the response says its body has; undefined where it says none, or that of a coding that was undone. */

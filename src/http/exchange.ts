@@ -14,6 +14,21 @@ export function longerThanDeclared(): TypeError {
   return new TypeError("The body of the response is longer than its Content-Length");
 }
 
+/** The error of a response that ends before its declared length does. */
+export function shorterThanDeclared(): TypeError {
+  return new TypeError("The body of the response is shorter than its Content-Length");
+}
+
+/**
+ * A piece of a response's body, whatever its stream gives: handlers may be written in JavaScript.
+ *
+ * @throws TypeError for what cannot be sent
+ */
+export function bytesOf(piece: unknown): Uint8Array {
+  if (piece instanceof Uint8Array) return piece;
+  throw new TypeError("Cannot send the response: its stream gives something else than Uint8Array");
+}
+
 /** Whether a response has no body, whatever its fields say. */
 export function isBodyless(method: string, status: number): boolean {
   return method === "HEAD" || status === 204 || status === 304;

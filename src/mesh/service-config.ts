@@ -1,6 +1,6 @@
 import { type RpcCode, rpcCodeFromNumber } from "../core/status.ts";
 import type { RetryPolicy } from "../policy/retry-plan.ts";
-import type { RetryRule } from "../policy/retry-rule.ts";
+import { transportFaults } from "../policy/retry-rule.ts";
 import { type ClientPolicy, checkPolicy, type MethodPolicy } from "./client-policy.ts";
 
 const who = "policiesFromServiceConfig()";
@@ -101,19 +101,6 @@ function codeOf(where: string, value: unknown): RpcCode {
   return refuse(where, `names ${JSON.stringify(value)}; pass gRPC's codes, such as "UNAVAILABLE"`);
 }
 
-/** gRPC has one code for all that happens to a connection; here it is told apart from what a server says. */
-const connectionFaults: NonNullable<RetryRule["fault"]> = [
-  "refused",
-  "dns",
-  "unreachable",
-  "tls",
-  "no-http2",
-  "never-started",
-  "reset",
-  "closed",
-  "unknown",
-];
-
 function retryFrom(where: string, value: unknown): RetryPolicy {
   const policy = objectOf(where, value);
   checkParts(where, policy, retryParts);
@@ -129,7 +116,8 @@ function retryFrom(where: string, value: unknown): RetryPolicy {
       maxMs: millisecondsOf(`${where} maxBackoff`, maxBackoff),
       factor: numberOf(`${where} backoffMultiplier`, backoffMultiplier, 0),
     },
-    on: { code: codes, ...(codes.includes("unavailable") && { fault: connectionFaults }) },
+    // gRPC has one code for all that happens to a connection; here it is told apart from what a server says.
+    on: { code: codes, ...(codes.includes("unavailable") && { fault: transportFaults }) },
   };
 }
 

@@ -60,14 +60,7 @@ const handlerOptions: OptionKeys<HandlerOptions> = {
   validate: true,
 };
 const serveOptions: OptionKeys<ServeOptions> = {
-  app: true,
-  routes: true,
-  interceptors: true,
-  maxMessageBytes: true,
-  responseCompression: true,
-  health: true,
-  reflection: true,
-  validate: true,
+  ...handlerOptions,
   port: true,
   ports: true,
   hostname: true,

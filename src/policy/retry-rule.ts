@@ -3,7 +3,7 @@ import type { TransportFault } from "../core/errors.ts";
 import { ignoreRejection } from "../core/hooks.ts";
 import { checkBoolean, checkFunction, checkOptions, type OptionKeys } from "../core/options.ts";
 import type { Outcome, OutcomeKind } from "../core/outcome.ts";
-import type { RpcCode } from "../core/status.ts";
+import { type RpcCode, rpcCodes } from "../core/status.ts";
 import { type Backoff, backoffFrom, type FullJitterOptions } from "./backoff.ts";
 
 /** One or several of these. */
@@ -52,25 +52,6 @@ const knownRule: OptionKeys<RetryRule> = {
   backoff: true,
 };
 
-const codes: Readonly<Record<RpcCode, true>> = {
-  canceled: true,
-  unknown: true,
-  invalid_argument: true,
-  deadline_exceeded: true,
-  not_found: true,
-  already_exists: true,
-  permission_denied: true,
-  resource_exhausted: true,
-  failed_precondition: true,
-  aborted: true,
-  out_of_range: true,
-  unimplemented: true,
-  internal: true,
-  unavailable: true,
-  data_loss: true,
-  unauthenticated: true,
-};
-
 const faults: Readonly<Record<TransportFault, true>> = {
   refused: true,
   dns: true,
@@ -83,11 +64,10 @@ const faults: Readonly<Record<TransportFault, true>> = {
   unknown: true,
 };
 
-const kinds: Readonly<Record<Exclude<OutcomeKind, "success" | "cancelled">, true>> = {
-  failure: true,
-  retryable: true,
-  rejected: true,
-};
+/** All faults of a connection, by their names. */
+export const transportFaults: readonly TransportFault[] = Object.keys(faults) as TransportFault[];
+
+const kinds = ["failure", "retryable", "rejected"] as const;
 
 function listOf<T>(value: OneOrMore<T> | undefined): readonly T[] {
   if (value === undefined) return [];
@@ -103,12 +83,12 @@ function namesOf<T extends string>(
   who: string,
   name: string,
   given: OneOrMore<T> | undefined,
-  known: Readonly<Record<T, true>>,
+  known: readonly T[],
 ): readonly T[] {
   const list = listOf(given);
   for (const each of list) {
-    if (typeof each === "string" && Object.hasOwn(known, each)) continue;
-    refuse(who, name, each, `some of ${Object.keys(known).join(", ")}`);
+    if (known.includes(each)) continue;
+    refuse(who, name, each, `some of ${known.join(", ")}`);
   }
   return list;
 }
@@ -136,8 +116,8 @@ function checkedRule(who: string, rule: RetryRule): CheckedRule {
   checkOptions(who, rule, knownRule);
   const statuses: ReadonlySet<string> = new Set([
     ...statusNames(who, rule.status),
-    ...namesOf(who, "code", rule.code, codes),
-    ...namesOf(who, "fault", rule.fault, faults).map((fault) => `transport_${fault}`),
+    ...namesOf(who, "code", rule.code, rpcCodes),
+    ...namesOf(who, "fault", rule.fault, transportFaults).map((fault) => `transport_${fault}`),
   ]);
   const means: ReadonlySet<string> = new Set(namesOf(who, "kind", rule.kind, kinds));
   const when = checkFunction(who, "when", rule.when);

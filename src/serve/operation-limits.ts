@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { checkNumber, checkObject, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkNumber, checkObject, checkOptions, isSame, type OptionKeys } from "../core/options.ts";
 import { type Bulkhead, createBulkhead } from "../policy/bulkhead.ts";
 import { deadlinesOf } from "../policy/deadline-wheel.ts";
 import { createRateLimiter, type RateLimiter, type RateLimiterOptions } from "../policy/rate-limiter.ts";
@@ -76,17 +76,6 @@ export interface OperationLimits {
   /** Whether that holds for streams, too. */
   readonly bindsStreams: boolean;
   readonly silence: SilenceLimit | undefined;
-}
-
-/** Whether two options say the same: the same value, or objects with the same fields. */
-export function isSame(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  const entries = Object.entries(a);
-  return (
-    entries.length === Object.keys(b).length &&
-    entries.every(([name, value]) => Object.hasOwn(b, name) && isSame(value, Reflect.get(b, name)))
-  );
 }
 
 /** @throws TypeError when it is neither an object nor `false` */

@@ -1,6 +1,6 @@
 import type { Call } from "../core/call.ts";
 import type { Clock } from "../core/clock.ts";
-import { checkFunction, checkOptions, type OptionKeys } from "../core/options.ts";
+import { checkFunction, checkOptions, isSame, type OptionKeys } from "../core/options.ts";
 import { createRateLimiter, type RateLimiter } from "../policy/rate-limiter.ts";
 import { type AuthOptions, createSecurity, type Security } from "../security/authenticate.ts";
 import { type AddressOf, addressFrom } from "./client-key.ts";
@@ -10,7 +10,6 @@ import {
   type ClientLimit,
   checkClientLimit,
   checkOperations,
-  isSame,
   type OperationLimits,
   type OperationOptions,
   operationKeys,

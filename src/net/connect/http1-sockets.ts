@@ -3,11 +3,11 @@ import type { Socket } from "node:net";
 import { ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../core/clock.ts";
 import { unavailable } from "../../rpc/dialect/transport-faults.ts";
+import { retirementFrom } from "../connection-age.ts";
 import { faultOf, faultOfConnect, reasonOf } from "../platform/socket-fault.ts";
 import { silentRefusal, type TlsTarget, tlsFailure, tlsRequired } from "../tls/client-failure.ts";
 import { explain, isVague, mayWantTls } from "../tls/explain.ts";
 import { expectsTls, tlsErrorIn } from "../tls/tls-failure.ts";
-import { retirementFrom } from "./connection-age.ts";
 import { followSocket, type OnConnection } from "./connection-events.ts";
 import type { IdleLimits } from "./idle-limits.ts";
 

@@ -4,10 +4,10 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { ignoreRejection } from "../../core/hooks.ts";
 import type { ServerIdentity } from "../../core/identity.ts";
 import { checkServerIdentity } from "../../security/server-identity.ts";
+import { retirementFrom } from "../connection-age.ts";
 import type { ConnectOptions } from "../port.ts";
 import { clientTls } from "../tls/client-tls.ts";
 import { identityKey } from "../tls/server-check.ts";
-import { retirementFrom } from "./connection-age.ts";
 import { followSocket, type OnConnection, tellFailed } from "./connection-events.ts";
 import { defaultIdleMs, IdleLimits } from "./idle-limits.ts";
 

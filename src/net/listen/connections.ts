@@ -6,6 +6,7 @@ import type { PeerIdentity } from "../../core/identity.ts";
 import type { Http1Connection } from "../../http/http1/http1-connection.ts";
 import type { Http1Time } from "../../http/http1/http1-time.ts";
 import type { Http2Connection } from "../../http/http2/http2-connection.ts";
+import { retirementFrom } from "../connection-age.ts";
 import type { ListenOptions } from "../port.ts";
 import { peerIdentityFromDer } from "../tls/peer-identity.ts";
 import { limits } from "./listener-limits.ts";
@@ -150,8 +151,7 @@ export class Connections {
     if (known !== undefined) return known;
     this.time.now = this.#clock.now();
     const { now } = this.time;
-    // Spread, so that connections that were opened together do not come back together.
-    const connection = new ConnectionRecord(socket, now, now + this.#maxAgeMs * (1 - Math.random() / 10));
+    const connection = new ConnectionRecord(socket, now, retirementFrom(now, this.#maxAgeMs));
     (socket as Slotted)[slot] = connection;
     this.#open.add(connection);
     socket.once("close", () => {

@@ -53,6 +53,8 @@ function checkServerTls({ clientAuth, ...tls }: ServerTls): void {
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { tls, ports, hostname, fetch, rpc, limits = {}, clock = systemClock } = options;
   const { overrideGlobalObjects = true } = options;
+  const sendsProxyHeader =
+    limits.proxyProtocol && addressSet("listener", "proxyProtocol", limits.proxyProtocol);
   const onConnectionError = reportOnce(quietHook(options.onConnectionError));
   const application: Application = {
     fetch,
@@ -69,11 +71,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     const { maxConnectionAgeMs = Infinity, maxConnectionAgeGraceMs = Infinity } = limits;
     const { idleTimeoutMs, keepalive } = limits;
     const connections = new Connections(clock, maxConnectionAgeMs, maxConnectionAgeGraceMs);
-    const { proxyProtocol } = limits;
     const context: ListenerContext = {
       clock,
-      sendsProxyHeader:
-        proxyProtocol === undefined ? undefined : addressSet("listener", "proxyProtocol", proxyProtocol),
+      sendsProxyHeader,
       http1Limits: http1LimitsFrom(idleTimeoutMs),
       idleTimeoutMs,
       keepalive,

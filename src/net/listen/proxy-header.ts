@@ -79,7 +79,8 @@ export function readProxyHeader(head: Uint8Array): ProxyHeader | undefined {
 /**
  * Takes the header off a connection, and goes on with what follows it; ends the connection when it begins with anything else.
  *
- * @param enter - told the client's address, and whether the header was no good instead
+ * @param enter - told the address of the client; undefined where the proxy speaks for itself
+ * @param refuse - told why the header was no good
  */
 export function takeProxyHeader(
   socket: Socket,

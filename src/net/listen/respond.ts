@@ -1,5 +1,5 @@
 import { isDecoded } from "../../core/platform.ts";
-import { type HttpExchange, isBodyless, longerThanDeclared } from "../../http/exchange.ts";
+import { bytesOf, type HttpExchange, isBodyless, longerThanDeclared } from "../../http/exchange.ts";
 import { fieldOf, removeField, setField } from "../../http/fields.ts";
 import { fieldsFrom } from "../fetch/light-headers.ts";
 import { LightResponse } from "../fetch/light-response.ts";
@@ -116,7 +116,5 @@ async function pump(
 }
 
 function pieceOf({ done, value }: ReadableStreamReadResult<unknown>): Uint8Array | undefined {
-  if (done) return undefined;
-  if (value instanceof Uint8Array) return value;
-  throw new TypeError("Cannot send the response: its stream gives something else than Uint8Array");
+  return done ? undefined : bytesOf(value);
 }

@@ -1,4 +1,4 @@
-import { systemRandom } from "../../core/random.ts";
+import { systemRandom } from "../core/random.ts";
 
 /** The part of the age that is left to chance, so that connections which were opened together are not replaced together. */
 const spread = 0.1;
